@@ -1,0 +1,256 @@
+"""The values that pass between stages: frozen dataclasses over torch tensors, nothing else.
+
+Conventions (every module): camera space is +x right, +y down, +z forward; pixel ``(x, y)`` covers ``[x, x+1) x [y, y+1)`` and
+has its centre at ``(x+0.5, y+0.5)``; ``u = fx*x/z + cx``; images are ``[H, W, C]``, contiguous, sRGB-encoded float32 in 0..1.
+
+Constructors check shape, dtype and device and never read a value (no device synchronisation). Values are checked once, where
+data enters the package (`files`, `pipeline`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+FRAMES_PER_ARROW = 50  # an arrow's length is this many frames of motion (the released annotation format's unit)
+
+
+def check_tensor(owner: str, name: str, value: Any, shape: tuple[int | str | None, ...], dtype: torch.dtype) -> None:
+    """Raise TypeError or ValueError unless ``value`` is a contiguous tensor of ``dtype`` whose sizes match ``shape``.
+
+    Entries of ``shape``: an int must be equal, a string is a free size with a name for the message.
+    """
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{owner}: {name} must be a torch.Tensor, got {type(value).__name__}")
+    expected = "[" + ", ".join(str(s) for s in shape) + "]"
+    sizes_match = value.dim() == len(shape) and all(
+        not isinstance(s, int) or s == n for s, n in zip(shape, value.shape, strict=False)
+    )
+    if not sizes_match:
+        raise ValueError(f"{owner}: {name} must be {expected}, got {list(value.shape)}")
+    if value.dtype != dtype:
+        raise TypeError(f"{owner}: {name} must be {dtype}, got {value.dtype}")
+    if not value.is_contiguous():
+        raise ValueError(f"{owner}: {name} must be contiguous, got strides {value.stride()}")
+
+
+def _check_one_device(owner: str, **tensors: Tensor) -> None:
+    devices = {name: t.device for name, t in tensors.items()}
+    if len(set(devices.values())) > 1:
+        listed = ", ".join(f"{name} on {device}" for name, device in devices.items())
+        raise ValueError(f"{owner}: all tensors must be on one device, got {listed}")
+
+
+def to_device(value: Any, device: torch.device | str) -> Any:
+    """Return a copy of a dataclass of this module with every tensor in it on ``device``."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: to_device(getattr(value, f.name), device) for f in fields(value)})
+    return value
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera: intrinsics in pixels, the size of its picture, and its pose.
+
+    ``world_to_cam``: float32 ``[3, 4]``, or ``[V, 3, 4]`` for V cameras with these intrinsics; None is the identity.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    world_to_cam: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"Camera: width and height must be >= 1, got {self.width} x {self.height}")
+        if not (self.fx > 0 and self.fy > 0):
+            raise ValueError(f"Camera: fx and fy must be > 0, got {self.fx}, {self.fy}")
+        if self.world_to_cam is not None:
+            batched = isinstance(self.world_to_cam, Tensor) and self.world_to_cam.dim() == 3
+            shape = ("V", 3, 4) if batched else (3, 4)
+            check_tensor("Camera", "world_to_cam", self.world_to_cam, shape, torch.float32)
+
+    @classmethod
+    def for_photo(cls, width: int, height: int) -> Camera:
+        """The camera assumed for a photo of unknown lens: focal length = the longer side (53 degrees), centre in the middle."""
+        focal = float(max(width, height))
+        return cls(focal, focal, width / 2, height / 2, width, height)
+
+    def with_pose(self, world_to_cam: Tensor) -> Camera:
+        return replace(self, world_to_cam=world_to_cam)
+
+    def padded(self, margin_px: int) -> Camera:
+        """The same camera with ``margin_px`` more pixels on every side."""
+        return replace(
+            self,
+            cx=self.cx + margin_px,
+            cy=self.cy + margin_px,
+            width=self.width + 2 * margin_px,
+            height=self.height + 2 * margin_px,
+        )
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture: ``rgb`` float32 ``[H, W, 3]``, sRGB-encoded, 0..1."""
+
+    rgb: Tensor
+
+    def __post_init__(self) -> None:
+        check_tensor("Image", "rgb", self.rgb, ("H", "W", 3), torch.float32)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(height, width)``"""
+        return self.rgb.shape[0], self.rgb.shape[1]
+
+
+@dataclass(frozen=True)
+class Scenery:
+    """What the picture shows, as soft maps, each float32 ``[H, W]`` in 0..1 (1 = surely).
+
+    ``sky``: sky and clouds. ``water``: level water (sea, lake, pool, slow river). ``rapids``: falling or foaming water.
+    ``smoke``: smoke, steam, flames. ``horizon_y``: row (px, may lie outside the picture) of the ground's vanishing line.
+    """
+
+    sky: Tensor
+    water: Tensor
+    rapids: Tensor
+    smoke: Tensor
+    horizon_y: float
+
+    def __post_init__(self) -> None:
+        for name in ("sky", "water", "rapids", "smoke"):
+            check_tensor("Scenery", name, getattr(self, name), (*self.sky.shape,), torch.float32)
+
+
+@dataclass(frozen=True)
+class DepthMap:
+    """Depth along the view axis of every pixel: ``z_cam`` float32 ``[H, W]``, > 0. The unit is free unless ``metric`` (metres)."""
+
+    z_cam: Tensor
+    metric: bool = False
+
+    def __post_init__(self) -> None:
+        check_tensor("DepthMap", "z_cam", self.z_cam, ("H", "W"), torch.float32)
+
+
+@dataclass(frozen=True)
+class MotionHints:
+    """What the user says about motion, in pixels of the photo.
+
+    ``mask``: bool ``[H, W]``, True moves; None: to be found. ``arrows``: float32 ``[A, 2, 2]``, ``(start, end)`` x ``(x, y)``;
+    an arrow's length is `FRAMES_PER_ARROW` frames of motion. ``freeze``: bool ``[H, W]``, True stays whatever the mask says.
+    """
+
+    mask: Tensor | None
+    arrows: Tensor
+    freeze: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        check_tensor("MotionHints", "arrows", self.arrows, ("A", 2, 2), torch.float32)
+        for name in ("mask", "freeze"):
+            if getattr(self, name) is not None:
+                check_tensor("MotionHints", name, getattr(self, name), ("H", "W"), torch.bool)
+
+
+@dataclass(frozen=True)
+class FlowField:
+    """An Eulerian flow field. ``step_px`` float32 ``[H, W, 2]``: (x, y) pixels per frame; ``moving`` bool ``[H, W]``."""
+
+    step_px: Tensor
+    moving: Tensor
+
+    def __post_init__(self) -> None:
+        check_tensor("FlowField", "step_px", self.step_px, ("H", "W", 2), torch.float32)
+        check_tensor("FlowField", "moving", self.moving, (*self.step_px.shape[:2],), torch.bool)
+        _check_one_device("FlowField", step_px=self.step_px, moving=self.moving)
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A layered depth image (LDI) on a canvas that is ``margin_px`` wider than the photo on every side.
+
+    Layer 0 is what the photo shows, continued into the margin; layer k is what layer k-1 hides and some view can reveal.
+    ``rgb`` float32 ``[L, H, W, 3]``; ``alpha`` float32 ``[L, H, W]``, 0 where the layer has no pixel; ``z_cam`` float32
+    ``[L, H, W]``, > 0 everywhere; ``seen`` bool ``[L, H, W]``, True where the colour is the photo's own, not filled;
+    ``step_px`` float32 ``[L, H, W, 2]`` and ``moving`` bool ``[L, H, W]``: the flow, continued into what was filled.
+    """
+
+    rgb: Tensor
+    alpha: Tensor
+    z_cam: Tensor
+    seen: Tensor
+    step_px: Tensor
+    moving: Tensor
+    margin_px: int
+
+    def __post_init__(self) -> None:
+        lhw = tuple(self.alpha.shape)
+        check_tensor("Layers", "alpha", self.alpha, ("L", "H", "W"), torch.float32)
+        check_tensor("Layers", "rgb", self.rgb, (*lhw, 3), torch.float32)
+        check_tensor("Layers", "z_cam", self.z_cam, lhw, torch.float32)
+        check_tensor("Layers", "seen", self.seen, lhw, torch.bool)
+        check_tensor("Layers", "step_px", self.step_px, (*lhw, 2), torch.float32)
+        check_tensor("Layers", "moving", self.moving, lhw, torch.bool)
+
+
+@dataclass(frozen=True)
+class PointCloud:
+    """Feature points in the photo's camera space. ``xyz`` ``[N, 3]``, ``feat`` ``[N, C]``, ``radius`` ``[N]`` in scene units."""
+
+    xyz: Tensor
+    feat: Tensor
+    radius: Tensor
+
+    def __post_init__(self) -> None:
+        check_tensor("PointCloud", "xyz", self.xyz, ("N", 3), torch.float32)
+        check_tensor("PointCloud", "feat", self.feat, (len(self.xyz), "C"), torch.float32)
+        check_tensor("PointCloud", "radius", self.radius, (len(self.xyz),), torch.float32)
+        _check_one_device("PointCloud", xyz=self.xyz, feat=self.feat, radius=self.radius)
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+
+@dataclass(frozen=True)
+class CameraPath:
+    """Poses of a moving camera, one per frame: ``world_to_cam`` float32 ``[F, 3, 4]``; frame F would repeat frame 0."""
+
+    world_to_cam: Tensor
+    name: str = "custom"
+
+    def __post_init__(self) -> None:
+        check_tensor("CameraPath", "world_to_cam", self.world_to_cam, ("F", 3, 4), torch.float32)
+        if len(self.world_to_cam) == 0:
+            raise ValueError("CameraPath: world_to_cam must have at least one frame, got 0")
+
+    def __len__(self) -> int:
+        return len(self.world_to_cam)
+
+
+@dataclass(frozen=True)
+class Raster:
+    """What a splat leaves: ``feat`` ``[(V,) H, W, C]``, ``alpha`` and ``disp`` ``[(V,) H, W]``, float32, all composited
+    (premultiplied by coverage). ``idx``: int32 ``[(V,) H, W, K]`` nearest hits, ascending, -1 where empty, or None."""
+
+    feat: Tensor
+    alpha: Tensor
+    disp: Tensor
+    idx: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One finished picture: ``rgb_u8`` uint8 ``[H, W, 3]``, sRGB; ``uncovered`` bool ``[H, W]``: pixels that no point covered."""
+
+    rgb_u8: Tensor
+    uncovered: Tensor = field(repr=False)
