@@ -1,0 +1,339 @@
+"""Scenery: what one photo shows, found without a learned model.
+
+The maps are found at a reduced size from colour, texture, direction of texture and position, cut along colour edges
+(GrabCut), and carried to full size by a colour-guided filter, which puts their edges on the picture's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from .data import Image, Scenery
+
+WORK_SIDE_PX = (
+    320  # the longer side of the reduced picture; every radius below is in its pixels
+)
+CLOSED_HORIZON = 0.3  # share of the height: the horizon of a picture that shows neither sky nor level water
+RNG_SEED = 1  # GrabCut starts its colour models from OpenCV's random source
+
+
+@dataclass(frozen=True)
+class Cues:
+    """Measurements at the reduced size, float32 ``[h, w]`` each: CIE ``light`` (0..1), ``green_red``, ``blue_yellow`` and
+    ``chroma`` (1/100 CIE units), ``texture`` (mean detail), ``levelness`` (-1 upright stripes .. 1 level stripes)."""
+
+    light: np.ndarray
+    green_red: np.ndarray
+    blue_yellow: np.ndarray
+    chroma: np.ndarray
+    texture: np.ndarray
+    levelness: np.ndarray
+
+    @property
+    def lab(self) -> np.ndarray:
+        return np.dstack([self.light, self.green_red, self.blue_yellow])
+
+
+@dataclass(frozen=True)
+class HorizonLine:
+    """A straight edge between sky and what lies below it: row at the picture's centre, slope (rows per column), clearness 0..1."""
+
+    row: float
+    slope: float
+    clearness: float
+
+    def rows(self, width: int) -> np.ndarray:
+        return self.row + self.slope * (
+            np.arange(width, dtype=np.float32) + 0.5 - width / 2
+        )
+
+
+def find_scenery(image: Image) -> Scenery:
+    """Find sky, water, rapids and smoke, and the row of the horizon, in one photo. Deterministic."""
+    rgb = image.rgb.detach().cpu().numpy()
+    height, width = image.size
+    if min(height, width) < 1:
+        raise ValueError(
+            f"find_scenery: image must have at least one pixel, got {height} x {width}"
+        )
+    scale = min(1.0, WORK_SIDE_PX / max(height, width))
+    small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = np.ascontiguousarray(
+        np.clip(
+            np.nan_to_num(cv2.resize(rgb, small_size, interpolation=cv2.INTER_AREA)),
+            0,
+            1,
+        )
+    )
+
+    cues = measure_cues(small)
+    smoke = _find_smoke(cues)
+    sky, line = _find_sky(cues, smoke)
+    water = _find_water(cues, sky, smoke, line)
+    rapids = _find_rapids(cues, sky, water, smoke)
+    water = water * (1 - rapids)
+    horizon = _horizon_row(sky, water, line) / small_size[1] * height
+
+    maps = np.dstack([sky, water, rapids, smoke]).astype(np.float32)
+    full = refine_to_edges(rgb, small, maps)
+    device = image.rgb.device
+    sky_map, water_map, rapids_map, smoke_map = (
+        torch.from_numpy(np.ascontiguousarray(full[..., k])).to(device)
+        for k in range(4)
+    )
+    return Scenery(
+        sky=sky_map,
+        water=water_map,
+        rapids=rapids_map,
+        smoke=smoke_map,
+        horizon_y=float(horizon),
+    )
+
+
+def measure_cues(rgb: np.ndarray) -> Cues:
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB) / 100
+    light, green_red, blue_yellow = (
+        np.ascontiguousarray(lab[..., k]) for k in range(3)
+    )
+    texture = cv2.blur(np.abs(light - cv2.GaussianBlur(light, (0, 0), 1.2)), (9, 9))
+    across = cv2.blur(cv2.Sobel(light, cv2.CV_32F, 1, 0, scale=1 / 8) ** 2, (15, 15))
+    down = cv2.blur(cv2.Sobel(light, cv2.CV_32F, 0, 1, scale=1 / 8) ** 2, (15, 15))
+    levelness = (down - across) / (down + across + 1e-5)
+    return Cues(
+        light,
+        green_red,
+        blue_yellow,
+        np.hypot(green_red, blue_yellow),
+        texture,
+        levelness,
+    )
+
+
+def refine_to_edges(
+    rgb: np.ndarray,
+    small: np.ndarray,
+    maps: np.ndarray,
+    radius: int = 4,
+    eps: float = 1e-4,
+) -> np.ndarray:
+    """Carry ``maps`` ``[h, w, K]`` of the reduced picture ``small`` to the size of ``rgb``, edges on the picture's edges.
+
+    A guided filter (each window's map is an affine function of its colour), its coefficients found at the reduced size.
+    """
+    window = (2 * radius + 1, 2 * radius + 1)
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        return cv2.blur(x, window, borderType=cv2.BORDER_REFLECT)
+
+    h, w, num_maps = maps.shape
+    mean_rgb, mean_maps = mean(small), mean(maps).reshape(h, w, num_maps)
+    products = mean(
+        (small[..., :, None] * small[..., None, :]).reshape(h, w, 9)
+    ).reshape(h, w, 3, 3)
+    covariance = (
+        products
+        - mean_rgb[..., :, None] * mean_rgb[..., None, :]
+        + eps * np.eye(3, dtype=np.float32)
+    )
+    crossed = mean(
+        (small[..., :, None] * maps[..., None, :]).reshape(h, w, 3 * num_maps)
+    ).reshape(h, w, 3, num_maps)
+    crossed -= mean_rgb[..., :, None] * mean_maps[..., None, :]
+    gain = np.linalg.solve(covariance, crossed)
+    offset = mean_maps - np.einsum("hwc,hwck->hwk", mean_rgb, gain)
+
+    size = (rgb.shape[1], rgb.shape[0])
+    full = np.empty((*rgb.shape[:2], num_maps), np.float32)
+    for k in range(num_maps):
+        gain_k = cv2.resize(
+            mean(np.ascontiguousarray(gain[..., k])),
+            size,
+            interpolation=cv2.INTER_LINEAR,
+        )
+        offset_k = cv2.resize(
+            mean(np.ascontiguousarray(offset[..., k])),
+            size,
+            interpolation=cv2.INTER_LINEAR,
+        )
+        full[..., k] = np.clip(np.einsum("hwc,hwc->hw", gain_k, rgb) + offset_k, 0, 1)
+    return full
+
+
+def _ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 at ``low``, 1 at ``high``, straight between (``low > high`` falls)."""
+    return np.clip((value - low) / (high - low), 0, 1)
+
+
+def _grab_cut(
+    features: np.ndarray, likely: np.ndarray, surely: np.ndarray, surely_not: np.ndarray
+) -> np.ndarray:
+    """Cut ``likely`` (bool ``[h, w]``) along the edges of ``features`` (``[h, w, 3]``, 0..1). Returns bool ``[h, w]``."""
+    labels = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[surely] = cv2.GC_FGD
+    labels[surely_not] = cv2.GC_BGD
+    inside = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    if min(inside.sum(), (~inside).sum()) < 32:
+        return likely
+    cv2.setRNGSeed(RNG_SEED)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(
+        (np.clip(features, 0, 1) * 255).astype(np.uint8),
+        labels,
+        None,
+        *models,
+        2,
+        cv2.GC_INIT_WITH_MASK,
+    )
+    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+
+
+def _components(mask: np.ndarray, min_share: float) -> list[np.ndarray]:
+    """The connected parts of ``mask`` that cover at least ``min_share`` of the picture."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=4
+    )
+    return [
+        labels == k
+        for k in range(1, count)
+        if stats[k, cv2.CC_STAT_AREA] >= min_share * mask.size
+    ]
+
+
+def _touching_top(mask: np.ndarray, min_share: float) -> np.ndarray:
+    parts = [p for p in _components(mask, min_share) if p[0].any()]
+    return np.any(parts, axis=0) if parts else np.zeros_like(mask)
+
+
+def _fill_holes(mask: np.ndarray, max_share: float) -> np.ndarray:
+    holes = [
+        p
+        for p in _components(~mask, 0)
+        if p.sum() <= max_share * mask.size and not p[-1].any()
+    ]
+    return np.any([mask, *holes], axis=0)
+
+
+def _shrunk(mask: np.ndarray, radius: int) -> np.ndarray:
+    return (
+        cv2.erode(
+            mask.astype(np.uint8), np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+        )
+        > 0
+    )
+
+
+def _grown(mask: np.ndarray, radius: int) -> np.ndarray:
+    return (
+        cv2.dilate(
+            mask.astype(np.uint8), np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+        )
+        > 0
+    )
+
+
+def _find_smoke(cues: Cues) -> np.ndarray:
+    """Glowing, soft curls on a backdrop that is dark and without texture for most of the picture."""
+    backdrop = (cues.light < 0.15) & (cues.texture < 0.02)
+    if backdrop.mean() < 0.35 or (cues.light > 0.2).mean() < 0.01:
+        return np.zeros_like(cues.light)
+    dark = float(np.median(cues.light[backdrop]))
+    return _ramp(cues.light, dark + 0.04, dark + 0.16)
+
+
+def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | None]:
+    """Soft, fairly bright or blue, hanging from the upper border; ends at a clear horizon line where there is one."""
+    nothing = np.zeros_like(cues.light)
+    height, width = cues.light.shape
+    bright_or_blue = (cues.light > 0.3) | (
+        (cues.blue_yellow < -0.06) & (cues.light > 0.15)
+    )
+    leafy = (cues.green_red < -0.08) & (cues.blue_yellow > 0.02)
+    soft = (cues.texture < 0.022) & bright_or_blue & ~leafy
+    candidate = _touching_top(soft, 0.01)
+    if candidate.mean() < 0.02 or smoke.any():
+        return nothing, None
+    line = _find_horizon_line(cues, candidate)
+    below_line = np.zeros_like(candidate)
+    if line is not None:
+        below_line = np.arange(height)[:, None] + 0.5 > line.rows(width)[None]
+        candidate = _touching_top(candidate & ~below_line, 0.01)
+    below = ~candidate
+    if (
+        below.mean() > 0.02
+        and line is None
+        and np.median(cues.texture[below]) < 2 * np.median(cues.texture[candidate])
+    ):
+        return nothing, None
+    features = np.dstack([cues.light, 0.5 + cues.blue_yellow, cues.texture * 12])
+    far_below = (
+        below_line
+        | (_ramp(cues.texture, 0.0, 0.05) >= 1)
+        | (np.arange(height)[:, None] > 0.85 * height)
+    )
+    sky = _grab_cut(features, candidate, _shrunk(candidate, 4), far_below & ~candidate)
+    sky = _fill_holes(_touching_top(sky & ~below_line, 0.01), 0.03)
+    return sky.astype(np.float32), line
+
+
+def _find_horizon_line(cues: Cues, sky: np.ndarray) -> HorizonLine | None:
+    """The straight, nearly level line below ``sky`` across which the colour changes in every column that shows it."""
+    height, width = sky.shape
+    band = max(2, height // 40)
+    lab = cues.lab * (1.0, 2.0, 2.0)
+    sums = np.concatenate([np.zeros((1, width, 3)), np.cumsum(lab, axis=0)])
+    rows = np.arange(2 * band, height - 2 * band)
+    if len(rows) == 0 or width < 8:
+        return None
+    gap = band // 2
+    above = (sums[rows - gap] - sums[rows - gap - band]) / band
+    below = (sums[rows + gap + band] - sums[rows + gap]) / band
+    change = np.zeros((height, width), np.float32)
+    change[rows] = np.linalg.norm(above - below, axis=-1)
+    open_above = np.zeros((height, width), np.float32)
+    open_above[rows] = sky[rows - gap - 1]
+    best = HorizonLine(0, 0, 0)
+    columns = np.arange(width) + 0.5 - width / 2
+    for slope in np.tan(np.radians(np.linspace(-6, 6, 25))):
+        shear = np.float32([[1, 0, 0], [slope, 1, -slope * width / 2]])
+        flat = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+        straight = cv2.warpAffine(change, shear, (width, height), flags=flat)
+        seen = cv2.warpAffine(open_above, shear, (width, height), flags=flat) > 0.5
+        coverage = seen.mean(axis=1)
+        weak = np.where(seen, straight, np.nan)
+        for row in np.flatnonzero(coverage > 0.3):
+            clearness = float(np.nanpercentile(weak[row], 20)) * float(
+                np.sqrt(coverage[row])
+            )
+            if clearness > best.clearness:
+                best = HorizonLine(float(row), float(slope), clearness)
+    del columns
+    return best if best.clearness > 0.1 else None
+
+
+def _find_water(
+    cues: Cues, sky: np.ndarray, smoke: np.ndarray, line: HorizonLine | None
+) -> np.ndarray:
+    """Level, stripy or smooth, below the sky, coloured by what it mirrors."""
+    if smoke.any():
+        return np.zeros_like(sky)
+    return _ramp(cues.levelness, 0.3, 0.7) * (1 - sky)
+
+
+def _find_rapids(
+    cues: Cues, sky: np.ndarray, water: np.ndarray, smoke: np.ndarray
+) -> np.ndarray:
+    """White, colourless, brighter than its surroundings, beside water."""
+    if smoke.any():
+        return np.zeros_like(sky)
+    return _ramp(cues.light, 0.6, 0.8) * _ramp(cues.chroma, 0.12, 0.06) * (1 - sky)
+
+
+def _horizon_row(sky: np.ndarray, water: np.ndarray, line: HorizonLine | None) -> float:
+    height = sky.shape[0]
+    if line is not None:
+        return line.row
+    return CLOSED_HORIZON * height
