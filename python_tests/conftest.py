@@ -1,0 +1,49 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of photos and data that lies beside the repository and is not part of it."""
+    folder = HERE.parent.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs the folder ../shared beside the repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str], dict[str, Any]]:
+    """``golden("blend")``: the arrays of ``golden/blend.npz``."""
+
+    def load(name: str) -> dict[str, Any]:
+        with np.load(HERE / "golden" / f"{name}.npz") as archive:
+            return {key: archive[key] for key in archive.files}
+
+    return load
+
+
+@pytest.fixture
+def for_thread_counts() -> Iterator[Callable[[Callable[[], Any]], list[Any]]]:
+    """``for_thread_counts(f)``: the results of ``f()`` with 1, 2 and 5 threads, and once more with 5."""
+    before = torch.get_num_threads()
+
+    def run(f: Callable[[], Any]) -> list[Any]:
+        results = []
+        for num_threads in (1, 2, 5, 5):
+            torch.set_num_threads(num_threads)
+            results.append(f())
+        return results
+
+    yield run
+    torch.set_num_threads(before)

@@ -1,0 +1,343 @@
+"""The ops of ``c3drender.ops`` restated in float64 NumPy: brute force, written from the formulas, for reading and for tests.
+
+Nothing of the package is imported; a camera is anything with the fields of `Pinhole`. Where an op takes a yes/no decision that
+float32 may take differently (is a centre inside a disc, which depth is nearer, has a path left the frame), the result says in
+``clear`` which outputs stay out of that rounding band.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+ROUNDING_PX = 5e-5  # half the width of the band around a disc's rim or the frame's border, in pixels
+ROUNDING_Z = 2e-6  # the same for depths, relative
+
+
+class Pinhole(Protocol):
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    world_to_cam: Any  # [3, 4], [V, 3, 4], or None for the identity
+
+
+class Composited(Protocol):
+    feat: Any
+    alpha: Any
+    disp: Any
+
+
+def poses_of(camera: Pinhole) -> Floats:
+    """``[V, 3, 4]``"""
+    if camera.world_to_cam is None:
+        return np.eye(4)[None, :3]
+    return np.asarray(camera.world_to_cam, dtype=np.float64).reshape(-1, 3, 4)
+
+
+def to_camera(xyz: Floats, pose: Floats) -> Floats:
+    """``R x + t``, the same sum for every point: coincident points stay coincident."""
+    return (pose[:, :3] * xyz[..., None, :]).sum(-1) + pose[:, 3]
+
+
+# --- splat_points -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Splat:
+    """``feat [(V,) H, W, C]``, ``alpha`` and ``disp [(V,) H, W]``, ``idx [(V,) H, W, K]``; ``clear [(V,) H, W]``."""
+
+    feat: Floats
+    alpha: Floats
+    disp: Floats
+    idx: NDArray[np.int64]
+    clear: Bools
+
+
+def splat_points(
+    xyz: ArrayLike,
+    feat: ArrayLike,
+    radius: ArrayLike,
+    camera: Pinhole,
+    *,
+    compositor: str,
+    max_points: int,
+    depth_tolerance: float = 0.02,
+) -> Splat:
+    xyz, feat = np.asarray(xyz, dtype=np.float64), np.asarray(feat, dtype=np.float64)
+    radius = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(xyz))
+    with np.errstate(invalid="ignore", over="ignore"):
+        views = [
+            _splat_view(xyz, feat, radius, camera, pose, compositor, max_points, depth_tolerance) for pose in poses_of(camera)
+        ]
+    batched = camera.world_to_cam is not None and np.ndim(camera.world_to_cam) == 3
+    return Splat(*(np.stack(arrays) if batched else arrays[0] for arrays in zip(*views, strict=True)))
+
+
+def _splat_view(
+    xyz: Floats,
+    feat: Floats,
+    radius: Floats,
+    camera: Pinhole,
+    pose: Floats,
+    compositor: str,
+    max_points: int,
+    depth_tolerance: float,
+) -> tuple[NDArray[Any], ...]:
+    xyz_cam = to_camera(xyz, pose)
+    usable = np.isfinite(xyz_cam).all(1) & np.isfinite(feat).all(1) & np.isfinite(radius) & (xyz_cam[:, 2] > 0)
+    point = np.flatnonzero(usable)
+    x, y, z = xyz_cam[point].T
+    u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
+    radius_px = camera.fx * radius[point] / z
+    channels = np.column_stack([feat[point], np.ones_like(z), 1 / z])
+
+    num_feat = feat.shape[1]
+    out = np.zeros((camera.height, camera.width, num_feat + 2))
+    idx = np.full((camera.height, camera.width, max_points), -1)
+    clear = np.ones((camera.height, camera.width), dtype=bool)
+    for row, column in np.ndindex(camera.height, camera.width):
+        dist = np.hypot(u - (column + 0.5), v - (row + 0.5))
+        hits = np.flatnonzero(dist < radius_px)
+        hits = hits[np.lexsort((hits, z[hits]))]
+        on_a_rim = np.any(np.abs(dist - radius_px) < ROUNDING_PX)
+        compared = z[hits[: max_points + 1]]
+        clear[row, column] = not on_a_rim and not _almost_equal_somewhere(compared[1:], compared[:-1])
+
+        hits = hits[:max_points]
+        q = (dist[hits] / radius_px[hits]) ** 2
+        idx[row, column, : len(hits)] = point[hits]
+        if compositor == "alpha":
+            out[row, column] = composite_alpha(channels[hits], q)
+        else:
+            surfaces = group_surfaces(z[hits], depth_tolerance)
+            out[row, column] = composite_surfaces(channels[hits], q, surfaces)
+            limits = [z[hits[s.start]] * (1 + depth_tolerance) for s in surfaces]
+            clear[row, column] &= not any(_almost_equal_somewhere(z[hits], limit) for limit in limits)
+    return out[..., :num_feat], out[..., num_feat], out[..., num_feat + 1], idx, clear
+
+
+def _almost_equal_somewhere(a: Floats, b: ArrayLike) -> bool:
+    return bool(np.any((a != b) & (np.abs(a - b) < ROUNDING_Z * np.abs(a))))
+
+
+def composite_alpha(f: Floats, q: Floats) -> Floats:
+    """``sum_k f_k a_k prod_{j<k} (1 - a_j)``, ``a = 1 - q``."""
+    out, through = np.zeros(f.shape[1]), 1.0
+    for f_k, a_k in zip(f, 1 - q, strict=True):
+        out += through * a_k * f_k
+        through *= 1 - a_k
+    return out
+
+
+def group_surfaces(z: Floats, depth_tolerance: float) -> list[slice]:
+    """Runs of ascending depths that stay within ``z_first * (1 + depth_tolerance)`` of their first."""
+    surfaces, start = [], 0
+    while start < len(z):
+        stop = start + np.count_nonzero(z[start:] <= z[start] * (1 + depth_tolerance))
+        surfaces.append(slice(start, stop))
+        start = stop
+    return surfaces
+
+
+def composite_surfaces(f: Floats, q: Floats, surfaces: list[slice]) -> Floats:
+    out, through = np.zeros(f.shape[1]), 1.0
+    for surface in surfaces:
+        coverage = min(1.0, np.maximum(0, 1.5 - 2.25 * np.sqrt(q[surface])).sum())
+        if coverage > 0:
+            weight = (1 - q[surface]) ** 6
+            out += through * coverage * (weight @ f[surface]) / weight.sum()
+        through *= 1 - coverage
+    return out
+
+
+# --- integrate_flow ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trace:
+    """``offset_px [T+1, P, 2]``, ``inside [T+1, P]``; ``clear [P]``: no step decides by less than ROUNDING_PX that it is inside."""
+
+    offset_px: Floats
+    inside: Bools
+    clear: Bools
+
+
+def integrate_flow(
+    step_px: ArrayLike, num_steps: int, *, start_px: ArrayLike | None = None, sampling: str = "bilinear"
+) -> Trace:
+    step_px = np.asarray(step_px, dtype=np.float64)
+    height, width = step_px.shape[:2]
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2).astype(np.float64)
+    if sampling == "nearest":
+        return _integrate_nearest(step_px, grid, num_steps)
+    return _integrate_bilinear(step_px, grid + 0.5 if start_px is None else np.asarray(start_px, dtype=np.float64), num_steps)
+
+
+def _integrate_bilinear(step_px: Floats, start: Floats, num_steps: int) -> Trace:
+    size = np.array([step_px.shape[1], step_px.shape[0]], dtype=np.float64)
+    position = start.copy()
+    inside = ((position >= 0) & (position <= size)).all(1)
+    clear = _clear_of_border(position, size)
+    offsets, insides = [position - start], [inside]
+    for _ in range(num_steps):
+        position = position.copy()
+        for p in np.flatnonzero(inside):
+            position[p] += sample_bilinear(step_px, position[p])
+        inside = inside & ((position >= 0) & (position <= size)).all(1)
+        clear &= _clear_of_border(position, size)
+        offsets.append(position - start)
+        insides.append(inside)
+    return Trace(np.stack(offsets), np.stack(insides), clear)
+
+
+def _clear_of_border(position: Floats, size: Floats) -> Bools:
+    return (np.minimum(np.abs(position), np.abs(position - size)) > ROUNDING_PX).all(1)
+
+
+def sample_bilinear(image: Floats, position: Floats) -> Floats:
+    """Pixel centres are at +0.5; beyond the outermost centres the border's value continues."""
+    height, width = image.shape[:2]
+    x, y = np.clip(position - 0.5, 0, [width - 1, height - 1])
+    x0, y0 = int(x), int(y)
+    x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
+    top = image[y0, x0] * (1 - (x - x0)) + image[y0, x1] * (x - x0)
+    bottom = image[y1, x0] * (1 - (x - x0)) + image[y1, x1] * (x - x0)
+    return top * (1 - (y - y0)) + bottom * (y - y0)
+
+
+def _integrate_nearest(step_px: Floats, grid: Floats, num_steps: int) -> Trace:
+    """The released code's rule. Positions count from pixel centres at integers; the sum collects the field at the position
+    AFTER each step; a path that left is sent home and adds its own pixel's step from then on. Kept in float32: the rounding
+    of a sum decides which pixel is the nearest, so the rule is defined only with its precision."""
+    step, home = step_px.astype(np.float32), grid.astype(np.float32)
+    last = np.array([step_px.shape[1] - 1, step_px.shape[0] - 1], dtype=np.float32)
+
+    def field_at(position: NDArray[np.float32]) -> NDArray[np.float32]:
+        x, y = np.round(position).astype(int).T
+        return step[y, x]
+
+    position, total, inside = home.copy(), home.copy(), np.ones(len(grid), dtype=bool)
+    offsets, insides = [total - home], [inside]
+    for _ in range(num_steps):
+        position = position + field_at(position)
+        inside = inside & ((position >= 0) & (position <= last)).all(1)
+        position[~inside] = home[~inside]
+        total = total + field_at(position)
+        offsets.append(total - home)
+        insides.append(inside)
+    return Trace(np.stack(offsets).astype(np.float64), np.stack(insides), np.ones(len(grid), dtype=bool))
+
+
+# --- blend_bidirectional ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Blend:
+    feat: Floats
+    alpha: Floats
+    w_fwd: Floats
+    w_bwd: Floats
+
+
+def blend_bidirectional(fwd: Composited, bwd: Composited, loop_t: ArrayLike, *, sharpness: float = 4.0) -> Blend:
+    a_f, a_b = (np.asarray(side.alpha, dtype=np.float64) for side in (fwd, bwd))
+    k_f, k_b = (sharpness * np.asarray(side.disp, dtype=np.float64) for side in (fwd, bwd))
+    t = np.asarray(loop_t, dtype=np.float64)
+
+    # Numerators and denominator share the factor exp(-largest), which keeps float64 from overflowing.
+    largest = np.maximum(k_f, k_b)
+    w_f = (1 - t) * a_f * np.exp(k_f - largest)
+    w_b = t * a_b * np.exp(k_b - largest)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        denominator = np.maximum(w_f + w_b, 1e-6 * np.exp(-largest))
+        w_f, w_b = (np.where(w > 0, w / denominator, 0) for w in (w_f, w_b))
+
+    f_f, f_b = (np.asarray(side.feat, dtype=np.float64) for side in (fwd, bwd))
+    return Blend(w_f[..., None] * f_f + w_b[..., None] * f_b, w_f * a_f + w_b * a_b, w_f, w_b)
+
+
+# --- find_holes -------------------------------------------------------------------------------------------------------
+
+
+def find_holes(
+    disp: ArrayLike,
+    disp_hidden: ArrayLike,
+    travel_px: ArrayLike,
+    camera: Pinhole,
+    frame_px: tuple[int, int, int, int],
+    *,
+    tear_disp: float,
+) -> Bools:
+    disp, hidden, travel = (np.asarray(a, dtype=np.float64) for a in (disp, disp_hidden, travel_px))
+    found = np.zeros(disp.shape, dtype=bool)
+    for row, column in np.argwhere((hidden > 0) & (hidden < disp - tear_disp)):
+        found[row, column] = _uncovered_by_drift(disp, hidden[row, column], travel, row, column, tear_disp) or any(
+            _seen_from(pose, disp, hidden[row, column], row, column, camera, frame_px, tear_disp) for pose in poses_of(camera)
+        )
+    return found
+
+
+def _uncovered_by_drift(disp: Floats, w_hidden: float, travel: Floats, row: int, column: int, tear_disp: float) -> bool:
+    """Some pixel of the same surface, visible in front, can drift as far as this one: then this one can drift into view."""
+    rows, columns = np.indices(disp.shape)
+    reaches = (travel > 0) & (np.hypot(rows - row, columns - column) <= travel)
+    return bool((reaches & (np.abs(disp - w_hidden) <= tear_disp)).any())
+
+
+def _seen_from(
+    pose: Floats,
+    disp: Floats,
+    w_hidden: float,
+    row: int,
+    column: int,
+    camera: Pinhole,
+    frame_px: tuple[int, int, int, int],
+    tear_disp: float,
+) -> bool:
+    start = np.array([column + 0.5, row + 0.5, w_hidden])
+    xn, yn = (start[0] - camera.cx) / camera.fx, (start[1] - camera.cy) / camera.fy
+
+    in_view = to_camera(np.array([xn, yn, 1]) / w_hidden, pose)
+    if in_view[2] <= 0:
+        return False
+    u, v = camera.fx * in_view[0] / in_view[2] + camera.cx, camera.fy * in_view[1] / in_view[2] + camera.cy
+    x0, y0, x1, y1 = frame_px
+    if not (x0 - 1 <= u <= x1 + 1 and y0 - 1 <= v <= y1 + 1):
+        return False
+
+    centre = -pose[:, :3].T @ pose[:, 3]
+    direction = np.array([camera.fx * (centre[0] - xn * centre[2]), camera.fy * (centre[1] - yn * centre[2]), 1.0])
+    direction[2] = 1 - centre[2] * w_hidden
+    longer_axis = np.abs(direction[:2]).max()
+    if longer_axis < 1e-12 or direction[2] <= 0:
+        return False
+    return _line_leaves_the_layer(disp, start, direction / longer_axis, tear_disp)
+
+
+def _line_leaves_the_layer(disp: Floats, start: Floats, step: Floats, tear_disp: float) -> bool:
+    """Walk from under the layer until the line is above all of it (True), or crosses connected surface, or leaves the canvas."""
+    height, width = disp.shape
+    highest = disp.max()
+    behind, here = True, disp[int(start[1]), int(start[0])]
+    n = 0
+    while True:
+        n += 1
+        u, v, w = start + n * step
+        x, y = int(np.floor(u)), int(np.floor(v))
+        if not (0 <= x < width and 0 <= y < height):
+            return False
+        was_behind, before = behind, here
+        behind, here = w < disp[y, x], disp[y, x]
+        if behind != was_behind and abs(before - here) <= tear_disp:
+            return False
+        if w > highest:
+            return True
