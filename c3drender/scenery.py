@@ -14,9 +14,7 @@ import torch
 
 from .data import Image, Scenery
 
-WORK_SIDE_PX = (
-    320  # the longer side of the reduced picture; every radius below is in its pixels
-)
+WORK_SIDE_PX = 320  # the longer side of the reduced picture; every radius below is in its pixels
 CLOSED_HORIZON = 0.3  # share of the height: the horizon of a picture that shows neither sky nor level water
 RNG_SEED = 1  # GrabCut starts its colour models from OpenCV's random source
 
@@ -47,9 +45,7 @@ class HorizonLine:
     clearness: float
 
     def rows(self, width: int) -> np.ndarray:
-        return self.row + self.slope * (
-            np.arange(width, dtype=np.float32) + 0.5 - width / 2
-        )
+        return self.row + self.slope * (np.arange(width, dtype=np.float32) + 0.5 - width / 2)
 
 
 def find_scenery(image: Image) -> Scenery:
@@ -57,9 +53,7 @@ def find_scenery(image: Image) -> Scenery:
     rgb = image.rgb.detach().cpu().numpy()
     height, width = image.size
     if min(height, width) < 1:
-        raise ValueError(
-            f"find_scenery: image must have at least one pixel, got {height} x {width}"
-        )
+        raise ValueError(f"find_scenery: image must have at least one pixel, got {height} x {width}")
     scale = min(1.0, WORK_SIDE_PX / max(height, width))
     small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = np.ascontiguousarray(
@@ -73,8 +67,10 @@ def find_scenery(image: Image) -> Scenery:
     cues = measure_cues(small)
     smoke = _find_smoke(cues)
     sky, line = _find_sky(cues, smoke)
-    water = _find_water(cues, sky, smoke, line)
-    rapids = _find_rapids(cues, sky, water, smoke)
+    rapids = _find_rapids(cues, sky, smoke)
+    water = _find_water(cues, sky, rapids, smoke, line)
+    if sky.any():
+        rapids = rapids * _grown(water > 0.5, 2)  # snow and pale rock are white too
     water = water * (1 - rapids)
     horizon = _horizon_row(sky, water, line) / small_size[1] * height
 
@@ -82,8 +78,7 @@ def find_scenery(image: Image) -> Scenery:
     full = refine_to_edges(rgb, small, maps)
     device = image.rgb.device
     sky_map, water_map, rapids_map, smoke_map = (
-        torch.from_numpy(np.ascontiguousarray(full[..., k])).to(device)
-        for k in range(4)
+        torch.from_numpy(np.ascontiguousarray(full[..., k])).to(device) for k in range(4)
     )
     return Scenery(
         sky=sky_map,
@@ -96,9 +91,7 @@ def find_scenery(image: Image) -> Scenery:
 
 def measure_cues(rgb: np.ndarray) -> Cues:
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB) / 100
-    light, green_red, blue_yellow = (
-        np.ascontiguousarray(lab[..., k]) for k in range(3)
-    )
+    light, green_red, blue_yellow = (np.ascontiguousarray(lab[..., k]) for k in range(3))
     texture = cv2.blur(np.abs(light - cv2.GaussianBlur(light, (0, 0), 1.2)), (9, 9))
     across = cv2.blur(cv2.Sobel(light, cv2.CV_32F, 1, 0, scale=1 / 8) ** 2, (15, 15))
     down = cv2.blur(cv2.Sobel(light, cv2.CV_32F, 0, 1, scale=1 / 8) ** 2, (15, 15))
@@ -131,17 +124,9 @@ def refine_to_edges(
 
     h, w, num_maps = maps.shape
     mean_rgb, mean_maps = mean(small), mean(maps).reshape(h, w, num_maps)
-    products = mean(
-        (small[..., :, None] * small[..., None, :]).reshape(h, w, 9)
-    ).reshape(h, w, 3, 3)
-    covariance = (
-        products
-        - mean_rgb[..., :, None] * mean_rgb[..., None, :]
-        + eps * np.eye(3, dtype=np.float32)
-    )
-    crossed = mean(
-        (small[..., :, None] * maps[..., None, :]).reshape(h, w, 3 * num_maps)
-    ).reshape(h, w, 3, num_maps)
+    products = mean((small[..., :, None] * small[..., None, :]).reshape(h, w, 9)).reshape(h, w, 3, 3)
+    covariance = products - mean_rgb[..., :, None] * mean_rgb[..., None, :] + eps * np.eye(3, dtype=np.float32)
+    crossed = mean((small[..., :, None] * maps[..., None, :]).reshape(h, w, 3 * num_maps)).reshape(h, w, 3, num_maps)
     crossed -= mean_rgb[..., :, None] * mean_maps[..., None, :]
     gain = np.linalg.solve(covariance, crossed)
     offset = mean_maps - np.einsum("hwc,hwck->hwk", mean_rgb, gain)
@@ -168,9 +153,7 @@ def _ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.clip((value - low) / (high - low), 0, 1)
 
 
-def _grab_cut(
-    features: np.ndarray, likely: np.ndarray, surely: np.ndarray, surely_not: np.ndarray
-) -> np.ndarray:
+def _grab_cut(features: np.ndarray, likely: np.ndarray, surely: np.ndarray, surely_not: np.ndarray) -> np.ndarray:
     """Cut ``likely`` (bool ``[h, w]``) along the edges of ``features`` (``[h, w, 3]``, 0..1). Returns bool ``[h, w]``."""
     labels = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[surely] = cv2.GC_FGD
@@ -193,14 +176,8 @@ def _grab_cut(
 
 def _components(mask: np.ndarray, min_share: float) -> list[np.ndarray]:
     """The connected parts of ``mask`` that cover at least ``min_share`` of the picture."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        mask.astype(np.uint8), connectivity=4
-    )
-    return [
-        labels == k
-        for k in range(1, count)
-        if stats[k, cv2.CC_STAT_AREA] >= min_share * mask.size
-    ]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    return [labels == k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= min_share * mask.size]
 
 
 def _touching_top(mask: np.ndarray, min_share: float) -> np.ndarray:
@@ -209,30 +186,16 @@ def _touching_top(mask: np.ndarray, min_share: float) -> np.ndarray:
 
 
 def _fill_holes(mask: np.ndarray, max_share: float) -> np.ndarray:
-    holes = [
-        p
-        for p in _components(~mask, 0)
-        if p.sum() <= max_share * mask.size and not p[-1].any()
-    ]
+    holes = [p for p in _components(~mask, 0) if p.sum() <= max_share * mask.size and not p[-1].any()]
     return np.any([mask, *holes], axis=0)
 
 
 def _shrunk(mask: np.ndarray, radius: int) -> np.ndarray:
-    return (
-        cv2.erode(
-            mask.astype(np.uint8), np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-        )
-        > 0
-    )
+    return cv2.erode(mask.astype(np.uint8), np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)) > 0
 
 
 def _grown(mask: np.ndarray, radius: int) -> np.ndarray:
-    return (
-        cv2.dilate(
-            mask.astype(np.uint8), np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-        )
-        > 0
-    )
+    return cv2.dilate(mask.astype(np.uint8), np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)) > 0
 
 
 def _find_smoke(cues: Cues) -> np.ndarray:
@@ -248,9 +211,7 @@ def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | 
     """Soft, fairly bright or blue, hanging from the upper border; ends at a clear horizon line where there is one."""
     nothing = np.zeros_like(cues.light)
     height, width = cues.light.shape
-    bright_or_blue = (cues.light > 0.3) | (
-        (cues.blue_yellow < -0.06) & (cues.light > 0.15)
-    )
+    bright_or_blue = (cues.light > 0.3) | ((cues.blue_yellow < -0.06) & (cues.light > 0.15))
     leafy = (cues.green_red < -0.08) & (cues.blue_yellow > 0.02)
     soft = (cues.texture < 0.022) & bright_or_blue & ~leafy
     candidate = _touching_top(soft, 0.01)
@@ -262,18 +223,10 @@ def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | 
         below_line = np.arange(height)[:, None] + 0.5 > line.rows(width)[None]
         candidate = _touching_top(candidate & ~below_line, 0.01)
     below = ~candidate
-    if (
-        below.mean() > 0.02
-        and line is None
-        and np.median(cues.texture[below]) < 2 * np.median(cues.texture[candidate])
-    ):
+    if below.mean() > 0.02 and line is None and np.median(cues.texture[below]) < 2 * np.median(cues.texture[candidate]):
         return nothing, None
     features = np.dstack([cues.light, 0.5 + cues.blue_yellow, cues.texture * 12])
-    far_below = (
-        below_line
-        | (_ramp(cues.texture, 0.0, 0.05) >= 1)
-        | (np.arange(height)[:, None] > 0.85 * height)
-    )
+    far_below = below_line | (_ramp(cues.texture, 0.0, 0.05) >= 1) | (np.arange(height)[:, None] > 0.85 * height)
     sky = _grab_cut(features, candidate, _shrunk(candidate, 4), far_below & ~candidate)
     sky = _fill_holes(_touching_top(sky & ~below_line, 0.01), 0.03)
     return sky.astype(np.float32), line
@@ -296,7 +249,6 @@ def _find_horizon_line(cues: Cues, sky: np.ndarray) -> HorizonLine | None:
     open_above = np.zeros((height, width), np.float32)
     open_above[rows] = sky[rows - gap - 1]
     best = HorizonLine(0, 0, 0)
-    columns = np.arange(width) + 0.5 - width / 2
     for slope in np.tan(np.radians(np.linspace(-6, 6, 25))):
         shear = np.float32([[1, 0, 0], [slope, 1, -slope * width / 2]])
         flat = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
@@ -305,35 +257,64 @@ def _find_horizon_line(cues: Cues, sky: np.ndarray) -> HorizonLine | None:
         coverage = seen.mean(axis=1)
         weak = np.where(seen, straight, np.nan)
         for row in np.flatnonzero(coverage > 0.3):
-            clearness = float(np.nanpercentile(weak[row], 20)) * float(
-                np.sqrt(coverage[row])
-            )
+            clearness = float(np.nanpercentile(weak[row], 20)) * float(np.sqrt(coverage[row]))
             if clearness > best.clearness:
                 best = HorizonLine(float(row), float(slope), clearness)
-    del columns
     return best if best.clearness > 0.1 else None
 
 
-def _find_water(
-    cues: Cues, sky: np.ndarray, smoke: np.ndarray, line: HorizonLine | None
-) -> np.ndarray:
-    """Level, stripy or smooth, below the sky, coloured by what it mirrors."""
-    if smoke.any():
+def _find_rapids(cues: Cues, sky: np.ndarray, smoke: np.ndarray) -> np.ndarray:
+    """Foam is bright and cooler than the land around it, and either clearly bluish or blurred smooth by its motion."""
+    land = sky < 0.5
+    if smoke.any() or land.mean() < 0.05:
         return np.zeros_like(sky)
-    return _ramp(cues.levelness, 0.3, 0.7) * (1 - sky)
+    warmth = cues.blue_yellow - np.median(cues.blue_yellow[land])
+    bluish = _ramp(cues.light, 0.45, 0.65) * _ramp(warmth, -0.09, -0.13) * _ramp(cues.blue_yellow, -0.04, -0.08)
+    blurred = _ramp(cues.light, 0.68, 0.8) * _ramp(warmth, -0.02, -0.05) * _ramp(cues.texture, 0.055, 0.035)
+    colourless = _ramp(cues.chroma, 0.22, 0.16) * (1 - sky)
+    return np.maximum(bluish, blurred) * colourless
 
 
-def _find_rapids(
-    cues: Cues, sky: np.ndarray, water: np.ndarray, smoke: np.ndarray
-) -> np.ndarray:
-    """White, colourless, brighter than its surroundings, beside water."""
+def _find_water(cues: Cues, sky: np.ndarray, rapids: np.ndarray, smoke: np.ndarray, line: HorizonLine | None) -> np.ndarray:
+    """Level, stripy or smooth, below the sky. Under an open sky it has the sky's colours; else it lies beside rapids."""
+    height, width = sky.shape
+    rows = np.arange(height, dtype=np.float32)[:, None] + 0.5
     if smoke.any():
         return np.zeros_like(sky)
-    return _ramp(cues.light, 0.6, 0.8) * _ramp(cues.chroma, 0.12, 0.06) * (1 - sky)
+    if line is not None:
+        below = rows > line.rows(width)[None]
+    elif sky.any():
+        below = rows > np.percentile(np.where(sky > 0.5, rows, 0).max(axis=0), 90)
+    else:
+        below = np.broadcast_to(rows > CLOSED_HORIZON * height, sky.shape)
+    below = below & (sky < 0.5)
+    calm = _ramp(cues.levelness, 0.2, 0.6) * _ramp(cues.texture, 0.07, 0.035)
+    if sky.any():
+        mirrored = np.percentile(cues.blue_yellow[sky > 0.5], 80) + 0.03
+        calm = calm * _ramp(cues.blue_yellow, mirrored + 0.06, mirrored) * _ramp(cues.light, 0.97, 0.9)
+        seeds = _components((calm > 0.5) & below, 0.02)
+    else:
+        usual = float(np.median(cues.texture))
+        calm = calm * _ramp(cues.texture, 0.9 * usual, 0.6 * usual)
+        shore = _grown(rapids > 0.5, height // 30 + 1)
+        seeds = [part for part in _components((calm > 0.5) & below, 0.002) if (part & shore).any()]
+    if not seeds:
+        return np.zeros_like(sky)
+    likely = np.any(seeds, axis=0)
+    features = np.dstack([0.5 + cues.blue_yellow, cues.texture * 8, 0.5 + cues.levelness / 2])
+    water = _grab_cut(features, likely, _shrunk(likely, 2) & (calm > 0.8), ~below | (calm < 0.02))
+    return _fill_holes(water & below, 0.004).astype(np.float32)
 
 
 def _horizon_row(sky: np.ndarray, water: np.ndarray, line: HorizonLine | None) -> float:
+    """The clear line; else the upper shore of wide level water; else just under the sky; else `CLOSED_HORIZON`."""
     height = sky.shape[0]
     if line is not None:
         return line.row
+    sky_end = float(np.percentile(np.where(sky > 0.5, np.arange(height)[:, None] + 1, 0).max(axis=0), 95))
+    wide = np.flatnonzero((water > 0.5).mean(axis=1) > 0.25)
+    if len(wide) and sky_end > 0:
+        return max(sky_end, float(wide[0]) - 0.01 * height)
+    if sky_end > 0:
+        return min(sky_end + 0.02 * height, 0.8 * height)
     return CLOSED_HORIZON * height
