@@ -1,0 +1,253 @@
+"""What the user did not say about motion: which parts of the picture move, and where to.
+
+Parts come from the scenery's soft maps; directions from the picture's own streaks (structure tensor), signed by what each
+kind of matter does: falling and flowing water runs away from its upper end, level water drifts along its waves or toward its
+shore, clouds share one wind, smoke rises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+from scipy.sparse.csgraph import dijkstra
+
+Array = NDArray[Any]
+
+KINDS = ("water", "rapids", "sky", "smoke")
+SPEED_PX = {"water": 0.6, "rapids": 1.2, "sky": 0.3, "smoke": 0.7}  # px per frame in a picture whose longer side is 1280 px
+WORK_SIDE_PX = 320
+SURE = 0.5  # a map above this is taken for its kind
+LEAST_SHARE = 0.002  # of the picture: a smaller part is not worth moving, unless an arrow points at it
+NEAR_FAR = (0.1, 3.0)  # range of the factor by which distance scales a guessed speed
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pixels ``mask`` bool ``[H, W]`` of one kind, and how sure that is (0..1)."""
+
+    kind: str
+    mask: Array
+    sure: float
+
+
+@dataclass(frozen=True)
+class Guess:
+    """``step_px`` float32 ``[H, W, 2]`` px per frame and how far to trust it, ``weight`` ``[H, W]`` 0..1."""
+
+    step_px: Array
+    weight: Array
+
+
+def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part]:
+    """The parts that move. ``maps``: soft maps ``[H, W]`` per kind; ``segments`` ``[A, 2, 2]``: if any, only what they touch.
+
+    An arrow that touches no known part gets the part of like colour around it, of kind ``water``.
+    """
+    height, width = rgb.shape[:2]
+    least = LEAST_SHARE * height * width
+    touched = [_segment_pixels(segment, height, width) for segment in segments]
+    parts, reached = [], [False] * len(touched)
+    for kind in KINDS:
+        value = maps[kind]
+        strongest = np.all([value >= maps[other] for other in KINDS], axis=0)
+        mask = _tidy((value > SURE) & strongest, int(0.1 * least) + 1)
+        if kind == "sky" and not touched:
+            mask &= _clouds(rgb, mask)
+        labels, count = ndimage.label(mask)
+        areas = np.bincount(labels.ravel(), minlength=count + 1)
+        hits = [np.unique(labels[rows, cols]) for rows, cols in touched]
+        for index, hit in enumerate(hits):
+            reached[index] |= bool((hit > 0).any())
+        if touched:
+            wanted = [k for k in range(1, count + 1) if any(k in hit for hit in hits)]
+        else:
+            wanted = [k for k in range(1, count + 1) if areas[k] >= least]
+        chosen = np.isin(labels, wanted)
+        if chosen.any():
+            parts.append(Part(kind, chosen, float(value[chosen].mean())))
+    for segment, known in zip(segments, reached, strict=True):
+        if not known:
+            parts.append(Part("water", _grow_from(segment, rgb), 0.3))
+    return parts
+
+
+def guess_steps(rgb: Array, disp: Array, moving: Array, maps: dict[str, Array]) -> Guess:
+    """A plausible step for every moving pixel. ``disp`` ``[H, W]``; ``moving`` bool; ``maps`` as in `find_parts`.
+
+    What no map knows is taken for running water.
+    """
+    height, width = moving.shape
+    scale = min(1.0, WORK_SIDE_PX / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+
+    def shrink(value: Array) -> Array:
+        return cv2.resize(np.ascontiguousarray(value, dtype=np.float32), size, interpolation=cv2.INTER_AREA)
+
+    inside = shrink(moving) > 0.3
+    axis, coherence = _streaks(shrink(rgb))
+    share = np.stack([shrink(maps[kind]) for kind in KINDS])
+    share[1] += np.maximum(0.05 - share.sum(axis=0), 0)
+    share /= share.sum(axis=0)
+    disparity = shrink(disp)
+    step = np.zeros((*inside.shape, 2), np.float32)
+    weight = np.zeros(inside.shape, np.float32)
+    labels, count = ndimage.label(inside, np.ones((3, 3)))
+    for k in range(1, count + 1):
+        region = labels == k
+        heading, trust = _headings(region, share, axis, coherence)
+        near_far = np.clip(disparity / np.median(disparity[region]), *NEAR_FAR)
+        for index, kind in enumerate(KINDS):
+            part = np.where(region, share[index], 0)
+            speed = SPEED_PX[kind] * max(height, width) / 1280
+            local = near_far if kind in ("water", "rapids") else 1.0
+            step += (part * speed * local)[..., None] * heading[kind]
+            weight += part * trust[kind]
+    return Guess(_widen(step, inside, (width, height)), _widen(weight, inside, (width, height)))
+
+
+def _headings(region: Array, share: Array, axis: Array, coherence: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Unit directions and trust per kind for one region of the reduced picture."""
+    amount = {kind: float(share[i][region].mean()) for i, kind in enumerate(KINDS)}
+    downstream = _downstream(region)
+    level = _level_heading(region)
+    runs = min(1.0, amount["rapids"] / 0.05)  # level water with rapids in it is a running stream
+    water = runs * downstream + (1 - runs) * level
+    base = {
+        "water": water / np.maximum(np.linalg.norm(water, axis=-1, keepdims=True), 1e-6),
+        "rapids": downstream,
+        "sky": np.broadcast_to(np.float32([1, 0]), downstream.shape),
+        "smoke": np.broadcast_to(np.float32([0, -1]), downstream.shape),
+    }
+    follow = {"water": 0.3 * runs, "rapids": 0.5, "sky": 0.0, "smoke": 1.0}
+    heading, trust = {}, {}
+    for kind, direction in base.items():
+        along = (axis * direction).sum(-1, keepdims=True)
+        pull = follow[kind] * coherence[..., None]
+        mixed = (1 - pull) * direction + pull * along * axis
+        length = np.linalg.norm(mixed, axis=-1, keepdims=True)
+        heading[kind] = mixed / np.maximum(length, 1e-6)
+        trust[kind] = (coherence * np.abs(along[..., 0]) if kind == "smoke" else 1.0) * np.ones(region.shape)
+    return heading, trust
+
+
+def _downstream(region: Array) -> Array:
+    """Away from the region's upper end, along its length: the gradient of the way's length inside the region."""
+    number = np.full(region.shape, -1)
+    number[region] = np.arange(region.sum())
+    links, lengths = [], []
+    for a, b, length in (
+        (np.s_[:, :-1], np.s_[:, 1:], 1.0),
+        (np.s_[:-1], np.s_[1:], 1.0),
+        (np.s_[:-1, :-1], np.s_[1:, 1:], np.sqrt(2)),
+        (np.s_[:-1, 1:], np.s_[1:, :-1], np.sqrt(2)),
+    ):
+        both = (number[a] >= 0) & (number[b] >= 0)
+        links.append(np.stack([number[a][both], number[b][both]]))
+        lengths.append(np.full(both.sum(), length))
+    first, second = np.concatenate(links, axis=1)
+    total = int(region.sum())
+    graph = sparse.csr_matrix((np.concatenate(lengths), (first, second)), shape=(total, total))
+    rows = np.flatnonzero(region.any(axis=1))
+    top = number[rows[0]][number[rows[0]] >= 0]
+    way = np.zeros(region.shape)
+    way[region] = dijkstra(graph, directed=False, indices=top, min_only=True)
+    sigma = max(1.5, 0.15 * np.sqrt(total))
+    heading = _masked_slope(way, region, sigma)
+    heading[..., 1] += 0.15  # where the way's length says nothing: down
+    return heading / np.maximum(np.linalg.norm(heading, axis=-1, keepdims=True), 1e-6)
+
+
+def _masked_slope(value: Array, region: Array, sigma: float) -> Array:
+    """Gradient (x, y) of the planes that fit ``value`` best in Gaussian windows inside ``region``."""
+    y, x = np.indices(region.shape).astype(np.float64)
+
+    def mean(v: Array) -> Array:
+        return ndimage.gaussian_filter(np.where(region, v, 0.0), sigma)
+
+    weight = np.maximum(mean(np.ones(region.shape)), 1e-9)
+    mx, my, mv = mean(x) / weight, mean(y) / weight, mean(value) / weight
+    xx, yy, xy = mean(x * x) / weight - mx * mx, mean(y * y) / weight - my * my, mean(x * y) / weight - mx * my
+    xv, yv = mean(x * value) / weight - mx * mv, mean(y * value) / weight - my * mv
+    xx, yy = xx + 0.1, yy + 0.1
+    det = np.maximum(xx * yy - xy * xy, 1e-6)
+    return np.stack([(yy * xv - xy * yv) / det, (xx * yv - xy * xv) / det], axis=-1)
+
+
+def _level_heading(region: Array) -> Array:
+    """Level water: from the picture's open side toward the shore, or to the right where both sides or none are open."""
+    left, right = float(region[:, 0].mean()), float(region[:, -1].mean())
+    sign = -1.0 if right > 2 * left and right > 0.05 else 1.0
+    return np.broadcast_to(np.float32([sign, 0.1]) / np.float32(np.hypot(1, 0.1)), (*region.shape, 2))
+
+
+def _streaks(rgb: Array) -> tuple[Array, Array]:
+    """Along the picture's streaks: unit axis ``[h, w, 2]`` (sign arbitrary) and coherence ``[h, w]`` 0..1."""
+    light = cv2.GaussianBlur(rgb.mean(axis=-1), (0, 0), 1.0)
+    gx, gy = cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)
+    jxx, jyy, jxy = (cv2.GaussianBlur(g, (0, 0), 5.0) for g in (gx * gx, gy * gy, gx * gy))
+    angle = 0.5 * np.arctan2(2 * jxy, jxx - jyy) + np.pi / 2
+    coherence = np.hypot(jxx - jyy, 2 * jxy) / (jxx + jyy + 1e-4)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1), coherence
+
+
+def _clouds(rgb: Array, sky: Array) -> Array:
+    """The sky if clouds stand out from its even gradient, else nothing: a clear sky has nothing that could drift."""
+    if sky.sum() < 16:
+        return np.zeros_like(sky)
+    step = max(1, int(np.sqrt(sky.sum() / 20000)))
+    rows, cols = np.nonzero(sky[::step, ::step])
+    y, x = rows / sky.shape[0] * step, cols / sky.shape[1] * step
+    powers = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    colour = rgb[::step, ::step][rows, cols].astype(np.float64)
+    rest = colour - powers @ np.linalg.lstsq(powers, colour, rcond=None)[0]
+    return np.full_like(sky, np.sqrt((rest**2).mean()) > 0.04)
+
+
+def _segment_pixels(segment: Array, height: int, width: int) -> tuple[Array, Array]:
+    t = np.linspace(0, 1, 2 + int(np.abs(segment[1] - segment[0]).max()))[:, None]
+    points = np.floor(segment[0] + t * (segment[1] - segment[0])).astype(int)
+    fits = (points >= 0).all(axis=1) & (points < (width, height)).all(axis=1)
+    return points[fits, 1], points[fits, 0]
+
+
+def _grow_from(segment: Array, rgb: Array) -> Array:
+    """Pixels that a path of like colour joins to the segment, no farther than twice its length."""
+    height, width = rgb.shape[:2]
+    rows, cols = _segment_pixels(segment, height, width)
+    seeds = np.zeros((height, width), np.uint8)
+    if len(rows) == 0:
+        return seeds > 0
+    seeds[rows, cols] = 1
+    length = float(np.linalg.norm(segment[1] - segment[0]))
+    near = cv2.distanceTransform(1 - seeds, cv2.DIST_L2, 3) <= max(8.0, 2 * length)
+    colour = cv2.GaussianBlur(rgb, (0, 0), max(1.0, max(height, width) / 400))
+    own = colour[rows, cols]
+    spread = np.maximum(own.std(axis=0), 0.05)
+    alike = (np.abs(colour - own.mean(axis=0)) < 2.5 * spread).all(axis=-1) & near | (seeds > 0)
+    labels, _ = ndimage.label(alike)
+    return _tidy(np.isin(labels, np.unique(labels[rows, cols])), height * width // 2000)
+
+
+def _tidy(mask: Array, hole_px: int) -> Array:
+    """Drop specks and threads, fill holes of fewer than ``hole_px`` pixels."""
+    width = max(3, max(mask.shape) // 300 | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+    labels, _ = ndimage.label(~opened)
+    small = np.bincount(labels.ravel()) < hole_px
+    small[0] = False
+    return opened | small[labels]
+
+
+def _widen(value: Array, inside: Array, size: tuple[int, int]) -> Array:
+    """Carry to full size what is known ``inside``, continuing it outward so that borders do not fade."""
+    if not inside.any():
+        return np.zeros((size[1], size[0], *value.shape[2:]), np.float32)
+    index = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    filled = np.ascontiguousarray(value[tuple(index)], dtype=np.float32)
+    return cv2.resize(filled, size, interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,420 @@
+"""One connected region's flow: a viscous sheet on the surface that the region shows, solved by sparse least squares.
+
+The unknown is the velocity on the surface, two numbers per cell of a coarse grid; pixels move by its projection. The energy is
+the sheet's rate of strain (so that rigid turning is free and a pool swirls), its divergence, what crosses the static walls,
+and the distance to the arrows and to a guess. Walls are free-slip: a wall stops the part of the flow that runs into it, no more.
+A region that the flow must enter or leave (the head and the foot of a stream) is given openings: the stretches of its outer
+wall that the flow meets nearly head-on when walls are soft.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import splu
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SolveConfig:
+    """Weights are relative to the strain's. Lengths are in cells, or shares of the region's size where the name says so."""
+
+    divergence: float = 20.0
+    smooth: float = 0.05  # plain gradient: ties one-cell necks together and removes checkerboards
+    arrow: float = 400.0
+    guess: float = 0.02
+    wall_soft_share: float = 0.5  # soft walls give way where turning costs more than crossing: length, per sqrt(area)
+    wall_closed: float = 50.0
+    wall_rounds: int = 3
+    open_from: float = 0.55  # sine of the angle between flow and wall: below stays closed ...
+    open_to: float = 0.85  # ... above is open
+    colour_edge: float = 0.12  # colour step (0..1) that halves the tie between neighbours
+    disp_edge: float = 0.15  # relative disparity step that halves it
+    edge_floor: float = 0.08
+    foreshortening: float = 0.3  # the most that a slanted surface may slow motion along its slant
+    near_far: float = 8.0  # the most that distance may scale speed, from the region's median
+    fold_frames: int = 60  # no displacement of this many straight steps may fold over
+    fold_rounds: int = 6
+    speed_cap: float = 3.0  # times the fastest arrow, on the surface
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """Motion asked along a segment: ``start``, ``end`` (x, y) in pixels, ``step_px`` (x, y) pixels per frame."""
+
+    start: Array
+    end: Array
+    step_px: Array
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A region on coarse cells, with one ring of padding: ``inside``, ``wall`` and ``outer_wall`` ``[h, w]`` bool, outward
+    wall normals ``normal`` ``[h, w, 2]``, ``to_px`` ``[h, w, 2, 2]`` from surface velocity to pixels, ``tie_x``/``tie_y`` the
+    strength of the bond to the right/lower neighbour. ``cell_px`` (x, y); ``origin_px`` (x, y) of cell (0, 0)'s corner."""
+
+    inside: Array
+    wall: Array
+    outer_wall: Array
+    normal: Array
+    to_px: Array
+    tie_x: Array
+    tie_y: Array
+    cell_px: tuple[float, float]
+    origin_px: tuple[float, float]
+
+
+def solve_region(
+    region: Array,
+    rgb: Array,
+    disp: Array,
+    arrows: list[Arrow],
+    guess_px: Array,
+    guess_weight: Array,
+    num_cells: int,
+    config: SolveConfig | None = None,
+) -> tuple[tuple[slice, slice], Array]:
+    """Solve one connected region. Returns its bounding box and the flow there, float32 ``[h, w, 2]`` px per frame, 0 outside.
+
+    ``region`` bool ``[H, W]``; ``rgb`` float32 ``[H, W, 3]``; ``disp`` float32 ``[H, W]`` (1/z, any unit); ``guess_px``
+    ``[H, W, 2]`` and ``guess_weight`` ``[H, W]`` (0..1): the step to expect where no arrow says otherwise.
+    """
+    config = config or SolveConfig()
+    rows, cols = ndimage.find_objects(region.astype(np.uint8))[0]
+    grid, sample = _lay_grid(region, rgb, disp, rows, cols, num_cells, config)
+    guess = sample(guess_px)
+    weight = sample(guess_weight)
+    velocity, openness = _relax(grid, arrows, guess, weight, config)
+    step_cells = np.einsum("hwij,hwj->hwi", grid.to_px, velocity)
+    step_px = _enlarge(grid, step_cells, openness, region[rows, cols], _frame_sides(region.shape, rows, cols))
+    return (rows, cols), step_px
+
+
+def _frame_sides(shape: tuple[int, ...], rows: slice, cols: slice) -> tuple[bool, bool, bool, bool]:
+    """Which sides of the box lie on the picture's frame: top, bottom, left, right."""
+    return rows.start == 0, rows.stop == shape[0], cols.start == 0, cols.stop == shape[1]
+
+
+def _pad_mask(mask: Array, width: int, sides: tuple[bool, bool, bool, bool]) -> Array:
+    """Pad with nothing, but continue the mask beyond the picture's frame: the frame is no wall."""
+    padded = np.pad(mask, width)
+    continued = np.pad(mask, width, mode="edge")
+    top, bottom, left, right = sides
+    for on_frame, part in (
+        (top, np.s_[:width]),
+        (bottom, np.s_[-width:]),
+        (left, np.s_[:, :width]),
+        (right, np.s_[:, -width:]),
+    ):
+        if on_frame:
+            padded[part] = continued[part]
+    return padded
+
+
+def _lay_grid(
+    region: Array, rgb: Array, disp: Array, rows: slice, cols: slice, num_cells: int, config: SolveConfig
+) -> tuple[Grid, Any]:
+    mask = region[rows, cols].astype(np.float32)
+    height, width = mask.shape
+    cell = max(1.0, float(np.sqrt(mask.sum() / num_cells)))
+    size = (max(1, round(width / cell)), max(1, round(height / cell)))
+    cell_px = (width / size[0], height / size[1])
+    share = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+    sides = _frame_sides(region.shape, rows, cols)
+
+    def sample(value: Array) -> Array:
+        """Average over the region's part of each cell; the nearest cell's value where a cell has none."""
+        part = value[rows, cols]
+        weight = mask if part.ndim == 2 else mask[..., None]
+        total = cv2.resize(np.ascontiguousarray(part * weight, dtype=np.float32), size, interpolation=cv2.INTER_AREA)
+        total = total.reshape(size[1], size[0], *value.shape[2:])
+        mean = total / np.maximum(share if part.ndim == 2 else share[..., None], 1e-6)
+        index = ndimage.distance_transform_edt(share < 1e-3, return_distances=False, return_indices=True)
+        return np.pad(mean[tuple(index)], ((1, 1), (1, 1)) + ((0, 0),) * (part.ndim - 2), mode="edge")
+
+    inside = np.pad(share >= min(0.4, 0.9 * share.max()), 1)
+    around = _pad_mask(share, 1, sides)
+    filled = _pad_mask(inside[1:-1, 1:-1], 1, sides)
+    soft = ndimage.gaussian_filter(_pad_mask(share, 4, sides), 1.2)[3:-3, 3:-3]
+    slope = np.stack([-ndimage.sobel(soft, 1), -ndimage.sobel(soft, 0)], axis=-1)
+    steepness = np.linalg.norm(slope, axis=-1)
+    normal = slope / np.maximum(steepness, 1e-6)[..., None]
+    wall = inside & ~ndimage.binary_erosion(filled, border_value=1) & (steepness > 0.2)
+    outside = ~ndimage.binary_fill_holes(filled | (around > 0.4))
+    outer_wall = wall & ndimage.binary_dilation(outside, iterations=2)
+
+    colour, disparity = sample(rgb), sample(disp)
+    tie_x, tie_y = _ties(colour, disparity, config)
+    centre = (region.shape[1] / 2, region.shape[0] / 2)
+    origin_px = (cols.start - cell_px[0], rows.start - cell_px[1])
+    to_px = _projection(disparity, inside, cell_px, origin_px, centre, float(max(region.shape)), config)
+    return Grid(inside, wall, outer_wall, normal, to_px, tie_x, tie_y, cell_px, origin_px), sample
+
+
+def _ties(colour: Array, disparity: Array, config: SolveConfig) -> tuple[Array, Array]:
+    relative = np.log(np.maximum(disparity, 1e-6))
+
+    def tie(axis: int) -> Array:
+        colour_step = np.linalg.norm(np.diff(colour, axis=axis), axis=-1) / config.colour_edge
+        disp_step = np.diff(relative, axis=axis) / config.disp_edge
+        return np.maximum(1 / (1 + colour_step**2 + disp_step**2), config.edge_floor)
+
+    return tie(1), tie(0)
+
+
+def _projection(
+    disparity: Array,
+    inside: Array,
+    cell_px: tuple[float, float],
+    origin_px: tuple[float, float],
+    centre: tuple[float, float],
+    focal: float,
+    config: SolveConfig,
+) -> Array:
+    """From velocity in the surface's tangent plane (right, down the slope) to pixels, ``[h, w, 2, 2]``, 1 at the median.
+
+    Near a point the surface is a plane ``n . P = 1``, whose disparity ``n . (x, y, 1)`` is affine in the picture. A velocity V
+    moves the picture by ``disp (Vx - x Vz, Vy - y Vz)``, in focal lengths.
+    """
+    sigma = max(1.0, 0.08 * float(np.sqrt(inside.sum())))
+    weight = np.maximum(ndimage.gaussian_filter(inside.astype(np.float64), sigma), 1e-9)
+    smooth = ndimage.gaussian_filter(disparity * inside, sigma) / weight
+    reached = weight > 1e-3
+    index = ndimage.distance_transform_edt(~reached, return_distances=False, return_indices=True)
+    smooth = smooth[tuple(index)]
+    median = max(float(np.median(smooth[inside])), 1e-9)
+    smooth = np.clip(smooth / median, 1 / config.near_far, config.near_far)
+
+    rows, cols = np.indices(smooth.shape)
+    x = (origin_px[0] + (cols + 0.5) * cell_px[0] - centre[0]) / focal
+    y = (origin_px[1] + (rows + 0.5) * cell_px[1] - centre[1]) / focal
+    grad_y = _gradient(smooth, 0) * focal / cell_px[1]
+    grad_x = _gradient(smooth, 1) * focal / cell_px[0]
+    plane = np.stack([grad_x, grad_y, smooth - x * grad_x - y * grad_y], axis=-1)
+    plane[..., 0] = np.clip(plane[..., 0], -np.hypot(plane[..., 1], plane[..., 2]), np.hypot(plane[..., 1], plane[..., 2]))
+    plane /= np.linalg.norm(plane, axis=-1, keepdims=True)
+    right = np.array([1.0, 0.0, 0.0]) - plane[..., :1] * plane
+    right /= np.linalg.norm(right, axis=-1, keepdims=True)
+    down = np.cross(plane, right)
+    view = np.zeros((*smooth.shape, 2, 3))
+    view[..., 0, 0] = view[..., 1, 1] = 1
+    view[..., 0, 2], view[..., 1, 2] = -x, -y
+    to_px = smooth[..., None, None] * view @ np.stack([right, down], axis=-1)
+    to_px[..., 1] *= np.where(to_px[..., 1, 1] < 0, -1, 1)[..., None]
+
+    u, stretch, vt = np.linalg.svd(to_px)
+    stretch[..., 1] = np.maximum(stretch[..., 1], config.foreshortening * stretch[..., 0])
+    to_px = (u * stretch[..., None, :]) @ vt
+    return to_px / np.median(stretch[inside][:, 0])
+
+
+def _gradient(value: Array, axis: int) -> Array:
+    return np.gradient(value, axis=axis) if value.shape[axis] > 1 else np.zeros_like(value)
+
+
+@dataclass(frozen=True)
+class System:
+    """Rows of the least-squares problem, by kind; the quads' and the walls' weights change between rounds."""
+
+    quads: sparse.csr_matrix  # 4 rows per quad: E11, E22, sqrt(2) E12, divergence
+    pairs: sparse.csr_matrix
+    walls: sparse.csr_matrix
+    arrows: sparse.csr_matrix
+    arrow_values: Array
+    quad_weight: Array
+    pair_weight: Array
+    arrow_weight: Array
+    quad_cells: Array  # [Q, 4]: indices of the quad's cells: upper left, upper right, lower left, lower right
+
+
+def _assemble(grid: Grid, arrows: list[Arrow], config: SolveConfig) -> System:
+    number = np.full(grid.inside.shape, -1)
+    number[grid.inside] = np.arange(grid.inside.sum())
+    to_px = grid.to_px
+    count = 2 * int(grid.inside.sum())
+
+    corners = np.stack([number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]], axis=-1)
+    whole = (corners >= 0).all(axis=-1)
+    cells = corners[whole]
+    jac = (to_px[:-1, :-1] + to_px[:-1, 1:] + to_px[1:, :-1] + to_px[1:, 1:])[whole] / 4
+    det = np.maximum(np.abs(np.linalg.det(jac)), 1e-9)
+    across = np.array([-0.5, 0.5, -0.5, 0.5])
+    along = np.array([-0.5, -0.5, 0.5, 0.5])
+    # derivative[k]: along the surface's axis k, coefficients of the four cells
+    derivative = [jac[:, 0, k, None] * across + jac[:, 1, k, None] * along for k in (0, 1)]
+    zero = np.zeros_like(derivative[0])
+    coefficients = np.stack(
+        [
+            np.concatenate([derivative[0], zero], axis=1),
+            np.concatenate([zero, derivative[1]], axis=1),
+            np.concatenate([derivative[1], derivative[0]], axis=1) * np.sqrt(0.5),
+            np.concatenate([derivative[0], derivative[1]], axis=1),
+        ],
+        axis=1,
+    )
+    columns = np.concatenate([2 * cells, 2 * cells + 1], axis=1)
+    quads = _rows(coefficients.reshape(-1, 8), np.repeat(columns, 4, axis=0), count)
+    tie_x, tie_y = grid.tie_x, grid.tie_y
+    tie = np.minimum(np.minimum(tie_x[:-1], tie_x[1:]), np.minimum(tie_y[:, :-1], tie_y[:, 1:]))[whole]
+    quad_weight = (tie / det)[:, None] * np.array([1.0, 1.0, 1.0, config.divergence])
+    quad_weight[:, 3] /= tie  # an edge lets the flow slip, not vanish
+
+    right = (number[:, :-1] >= 0) & (number[:, 1:] >= 0)
+    lower = (number[:-1] >= 0) & (number[1:] >= 0)
+    first = np.concatenate([number[:, :-1][right], number[:-1][lower]])
+    second = np.concatenate([number[:, 1:][right], number[1:][lower]])
+    pair_tie = np.concatenate([tie_x[right], tie_y[lower]])
+    pair_columns = np.concatenate([np.stack([2 * first + k, 2 * second + k], axis=1) for k in (0, 1)])
+    pairs = _rows(np.tile([1.0, -1.0], (len(pair_columns), 1)), pair_columns, count)
+    pair_weight = config.smooth * np.tile(pair_tie, 2)
+
+    wall_cells = number[grid.wall]
+    into = np.einsum("wi,wij->wj", grid.normal[grid.wall], to_px[grid.wall])
+    into /= np.maximum(np.linalg.norm(to_px[grid.wall], axis=(1, 2)), 1e-9)[:, None] / np.sqrt(2)
+    walls = _rows(into, np.stack([2 * wall_cells, 2 * wall_cells + 1], axis=1), count)
+
+    arrow_rows, values, arrow_weight = _arrow_rows(grid, number, arrows, count, config)
+    return System(quads, pairs, walls, arrow_rows, values, quad_weight, pair_weight, arrow_weight, cells)
+
+
+def _rows(coefficients: Array, columns: Array, count: int) -> sparse.csr_matrix:
+    num_rows, width = coefficients.shape
+    starts = np.arange(0, num_rows * width + 1, width)
+    return sparse.csr_matrix((coefficients.ravel(), columns.ravel(), starts), shape=(num_rows, count))
+
+
+def _arrow_rows(
+    grid: Grid, number: Array, arrows: list[Arrow], count: int, config: SolveConfig
+) -> tuple[sparse.csr_matrix, Array, Array]:
+    """Rows that ask the bilinear surface velocity along each arrow to project onto the arrow's step."""
+    cell = np.array(grid.cell_px)
+    coefficients, columns, values, weights = [np.zeros((0, 8))], [np.zeros((0, 8), dtype=int)], [np.zeros(0)], [np.zeros(0)]
+    for arrow in arrows:
+        length = float(np.linalg.norm((arrow.end - arrow.start) / cell))
+        t = np.linspace(0.0, 1.0, 2 + int(2 * length))
+        points = arrow.start + t[:, None] * (arrow.end - arrow.start)
+        position = (points - np.array(grid.origin_px)) / cell - 0.5
+        corner = np.floor(position).astype(int)
+        part = position - corner
+        fits = (corner >= 0).all(axis=1) & (corner < np.array(grid.inside.shape[::-1]) - 1).all(axis=1)
+        corner, part = corner[fits], part[fits]
+        x, y = corner[:, 0], corner[:, 1]
+        cells = np.stack([number[y, x], number[y, x + 1], number[y + 1, x], number[y + 1, x + 1]], axis=1)
+        jac = np.stack([grid.to_px[y, x], grid.to_px[y, x + 1], grid.to_px[y + 1, x], grid.to_px[y + 1, x + 1]], axis=1)
+        fx, fy = part[:, 0], part[:, 1]
+        share = np.stack([(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy], axis=1) * (cells >= 0)
+        used = share.sum(axis=1) > 0.25
+        if not used.any():
+            continue
+        cells, jac, share = np.maximum(cells[used], 0), jac[used], share[used]
+        share /= share.sum(axis=1, keepdims=True)
+        scale = np.linalg.norm(np.einsum("sc,scij->sij", share, jac), axis=(1, 2)) / np.sqrt(2)
+        rows = share[:, :, None, None] * jac / scale[:, None, None, None]
+        for i in (0, 1):
+            coefficients.append(np.concatenate([rows[:, :, i, 0], rows[:, :, i, 1]], axis=1))
+            columns.append(np.concatenate([2 * cells, 2 * cells + 1], axis=1))
+            values.append(arrow.step_px[i] / scale)
+            weights.append(np.full(len(scale), config.arrow / len(scale)))
+    return _rows(np.concatenate(coefficients), np.concatenate(columns), count), np.concatenate(values), np.concatenate(weights)
+
+
+def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array, config: SolveConfig) -> tuple[Array, Array]:
+    """Velocity on the surface ``[h, w, 2]`` and how open the wall near each cell is ``[h, w]``."""
+    inside = grid.inside
+    system = _assemble(grid, arrows, config)
+    to_px = grid.to_px[inside]
+    guess = np.linalg.solve(to_px, guess_px[inside][..., None])[..., 0]
+    guess_diag = np.repeat(config.guess * guess_weight[inside] + 1e-7, 2)
+    target = (guess_diag.reshape(-1, 2) * guess).ravel()
+    target = target + system.arrows.T @ (system.arrow_weight * system.arrow_values)
+    fixed = system.arrows.T @ sparse.diags(system.arrow_weight) @ system.arrows
+    fixed = fixed + system.pairs.T @ sparse.diags(system.pair_weight) @ system.pairs + sparse.diags(guess_diag)
+
+    soft = 1 / (config.wall_soft_share * np.sqrt(inside.sum()))
+    wall_weight = np.where(grid.outer_wall[grid.wall], soft, config.wall_closed)
+    openness = np.zeros(len(wall_weight))
+    strain_boost = np.ones(len(system.quad_cells))
+    velocity = np.zeros((len(guess), 2))
+    for round_idx in range(config.wall_rounds + config.fold_rounds):
+        quad_weight = (system.quad_weight * strain_boost[:, None]).ravel()
+        matrix = fixed + system.quads.T @ sparse.diags(quad_weight) @ system.quads
+        matrix = matrix + system.walls.T @ sparse.diags(wall_weight) @ system.walls
+        factors = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        velocity = factors.solve(target).reshape(-1, 2)
+        if round_idx < config.wall_rounds:
+            openness = _openness(grid, velocity, config)
+            stay_soft = soft * openness if round_idx else soft
+            wall_weight = (1 - openness) * config.wall_closed + stay_soft
+        else:
+            folds = _folding_quads(system, to_px, velocity, grid.cell_px, config)
+            if not folds.any():
+                break
+            strain_boost = strain_boost * np.where(folds, 4.0, 1.0)
+
+    speed_limit = config.speed_cap * max(
+        [float(np.abs(system.arrow_values).max())] if len(system.arrow_values) else [float(np.abs(guess).max())]
+    )
+    speed = np.linalg.norm(velocity, axis=1, keepdims=True)
+    velocity = velocity * np.minimum(1, speed_limit / np.maximum(speed, 1e-9))
+    field = np.zeros((*inside.shape, 2))
+    field[inside] = velocity
+    opened = np.zeros(inside.shape)
+    opened[grid.wall] = openness
+    return field, opened
+
+
+def _openness(grid: Grid, velocity: Array, config: SolveConfig) -> Array:
+    """How open each wall cell is, 0..1: the outer wall opens where the flow meets it nearly head-on."""
+    step = np.zeros((*grid.inside.shape, 2))
+    step[grid.inside] = np.einsum("cij,cj->ci", grid.to_px[grid.inside], velocity)
+    crossing = np.where(grid.wall, np.abs((step * grid.normal).sum(-1)), 0)
+    speed = np.where(grid.wall, np.linalg.norm(step, axis=-1), 0)
+    typical = np.sqrt(np.mean(step[grid.inside] ** 2) * 2)
+    sigma = 1.5
+    sine = ndimage.gaussian_filter(crossing, sigma) / np.maximum(ndimage.gaussian_filter(speed, sigma), 1e-9)
+    brisk = ndimage.gaussian_filter(speed, sigma) / np.maximum(ndimage.gaussian_filter(grid.wall.astype(float), sigma), 1e-9)
+    t = np.clip((sine - config.open_from) / (config.open_to - config.open_from), 0, 1)
+    t = t * np.clip(4 * brisk / max(typical, 1e-9) - 0.5, 0, 1) * grid.outer_wall
+    return (t * t * (3 - 2 * t))[grid.wall]
+
+
+def _folding_quads(system: System, to_px: Array, velocity: Array, cell_px: tuple[float, float], config: SolveConfig) -> Array:
+    """Quads that ``fold_frames`` straight steps forward or backward would turn over."""
+    step = np.einsum("cij,cj->ci", to_px, velocity)[system.quad_cells]
+    grad_x = (step[:, 1] + step[:, 3] - step[:, 0] - step[:, 2]) / (2 * cell_px[0])
+    grad_y = (step[:, 2] + step[:, 3] - step[:, 0] - step[:, 1]) / (2 * cell_px[1])
+    trace = grad_x[:, 0] + grad_y[:, 1]
+    det = grad_x[:, 0] * grad_y[:, 1] - grad_x[:, 1] * grad_y[:, 0]
+    n = config.fold_frames
+    return np.minimum(1 + n * trace, 1 - n * trace) + n * n * det < 0.1
+
+
+def _enlarge(grid: Grid, step_cells: Array, openness: Array, mask: Array, sides: tuple[bool, bool, bool, bool]) -> Array:
+    """Cells to pixels: bilinear, then the part that runs into a closed wall is taken out near it (free slip)."""
+    index = ndimage.distance_transform_edt(~grid.inside, return_distances=False, return_indices=True)
+    filled = step_cells[tuple(index)]
+    size = (mask.shape[1], mask.shape[0])
+    step = cv2.resize(np.ascontiguousarray(filled[1:-1, 1:-1], dtype=np.float32), size, interpolation=cv2.INTER_LINEAR)
+
+    band = int(np.ceil(max(3.0, 1.5 * max(grid.cell_px))))
+    padded = _pad_mask(mask, band + 2, sides).astype(np.uint8)
+    # beyond the padding there is nothing to be near to
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = np.minimum(distance, 2 * band)
+    smooth = cv2.GaussianBlur(distance, (0, 0), max(1.0, 0.35 * band))
+    core = np.s_[band + 2 : -band - 2, band + 2 : -band - 2]
+    normal = np.stack([-cv2.Sobel(smooth, cv2.CV_32F, 1, 0), -cv2.Sobel(smooth, cv2.CV_32F, 0, 1)], axis=-1)[core]
+    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+
+    weight = ndimage.gaussian_filter(grid.wall.astype(float), 1.0)
+    opened = ndimage.gaussian_filter(openness, 1.0) / np.maximum(weight, 1e-3)
+    opened = cv2.resize(np.ascontiguousarray(opened[1:-1, 1:-1], dtype=np.float32), size, interpolation=cv2.INTER_LINEAR)
+    near = np.clip(1 - (distance[core] - 0.5) / band, 0, 1) * (1 - np.clip(opened, 0, 1))
+    step -= near[..., None] * (step * normal).sum(-1, keepdims=True) * normal
+    return step * mask[..., None]
