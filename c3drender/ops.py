@@ -6,8 +6,9 @@ empty input. Errors: TypeError for a wrong type or dtype, ValueError for a wrong
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -19,6 +20,41 @@ Compositor = Literal["alpha", "surface"]
 Sampling = Literal["bilinear", "nearest"]
 COMPOSITORS = {"alpha": 0, "surface": 1}
 SAMPLINGS = {"bilinear": 0, "nearest": 1}
+DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
+_ERRORS: dict[str, type[Exception]] = {"ValueError": ValueError, "TypeError": TypeError, "MemoryError": MemoryError}
+
+
+def _call(op: Callable[..., Any], *args: Any) -> Any:
+    """Call a compiled op; its checks say which exception they mean, as the first word of the message."""
+    try:
+        return op(*args)
+    except RuntimeError as error:
+        kind, _, message = str(error).splitlines()[0].partition(": ")
+        if kind in _ERRORS:
+            raise _ERRORS[kind](message) from None
+        raise
+
+
+def _choice(op: str, name: str, value: str, choices: dict[str, int]) -> int:
+    if value not in choices:
+        raise ValueError(f"{op}: {name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    return choices[value]
+
+
+def _check_tensors(op: str, **values: Any) -> None:
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{op}: {name} must be a torch.Tensor, got {type(value).__name__}")
+
+
+def _camera_rows(camera: Camera) -> Tensor:
+    """``[V, 16]`` float32 in host memory: fx, fy, cx, cy, then the pose, row-major."""
+    if camera.world_to_cam is None:
+        poses = torch.eye(3, 4).reshape(1, 12)
+    else:
+        poses = camera.world_to_cam.detach().to("cpu", torch.float32).reshape(-1, 12)
+    intrinsics = torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]], dtype=torch.float32)
+    return torch.cat([intrinsics.expand(len(poses), 4), poses], dim=1)
 
 
 def splat_points(
@@ -39,7 +75,7 @@ def splat_points(
     or V poses (outputs ``[V, H, W, ...]``).
 
     A disc covers a pixel when the pixel's centre lies strictly inside it; ``q = d^2 / radius_px^2`` there, ``a = 1 - q``.
-    Points with ``z <= 0`` or non-finite data are skipped. Each pixel keeps its ``max_points`` nearest hits in the order of
+    Points with ``z <= 0`` or a non-finite position or radius are skipped; features are taken as they are. Each pixel keeps its ``max_points`` nearest hits in the order of
     ``(z, point index)``.
 
     ``compositor="alpha"`` (the paper's, PyTorch3D's AlphaCompositor; ``max_points`` 8 by default):
@@ -53,7 +89,28 @@ def splat_points(
     Returns a `Raster`: ``feat`` float32, ``alpha`` (the same sum for f = 1), ``disp`` (for f = 1/z), premultiplied;
     ``idx`` int32 ``[.., H, W, max_points]`` on request.
     """
-    raise NotImplementedError
+    _check_tensors("splat_points", xyz=xyz, feat=feat)
+    kind = _choice("splat_points", "compositor", compositor, COMPOSITORS)
+    per_point, radius_all = (radius, 0.0) if isinstance(radius, Tensor) else (None, float(radius))
+    most = DEFAULT_MAX_POINTS[compositor] if max_points is None else int(max_points)
+    feat_out, alpha, disp, idx = _call(
+        torch.ops.c3drender.splat_points,
+        xyz,
+        feat,
+        per_point,
+        radius_all,
+        _camera_rows(camera),
+        camera.width,
+        camera.height,
+        kind,
+        most,
+        float(depth_tolerance),
+        return_idx,
+    )
+    if camera.world_to_cam is None or camera.world_to_cam.dim() == 2:
+        feat_out, alpha, disp = feat_out[0], alpha[0], disp[0]
+        idx = idx[0] if return_idx else idx
+    return Raster(feat_out, alpha, disp, idx if return_idx else None)
 
 
 @dataclass(frozen=True)
@@ -77,7 +134,10 @@ def integrate_flow(
     leaves ``[0, W] x [0, H]`` stays at the first position outside.
     ``nearest``: the released code's rule (``golden/PIPELINE.md`` 6.1), which needs ``start_px=None``.
     """
-    raise NotImplementedError
+    _check_tensors("integrate_flow", step_px=step_px)
+    kind = _choice("integrate_flow", "sampling", sampling, SAMPLINGS)
+    offset_px, inside = _call(torch.ops.c3drender.integrate_flow, step_px, int(num_steps), start_px, kind)
+    return FlowTrace(offset_px, inside)
 
 
 @dataclass(frozen=True)
@@ -96,7 +156,21 @@ def blend_bidirectional(fwd: Raster, bwd: Raster, loop_t: float | Tensor, *, sha
     ``w_f ~ (1 - t) a_f exp(k d_f)``, ``w_b ~ t a_b exp(k d_b)``, divided by ``max(w_f + w_b, 1e-6)``; ``k`` is ``sharpness``,
     ``d`` the composited disparity. ``loop_t`` in 0..1: a number, or float32 ``[.., H, W]``.
     """
-    raise NotImplementedError
+    size = fwd.alpha.shape
+    flat_t = loop_t.reshape(-1) if isinstance(loop_t, Tensor) else None
+    feat, alpha, w_fwd, w_bwd = _call(
+        torch.ops.c3drender.blend_bidirectional,
+        fwd.feat.flatten(0, -2),
+        fwd.alpha.flatten(),
+        fwd.disp.flatten(),
+        bwd.feat.flatten(0, -2),
+        bwd.alpha.flatten(),
+        bwd.disp.flatten(),
+        flat_t,
+        0.0 if flat_t is not None else float(loop_t),
+        float(sharpness),
+    )
+    return Blend(feat.reshape(fwd.feat.shape), alpha.reshape(size), w_fwd.reshape(size), w_bwd.reshape(size))
 
 
 def find_holes(
@@ -119,4 +193,38 @@ def find_holes(
     that line is straight: ``(u, v, w)(s) = (u0, v0, w0) + s (fx (cx - xn cz), fy (cy - yn cz), 1 - cz w0)`` with the camera
     centre ``(cx, cy, cz)`` and ``(xn, yn)`` the pixel's ray. It is walked one pixel (of its longer axis) at a time.
     """
-    raise NotImplementedError
+    _check_tensors("find_holes", disp=disp, disp_hidden=disp_hidden, travel_px=travel_px)
+    if disp.dim() == 2 and disp.shape != (camera.height, camera.width):
+        raise ValueError(f"find_holes: disp must be [H, W] = [{camera.height}, {camera.width}] (from camera), got {list(disp.shape)}")
+    return _call(
+        torch.ops.c3drender.find_holes, disp, disp_hidden, travel_px, _camera_rows(camera), *frame_px, float(tear_disp)
+    )
+
+
+@torch.library.register_fake("c3drender::splat_points")
+def _(xyz, feat, radius, radius_all, cameras, width, height, compositor, max_points, depth_tolerance, return_idx):
+    views = (cameras.shape[0], height, width)
+    idx_shape = (*views, max_points) if return_idx else (0,)
+    return (
+        xyz.new_empty((*views, feat.shape[1])),
+        xyz.new_empty(views),
+        xyz.new_empty(views),
+        xyz.new_empty(idx_shape, dtype=torch.int32),
+    )
+
+
+@torch.library.register_fake("c3drender::integrate_flow")
+def _(step_px, num_steps, start_px, sampling):
+    num_paths = step_px.shape[0] * step_px.shape[1] if start_px is None else start_px.shape[0]
+    shape = (num_steps + 1, num_paths)
+    return step_px.new_empty((*shape, 2)), step_px.new_empty(shape, dtype=torch.bool)
+
+
+@torch.library.register_fake("c3drender::blend_bidirectional")
+def _(feat_fwd, alpha_fwd, disp_fwd, feat_bwd, alpha_bwd, disp_bwd, loop_t, loop_t_all, sharpness):
+    return torch.empty_like(feat_fwd), *(torch.empty_like(alpha_fwd) for _ in range(3))
+
+
+@torch.library.register_fake("c3drender::find_holes")
+def _(disp, disp_hidden, travel_px, cameras, x0, y0, x1, y1, tear_disp):
+    return torch.empty_like(disp, dtype=torch.bool)

@@ -1,0 +1,334 @@
+// The torch ops: check, allocate, fill the struct, dispatch. The only file that includes torch, through its stable ABI.
+//
+// A failed check throws "ValueError: ..." or "TypeError: ..."; c3drender/ops.py raises that type.
+#define Py_LIMITED_API 0x030A0000
+#include <Python.h>
+
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+
+#include <optional>
+#include <sstream>
+#include <stdexcept>
+#include <tuple>
+#include <vector>
+
+#include "c3d/api.h"
+
+namespace {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+template <typename... Parts>
+[[noreturn]] void fail(const char* type, const Parts&... parts) {
+  std::ostringstream message;
+  message << type << ": ";
+  (message << ... << parts);
+  throw std::runtime_error(message.str());
+}
+
+std::string shape_of(const Tensor& tensor) {
+  std::ostringstream text;
+  text << '[';
+  for (int64_t d = 0; d < tensor.dim(); ++d) text << (d ? ", " : "") << tensor.size(d);
+  text << ']';
+  return text.str();
+}
+
+const char* name_of(ScalarType type) {
+  switch (type) {
+    case ScalarType::Float: return "float32";
+    case ScalarType::Half: return "float16";
+    case ScalarType::BFloat16: return "bfloat16";
+    case ScalarType::Double: return "float64";
+    case ScalarType::Int: return "int32";
+    case ScalarType::Long: return "int64";
+    case ScalarType::Byte: return "uint8";
+    case ScalarType::Bool: return "bool";
+    default: return "another dtype";
+  }
+}
+
+// The checks of one op's arguments. All tensors must share the device of the first one checked.
+class Checker {
+ public:
+  explicit Checker(const char* op) : op_(op) {}
+
+  // shape: -1 is free. spelled: how the message says it, e.g. "[N, 3]".
+  void tensor(const char* name, const Tensor& t, std::initializer_list<int64_t> shape, const std::string& spelled,
+              ScalarType type = ScalarType::Float) {
+    if (t.scalar_type() != type)
+      fail("TypeError", op_, ": ", name, " must be ", name_of(type), ", got ", name_of(t.scalar_type()));
+    layout(name, t, shape, spelled);
+  }
+
+  void layout(const char* name, const Tensor& t, std::initializer_list<int64_t> shape, const std::string& spelled) {
+    bool matches = t.dim() == static_cast<int64_t>(shape.size());
+    int64_t d = 0;
+    for (int64_t expected : shape) {
+      matches = matches && (expected < 0 || t.size(d) == expected);
+      ++d;
+    }
+    if (!matches) fail("ValueError", op_, ": ", name, " must be ", spelled, ", got ", shape_of(t));
+    if (!t.is_contiguous()) fail("ValueError", op_, ": ", name, " must be contiguous, got a strided view of ", shape_of(t));
+    if (!first_) first_ = t;
+    if (t.is_cuda() != first_->is_cuda() || t.get_device_index() != first_->get_device_index())
+      fail("ValueError", op_, ": ", name, " must be on the device of the other tensors, got a tensor elsewhere");
+  }
+
+  template <typename... Parts>
+  void that(bool condition, const Parts&... parts) const {
+    if (!condition) fail("ValueError", op_, ": ", parts...);
+  }
+
+ private:
+  const char* op_;
+  std::optional<Tensor> first_;
+};
+
+Tensor empty(const Tensor& like, std::initializer_list<int64_t> shape, ScalarType type = ScalarType::Float) {
+  return torch::stable::new_empty(like, std::vector<int64_t>(shape), type);
+}
+
+// [V, 16] float32 in host memory: fx, fy, cx, cy, then world_to_cam [3, 4].
+std::vector<c3d::Camera> read_cameras(Checker& check, const Tensor& cameras, int64_t width, int64_t height) {
+  check.that(!cameras.is_cuda() && cameras.scalar_type() == ScalarType::Float && cameras.is_contiguous() &&
+                 cameras.dim() == 2 && cameras.size(1) == 16,
+             "cameras must be a contiguous float32 CPU tensor [V, 16], got ", shape_of(cameras));
+  check.that(width >= 1 && height >= 1 && width <= INT32_MAX / 2 && height <= INT32_MAX / 2,
+             "the camera's width and height must be >= 1, got ", width, " x ", height);
+  std::vector<c3d::Camera> out(static_cast<size_t>(cameras.size(0)));
+  const float* row = cameras.const_data_ptr<float>();
+  for (c3d::Camera& camera : out) {
+    camera = {row[0], row[1], row[2], row[3], static_cast<int32_t>(width), static_cast<int32_t>(height), {}};
+    for (int i = 0; i < 12; ++i) camera.world_to_cam[i] = row[4 + i];
+    row += 16;
+  }
+  return out;
+}
+
+// Working memory and threads of one call, both torch's own.
+class CallContext {
+ public:
+  explicit CallContext(const Tensor& like) : like_(like) {}
+  CallContext(const CallContext&) = delete;
+
+  c3d::Context get() {
+    return {{[](void* user, size_t num_bytes) { return static_cast<CallContext*>(user)->allocate(num_bytes); }, this},
+            {[](void*, int64_t num_tasks, void (*task)(void*, int64_t), void* task_user) {
+               torch::stable::parallel_for(0, num_tasks, 1, [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) task(task_user, i);
+               });
+             },
+             nullptr, static_cast<int>(torch::stable::get_num_threads())}};
+  }
+
+ private:
+  void* allocate(size_t num_bytes) {
+    try {
+      blocks_.push_back(empty(like_, {static_cast<int64_t>(num_bytes ? num_bytes : 1)}, ScalarType::Byte));
+    } catch (const std::exception&) {
+      return nullptr;  // the core reports it as kOutOfMemory
+    }
+    return blocks_.back().mutable_data_ptr();
+  }
+
+  const Tensor& like_;
+  std::vector<Tensor> blocks_;
+};
+
+void raise_if_failed(const c3d::Status& status) {
+  if (status.ok()) return;
+  fail(status.code == c3d::StatusCode::kOutOfMemory ? "MemoryError" : "ValueError", status.message);
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const Tensor& feat,
+                                                        const std::optional<Tensor>& radius, double radius_all,
+                                                        const Tensor& cameras, int64_t width, int64_t height,
+                                                        int64_t compositor, int64_t max_points, double depth_tolerance,
+                                                        bool return_idx) {
+  Checker check("splat_points");
+  check.tensor("xyz", xyz, {-1, 3}, "[N, 3]");
+  const int64_t n = xyz.size(0);
+  const std::string from_xyz = " with N = " + std::to_string(n) + " (from xyz)";
+  check.layout("feat", feat, {n, -1}, "[N, C]" + from_xyz);
+  const int64_t c = feat.size(1);
+  check.that(c >= 1 && c <= c3d::kMaxChannels, "feat must have 1..256 channels, got ", c);
+  c3d::FeatType feat_type{};
+  switch (feat.scalar_type()) {
+    case ScalarType::Float: feat_type = c3d::FeatType::kFloat32; break;
+    case ScalarType::Half: feat_type = c3d::FeatType::kFloat16; break;
+    case ScalarType::BFloat16: feat_type = c3d::FeatType::kBFloat16; break;
+    default:
+      fail("TypeError", "splat_points: feat must be float32, float16 or bfloat16, got ", name_of(feat.scalar_type()));
+  }
+  if (radius) check.tensor("radius", *radius, {n}, "[N]" + from_xyz);
+  check.that(compositor == 0 || compositor == 1, "compositor must be 0 (alpha) or 1 (surface), got ", compositor);
+  check.that(max_points >= 1 && max_points <= c3d::kMaxHits, "max_points must be 1..64, got ", max_points);
+  check.that(depth_tolerance >= 0.0, "depth_tolerance must be >= 0, got ", depth_tolerance);
+  const std::vector<c3d::Camera> views = read_cameras(check, cameras, width, height);
+  const int64_t v = static_cast<int64_t>(views.size());
+
+  Tensor feat_out = empty(xyz, {v, height, width, c});
+  Tensor alpha_out = empty(xyz, {v, height, width});
+  Tensor disp_out = empty(xyz, {v, height, width});
+  Tensor idx_out = return_idx ? empty(xyz, {v, height, width, max_points}, ScalarType::Int)
+                              : empty(xyz, {0}, ScalarType::Int);
+  const c3d::SplatPointsArgs args{xyz.const_data_ptr<float>(),
+                                  feat.data_ptr(),
+                                  radius ? radius->const_data_ptr<float>() : nullptr,
+                                  static_cast<float>(radius_all),
+                                  n,
+                                  static_cast<int32_t>(c),
+                                  feat_type,
+                                  views.data(),
+                                  static_cast<int32_t>(v),
+                                  static_cast<c3d::Compositor>(compositor),
+                                  static_cast<int32_t>(max_points),
+                                  static_cast<float>(depth_tolerance),
+                                  feat_out.mutable_data_ptr<float>(),
+                                  alpha_out.mutable_data_ptr<float>(),
+                                  disp_out.mutable_data_ptr<float>(),
+                                  return_idx ? idx_out.mutable_data_ptr<int32_t>() : nullptr};
+  CallContext context(xyz);
+  raise_if_failed(c3d::cpu::splat_points(args, context.get()));
+  return {feat_out, alpha_out, disp_out, idx_out};
+}
+
+std::tuple<Tensor, Tensor> integrate_flow(const Tensor& step_px, int64_t num_steps, const std::optional<Tensor>& start_px,
+                                          int64_t sampling) {
+  Checker check("integrate_flow");
+  check.tensor("step_px", step_px, {-1, -1, 2}, "[H, W, 2]");
+  const int64_t h = step_px.size(0), w = step_px.size(1);
+  check.that(h >= 1 && w >= 1, "step_px must have at least one pixel, got ", shape_of(step_px));
+  check.that(num_steps >= 0 && num_steps <= 1 << 20, "num_steps must be 0..2^20, got ", num_steps);
+  check.that(sampling == 0 || sampling == 1, "sampling must be 0 (bilinear) or 1 (nearest), got ", sampling);
+  check.that(!(sampling == 1 && start_px), "sampling='nearest' starts at every pixel and takes no start_px");
+  if (start_px) check.tensor("start_px", *start_px, {-1, 2}, "[P, 2]");
+  const int64_t p = start_px ? start_px->size(0) : h * w;
+
+  Tensor offset_px = empty(step_px, {num_steps + 1, p, 2});
+  Tensor inside = empty(step_px, {num_steps + 1, p}, ScalarType::Bool);
+  const c3d::IntegrateFlowArgs args{step_px.const_data_ptr<float>(),
+                                    static_cast<int32_t>(w),
+                                    static_cast<int32_t>(h),
+                                    start_px ? start_px->const_data_ptr<float>() : nullptr,
+                                    p,
+                                    static_cast<int32_t>(num_steps),
+                                    static_cast<c3d::Sampling>(sampling),
+                                    offset_px.mutable_data_ptr<float>(),
+                                    static_cast<uint8_t*>(inside.mutable_data_ptr())};
+  CallContext context(step_px);
+  raise_if_failed(c3d::cpu::integrate_flow(args, context.get()));
+  return {offset_px, inside};
+}
+
+// Rasters come flattened: feat [M, C], alpha and disp [M].
+std::tuple<Tensor, Tensor, Tensor, Tensor> blend_bidirectional(const Tensor& feat_fwd, const Tensor& alpha_fwd,
+                                                               const Tensor& disp_fwd, const Tensor& feat_bwd,
+                                                               const Tensor& alpha_bwd, const Tensor& disp_bwd,
+                                                               const std::optional<Tensor>& loop_t, double loop_t_all,
+                                                               double sharpness) {
+  Checker check("blend_bidirectional");
+  check.tensor("fwd.feat", feat_fwd, {-1, -1}, "[M, C]");
+  const int64_t m = feat_fwd.size(0), c = feat_fwd.size(1);
+  check.that(c >= 1, "fwd.feat must have at least one channel, got ", shape_of(feat_fwd));
+  const std::string spelled = "[M] with M = " + std::to_string(m) + " pixels (from fwd.feat)";
+  check.tensor("fwd.alpha", alpha_fwd, {m}, spelled);
+  check.tensor("fwd.disp", disp_fwd, {m}, spelled);
+  check.tensor("bwd.feat", feat_bwd, {m, c}, "as large as fwd.feat, " + shape_of(feat_fwd));
+  check.tensor("bwd.alpha", alpha_bwd, {m}, spelled);
+  check.tensor("bwd.disp", disp_bwd, {m}, spelled);
+  if (loop_t) check.tensor("loop_t", *loop_t, {m}, spelled);
+  check.that(loop_t || (loop_t_all >= 0.0 && loop_t_all <= 1.0), "loop_t must be in 0..1, got ", loop_t_all);
+
+  Tensor feat = empty(feat_fwd, {m, c});
+  Tensor alpha = empty(feat_fwd, {m});
+  Tensor w_fwd = empty(feat_fwd, {m});
+  Tensor w_bwd = empty(feat_fwd, {m});
+  const c3d::BlendBidirectionalArgs args{feat_fwd.const_data_ptr<float>(),
+                                         feat_bwd.const_data_ptr<float>(),
+                                         alpha_fwd.const_data_ptr<float>(),
+                                         alpha_bwd.const_data_ptr<float>(),
+                                         disp_fwd.const_data_ptr<float>(),
+                                         disp_bwd.const_data_ptr<float>(),
+                                         loop_t ? loop_t->const_data_ptr<float>() : nullptr,
+                                         static_cast<float>(loop_t_all),
+                                         static_cast<float>(sharpness),
+                                         m,
+                                         static_cast<int32_t>(c),
+                                         feat.mutable_data_ptr<float>(),
+                                         alpha.mutable_data_ptr<float>(),
+                                         w_fwd.mutable_data_ptr<float>(),
+                                         w_bwd.mutable_data_ptr<float>()};
+  CallContext context(feat_fwd);
+  raise_if_failed(c3d::cpu::blend_bidirectional(args, context.get()));
+  return {feat, alpha, w_fwd, w_bwd};
+}
+
+Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& travel_px, const Tensor& cameras, int64_t x0,
+                  int64_t y0, int64_t x1, int64_t y1, double tear_disp) {
+  Checker check("find_holes");
+  check.tensor("disp", disp, {-1, -1}, "[H, W]");
+  const int64_t h = disp.size(0), w = disp.size(1);
+  const std::string spelled = "as large as disp, " + shape_of(disp);
+  check.tensor("disp_hidden", disp_hidden, {h, w}, spelled);
+  check.tensor("travel_px", travel_px, {h, w}, spelled);
+  check.that(tear_disp >= 0.0, "tear_disp must be >= 0, got ", tear_disp);
+  const std::vector<c3d::Camera> views = read_cameras(check, cameras, w, h);
+  check.that(!views.empty(), "camera must have at least one pose, got 0");
+
+  Tensor holes = empty(disp, {h, w}, ScalarType::Bool);
+  const c3d::FindHolesArgs args{disp.const_data_ptr<float>(),
+                                disp_hidden.const_data_ptr<float>(),
+                                travel_px.const_data_ptr<float>(),
+                                views.data(),
+                                static_cast<int32_t>(views.size()),
+                                {static_cast<int32_t>(x0), static_cast<int32_t>(y0), static_cast<int32_t>(x1),
+                                 static_cast<int32_t>(y1)},
+                                static_cast<float>(tear_disp),
+                                static_cast<uint8_t*>(holes.mutable_data_ptr())};
+  CallContext context(disp);
+  raise_if_failed(c3d::cpu::find_holes(args, context.get()));
+  return holes;
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY(c3drender, m) {
+  m.def(
+      "splat_points(Tensor xyz, Tensor feat, Tensor? radius, float radius_all, Tensor cameras, int width, int height, "
+      "int compositor, int max_points, float depth_tolerance, bool return_idx) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def("integrate_flow(Tensor step_px, int num_steps, Tensor? start_px, int sampling) -> (Tensor, Tensor)");
+  m.def(
+      "blend_bidirectional(Tensor feat_fwd, Tensor alpha_fwd, Tensor disp_fwd, Tensor feat_bwd, Tensor alpha_bwd, "
+      "Tensor disp_bwd, Tensor? loop_t, float loop_t_all, float sharpness) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def(
+      "find_holes(Tensor disp, Tensor disp_hidden, Tensor travel_px, Tensor cameras, int x0, int y0, int x1, int y1, "
+      "float tear_disp) -> Tensor");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(c3drender, CPU, m) {
+  m.impl("splat_points", TORCH_BOX(&splat_points));
+  m.impl("integrate_flow", TORCH_BOX(&integrate_flow));
+  m.impl("blend_bidirectional", TORCH_BOX(&blend_bidirectional));
+  m.impl("find_holes", TORCH_BOX(&find_holes));
+}
+
+static PyObject* has_cuda(PyObject*, PyObject*) {
+#ifdef C3D_WITH_CUDA
+  Py_RETURN_TRUE;
+#else
+  Py_RETURN_FALSE;
+#endif
+}
+
+// Importing the module loads this library, whose static initialisers register the ops.
+PyMODINIT_FUNC PyInit__C(void) {
+  static PyMethodDef methods[] = {{"has_cuda", has_cuda, METH_NOARGS, "Whether the CUDA half was built in."},
+                                  {nullptr, nullptr, 0, nullptr}};
+  static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_C", nullptr, -1, methods, nullptr, nullptr, nullptr, nullptr};
+  return PyModule_Create(&definition);
+}

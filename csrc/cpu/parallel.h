@@ -1,0 +1,45 @@
+// Loops over an Executor.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "c3d/api.h"
+
+namespace c3d::cpu {
+
+template <typename Body>  // body(i)
+void parallel_tasks(const Executor& executor, int64_t num_tasks, const Body& body) {
+  if (num_tasks <= 0) return;
+  executor.run(
+      executor.user, num_tasks, [](void* user, int64_t i) { (*static_cast<const Body*>(user))(i); },
+      const_cast<Body*>(&body));
+}
+
+// body(worker, i) for i in [0, num_items): uneven items are handed out one by one. worker < executor.num_threads owns scratch.
+template <typename Body>
+void parallel_items(const Executor& executor, int64_t num_items, const Body& body) {
+  std::atomic<int64_t> next{0};
+  const int64_t num_workers = executor.num_threads < num_items ? executor.num_threads : num_items;
+  parallel_tasks(executor, num_workers, [&](int64_t worker) {
+    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < num_items;) body(static_cast<int>(worker), i);
+  });
+}
+
+// body(begin, end) over [0, num_items) in equal parts, at most one per thread and none under min_part items.
+template <typename Body>
+void parallel_ranges(const Executor& executor, int64_t num_items, int64_t min_part, const Body& body) {
+  const int64_t most = (num_items + min_part - 1) / min_part;
+  const int64_t num_parts = most < executor.num_threads ? most : executor.num_threads;
+  parallel_tasks(executor, num_parts, [&](int64_t i) {
+    body(num_items * i / num_parts, num_items * (i + 1) / num_parts);
+  });
+}
+
+template <typename T>
+T* allocate(const Scratch& scratch, int64_t count) {
+  if (count < 0 || static_cast<uint64_t>(count) > (SIZE_MAX / 2) / sizeof(T)) return nullptr;
+  return static_cast<T*>(scratch.allocate(scratch.user, static_cast<size_t>(count) * sizeof(T)));
+}
+
+}  // namespace c3d::cpu

@@ -1,0 +1,55 @@
+// Vector types and run-time choice of instruction set. Kernels are written once on GCC/Clang vector extensions as
+// always-inline bodies; C3D_DISPATCH compiles a body for each instruction set and calls the best that the processor has.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "c3d/api.h"
+
+#define C3D_INLINE __attribute__((always_inline)) inline
+
+#if defined(__x86_64__)
+#define C3D_TARGET_AVX512 \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,f16c,bmi,bmi2,prefer-vector-width=512")))
+#define C3D_TARGET_AVX2 __attribute__((target("avx2,fma,f16c,bmi,bmi2")))
+// Defines `name(args)` from the always-inline template `body(args)`.
+#define C3D_DISPATCH(name, body, Args)                                                     \
+  C3D_TARGET_AVX512 static void name##_avx512(Args args) { body(args); }                   \
+  C3D_TARGET_AVX2 static void name##_avx2(Args args) { body(args); }                       \
+  static void name##_baseline(Args args) { body(args); }                                   \
+  static void name(Args args) {                                                            \
+    static const auto best = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && \
+                                     __builtin_cpu_supports("avx512dq")                    \
+                                 ? name##_avx512                                           \
+                             : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && \
+                                     __builtin_cpu_supports("bmi2")                        \
+                                 ? name##_avx2                                             \
+                                 : name##_baseline;                                        \
+    best(args);                                                                            \
+  }
+#else
+#define C3D_DISPATCH(name, body, Args) \
+  static void name(Args args) { body(args); }
+#endif
+
+namespace c3d::cpu {
+
+typedef float f32x4 __attribute__((vector_size(16)));
+typedef float f32x8 __attribute__((vector_size(32)));
+typedef float f32x16 __attribute__((vector_size(64)));
+typedef int32_t i32x16 __attribute__((vector_size(64)));
+
+template <typename V>
+C3D_INLINE V load(const void* from) {  // unaligned
+  V v;
+  std::memcpy(&v, from, sizeof(V));
+  return v;
+}
+
+template <typename V>
+C3D_INLINE void store(void* to, V v) {  // unaligned
+  std::memcpy(to, &v, sizeof(V));
+}
+
+}  // namespace c3d::cpu

@@ -1,0 +1,116 @@
+// c3d: the rendering core of c3drender. Plain structs in, plain arrays out; no torch, no Python, no exceptions, no globals.
+//
+// Frames: camera space is +x right, +y down, +z forward. Pixel (x, y) covers [x, x+1) x [y, y+1), its centre is at +0.5.
+// All arrays are contiguous, row-major, on the device of the function called (c3d::cpu:: host memory).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace c3d {
+
+enum class StatusCode { kOk, kInvalidArgument, kOutOfMemory };
+
+struct Status {
+  StatusCode code = StatusCode::kOk;
+  const char* message = "";  // static storage; names the op and the argument
+  bool ok() const { return code == StatusCode::kOk; }
+};
+
+// Hands out working memory for one call. The core never frees: the owner releases everything after the call returned.
+struct Scratch {
+  void* (*allocate)(void* user, size_t num_bytes);  // 64-byte aligned; nullptr when out of memory
+  void* user;
+};
+
+// Runs task(task_user, i) for i in [0, num_tasks), in any order, on any threads; returns when all are done.
+struct Executor {
+  void (*run)(void* user, int64_t num_tasks, void (*task)(void* task_user, int64_t i), void* task_user);
+  void* user;
+  int num_threads;
+};
+
+struct Context {
+  Scratch scratch;
+  Executor executor;
+};
+
+// An Executor on std::thread that starts num_threads - 1 threads per run. num_threads < 1 means one per hardware thread.
+Executor make_thread_executor(int num_threads);
+
+enum class FeatType : int32_t { kFloat32, kFloat16, kBFloat16 };
+enum class Compositor : int32_t { kAlpha = 0, kSurface = 1 };
+enum class Sampling : int32_t { kBilinear = 0, kNearest = 1 };
+
+struct Camera {
+  float fx, fy, cx, cy;    // px
+  int32_t width, height;   // px
+  float world_to_cam[12];  // [3, 4] row-major
+};
+
+constexpr int kMaxChannels = 256;
+constexpr int kMaxHits = 64;
+
+struct SplatPointsArgs {
+  const float* xyz;         // [N, 3] world space
+  const void* feat;         // [N, C] of feat_type
+  const float* radius;      // [N] scene units; nullptr: radius_all for every point
+  float radius_all;         // scene units
+  int64_t num_points;       // N
+  int32_t num_channels;     // C, 1..kMaxChannels
+  FeatType feat_type;
+  const Camera* cameras;    // [V] host memory; one width and height for all
+  int32_t num_cameras;      // V
+  Compositor compositor;
+  int32_t max_points;       // K nearest hits kept per pixel, 1..kMaxHits
+  float depth_tolerance;    // kSurface: relative depth within which hits form one surface
+  float* feat_out;          // [V, H, W, C]
+  float* alpha_out;         // [V, H, W]
+  float* disp_out;          // [V, H, W] 1/z, composited
+  int32_t* idx_out;         // [V, H, W, K] point index, -1 where empty; or nullptr
+};
+
+struct IntegrateFlowArgs {
+  const float* step_px;   // [H, W, 2] (x, y) px per step
+  int32_t width, height;
+  const float* start_px;  // [P, 2] pixel centres at +0.5; nullptr: every pixel's centre, row-major (P = H * W)
+  int64_t num_paths;      // P
+  int32_t num_steps;      // T
+  Sampling sampling;      // kNearest: the released code's rule; needs start_px == nullptr
+  float* offset_px;       // [T+1, P, 2] from the start after 0..T steps
+  uint8_t* inside;        // [T+1, P] 1 until the path left the frame
+};
+
+struct BlendBidirectionalArgs {
+  const float *feat_fwd, *feat_bwd;    // [M, C]
+  const float *alpha_fwd, *alpha_bwd;  // [M]
+  const float *disp_fwd, *disp_bwd;    // [M]
+  const float* loop_t;                 // [M] 0..1; nullptr: loop_t_all for every pixel
+  float loop_t_all;
+  float sharpness;                     // k in exp(k d)
+  int64_t num_pixels;                  // M
+  int32_t num_channels;                // C
+  float* feat_out;                     // [M, C]
+  float* alpha_out;                    // [M]
+  float *w_fwd, *w_bwd;                // [M]
+};
+
+struct FindHolesArgs {
+  const float* disp;         // [H, W] 1/z of the layer in front, 0 where it has no pixel
+  const float* disp_hidden;  // [H, W] 1/z of the surface behind it, <= 0 where there is none
+  const float* travel_px;    // [H, W] how far the layer's pixel can drift
+  const Camera* cameras;     // [V] host memory; the layer's intrinsics and size in all, the views' poses
+  int32_t num_cameras;       // V
+  int32_t frame_px[4];       // x0, y0, x1, y1: the part of the canvas that the views show
+  float tear_disp;           // neighbours further apart in disparity are not connected
+  uint8_t* holes;            // [H, W] 1 where some view or drift reveals the hidden surface
+};
+
+namespace cpu {
+Status splat_points(const SplatPointsArgs& args, const Context& context);
+Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
+Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
+Status find_holes(const FindHolesArgs& args, const Context& context);
+}  // namespace cpu
+
+}  // namespace c3d

@@ -1,0 +1,189 @@
+// Every formula of the ops, once, for host and device. Units and frames as in api.h.
+#pragma once
+
+#include <cmath>
+
+#include "c3d/api.h"
+
+#ifdef __CUDACC__
+#define C3D_HD __host__ __device__
+#else
+#define C3D_HD
+#endif
+
+namespace c3d {
+
+struct Vec3 {
+  float x, y, z;
+};
+
+C3D_HD inline Vec3 world_to_camera(const float* m, float x, float y, float z) {  // m: [3, 4]
+  return {m[0] * x + m[1] * y + m[2] * z + m[3], m[4] * x + m[5] * y + m[6] * z + m[7],
+          m[8] * x + m[9] * y + m[10] * z + m[11]};
+}
+
+struct Disc {
+  float u, v;       // px, centre
+  float z;          // camera space
+  float radius_px;  // 0: skip the point
+};
+
+// A point whose position, depth or radius is unusable becomes a disc of radius 0.
+C3D_HD inline Disc project_disc(const Camera& camera, float x, float y, float z, float radius) {
+  const Vec3 p = world_to_camera(camera.world_to_cam, x, y, z);
+  const float inv_z = 1.0f / p.z;
+  Disc disc{camera.fx * p.x * inv_z + camera.cx, camera.fy * p.y * inv_z + camera.cy, p.z, camera.fx * radius * inv_z};
+  // One comparison per value also rejects NaN; an infinite u or v fails the subtraction test.
+  const bool usable = p.z > 0.0f && p.z <= 3.0e38f && disc.radius_px > 0.0f && disc.radius_px <= 3.0e38f &&
+                      disc.u - disc.u == 0.0f && disc.v - disc.v == 0.0f;
+  if (!usable) disc.radius_px = 0.0f;
+  return disc;
+}
+
+// Weights of a hit at q = d^2 / radius_px^2, 0 <= q < 1. Generic over float and float vectors.
+template <typename F>
+C3D_HD inline F alpha_weight(F q) {
+  return 1.0f - q;
+}
+
+// (1 - q)^6 is sharp enough not to blur a picture of unit pixel spacing at radius_px = 1.5 and costs three multiplications.
+template <typename F>
+C3D_HD inline F surface_weight(F q) {
+  const F a = 1.0f - q, a2 = a * a;
+  return a2 * a2 * a2;
+}
+
+// A cone whose sum is >= 1 everywhere on a unit grid at radius_px = 1.5 (root_q = sqrt(q)), also where the grid is stretched by
+// a third, and 0 at the next pixel centre beyond the last point of an edge.
+template <typename F>
+C3D_HD inline F surface_coverage(F root_q) {
+  return 1.5f - 2.25f * root_q;
+}
+
+struct BlendWeights {
+  float fwd, bwd;
+};
+
+// w_f = (1-t) a_f exp(k d_f), w_b = t a_b exp(k d_b), divided by max(w_f + w_b, 1e-6).
+// The larger exponent is taken out first: the weights keep their ratio and a very near point cannot overflow to inf/inf.
+C3D_HD inline BlendWeights blend_weights(float alpha_fwd, float disp_fwd, float alpha_bwd, float disp_bwd, float loop_t,
+                                         float sharpness) {
+  const float k_fwd = sharpness * disp_fwd, k_bwd = sharpness * disp_bwd;
+  const float k_max = fmaxf(k_fwd, k_bwd);
+  const float fwd = (1.0f - loop_t) * alpha_fwd * expf(k_fwd - k_max);
+  const float bwd = loop_t * alpha_bwd * expf(k_bwd - k_max);
+  const float sum = fmaxf(fwd + bwd, fmaxf(1e-6f * expf(-k_max), 1e-30f));
+  return {fwd / sum, bwd / sum};
+}
+
+struct Vec2 {
+  float x, y;
+};
+
+// Bilinear sample of a field [H, W, 2] between pixel centres, clamped at the border. position: px.
+C3D_HD inline Vec2 sample_field(const float* field, int32_t width, int32_t height, Vec2 position) {
+  const float x = fminf(fmaxf(position.x - 0.5f, 0.0f), static_cast<float>(width - 1));
+  const float y = fminf(fmaxf(position.y - 0.5f, 0.0f), static_cast<float>(height - 1));
+  const int32_t x0 = static_cast<int32_t>(x), y0 = static_cast<int32_t>(y);
+  const int32_t x1 = x0 + 1 < width ? x0 + 1 : x0, y1 = y0 + 1 < height ? y0 + 1 : y0;
+  const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
+  const float* top = field + 2 * static_cast<int64_t>(y0) * width;
+  const float* bottom = field + 2 * static_cast<int64_t>(y1) * width;
+  const float w00 = (1.0f - fx) * (1.0f - fy), w01 = fx * (1.0f - fy), w10 = (1.0f - fx) * fy, w11 = fx * fy;
+  return {w00 * top[2 * x0] + w01 * top[2 * x1] + w10 * bottom[2 * x0] + w11 * bottom[2 * x1],
+          w00 * top[2 * x0 + 1] + w01 * top[2 * x1 + 1] + w10 * bottom[2 * x0 + 1] + w11 * bottom[2 * x1 + 1]};
+}
+
+struct FlowPath {
+  Vec2 start;     // px; kNearest counts from pixel centres at integers
+  Vec2 position;
+  Vec2 offset;    // from the start
+  bool inside;
+};
+
+// x_{k+1} = x_k + F(x_k). A path that leaves the frame stays where it left: sending it home would tear the loop's seam.
+C3D_HD inline void step_bilinear(const float* field, int32_t width, int32_t height, FlowPath& path) {
+  if (!path.inside) return;
+  const Vec2 step = sample_field(field, width, height, path.position);
+  path.position = {path.position.x + step.x, path.position.y + step.y};
+  path.offset = {path.position.x - path.start.x, path.position.y - path.start.y};
+  // Written so that NaN counts as outside.
+  path.inside = path.position.x >= 0.0f && path.position.x <= static_cast<float>(width) && path.position.y >= 0.0f &&
+                path.position.y <= static_cast<float>(height);
+}
+
+// The released code's rule: positions step by the nearest sample; one that leaves returns to its start for good; the offset
+// adds the field at the position after each step.
+C3D_HD inline void step_nearest(const float* field, int32_t width, int32_t height, FlowPath& path) {
+  const auto nearest = [&](Vec2 at) {
+    const int64_t x = static_cast<int64_t>(rintf(at.x)), y = static_cast<int64_t>(rintf(at.y));
+    const float* step = field + 2 * (y * width + x);
+    return Vec2{step[0], step[1]};
+  };
+  const Vec2 step = nearest(path.position);
+  path.position = {path.position.x + step.x, path.position.y + step.y};
+  path.inside = path.inside && path.position.x >= 0.0f && path.position.x <= static_cast<float>(width - 1) &&
+                path.position.y >= 0.0f && path.position.y <= static_cast<float>(height - 1);
+  if (!path.inside) path.position = path.start;
+  const Vec2 after = nearest(path.position);
+  path.offset = {path.offset.x + after.x, path.offset.y + after.y};
+}
+
+C3D_HD inline FlowPath start_path(const float* start_px, int64_t i, int32_t width, Sampling sampling) {
+  const float centre = sampling == Sampling::kNearest ? 0.0f : 0.5f;
+  const Vec2 start = start_px ? Vec2{start_px[2 * i], start_px[2 * i + 1]}
+                              : Vec2{static_cast<float>(i % width) + centre, static_cast<float>(i / width) + centre};
+  return {start, start, {0.0f, 0.0f}, true};
+}
+
+// Whether the pixel (x, y) can hide something at all: the surface behind must be clear of the layer in front.
+C3D_HD inline bool is_hidden(float disp, float disp_hidden, float tear_disp) {
+  return disp_hidden > 0.0f && disp_hidden < disp - tear_disp;
+}
+
+// Whether the hidden surface's point at pixel (x, y) is seen from `view`: its line of sight must cross the layer in front at
+// tears only. In (u, v, disp) space of the layer's camera the line towards the view's centre c is straight, with direction
+// (fx (cx - xn cz), fy (cy - yn cz), 1 - cz w0); it is walked one pixel of its longer axis at a time.
+C3D_HD inline bool line_of_sight_is_open(const FindHolesArgs& args, const Camera& view, float disp_max, int32_t x, int32_t y) {
+  const int32_t width = view.width, height = view.height;
+  const int64_t pixel = static_cast<int64_t>(y) * width + x;
+  const float* m = view.world_to_cam;
+  float u = static_cast<float>(x) + 0.5f, v = static_cast<float>(y) + 0.5f, w = args.disp_hidden[pixel];
+  const float xn = (u - view.cx) / view.fx, yn = (v - view.cy) / view.fy;
+
+  const Vec3 seen = world_to_camera(m, xn / w, yn / w, 1.0f / w);
+  if (!(seen.z > 0.0f)) return false;
+  const float seen_u = view.fx * seen.x / seen.z + view.cx, seen_v = view.fy * seen.y / seen.z + view.cy;
+  const int32_t* frame = args.frame_px;
+  const bool in_frame = seen_u >= static_cast<float>(frame[0] - 1) && seen_u <= static_cast<float>(frame[2] + 1) &&
+                        seen_v >= static_cast<float>(frame[1] - 1) && seen_v <= static_cast<float>(frame[3] + 1);
+  if (!in_frame) return false;
+
+  const Vec3 centre = {-(m[0] * m[3] + m[4] * m[7] + m[8] * m[11]), -(m[1] * m[3] + m[5] * m[7] + m[9] * m[11]),
+                       -(m[2] * m[3] + m[6] * m[7] + m[10] * m[11])};  // -R^T t
+  float du = view.fx * (centre.x - xn * centre.z), dv = view.fy * (centre.y - yn * centre.z);
+  const float longer = fmaxf(fabsf(du), fabsf(dv));
+  if (!(longer >= 1e-12f)) return false;
+  const float dw = (1.0f - centre.z * w) / longer;
+  if (!(dw > 0.0f)) return false;
+  du /= longer;
+  dv /= longer;
+
+  bool behind = true;
+  float front = args.disp[pixel];
+  for (int32_t n = 1;; ++n) {
+    const float s = static_cast<float>(n);
+    const float px = floorf(u + s * du), py = floorf(v + s * dv), line_w = w + s * dw;
+    const bool on_canvas =
+        px >= 0.0f && py >= 0.0f && px < static_cast<float>(width) && py < static_cast<float>(height);
+    if (!on_canvas) return false;
+    const float front_here = args.disp[static_cast<int64_t>(py) * width + static_cast<int64_t>(px)];
+    const bool behind_here = line_w < front_here;
+    if (behind_here != behind && fabsf(front - front_here) <= args.tear_disp) return false;
+    if (line_w > disp_max) return true;
+    behind = behind_here;
+    front = front_here;
+  }
+}
+
+}  // namespace c3d
