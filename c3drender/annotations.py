@@ -22,7 +22,6 @@ from .data import MotionHints
 from .files import naming, read_mask
 from .resize import same_aspect
 
-SUBPIXEL_BITS = 4  # OpenCV's drawing takes fixed-point coordinates
 Points = np.ndarray  # float64 [P, 2], (x, y) in pixels of the photo
 
 
@@ -97,9 +96,9 @@ def _from_labelme(annotation: dict[str, Any], height: int, width: int) -> Motion
             arrows.extend(_arrows_along(points, n))
         for kind in regions:
             if label.startswith(kind):
-                region = np.zeros((height, width), np.uint8) if regions[kind] is None else regions[kind]
+                region = np.zeros((height, width), dtype=bool) if regions[kind] is None else regions[kind]
                 regions[kind] = _draw_region(region, shape, points, n)
-    masks = {kind: None if region is None else torch.from_numpy(region > 0) for kind, region in regions.items()}
+    masks = {kind: None if region is None else torch.from_numpy(region) for kind, region in regions.items()}
     return MotionHints(mask=masks["motion"], arrows=_arrows(arrows), freeze=masks["freeze"])
 
 
@@ -161,9 +160,17 @@ def _draw_region(region: np.ndarray, shape: dict[str, Any], points: Points, n: i
 
 
 def _draw_polygon(region: np.ndarray, points: Points, shape: dict[str, Any]) -> None:
-    # OpenCV's whole numbers are pixel centres, ours are pixel corners.
-    fixed = np.round((points - 0.5) * (1 << SUBPIXEL_BITS)).astype(np.int32)
-    cv2.fillPoly(region, [fixed], 255, shift=SUBPIXEL_BITS)
+    """Mark the pixels whose centre is inside, by the even-odd rule."""
+    height, width = region.shape
+    crossings = np.zeros((height, width + 1), dtype=np.int32)  # at [y, x]: edges between the centres of x - 1 and x
+    for edge in zip(points, np.roll(points, -1, axis=0), strict=True):
+        (x0, y0), (x1, y1) = sorted(edge, key=lambda point: point[1])
+        rows = np.arange(max(math.ceil(y0 - 0.5), 0), min(math.ceil(y1 - 0.5), height))
+        if len(rows) == 0:
+            continue
+        at_x = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
+        crossings[rows, np.ceil(at_x - 0.5).clip(0, width).astype(int)] += 1
+    region |= np.cumsum(crossings, axis=1)[:, :width] % 2 == 1
 
 
 def _draw_rectangle(region: np.ndarray, points: Points, shape: dict[str, Any]) -> None:
@@ -185,10 +192,10 @@ def _draw_bitmap(region: np.ndarray, points: Points, shape: dict[str, Any]) -> N
         raise ValueError(f"hints: expected the bitmap of shape {shape['label']} to be [H, W], got {list(bitmap.shape)}")
     (x0, y0), (x1, y1) = np.round([points[:2].min(axis=0), points[:2].max(axis=0)]).astype(int)
     width, height = max(x1 - x0, 1), max(y1 - y0, 1)
-    placed = cv2.resize((bitmap > 0).astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_NEAREST)
+    placed = cv2.resize((bitmap > 0).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
     visible = region[max(y0, 0) : y0 + height, max(x0, 0) : x0 + width]
     top, left = max(-y0, 0), max(-x0, 0)
-    np.maximum(visible, placed[top : top + visible.shape[0], left : left + visible.shape[1]], out=visible)
+    visible |= placed[top : top + visible.shape[0], left : left + visible.shape[1]]
 
 
 _DRAW: dict[str, tuple[int, Callable[[np.ndarray, Points, dict[str, Any]], None]]] = {

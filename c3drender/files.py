@@ -37,8 +37,8 @@ FLOAT_RANGE = (-0.5, 1.5)  # resampling overshoots 0..1 a little; more is anothe
 def read_photo(photo: Any, size: Size = None) -> Image:
     """Read a photo, upright, in sRGB.
 
-    Files: whatever Pillow reads (JPEG, PNG, WebP, TIFF, AVIF, ...), 16-bit PNG and TIFF included; the EXIF orientation is
-    applied and an ICC profile converted. Arrays and tensors: ``[H, W]`` or ``[H, W, 1|3|4]``, uint8, uint16 or float in 0..1.
+    Files: whatever Pillow reads (JPEG, PNG of 8 and 16 bit, WebP, TIFF, AVIF, ...); the EXIF orientation is applied and an
+    ICC profile converted. Arrays and tensors: ``[H, W]`` or ``[H, W, 1|3|4]``, uint8, uint16 or float in 0..1.
     Transparent parts become white, as most viewers show them. ``size``: see `fit_size`.
     """
     pixels = _unit_range("photo", _pixels("photo", photo))
@@ -189,8 +189,8 @@ def _decode_picture(name: str, path: str | os.PathLike, data: bytes) -> np.ndarr
             deep = picture.format == "PNG" and data[PNG_BIT_DEPTH_BYTE] == 16 and "icc_profile" not in picture.info
             if not deep:
                 return _from_pil(picture)
-    except PIL.UnidentifiedImageError:
-        pass  # OpenCV reads a few kinds that Pillow does not, 16-bit colour TIFF among them
+    except PIL.UnidentifiedImageError as error:
+        raise ValueError(f"{name}: expected a picture, got a file of another kind: {os.fspath(path)}") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, PIL.Image.DecompressionBombError) as error:
         raise ValueError(f"{name}: expected a complete picture in {os.fspath(path)}, got {_one_line(error)}") from error
     return _decode_with_opencv(name, path, data)
