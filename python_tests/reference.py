@@ -93,7 +93,7 @@ def _splat_view(
     depth_tolerance: float,
 ) -> tuple[NDArray[Any], ...]:
     xyz_cam = to_camera(xyz, pose)
-    usable = np.isfinite(xyz_cam).all(1) & np.isfinite(feat).all(1) & np.isfinite(radius) & (xyz_cam[:, 2] > 0)
+    usable = np.isfinite(xyz_cam).all(1) & np.isfinite(radius) & (xyz_cam[:, 2] > 0)
     point = np.flatnonzero(usable)
     x, y, z = xyz_cam[point].T
     u, v = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
@@ -164,7 +164,7 @@ def composite_surfaces(f: Floats, q: Floats, surfaces: list[slice]) -> Floats:
 
 @dataclass(frozen=True)
 class Trace:
-    """``offset_px [T+1, P, 2]``, ``inside [T+1, P]``; ``clear [P]``: no step decides by less than ROUNDING_PX that it is inside."""
+    """``offset_px [T+1, P, 2]``, ``inside [T+1, P]``; ``clear [P]``: each step is inside or not by more than ROUNDING_PX."""
 
     offset_px: Floats
     inside: Bools
@@ -315,8 +315,8 @@ def _seen_from(
         return False
 
     centre = -pose[:, :3].T @ pose[:, 3]
-    direction = np.array([camera.fx * (centre[0] - xn * centre[2]), camera.fy * (centre[1] - yn * centre[2]), 1.0])
-    direction[2] = 1 - centre[2] * w_hidden
+    du, dv = camera.fx * (centre[0] - xn * centre[2]), camera.fy * (centre[1] - yn * centre[2])
+    direction = np.array([du, dv, 1 - centre[2] * w_hidden])
     longer_axis = np.abs(direction[:2]).max()
     if longer_axis < 1e-12 or direction[2] <= 0:
         return False
@@ -324,7 +324,7 @@ def _seen_from(
 
 
 def _line_leaves_the_layer(disp: Floats, start: Floats, step: Floats, tear_disp: float) -> bool:
-    """Walk from under the layer until the line is above all of it (True), or crosses connected surface, or leaves the canvas."""
+    """Walk from under the layer until the line is above all of it (True), crosses connected surface or leaves the canvas."""
     height, width = disp.shape
     highest = disp.max()
     behind, here = True, disp[int(start[1]), int(start[0])]

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import reference
 import torch
+from torch import Tensor
+
 from c3drender import ops
 from c3drender.data import Camera, Raster
-from torch import Tensor
 
 COMPOSITORS = ("alpha", "surface")
 GOLDEN = (
@@ -55,7 +56,7 @@ def random_cloud(
     radius_px: tuple[float, float] = (0.7, 2.5),
     num_depths: int | None = None,
 ) -> Cloud:
-    """Points in and up to 30 % around the frame, every 19th behind the camera; ``num_depths``: few, hence coincident depths."""
+    """Points in and up to 30 % around the frame, every 19th behind the camera. ``num_depths``: how many distinct depths."""
     z = rng.uniform(1, 5, num) if num_depths is None else rng.choice(np.linspace(1, 5, num_depths), num)
     z[::19] *= -1
     u = rng.uniform(-0.3, 1.3, num) * camera.width
@@ -244,19 +245,34 @@ def test_point_at_the_lens_fills_the_frame(z: float, compositor: str) -> None:
 
 @pytest.mark.parametrize("compositor", COMPOSITORS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("where", ["x", "y", "z", "radius", "feat"])
-def test_non_finite_points_are_skipped(where: str, bad: float, compositor: str) -> None:
+@pytest.mark.parametrize("where", ["x", "y", "z", "radius"])
+def test_points_without_a_place_are_skipped(where: str, bad: float, compositor: str) -> None:
     camera = camera_of(11, 14)
-    for dtype in (torch.float32, torch.float16, torch.bfloat16):
-        cloud = random_cloud(np.random.default_rng(10), 200, camera, channels=37, dtype=dtype)
-        spoilt = torch.arange(200) % 3 == 1
-        if where == "radius":
-            cloud.radius[spoilt] = bad
-        elif where == "feat":
-            cloud.feat[spoilt, torch.arange(200)[spoilt] % 37] = bad
-        else:
-            cloud.xyz[spoilt, "xyz".index(where)] = bad
-        assert_same_without(cloud, spoilt, camera, compositor)
+    cloud = random_cloud(np.random.default_rng(10), 200, camera)
+    spoilt = torch.arange(200) % 3 == 1
+    if where == "radius":
+        cloud.radius[spoilt] = bad
+    else:
+        cloud.xyz[spoilt, "xyz".index(where)] = bad
+    for poses in (None, random_poses(np.random.default_rng(20), 2)):
+        assert_same_without(cloud, spoilt, replace(camera, world_to_cam=poses), compositor)
+
+
+@pytest.mark.parametrize("compositor", COMPOSITORS)
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_bad_feature_stays_in_its_channel_and_under_its_disc(dtype: torch.dtype, bad: float, compositor: str) -> None:
+    camera = camera_of(11, 14)
+    cloud = random_cloud(np.random.default_rng(10), 150, camera, channels=37, dtype=dtype)
+    spoilt = replace(cloud, feat=cloud.feat.clone())
+    spoilt.feat[5::30, 20] = bad
+    before, after = (c.splat(camera, compositor=compositor, return_idx=True) for c in (cloud, spoilt))
+    for name in ("alpha", "disp", "idx"):
+        assert torch.equal(getattr(before, name), getattr(after, name)), name
+    same = torch.ones(11, 14, 37, dtype=torch.bool)
+    same[..., 20] = ~((after.idx >= 0) & (after.idx % 30 == 5)).any(-1)
+    assert not same.all()
+    assert torch.equal(before.feat[same], after.feat[same])
 
 
 @pytest.mark.parametrize("compositor", COMPOSITORS)

@@ -1,0 +1,315 @@
+"""`find_holes` against the reference and properties that need none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import reference
+import torch
+from torch import Tensor
+
+from c3drender import ops
+from c3drender.data import Camera
+
+TEAR_DISP = 0.05
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The arguments of `find_holes`."""
+
+    disp: Tensor
+    disp_hidden: Tensor
+    travel_px: Tensor
+    camera: Camera
+    frame_px: tuple[int, int, int, int]
+    tear_disp: float = TEAR_DISP
+
+    def find_holes(self) -> Tensor:
+        return ops.find_holes(
+            self.disp, self.disp_hidden, self.travel_px, self.camera, self.frame_px, tear_disp=self.tear_disp
+        )
+
+    def reference_holes(self) -> np.ndarray:
+        return reference.find_holes(
+            self.disp, self.disp_hidden, self.travel_px, self.camera, self.frame_px, tear_disp=self.tear_disp
+        )
+
+
+def poses_at(*centres: tuple[float, float, float], turn: Tensor | None = None) -> Tensor:
+    """World-to-camera poses of cameras at ``centres``, all turned alike: ``[V, 3, 4]``."""
+    rotation = torch.eye(3, dtype=torch.float64) if turn is None else turn
+    centre = torch.tensor(centres, dtype=torch.float64).reshape(-1, 3, 1)
+    return torch.cat([rotation.expand(len(centre), 3, 3), -rotation @ centre], dim=2).float()
+
+
+def random_turn(rng: np.random.Generator, angle: float) -> Tensor:
+    x, y, z = rng.uniform(-angle, angle, 3)
+    return torch.matrix_exp(torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64))
+
+
+def random_layer(rng: np.random.Generator, height: int, width: int, num_views: int, *, drifts: bool) -> Layer:
+    """Round things before a sloping ground, gaps without a pixel, and a surface that continues behind most of it."""
+    y, x = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
+    ground = 0.2 + 0.004 * y + rng.uniform(0, 0.01, (height, width))
+    disp = ground.copy()
+    for _ in range(4):
+        centre_x, centre_y, radius, near = rng.uniform([0, 0, 2, 0.4], [width, height, 8, 1.3])
+        disp[np.hypot(x - centre_x, y - centre_y) < radius] = near
+    disp[rng.uniform(size=disp.shape) < 0.02] = 0
+    hidden = np.where(rng.uniform(size=disp.shape) < 0.1, rng.choice([0.0, -1.0, 0.6]), ground)
+    travel = rng.uniform(0, 4, disp.shape) * (rng.uniform(size=disp.shape) < 0.05) * drifts
+
+    focal = 1.1 * max(height, width)
+    centres = rng.uniform([-0.15, -0.15, -0.3], [0.15, 0.15, 0.3], (num_views, 3))
+    poses = torch.cat([poses_at(tuple(c), turn=random_turn(rng, 0.1)) for c in centres])
+    camera = Camera(focal, focal, 0.51 * width, 0.48 * height, width, height, poses)
+    frame_px = (width // 8, height // 8, width - width // 8, height - height // 8)
+    return Layer(*(torch.from_numpy(a).float() for a in (disp, hidden, travel)), camera, frame_px)
+
+
+def rounding_band(layer: Layer) -> np.ndarray:
+    """Where the reference's answer hangs on less than float32 can tell."""
+    poses = layer.camera.world_to_cam.double()
+    answers = [layer.reference_holes()]
+    for change in (1 - 1e-6, 1 + 1e-6):
+        answers.append(replace(layer, tear_disp=layer.tear_disp * change).reference_holes())
+        answers.append(replace(layer, disp_hidden=layer.disp_hidden.double() * change).reference_holes())
+        answers.append(replace(layer, travel_px=layer.travel_px.double() * change).reference_holes())
+    for axis in (0, 1, 2):
+        for change in (1 - 1e-5, 1 + 1e-5):
+            moved = poses.clone()
+            moved[:, axis, 3] *= change
+            answers.append(reference_with_poses(layer, moved))
+    return np.any(answers, axis=0) & ~np.all(answers, axis=0)
+
+
+@dataclass(frozen=True)
+class Float64Camera:
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    world_to_cam: Tensor
+
+
+def reference_with_poses(layer: Layer, poses: Tensor) -> np.ndarray:
+    camera = Float64Camera(layer.camera.fx, layer.camera.fy, layer.camera.cx, layer.camera.cy, poses)
+    return replace(layer, camera=camera).reference_holes()
+
+
+def assert_matches_reference(layer: Layer) -> np.ndarray:
+    got, want = layer.find_holes(), layer.reference_holes()
+    assert got.dtype == torch.bool and got.shape == layer.disp.shape
+    unclear = rounding_band(layer)
+    assert unclear.mean() < 0.01 or unclear.size < 100
+    assert np.array_equal(got.numpy()[~unclear], want[~unclear])
+    return want
+
+
+# --- against the reference --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("drifts", [False, True], ids=["static", "drifting"])
+@pytest.mark.parametrize("num_views", [1, 3])
+@pytest.mark.parametrize("size", [(24, 31), (19, 40), (33, 12)])
+def test_random_layers(size: tuple[int, int], num_views: int, drifts: bool) -> None:
+    for seed in range(3):
+        layer = random_layer(np.random.default_rng(seed), *size, num_views, drifts=drifts)
+        holes = assert_matches_reference(layer)
+        assert 0 < holes.sum() < (layer.disp_hidden > 0).sum()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 23), (17, 1), (2, 2)])
+def test_slivers(size: tuple[int, int]) -> None:
+    for seed in range(10):
+        assert_matches_reference(random_layer(np.random.default_rng(seed), *size, 3, drifts=True))
+
+
+def test_strong_camera_moves() -> None:
+    """Cameras far ahead, far behind, turned away: surfaces behind a view, lines that never rise, things out of frame."""
+    layer = random_layer(np.random.default_rng(11), 25, 30, 1, drifts=False)
+    turn = random_turn(np.random.default_rng(12), 0.8)
+    for poses in (
+        poses_at((0.02, 0.01, 6.0), (0.3, 0.0, 2.0), (0.0, 0.0, -3.0)),
+        poses_at((0.3, -0.2, 0.0), (-0.3, 0.1, 0.5), turn=turn),
+        poses_at((0.2, 0.0, 0.0), turn=torch.diag(torch.tensor([-1.0, 1.0, -1.0], dtype=torch.float64))),
+    ):
+        assert_matches_reference(replace(layer, camera=layer.camera.with_pose(poses)))
+
+
+# --- properties -------------------------------------------------------------------------------------------------------
+
+
+def step_edge(parallax_px: float, *, width: int = 40, edge: int = 22, near: float = 1.0, far: float = 0.25) -> Layer:
+    """Left of ``edge`` a near wall, right of it and behind it a far one. The camera shifts to the right, so that the two drift
+    apart by ``parallax_px``."""
+    disp = torch.full((6, width), far)
+    disp[:, :edge] = near
+    focal = 50.0
+    shift = parallax_px / (focal * (near - far))
+    camera = Camera(focal, focal, width / 2, 3.0, width, 6, poses_at((shift, 0, 0)))
+    return Layer(disp, torch.full_like(disp, far), torch.zeros_like(disp), camera, (0, 0, width, 6))
+
+
+@pytest.mark.parametrize("parallax_px", [0.8, 1.8, 5.8, 9.9])
+def test_a_step_reveals_a_band_of_exactly_the_parallax(parallax_px: float) -> None:
+    layer = step_edge(parallax_px)
+    expected = torch.zeros(6, 40, dtype=torch.bool)
+    expected[:, 22 - math.ceil(parallax_px) : 22] = True
+    assert torch.equal(layer.find_holes(), expected)
+    mirrored = replace(
+        layer,
+        disp=layer.disp.flip(1).contiguous(),
+        camera=layer.camera.with_pose(layer.camera.world_to_cam * torch.tensor([1.0, 1.0, 1.0, -1.0])),
+    )
+    assert torch.equal(mirrored.find_holes(), expected.flip(1))
+
+
+def test_a_camera_that_moves_towards_the_wall_reveals_nothing() -> None:
+    layer = step_edge(5.8)
+    away = layer.camera.with_pose(layer.camera.world_to_cam * torch.tensor([1.0, 1.0, 1.0, -1.0]))
+    assert not replace(layer, camera=away).find_holes().any()
+
+
+def test_a_camera_at_rest_reveals_nothing() -> None:
+    layer = random_layer(np.random.default_rng(1), 20, 30, 1, drifts=False)
+    for poses in (None, poses_at((0, 0, 0)), poses_at((0, 0, 0), turn=random_turn(np.random.default_rng(2), 0.2))):
+        assert not replace(layer, camera=replace(layer.camera, world_to_cam=poses)).find_holes().any()
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.02, -0.03])
+def test_planes_have_no_holes(slope: float) -> None:
+    """Flat or slanted, as long as neighbours differ by less than a tear; whatever is said to lie behind them."""
+    rng = np.random.default_rng(3)
+    y, x = torch.meshgrid(torch.arange(24.0), torch.arange(30.0), indexing="ij")
+    disp = 2.0 + slope * x + 0.4 * slope * y
+    poses = torch.cat([poses_at(tuple(c), turn=random_turn(rng, 0.05)) for c in rng.uniform(-0.4, 0.4, (8, 3))])
+    camera = Camera(30.0, 30.0, 15.0, 12.0, 30, 24, poses)
+    for hidden in (0.1, 0.8):
+        layer = Layer(disp, torch.full_like(disp, hidden), torch.zeros_like(disp), camera, (0, 0, 30, 24))
+        assert not layer.find_holes().any()
+
+
+def test_more_views_only_add() -> None:
+    layer = random_layer(np.random.default_rng(4), 30, 40, 6, drifts=True)
+    poses = layer.camera.world_to_cam
+    each = [replace(layer, camera=layer.camera.with_pose(pose.contiguous())).find_holes() for pose in poses]
+    so_far = torch.zeros_like(each[0])
+    for num_views in range(1, 7):
+        so_far |= each[num_views - 1]
+        layer_so_far = replace(layer, camera=layer.camera.with_pose(poses[:num_views].contiguous()))
+        assert torch.equal(layer_so_far.find_holes(), so_far)
+
+
+def test_a_wider_frame_only_adds() -> None:
+    layer = random_layer(np.random.default_rng(5), 30, 40, 4, drifts=False)
+    narrow, wide = (replace(layer, frame_px=frame).find_holes() for frame in ((12, 9, 28, 21), (0, 0, 40, 30)))
+    assert not (narrow & ~wide).any() and (wide & ~narrow).any()
+
+
+def test_what_lies_outside_the_frame_is_not_revealed() -> None:
+    """Revealed pixels land at x = 15 to 21 in the view; the frame begins with its 1 px of grace beyond them."""
+    layer = step_edge(5.8)
+    assert not replace(layer, frame_px=(30, 0, 40, 6)).find_holes().any()
+    assert torch.equal(replace(layer, frame_px=(0, 0, 40, 6)).find_holes(), layer.find_holes())
+
+
+def test_only_a_surface_that_lies_behind_can_be_revealed() -> None:
+    layer = random_layer(np.random.default_rng(6), 30, 40, 5, drifts=True)
+    holes = layer.find_holes()
+    assert holes.any()
+    assert not holes[(layer.disp_hidden <= 0) | (layer.disp_hidden >= layer.disp - TEAR_DISP)].any()
+
+
+def test_drift_reveals_a_disc_under_the_edge() -> None:
+    """One pixel of the far surface, just beside the wall, drifts 3.5 px: what it may uncover is the disc behind the wall."""
+    layer = step_edge(5.8)
+    layer.travel_px[3, 22] = 3.5
+    still = replace(layer, camera=replace(layer.camera, world_to_cam=None))
+    y, x = torch.meshgrid(torch.arange(6), torch.arange(40), indexing="ij")
+    disc = torch.hypot((x - 22).float(), (y - 3).float()) <= 3.5
+    assert torch.equal(still.find_holes(), disc & (x < 22))
+    layer.travel_px[3, 22], layer.travel_px[3, 10] = 0, 3.5
+    assert not still.find_holes().any(), "the wall's own drift is another surface's"
+
+
+def test_same_answer_for_any_thread_count(for_thread_counts) -> None:
+    layer = random_layer(np.random.default_rng(7), 150, 170, 4, drifts=True)
+    first, *others = for_thread_counts(layer.find_holes)
+    assert first.any() and all(torch.equal(first, other) for other in others)
+
+
+# --- edges of the domain ----------------------------------------------------------------------------------------------
+
+
+def test_nothing_hidden_or_nothing_in_front() -> None:
+    layer = random_layer(np.random.default_rng(8), 12, 15, 3, drifts=True)
+    for nothing in (torch.zeros(12, 15), torch.full((12, 15), -2.0)):
+        assert not replace(layer, disp_hidden=nothing).find_holes().any()
+    assert not replace(layer, disp=torch.zeros(12, 15)).find_holes().any()
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("where", ["disp", "disp_hidden", "travel_px"])
+def test_bad_values_do_no_harm(where: str, bad: float) -> None:
+    """No promise about the answer near them, but that a surface at no depth is never revealed."""
+    layer = random_layer(np.random.default_rng(9), 20, 30, 3, drifts=True)
+    before = layer.find_holes()
+    spoilt = torch.rand(20, 30, generator=torch.Generator().manual_seed(1)) < 0.1
+    getattr(layer, where)[spoilt] = bad
+    holes = layer.find_holes()
+    if where == "disp_hidden":
+        assert not holes[spoilt].any()
+        assert torch.equal(holes[~spoilt], before[~spoilt])
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_bad_pose_reveals_nothing_of_its_own(bad: float) -> None:
+    layer = random_layer(np.random.default_rng(10), 20, 30, 3, drifts=False)
+    poses = layer.camera.world_to_cam
+    spoilt = poses.clone()
+    spoilt[1] = bad
+    others = replace(layer, camera=layer.camera.with_pose(poses[[0, 2]].contiguous()))
+    assert torch.equal(replace(layer, camera=layer.camera.with_pose(spoilt)).find_holes(), others.find_holes())
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+CAMERA = Camera(5.0, 5.0, 2.5, 2.0, 5, 4)
+BAD_INPUT = {
+    "disp is an array": ({"disp": np.zeros((4, 5), dtype=np.float32)}, TypeError, "disp"),
+    "disp is float64": ({"disp": torch.zeros(4, 5, dtype=torch.float64)}, TypeError, "disp"),
+    "disp is [1, H, W]": ({"disp": torch.zeros(1, 4, 5)}, ValueError, "disp"),
+    "disp is strided": ({"disp": torch.zeros(5, 4).T}, ValueError, "disp"),
+    "disp_hidden has another size": ({"disp_hidden": torch.zeros(4, 6)}, ValueError, "disp_hidden"),
+    "disp_hidden is int32": ({"disp_hidden": torch.zeros(4, 5, dtype=torch.int32)}, TypeError, "disp_hidden"),
+    "disp_hidden is strided": ({"disp_hidden": torch.zeros(5, 4).T}, ValueError, "disp_hidden"),
+    "disp_hidden is elsewhere": ({"disp_hidden": torch.zeros(4, 5, device="meta")}, ValueError, ""),
+    "travel_px has another size": ({"travel_px": torch.zeros(5, 4)}, ValueError, "travel_px"),
+    "travel_px is bool": ({"travel_px": torch.zeros(4, 5, dtype=torch.bool)}, TypeError, "travel_px"),
+    "camera is a pose": ({"camera": torch.eye(4)[:3]}, TypeError, "camera"),
+    "frame_px has three numbers": ({"frame_px": (0, 0, 5)}, ValueError, "frame_px"),
+    "tear_disp is negative": ({"tear_disp": -0.1}, ValueError, "tear_disp"),
+    "tear_disp is NaN": ({"tear_disp": math.nan}, ValueError, "tear_disp"),
+    "tear_disp is text": ({"tear_disp": "0.1"}, TypeError, "tear_disp"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input(case: str) -> None:
+    change, error, argument = BAD_INPUT[case]
+    good = {
+        "disp": torch.ones(4, 5),
+        "disp_hidden": torch.zeros(4, 5),
+        "travel_px": torch.zeros(4, 5),
+        "camera": CAMERA,
+        "frame_px": (0, 0, 5, 4),
+        "tear_disp": 0.1,
+    }
+    ops.find_holes(**good)
+    with pytest.raises(error, match=rf"^find_holes: .*{argument}.* must be .+"):
+        ops.find_holes(**(good | change))
