@@ -254,3 +254,17 @@ class Frame:
 
     rgb_u8: Tensor
     uncovered: Tensor = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that `render_frames` needs, constant over the video: the photo's ``camera`` (identity pose), its ``layers``,
+    and three disparities (1/z) that scale camera paths: ``disp_near`` (the nearest content), ``disp_far`` and ``disp_focus``
+    (what stays in place while the camera moves). ``notes``: one line per guess that preparation made."""
+
+    camera: Camera
+    layers: Layers
+    disp_near: float
+    disp_far: float
+    disp_focus: float
+    notes: tuple[str, ...] = ()
