@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,15 +107,30 @@ def read_flow(flow: Any, height: int, width: int) -> Tensor:
     return torch.from_numpy(np.array(values, dtype=np.float32, order="C"))
 
 
-def write_picture(path: str | os.PathLike, rgb_u8: Tensor | np.ndarray) -> Path:
+def write_picture(out: str | os.PathLike, rgb_u8: Tensor | np.ndarray) -> Path:
     """Write uint8 ``[H, W, 3]`` in the format that the suffix names, complete or not at all."""
-    target = Path(path)
-    picture = PIL.Image.fromarray(np.asarray(rgb_u8))
+    target = check_picture_output(out)
+    with naming("out", "write", target), replacing(target) as part:
+        PIL.Image.fromarray(np.asarray(rgb_u8)).save(part)
+    return target
+
+
+def check_picture_output(out: str | os.PathLike) -> Path:
+    """Refuse, before any work is done, an output that `write_picture` could not write."""
+    target = Path(out)
     if target.suffix.lower() not in PIL.Image.registered_extensions():
         raise ValueError(f"out: expected the suffix of a picture, such as .png or .jpg, got {target.name!r}")
-    with naming("out", "write", target), replacing(target) as part:
-        picture.save(part)
+    check_writable("out", target)
     return target
+
+
+def check_writable(name: str, target: Path) -> None:
+    """Refuse a file that cannot be created, or replaced, where it should go."""
+    with naming(name, "write", target):
+        if target.is_dir():
+            raise IsADirectoryError(f"a folder of the name {target.name} is in the way")
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
 
 
 @contextmanager
@@ -123,7 +139,7 @@ def replacing(target: Path) -> Iterator[Path]:
     part = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}.part{target.suffix}")
     try:
         yield part
-        os.replace(part, target)
+        part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 

@@ -24,7 +24,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from torch import Tensor
 
-from .files import naming, replacing
+from .files import check_writable, naming, replacing
 
 MAX_FPS = 240
 MAX_GIF_FPS = 50  # players show a delay under 2/100 s as 10/100 s
@@ -64,13 +64,10 @@ def check_output(out: str | os.PathLike, fps: float = 25) -> Path:
     limit = MAX_GIF_FPS if target.suffix.lower() == ".gif" else MAX_FPS
     if not 0 < fps <= limit:
         raise ValueError(f"fps: expected more than 0 and at most {limit} for {target.name}, got {fps}")
-    with naming("out", "write", target):
-        if _is_folder(target):
-            _check_replaceable_folder(target)
-        elif target.is_dir():
-            raise IsADirectoryError(f"a folder of the name {target.name} is in the way")
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
+    if _is_folder(target):
+        _check_folder(target)
+    else:
+        check_writable("out", target)
     return target
 
 
@@ -82,17 +79,25 @@ def output_size(out: str | os.PathLike, height: int, width: int) -> tuple[int, i
     return height, width
 
 
+def codecs() -> dict[str, str]:
+    """The FFmpeg encoder that each suffix needs."""
+    return {suffix: kind.codec for suffix, kind in _FORMATS.items()}
+
+
 def _is_folder(target: Path) -> bool:
     return target.suffix == ""
 
 
-def _check_replaceable_folder(target: Path) -> None:
-    """An existing folder is replaced only when it holds nothing but frames."""
-    if target.exists() and not target.is_dir():
-        raise NotADirectoryError(f"a file of the name {target.name} is in the way")
-    others = [path.name for path in target.iterdir() if not FRAME_PATTERN.fullmatch(path.name)] if target.exists() else []
-    if others:
-        raise OSError(f"the folder holds other files, such as {min(others)}")
+def _check_folder(target: Path) -> None:
+    """Refuse a folder that cannot be created; an existing one is replaced only when it holds nothing but frames."""
+    with naming("out", "write", target):
+        if target.exists() and not target.is_dir():
+            raise NotADirectoryError(f"a file of the name {target.name} is in the way")
+        others = [path.name for path in target.iterdir() if not FRAME_PATTERN.fullmatch(path.name)] if target.exists() else []
+        if others:
+            raise OSError(f"the folder holds other files, such as {min(others)}")
+        with tempfile.TemporaryDirectory(dir=target.parent):
+            pass
 
 
 @contextmanager
@@ -102,7 +107,7 @@ def _replacing_folder(target: Path) -> Iterator[Path]:
         part.mkdir()
         yield part
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(part, target)
+        part.replace(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

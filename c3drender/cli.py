@@ -1,0 +1,220 @@
+"""The command line. Heavy modules are imported by the command that needs them, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from .data import Frame, Scene
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C
+NUM_FRAMES = 60
+FPS = 25
+NUM_SHEET_FRAMES = 4
+EXAMPLE_FILES = ("stream_cascade.jpg", "mask.png", "hints.json")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USER_ERROR, f"c3drender: error: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _parser().parse_args(argv)
+    try:
+        args.run(args)
+    except KeyboardInterrupt:
+        print("c3drender: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except (ValueError, TypeError, OSError) as error:
+        print(f"c3drender: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="c3drender", description="Turn one photo into a looping 3D cinemagraph.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    render = _command(
+        commands, "render", _render, "photo to video", "c3drender render photo.jpg -o out.mp4 --mask mask.png --camera circle"
+    )
+    render.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...)")
+    render.add_argument("-o", "--out", help=".mp4 .webm .gif .apng .webp, or a folder of PNGs (default: <photo>.mp4, here)")
+    _add_scene_options(render)
+    _add_video_options(render)
+
+    demo = _command(commands, "demo", _demo, "render the bundled example", "c3drender demo -o demo.mp4")
+    demo.add_argument(
+        "-o", "--out", default="demo.mp4", help="the video; its contact sheet goes to <name>_sheet.png beside it"
+    )
+    _add_common_options(demo)
+
+    sheet = _command(
+        commands, "inspect", _inspect, "write a contact sheet of every step", "c3drender inspect photo.jpg -o sheet.png"
+    )
+    sheet.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...)")
+    sheet.add_argument("-o", "--out", help="the picture (default: <photo>_sheet.png, here)")
+    _add_scene_options(sheet)
+    _add_motion_options(sheet)
+
+    _command(commands, "info", _info, "versions, devices and what this build can do", "c3drender info")
+
+    bench = _command(
+        commands, "bench", _bench, "measure the splatting throughput", "c3drender bench --device cpu --repeats 20"
+    )
+    bench.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    bench.add_argument(
+        "--repeats", type=int, default=10, help="timed runs per row; the median is printed (default: %(default)s)"
+    )
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, summary: str, example: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", epilog=f"example: {example}"
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_scene_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mask", help="picture of the photo's size, white moves (default: found automatically)")
+    parser.add_argument("--hints", help="JSON list of arrows [[x0, y0], [x1, y1]], or a labelme file (default: guessed)")
+    parser.add_argument("--flow", help="dense flow, .npy or .flo, instead of hints")
+    parser.add_argument("--depth", default="auto", help="auto, builtin, a model's name, or a file: grey picture, .npy, .pfm")
+    parser.add_argument("--size", type=_size, help="longer side in pixels, or WIDTHxHEIGHT (default: the photo's)")
+    _add_common_options(parser)
+
+
+def _add_common_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of everything that is drawn at random (default: %(default)s)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bars, no notes")
+
+
+def _add_motion_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--camera", default="circle", help="circle, swing, zoom, dolly, rise, orbit or still (default: %(default)s)"
+    )
+    parser.add_argument("--amplitude", type=float, default=1.0, help="how far the camera moves (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=NUM_FRAMES, help="frames of one loop (default: %(default)s)")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="speed of the motion, larger is faster (default: %(default)s)"
+    )
+
+
+def _add_video_options(parser: argparse.ArgumentParser) -> None:
+    _add_motion_options(parser)
+    parser.add_argument("--fps", type=float, default=FPS, help="frames per second (default: %(default)s)")
+
+
+def _size(text: str) -> int | tuple[int, ...]:
+    try:
+        numbers = tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected the longer side or WIDTHxHEIGHT, got {text!r}") from None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    names = ("mask", "hints", "flow", "depth", "size", "device", "seed")
+    return {name: getattr(args, name) for name in names} | {"progress": not args.quiet}
+
+
+def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(args, name) for name in ("camera", "amplitude", "frames", "speed")}
+
+
+def _render(args: argparse.Namespace) -> None:
+    from .pipeline import render_cinemagraph
+
+    out = args.out or f"{Path(args.photo).stem}.mp4"
+    render_cinemagraph(args.photo, out, fps=args.fps, **_motion_arguments(args), **_scene_arguments(args))
+    _say(args, f"wrote {out}")
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from .files import check_picture_output
+    from .pipeline import prepare, render_frames
+    from .video import check_output, write_video
+
+    out = check_output(args.out)
+    sheet = check_picture_output(out.with_name(f"{out.stem}_sheet.png"))
+    with ExitStack() as stack:
+        photo, mask, hints = (stack.enter_context(as_file(files("c3drender") / "example" / name)) for name in EXAMPLE_FILES)
+        scene = prepare(photo, mask=mask, hints=hints, device=args.device, seed=args.seed, progress=not args.quiet)
+        kept: dict[int, Frame] = {}
+        frames = _keeping(render_frames(scene, frames=NUM_FRAMES), kept, NUM_FRAMES)
+        write_video(out, (frame.rgb_u8 for frame in _bar(args, frames, NUM_FRAMES)), FPS)
+        _write_sheet(photo, None, scene, kept, NUM_FRAMES, sheet)
+    _say(args, f"wrote {out} and {sheet}")
+
+
+def _inspect(args: argparse.Namespace) -> None:
+    from .files import check_picture_output
+    from .pipeline import prepare, render_frames
+
+    out = check_picture_output(args.out or f"{Path(args.photo).stem}_sheet.png")
+    scene = prepare(args.photo, **_scene_arguments(args))
+    kept: dict[int, Frame] = {}
+    frames = _keeping(render_frames(scene, **_motion_arguments(args)), kept, args.frames)
+    for _ in _bar(args, frames, args.frames):
+        pass
+    _write_sheet(args.photo, args.size, scene, kept, args.frames, out)
+    for note in scene.notes:
+        _say(args, note)
+    _say(args, f"wrote {out}")
+
+
+def _info(args: argparse.Namespace) -> None:
+    from .info import report
+
+    for line in report():
+        print(line)
+
+
+def _bench(args: argparse.Namespace) -> None:
+    from .bench import table
+    from .device import pick_device
+
+    if args.repeats < 1:
+        raise ValueError(f"repeats: expected at least 1, got {args.repeats}")
+    for line in table(pick_device(args.device), args.repeats):
+        print(line, flush=True)
+
+
+def _keeping(frames: Iterable[Frame], kept: dict[int, Frame], num_frames: int) -> Iterator[Frame]:
+    """Pass the frames on and keep a few, spread over the loop, for the contact sheet."""
+    wanted = {n * num_frames // NUM_SHEET_FRAMES for n in range(NUM_SHEET_FRAMES)}
+    for n, frame in enumerate(frames):
+        if n in wanted:
+            kept[n] = frame
+        yield frame
+
+
+def _bar(args: argparse.Namespace, frames: Iterable[Frame], num_frames: int) -> Iterable[Frame]:
+    from tqdm import tqdm
+
+    return tqdm(frames, "rendering", num_frames, unit="frame", disable=args.quiet)
+
+
+def _write_sheet(photo: str | Path, size: Any, scene: Scene, kept: dict[int, Frame], num_frames: int, out: Path) -> None:
+    from .files import read_photo, write_picture
+    from .inspect_sheet import contact_sheet
+
+    write_picture(out, contact_sheet(read_photo(photo, size), scene, kept, num_frames))
+
+
+def _say(args: argparse.Namespace, line: str) -> None:
+    if not args.quiet:
+        print(line)

@@ -1,0 +1,183 @@
+"""The contact sheet: every intermediate result of a scene as one captioned picture. Pure functions from tensors to pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
+from torch import Tensor
+
+from .data import FRAMES_PER_ARROW, Frame, Image, Scene
+
+Picture = np.ndarray  # uint8 [H, W, 3], sRGB
+
+TILE_WIDTH_PX = 480
+NUM_COLUMNS = 4
+GAP_PX = 12
+CAPTION_PX = 46
+ARROW_SPACING_PX = 30
+WHEEL_RADIUS_PX = 34
+SHEET_GREY = (24, 24, 27)
+TITLE_GREY = (240, 240, 240)
+DETAIL_GREY = (160, 160, 165)
+MOVING_COLOUR = (0, 190, 255)
+FILLED_COLOUR = (255, 60, 170)
+CHECKER_GREYS = (70, 90)
+
+
+@dataclass(frozen=True)
+class Tile:
+    picture: Picture
+    title: str
+    detail: str
+
+
+def contact_sheet(photo: Image, scene: Scene, frames: Mapping[int, Frame], num_frames: int) -> Picture:
+    """``frames``: some frames of the video by their number, of ``num_frames``."""
+    layers = scene.layers
+    height, width = photo.size
+    margin = layers.margin_px
+    inner = (slice(margin, margin + height), slice(margin, margin + width))
+    step_px, moving = layers.step_px[0][inner].cpu().numpy(), layers.moving[0][inner].cpu().numpy()
+    picture = _to_u8(photo.rgb)
+    z_cam = layers.z_cam[0][inner].cpu().numpy()
+    speed = np.linalg.norm(step_px, axis=2)[moving]
+    tiles = [
+        Tile(picture, "photo", f"{width} x {height} px"),
+        Tile(_depth_picture(z_cam), "depth", f"red is near, blue is far; z {z_cam.min():.3g} to {z_cam.max():.3g}"),
+        Tile(_mask_picture(picture, moving), "mask", f"{moving.mean():.0%} of the picture moves"),
+        Tile(
+            _flow_picture(picture, step_px, moving),
+            "flow",
+            f"up to {speed.max():.2f} px per frame; an arrow is {FRAMES_PER_ARROW} frames" if speed.size else "nothing moves",
+        ),
+        *_layer_tiles(scene),
+        *(Tile(frame.rgb_u8.cpu().numpy(), f"frame {n}", f"of {num_frames}") for n, frame in sorted(frames.items())),
+    ]
+    return compose(tiles)
+
+
+def compose(tiles: Sequence[Tile], num_columns: int = NUM_COLUMNS) -> Picture:
+    """Lay tiles out in rows, each with its caption below it, all of one width."""
+    pictures = [_fit_width(tile.picture, TILE_WIDTH_PX) for tile in tiles]
+    columns = min(num_columns, len(tiles))
+    rows = [range(start, min(start + columns, len(tiles))) for start in range(0, len(tiles), columns)]
+    row_heights = [max(pictures[n].shape[0] for n in row) + CAPTION_PX for row in rows]
+    sheet = np.full(
+        (sum(row_heights) + GAP_PX * (len(rows) + 1), columns * (TILE_WIDTH_PX + GAP_PX) + GAP_PX, 3), SHEET_GREY, np.uint8
+    )
+    canvas = PIL.Image.fromarray(sheet)
+    draw = PIL.ImageDraw.Draw(canvas)
+    top = GAP_PX
+    for row, row_height in zip(rows, row_heights, strict=True):
+        for column, n in enumerate(row):
+            left = GAP_PX + column * (TILE_WIDTH_PX + GAP_PX)
+            canvas.paste(PIL.Image.fromarray(pictures[n]), (left, top))
+            caption_top = top + pictures[n].shape[0] + 5
+            draw.text((left, caption_top), tiles[n].title, TITLE_GREY, PIL.ImageFont.load_default(17))
+            draw.text((left, caption_top + 20), tiles[n].detail, DETAIL_GREY, PIL.ImageFont.load_default(14))
+        top += row_height + GAP_PX
+    return np.asarray(canvas)
+
+
+def _layer_tiles(scene: Scene) -> list[Tile]:
+    """The layers, near to far, and where their colour was made up."""
+    layers = scene.layers
+    alpha, filled = layers.alpha.cpu().numpy(), ((layers.alpha > 0) & ~layers.seen).cpu().numpy()
+    canvases = [_to_u8(rgb) for rgb in layers.rgb]
+    shown = [
+        Tile(_over_checker(canvas, alpha[n]), f"layer {n}", f"{(alpha[n] > 0).mean():.0%} of the canvas, near to far")
+        for n, canvas in enumerate(canvases)
+    ]
+    marked = canvases[0] // 2
+    marked[filled.any(axis=0)] = FILLED_COLOUR
+    detail = f"behind things {filled[1:].mean():.1%}, beyond the border {filled[0].mean():.1%} of the canvas"
+    return [*shown, Tile(marked, "holes, filled", detail)]
+
+
+def _depth_picture(z_cam: np.ndarray) -> Picture:
+    disp = 1 / z_cam
+    low, high = np.percentile(disp, (0.5, 99.5))
+    levels = ((disp - low) / max(high - low, 1e-12)).clip(0, 1)
+    return cv2.applyColorMap((levels * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].copy()
+
+
+def _mask_picture(picture: Picture, moving: np.ndarray) -> Picture:
+    """The moving part tinted and outlined, the rest dimmed."""
+    marked = np.where(moving[..., None], picture // 2 + np.array(MOVING_COLOUR, np.uint8) // 2, picture // 2)
+    outlines, _ = cv2.findContours(moving.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.ascontiguousarray(marked), outlines, -1, (255, 255, 255), max(1, picture.shape[1] // 400))
+
+
+def _flow_picture(picture: Picture, step_px: np.ndarray, moving: np.ndarray) -> Picture:
+    """Direction as hue, speed as strength, over the greyed photo; arrows on a grid; the wheel that explains the colours."""
+    top_speed = max(float(np.linalg.norm(step_px, axis=2)[moving].max()), 1e-6) if moving.any() else 1.0
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) // 3
+    coloured = _fit_width(np.where(moving[..., None], _flow_colours(step_px / top_speed), grey), TILE_WIDTH_PX)
+    scale = TILE_WIDTH_PX / picture.shape[1]
+    height, width = coloured.shape[:2]
+    for y in range(ARROW_SPACING_PX // 2, height, ARROW_SPACING_PX):
+        for x in range(ARROW_SPACING_PX // 2, width, ARROW_SPACING_PX):
+            row, column = min(int(y / scale), len(moving) - 1), min(int(x / scale), moving.shape[1] - 1)
+            if moving[row, column]:
+                _draw_arrow(coloured, x, y, step_px[row, column] * (scale * FRAMES_PER_ARROW))
+    _draw_wheel(coloured, f"{top_speed:.2f} px")
+    return coloured
+
+
+def _flow_colours(relative: np.ndarray) -> Picture:
+    """``relative`` ``[H, W, 2]``: steps of length 0..1."""
+    hue = (np.arctan2(relative[..., 1], relative[..., 0]) / (2 * math.pi)) % 1
+    strength = np.linalg.norm(relative, axis=2).clip(0, 1)
+    hsv = np.stack([hue * 180 % 180, 255 * (0.25 + 0.75 * strength), 255 * (0.35 + 0.55 * strength)], axis=2)
+    return cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
+
+
+def _draw_arrow(picture: Picture, x: int, y: int, way_px: np.ndarray) -> None:
+    length = float(np.linalg.norm(way_px))
+    if length < 1:
+        return
+    way_px = way_px * min(1.0, 1.5 * ARROW_SPACING_PX / length)
+    tip = (round(x + float(way_px[0])), round(y + float(way_px[1])))
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.arrowedLine(picture, (x, y), tip, colour, thickness, cv2.LINE_AA, tipLength=0.3)
+
+
+def _draw_wheel(picture: Picture, rim_label: str) -> None:
+    """The colour of every direction, in the lower right corner; skipped where the picture is too small for it."""
+    radius = WHEEL_RADIUS_PX
+    size = 2 * radius + 1
+    if picture.shape[0] < 2 * size:
+        return
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1] / radius
+    inside = np.hypot(x, y) <= 1
+    corner = picture[-size - 8 : -8, -size - 8 : -8]
+    corner[inside] = _flow_colours(np.stack([x, y], axis=2))[inside]
+    centre = (picture.shape[1] - 8 - radius - 1, picture.shape[0] - 8 - radius - 1)
+    cv2.circle(picture, centre, radius, (255, 255, 255), 1, cv2.LINE_AA)
+    where = (picture.shape[1] - size - 12 - 7 * len(rim_label), picture.shape[0] - 12)
+    cv2.putText(picture, rim_label, where, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def _over_checker(picture: Picture, alpha: np.ndarray) -> Picture:
+    """Where a layer has no pixel, the squares that editors show for nothing."""
+    square = max(8, picture.shape[1] // 60)
+    y, x = np.indices(alpha.shape) // square
+    checker = np.where((x + y) % 2, *CHECKER_GREYS)[..., None]
+    return (picture * alpha[..., None] + checker * (1 - alpha[..., None])).astype(np.uint8)
+
+
+def _to_u8(rgb: Tensor) -> Picture:
+    return (rgb.cpu().numpy() * 255 + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def _fit_width(picture: Picture, width: int) -> Picture:
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    shrinks = width < picture.shape[1]
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
