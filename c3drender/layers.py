@@ -1,0 +1,178 @@
+"""From one depth map to a layered depth image: what the photo shows, and behind it what the camera can uncover.
+
+Layer 0 is the photo, continued into a margin. Layer k holds the pixels that layer k-1 hides and some view or drift reveals
+(`ops.find_holes`), continued from the farther side of each depth edge. There are as many layers as the scene asks for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from . import ops
+from .data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
+
+MAX_STRETCH = 1.75  # px between neighbours, in any view, up to which they are one surface
+SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
+MAX_LAYERS = 8
+SPLAT_REACH_PX = 2  # how far beyond a revealed pixel's centre a splat still reads
+MIN_HOLE_PX = 16
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """``views``: the poses that may look at the layers. ``parallax_px``: pixels by which they shift content against each other
+    per unit of disparity. ``margin_px``: how far they look beyond the photo's border. ``drift_steps``: frames of motion whose
+    displacement may uncover something."""
+
+    views: CameraPath
+    parallax_px: float
+    margin_px: int
+    drift_steps: float
+
+
+def sharpen_depth_edges(disp: np.ndarray, min_jump: float) -> np.ndarray:
+    """Turn the soft ramps of a depth edge into one step, so that no pixel floats between two surfaces.
+
+    Where the disparity spans more than ``min_jump`` within a small window, a pixel takes the nearer (in value) of the window's
+    extremes: the fixed point of a toggle mapping (Kramer and Bruckner 1975).
+    """
+    for radius in SHARPEN_RADII:
+        window = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+        for _ in range(2):
+            low, high = cv2.erode(disp, window), cv2.dilate(disp, window)
+            toggled = np.where(disp - low < high - disp, low, high)
+            disp = np.where(high - low > min_jump, toggled, disp)
+    return disp
+
+
+def _shifted(values: np.ndarray, dy: int, dx: int) -> np.ndarray:
+    """``values`` at the neighbour (x+dx, y+dy), repeated at the border."""
+    padded = cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    height, width = values.shape[:2]
+    return padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+
+
+FOUR_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
+EIGHT_NEIGHBOURS = (*FOUR_NEIGHBOURS, (1, 1), (1, -1), (-1, 1), (-1, -1))
+
+
+def continue_behind(disp: np.ndarray, where: np.ndarray, tear_disp: float, reach_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """Continue the farther side of every tear behind the nearer side, pixel ring by pixel ring.
+
+    Returns ``(disp_hidden [H, W], source [H, W])``: the disparity of the surface behind (0 where none) and the flat index of the
+    pixel beyond the tear that it continues (-1 where none). Only pixels in ``where`` are considered.
+    """
+    height, width = disp.shape
+    own = np.arange(height * width, dtype=np.int32).reshape(height, width)
+    hidden = np.full(disp.shape, np.inf, np.float32)
+    source = np.full(disp.shape, -1, np.int32)
+    for dy, dx in FOUR_NEIGHBOURS:
+        far = _shifted(disp, dy, dx)
+        torn = where & (far > 0) & (far < disp - tear_disp) & (far < hidden)
+        hidden[torn] = far[torn]
+        source[torn] = _shifted(own.view(np.float32), dy, dx).view(np.int32)[torn]
+    rows, cols = np.nonzero(source >= 0)
+    for _ in range(reach_px):
+        # Only the newest ring can hand on; a pixel takes the farthest surface that a neighbour offers.
+        offers: dict[str, list[np.ndarray]] = {"to": [], "disp": [], "source": []}
+        for dy, dx in EIGHT_NEIGHBOURS:
+            y, x = rows + dy, cols + dx
+            ok = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+            y, x, from_y, from_x = y[ok], x[ok], rows[ok], cols[ok]
+            value = hidden[from_y, from_x]
+            ok = (source[y, x] < 0) & where[y, x] & (value < disp[y, x] - tear_disp)
+            offers["to"].append((y * width + x)[ok])
+            offers["disp"].append(value[ok])
+            offers["source"].append(source[from_y, from_x][ok])
+        to, value, origin = (np.concatenate(offers[key]) for key in ("to", "disp", "source"))
+        if not len(to):
+            break
+        # Last write wins: the farthest offer, ties by the lower source index.
+        order = np.lexsort((-origin, -value))
+        hidden.reshape(-1)[to[order]] = value[order]
+        source.reshape(-1)[to[order]] = origin[order]
+        ring = np.unique(to)
+        rows, cols = ring // width, ring % width
+    hidden[source < 0] = 0
+    return hidden, source
+
+
+def _smooth_inside(values: np.ndarray, inside: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian mean of ``values`` over the pixels ``inside``; unchanged elsewhere."""
+    weight = inside.astype(np.float32)
+    total = cv2.GaussianBlur(weight, (0, 0), sigma)
+    mean = cv2.GaussianBlur(values * (weight if values.ndim == 2 else weight[..., None]), (0, 0), sigma)
+    mean = mean / np.maximum(total if values.ndim == 2 else total[..., None], 1e-6)
+    return np.where(inside if values.ndim == 2 else inside[..., None], mean, values)
+
+
+def _fill_colour(rgb: np.ndarray, hole: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Colour the hole from the farther side of its tears. ``source``: as `continue_behind` returns it."""
+    reached = source >= 0
+    continued = rgb.copy()
+    continued[reached] = rgb.reshape(-1, 3)[source[reached]]
+    # Around the hole stands the continued background, not what hides it: the inpainting can only see the farther side.
+    rows, cols = np.nonzero(hole)
+    y0, y1, x0, x1 = max(rows.min() - 8, 0), rows.max() + 9, max(cols.min() - 8, 0), cols.max() + 9
+    crop = (np.clip(continued[y0:y1, x0:x1], 0, 1) * 255 + 0.5).astype(np.uint8)
+    filled = cv2.inpaint(crop, hole[y0:y1, x0:x1].astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    continued[y0:y1, x0:x1][hole[y0:y1, x0:x1]] = filled[hole[y0:y1, x0:x1]].astype(np.float32) / 255
+    return continued
+
+
+def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera, config: LayerConfig) -> Layers:
+    """Split the photo into layers and fill what ``config.views`` can uncover. ``camera``: the photo's intrinsics."""
+    margin = config.margin_px
+    tear_disp = (MAX_STRETCH - 1.0) / max(config.parallax_px, 1e-6)
+
+    def pad(values: np.ndarray) -> np.ndarray:
+        return cv2.copyMakeBorder(values, margin, margin, margin, margin, cv2.BORDER_REFLECT_101)
+
+    disp = sharpen_depth_edges(1.0 / depth.z_cam.cpu().numpy(), 2.0 * tear_disp)
+    disp, rgb = pad(disp), pad(image.rgb.cpu().numpy())
+    step_px, moving = pad(flow.step_px.cpu().numpy()), pad(flow.moving.cpu().numpy().astype(np.uint8)) > 0
+    height, width = disp.shape
+    seen = np.zeros(disp.shape, bool)
+    seen[margin : height - margin, margin : width - margin] = True
+    views = camera.padded(margin).with_pose(config.views.world_to_cam)
+    frame_px = (margin, margin, width - margin, height - margin)
+
+    layers = [(rgb, np.ones(disp.shape, bool), disp, seen, step_px, moving)]
+    reach_px = int(np.ceil(config.parallax_px * (disp.max() - disp.min()))) + SPLAT_REACH_PX
+    where = np.ones(disp.shape, bool)
+    while len(layers) < MAX_LAYERS:
+        hidden, source = continue_behind(disp, where, tear_disp, reach_px)
+        at_tear = np.zeros(disp.shape, bool)
+        at_tear.reshape(-1)[np.unique(source[source >= 0])] = True
+        drift = np.minimum(np.linalg.norm(step_px, axis=-1) * config.drift_steps, reach_px)
+        travel_px = np.where(at_tear & moving, drift, 0).astype(np.float32)
+        hole = ops.find_holes(*map(torch.from_numpy, (disp, hidden, travel_px)), views, frame_px, tear_disp=tear_disp).numpy()
+        hole = cv2.dilate(hole.astype(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)) > 0
+        hole &= source >= 0
+        if hole.sum() < MIN_HOLE_PX:
+            break
+        rgb = _fill_colour(rgb, hole, source)
+        # The visible side keeps its depth; the continued side meets it without a step.
+        hidden = _smooth_inside(hidden, source >= 0, 2.0)
+        disp = np.where(hole, np.minimum(hidden, disp - tear_disp), disp)
+        flat = source[hole]
+        step_px, moving = step_px.copy(), moving.copy()
+        step_px[hole], moving[hole] = step_px.reshape(-1, 2)[flat], moving.reshape(-1)[flat]
+        layers.append((rgb, hole, disp, np.zeros(disp.shape, bool), step_px, moving))
+        where = hole
+
+    stacked = [torch.from_numpy(np.ascontiguousarray(np.stack(parts))) for parts in zip(*layers, strict=True)]
+    rgb_l, alpha_l, disp_l, seen_l, step_l, moving_l = stacked
+    return Layers(
+        rgb=rgb_l,
+        alpha=alpha_l.to(torch.float32),
+        z_cam=1.0 / disp_l,
+        seen=seen_l,
+        step_px=step_l * alpha_l[..., None],
+        moving=moving_l & alpha_l,
+        margin_px=margin,
+    )

@@ -1,0 +1,247 @@
+"""The whole way from a photo to a video: `prepare` makes a `Scene`, `render_frames` its frames, `render_cinemagraph` both.
+
+The only module that composes the stages. Values are checked here and in `files`, before any work is done.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, isfinite
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from . import camera as cameras
+from . import depth as depths
+from . import files, layers, motion, render, resize, scenery, video
+from .annotations import read_hints
+from .data import Camera, CameraPath, DepthMap, FlowField, Frame, Image, MotionHints, Scene, Scenery, to_device
+
+DEFAULT_FRAMES = 60
+DEPTH_METHODS = ("auto", "builtin")
+MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the rounding of the border
+
+Arrows = Any
+PathLike = str | os.PathLike
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What the user gave, read and checked, at the size that will be rendered."""
+
+    image: Image
+    hints: MotionHints
+    step_px: Tensor | None
+    depth: Tensor | None
+    depth_kind: str  # "disparity", "metric", or the estimator's method where depth is None
+
+
+def _read_inputs(photo: Any, mask: Any, hints: Any, flow: Any, depth: Any, size: resize.Size) -> _Inputs:
+    original = files.read_photo(photo)
+    height, width = original.size
+    target = resize.fit_size(height, width, size)
+    moving = resize.resize_hints(read_hints(hints, height, width, mask), (height, width), *target)
+    step_px = None if flow is None else resize.resize_flow(files.read_flow(flow, height, width), *target)
+    values, kind = None, depth
+    if not (isinstance(depth, str) and _names_an_estimator(depth)):
+        values, kind = files.read_depth(depth, height, width)
+        values = resize.resize_depth(values, *target)
+    return _Inputs(resize.resize_photo(original, *target), moving, step_px, values, kind)
+
+
+def _names_an_estimator(depth: str) -> bool:
+    """A word that is no file with a suffix of a depth map names an estimator: a method, a model's id or its directory."""
+    return depth in DEPTH_METHODS or Path(depth).is_dir() or Path(depth).suffix.lower() not in files.DEPTH_SUFFIXES
+
+
+def _find_depth(inputs: _Inputs, shown: Scenery, device: torch.device) -> tuple[DepthMap, str]:
+    if inputs.depth is None:
+        return depths.estimate_depth(inputs.image, shown, method=inputs.depth_kind, device=device)
+    if inputs.depth_kind == "metric":
+        return depths.depth_from_metric(inputs.depth), "depth: yours, along the view axis"
+    return depths.depth_from_disparity(inputs.depth), "depth: yours, near is bright"
+
+
+def _pick_device(device: str | torch.device) -> torch.device:
+    if str(device) == "auto":
+        return torch.device("cpu")
+    try:
+        return torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"device: expected auto or cpu, got {device!r}") from None
+
+
+def _check_motion(frames: int, speed: float) -> None:
+    if not isinstance(frames, int) or isinstance(frames, bool):
+        raise TypeError(f"frames: expected a whole number, got {frames!r}")
+    if frames < 1:
+        raise ValueError(f"frames: expected >= 1, got {frames}")
+    if not isinstance(speed, (int, float)) or not isfinite(speed) or speed < 0:
+        raise ValueError(f"speed: expected a finite number >= 0, got {speed!r}")
+
+
+def camera_path(scene: Scene, camera: str | CameraPath, frames: int, amplitude: float = 1.0) -> CameraPath:
+    """The path of ``frames`` poses that ``camera`` names for this scene (see `camera.make_camera_path`), or the path given."""
+    if isinstance(camera, CameraPath):
+        return camera
+    return cameras.make_camera_path(
+        scene.camera,
+        camera,
+        frames,
+        disp_near=scene.disp_near,
+        disp_far=scene.disp_far,
+        disp_focus=scene.disp_focus,
+        amplitude=amplitude,
+    )
+
+
+def prepare(
+    photo: Any,
+    *,
+    mask: Any = None,
+    hints: Arrows = None,
+    flow: Any = None,
+    depth: Any = "auto",
+    size: resize.Size = None,
+    amplitude: float = 1.0,
+    camera: str | CameraPath | None = None,
+    device: str | torch.device = "auto",
+    seed: int = 0,
+    progress: bool = False,
+) -> Scene:
+    """Everything that comes before the first frame: depth, flow, layers, filled holes.
+
+    ``photo``: path, PIL image, array or tensor (`files.read_photo`). ``mask``: picture or bool array, white moves; None: found.
+    ``hints``: arrows ``((x0, y0), (x1, y1))`` in pixels, each as long as 50 frames of motion, or a JSON or labelme file
+    (`annotations.read_hints`). ``flow``: dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo``. ``depth``: ``"auto"``,
+    ``"builtin"``, a model of transformers, or a depth map (`files.read_depth`). ``size``: the longer side in pixels.
+
+    The scene can be rendered by any preset up to ``amplitude``; with ``camera`` (a preset or a `CameraPath`) it is filled for
+    that path only, which is quicker. ``seed`` is kept for estimators that draw random numbers; none of the built-in ones does.
+
+    Raises ValueError, TypeError or OSError with one line that names the argument.
+    """
+    _check_motion(1, 1.0)
+    target_device = _pick_device(device)
+    torch.manual_seed(seed)
+    steps = tqdm(total=4, desc="prepare", unit="stage", disable=not progress, leave=False)
+    inputs = _read_inputs(photo, mask, hints, flow, depth, size)
+    steps.set_description("depth")
+    shown = scenery.find_scenery(inputs.image)
+    depth_map, depth_note = _find_depth(inputs, shown, target_device)
+    steps.update()
+    steps.set_description("flow")
+    field, motion_note = motion.find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px)
+    steps.update()
+    steps.set_description("layers")
+    scene = _build_scene(inputs.image, depth_map, field, camera, amplitude, (depth_note, motion_note))
+    steps.update(2)
+    steps.close()
+    return to_device(scene, target_device)
+
+
+def _build_scene(
+    image: Image,
+    depth: DepthMap,
+    flow: FlowField,
+    camera: str | CameraPath | None,
+    amplitude: float,
+    notes: tuple[str, ...],
+) -> Scene:
+    height, width = image.size
+    lens = Camera.for_photo(width, height)
+    disp = 1.0 / depth.z_cam
+    # The nearest and farthest percent may be a speck; the focus lies in the middle of what there is.
+    sample = disp[:: max(height // 256, 1), :: max(width // 256, 1)].flatten()
+    near, far, focus = (float(sample.quantile(q)) for q in (0.99, 0.01, 0.5))
+    scale = {"disp_near": near, "disp_far": min(far, 0.98 * near), "disp_focus": focus}
+    if isinstance(camera, CameraPath):
+        views = camera
+    elif camera is None:
+        views = cameras.envelope_path(lens, **scale, amplitude=amplitude)
+    else:
+        views = cameras.make_camera_path(lens, camera, 16, **scale, amplitude=amplitude)
+    nearest, farthest = float(disp.max()), float(disp.min())
+    reach = [cameras.max_shift_px(lens, views, d) for d in (nearest, farthest)]
+    config = layers.LayerConfig(
+        views=views,
+        parallax_px=cameras.parallax_px(lens, views, nearest, farthest),
+        margin_px=min(ceil(max(reach)) + MARGIN_SPARE_PX, min(height, width) - 1),
+        drift_steps=DEFAULT_FRAMES / 2,
+    )
+    return Scene(lens, layers.build_layers(image, depth, flow, lens, config), **scale, notes=notes)
+
+
+def render_frames(
+    scene: Scene,
+    *,
+    camera: str | CameraPath = "circle",
+    amplitude: float = 1.0,
+    frames: int = DEFAULT_FRAMES,
+    speed: float = 1.0,
+) -> Iterator[Frame]:
+    """Render one period of the loop: ``frames`` frames, the last of which is followed by the first.
+
+    ``camera``: ``circle swing zoom dolly rise orbit still``, the paper's ``paper-*``, or a `CameraPath` (one frame per pose).
+    ``speed``: larger is faster. Yields `Frame`; ``frame.rgb_u8`` is uint8 ``[H, W, 3]``.
+    """
+    _check_motion(frames, speed)
+    path = camera_path(scene, camera, frames, amplitude)
+    return render.render_path(render.animate(scene, frames, speed), path)
+
+
+def render_cinemagraph(
+    photo: Any,
+    out: PathLike,
+    *,
+    mask: Any = None,
+    hints: Arrows = None,
+    flow: Any = None,
+    depth: Any = "auto",
+    camera: str | CameraPath = "circle",
+    amplitude: float = 1.0,
+    frames: int = DEFAULT_FRAMES,
+    fps: float = 25,
+    size: resize.Size = None,
+    speed: float = 1.0,
+    device: str | torch.device = "auto",
+    seed: int = 0,
+    progress: bool = True,
+) -> Path:
+    """Turn a photo into a looping video in which its fluids move and the camera moves through the scene.
+
+    ``out``: ``.mp4 .webm .gif .apng .webp`` or a folder for PNGs; it appears only when complete. The other arguments are those
+    of `prepare` and `render_frames`. Says in one line each what was guessed and when the size had to change. Returns ``out``.
+    """
+    target = video.check_output(out, fps)
+    _check_motion(frames, speed)
+    if not isinstance(camera, CameraPath):
+        cameras.check_preset(camera)
+    scene = prepare(
+        photo,
+        mask=mask,
+        hints=hints,
+        flow=flow,
+        depth=depth,
+        size=size,
+        amplitude=amplitude,
+        camera=camera,
+        device=device,
+        seed=seed,
+        progress=progress,
+    )
+    height, width = scene.camera.height, scene.camera.width
+    out_height, out_width = video.output_size(target, height, width)
+    if progress:
+        for note in scene.notes:
+            tqdm.write(note)
+        if (out_height, out_width) != (height, width):
+            tqdm.write(f"size: {width} x {height} becomes {out_width} x {out_height}, {target.suffix} needs even sides")
+    rendered = render_frames(scene, camera=camera, amplitude=amplitude, frames=frames, speed=speed)
+    shown = tqdm(rendered, total=frames, desc="render", unit="frame", disable=not progress)
+    return video.write_video(target, (frame.rgb_u8.cpu() for frame in shown), fps)

@@ -1,0 +1,158 @@
+"""Scene to frames: lift the layers to points, let the fluid ones drift, splat both sides, blend.
+
+A frame depends on (Animation, pose, frame number) alone: no random source, nothing carried from frame to frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from . import ops
+from .data import Camera, CameraPath, Frame, PointCloud, Raster, Scene
+
+SPLAT_RADIUS_PX = 1.5
+DEPTH_TOLERANCE = 0.02
+BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
+UNCOVERED_ALPHA = 1e-3
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A scene ready to render as a loop of ``num_frames``: ``still`` and ``fluid`` points; for each fluid point its canvas
+    position ``start_px [M, 2]`` and its drifts ``forward_px``, ``backward_px`` ``[num_frames+1, M, 2]``; ``surface
+    [1, 2, H, W]``: disparity of the canvas' fluid surface and where it exists."""
+
+    camera: Camera
+    canvas: Camera
+    still: PointCloud
+    fluid: PointCloud
+    start_px: Tensor
+    forward_px: Tensor
+    backward_px: Tensor
+    surface: Tensor
+    sharpness: float
+    num_frames: int
+
+
+def _unproject(canvas: Camera, xy_px: Tensor, z_cam: Tensor) -> Tensor:
+    x = (xy_px[:, 0] - canvas.cx) / canvas.fx * z_cam
+    y = (xy_px[:, 1] - canvas.cy) / canvas.fy * z_cam
+    return torch.stack([x, y, z_cam], dim=1)
+
+
+def _spread_surface(disp: Tensor, exists: Tensor) -> Tensor:
+    """Continue ``disp [H, W]`` by two pixels beyond where it ``exists``, so that interpolation never reads a hole."""
+    weight = exists[None, None].to(torch.float32)
+    value = disp[None, None] * weight
+    for _ in range(2):
+        near = functional.avg_pool2d(value, 3, 1, 1), functional.avg_pool2d(weight, 3, 1, 1)
+        value = torch.where(weight > 0, value, near[0] / near[1].clamp_min(1e-6))
+        weight = ((weight > 0) | (near[1] > 1e-6)).to(torch.float32)
+    return value[0, 0]
+
+
+def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
+    """Lift the scene's layers to points and trace its flow for a loop of ``num_frames``. ``speed`` scales the motion."""
+    layers = scene.layers
+    canvas = scene.camera.padded(layers.margin_px)
+    num_layers, height, width = layers.alpha.shape
+    exists = layers.alpha > 0
+    ys, xs = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    centres = torch.stack([xs, ys], dim=-1).to(layers.rgb.device)
+    xy_px = centres.expand(num_layers, -1, -1, -1)
+
+    def cloud(where: Tensor) -> PointCloud:
+        z_cam = layers.z_cam[where]
+        return PointCloud(_unproject(canvas, xy_px[where], z_cam), layers.rgb[where], SPLAT_RADIUS_PX * z_cam / canvas.fx)
+
+    moves = exists & layers.moving
+    # The nearest fluid surface at each pixel, visible or continued behind what hides it.
+    any_fluid = moves.any(dim=0)
+    first = moves.to(torch.uint8).argmax(dim=0, keepdim=True)
+    disp = 1.0 / layers.z_cam.gather(0, first)[0]
+    step = layers.step_px.gather(0, first[..., None].expand(-1, -1, -1, 2))[0] * any_fluid[..., None]
+    surface = torch.stack([_spread_surface(disp, any_fluid), any_fluid.to(torch.float32)])[None]
+    start_px = xy_px[moves].contiguous()
+    step = (step * speed).contiguous()
+    return Animation(
+        camera=scene.camera,
+        canvas=canvas,
+        still=cloud(exists & ~layers.moving),
+        fluid=cloud(moves),
+        start_px=start_px,
+        forward_px=ops.integrate_flow(step, num_frames, start_px=start_px).offset_px,
+        backward_px=ops.integrate_flow(-step, num_frames, start_px=start_px).offset_px,
+        surface=surface,
+        sharpness=BLEND_SHARPNESS / scene.disp_near,
+        num_frames=num_frames,
+    )
+
+
+def _displaced(animation: Animation, offset_px: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions and radii of the fluid points after drifting by ``offset_px [M, 2]``.
+
+    A point takes its depth from the fluid surface where it arrives; one that arrives where no fluid is gets radius 0: it is not
+    drawn.
+    """
+    canvas = animation.canvas
+    xy_px = animation.start_px + offset_px
+    size = torch.tensor([canvas.width, canvas.height], device=xy_px.device)
+    grid = (xy_px / size * 2.0 - 1.0)[None, None]  # align_corners=False: -1 and 1 are the canvas' outer edges
+    disp, exists = functional.grid_sample(animation.surface, grid, align_corners=False, padding_mode="border")[0, :, 0]
+    on_canvas = ((xy_px >= 0) & (xy_px <= size)).all(dim=1)
+    z_cam = 1.0 / disp.clamp_min(1e-6)
+    radius = torch.where(on_canvas & (exists > 0.5), SPLAT_RADIUS_PX * z_cam / canvas.fx, torch.zeros_like(z_cam))
+    return _unproject(canvas, xy_px, z_cam), radius
+
+
+def _splat_side(animation: Animation, offset_px: Tensor, view: Camera) -> Raster:
+    xyz, radius = _displaced(animation, offset_px)
+    return ops.splat_points(
+        torch.cat([animation.still.xyz, xyz]),
+        torch.cat([animation.still.feat, animation.fluid.feat]),
+        torch.cat([animation.still.radius, radius]),
+        view,
+        compositor="surface",
+        depth_tolerance=DEPTH_TOLERANCE,
+    )
+
+
+def _fill_uncovered(rgb: Tensor, uncovered: Tensor) -> Tensor:
+    """Colour the uncovered pixels by the mean of ever wider neighbourhoods of covered ones."""
+    if not bool(uncovered.any()):
+        return rgb
+    weight = (~uncovered)[None, None].to(rgb.dtype)
+    value = rgb.permute(2, 0, 1)[None] * weight
+    while not bool((weight > 0).all()) and bool((weight > 0).any()):
+        wide_value, wide_weight = functional.avg_pool2d(value, 3, 1, 1), functional.avg_pool2d(weight, 3, 1, 1)
+        known = weight > 0
+        value = torch.where(known, value, wide_value / wide_weight.clamp_min(1e-12))
+        weight = (known | (wide_weight > 0)).to(rgb.dtype)
+    return value[0].permute(1, 2, 0)
+
+
+def render_frame(animation: Animation, world_to_cam: Tensor, frame: int) -> Frame:
+    """Render frame ``frame`` (any integer: the loop repeats) from the pose ``world_to_cam [3, 4]``."""
+    n = frame % animation.num_frames
+    view = animation.camera.with_pose(world_to_cam)
+    forward = _splat_side(animation, animation.forward_px[n], view)
+    if n == 0 or len(animation.fluid) == 0:
+        rgb, alpha = forward.feat, forward.alpha
+    else:
+        backward = _splat_side(animation, animation.backward_px[animation.num_frames - n], view)
+        blend = ops.blend_bidirectional(forward, backward, n / animation.num_frames, sharpness=animation.sharpness)
+        rgb, alpha = blend.feat, blend.alpha
+    uncovered = alpha < UNCOVERED_ALPHA
+    rgb = _fill_uncovered(rgb / alpha.clamp_min(UNCOVERED_ALPHA)[..., None], uncovered)
+    return Frame((rgb.clamp(0, 1) * 255 + 0.5).to(torch.uint8), uncovered)
+
+
+def render_path(animation: Animation, path: CameraPath) -> Iterator[Frame]:
+    """Render one frame per pose of ``path``; the motion's loop repeats every ``animation.num_frames``."""
+    for n in range(len(path)):
+        yield render_frame(animation, path.world_to_cam[n], n)
