@@ -18,6 +18,7 @@ EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C
 NUM_FRAMES = 60
 FPS = 25
 NUM_SHEET_FRAMES = 4
+EXAMPLE_FOLDER = files("c3drender") / "example"
 EXAMPLE_FILES = ("stream_cascade.jpg", "mask.png", "hints.json")
 
 
@@ -151,7 +152,7 @@ def _demo(args: argparse.Namespace) -> None:
     out = check_output(args.out)
     sheet = check_picture_output(out.with_name(f"{out.stem}_sheet.png"))
     with ExitStack() as stack:
-        photo, mask, hints = (stack.enter_context(as_file(files("c3drender") / "example" / name)) for name in EXAMPLE_FILES)
+        photo, mask, hints = (stack.enter_context(as_file(EXAMPLE_FOLDER / name)) for name in EXAMPLE_FILES)
         scene = prepare(photo, mask=mask, hints=hints, device=args.device, seed=args.seed, progress=not args.quiet)
         kept: dict[int, Frame] = {}
         frames = _keeping(render_frames(scene, frames=NUM_FRAMES), kept, NUM_FRAMES)

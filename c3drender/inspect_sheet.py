@@ -22,7 +22,9 @@ NUM_COLUMNS = 4
 GAP_PX = 12
 CAPTION_PX = 46
 ARROW_SPACING_PX = 30
+MAX_ARROW_PX = 45
 WHEEL_RADIUS_PX = 34
+WHEEL_INSET_PX = 8
 SHEET_GREY = (24, 24, 27)
 TITLE_GREY = (240, 240, 240)
 DETAIL_GREY = (160, 160, 165)
@@ -47,16 +49,11 @@ def contact_sheet(photo: Image, scene: Scene, frames: Mapping[int, Frame], num_f
     step_px, moving = layers.step_px[0][inner].cpu().numpy(), layers.moving[0][inner].cpu().numpy()
     picture = _to_u8(photo.rgb)
     z_cam = layers.z_cam[0][inner].cpu().numpy()
-    speed = np.linalg.norm(step_px, axis=2)[moving]
     tiles = [
         Tile(picture, "photo", f"{width} x {height} px"),
         Tile(_depth_picture(z_cam), "depth", f"red is near, blue is far; z {z_cam.min():.3g} to {z_cam.max():.3g}"),
         Tile(_mask_picture(picture, moving), "mask", f"{moving.mean():.0%} of the picture moves"),
-        Tile(
-            _flow_picture(picture, step_px, moving),
-            "flow",
-            f"up to {speed.max():.2f} px per frame; an arrow is {FRAMES_PER_ARROW} frames" if speed.size else "nothing moves",
-        ),
+        _flow_tile(picture, step_px, moving),
         *_layer_tiles(scene),
         *(Tile(frame.rgb_u8.cpu().numpy(), f"frame {n}", f"of {num_frames}") for n, frame in sorted(frames.items())),
     ]
@@ -115,20 +112,23 @@ def _mask_picture(picture: Picture, moving: np.ndarray) -> Picture:
     return cv2.drawContours(np.ascontiguousarray(marked), outlines, -1, (255, 255, 255), max(1, picture.shape[1] // 400))
 
 
-def _flow_picture(picture: Picture, step_px: np.ndarray, moving: np.ndarray) -> Picture:
+def _flow_tile(picture: Picture, step_px: np.ndarray, moving: np.ndarray) -> Tile:
     """Direction as hue, speed as strength, over the greyed photo; arrows on a grid; the wheel that explains the colours."""
-    top_speed = max(float(np.linalg.norm(step_px, axis=2)[moving].max()), 1e-6) if moving.any() else 1.0
     grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) // 3
+    if not moving.any():
+        return Tile(grey, "flow", "nothing moves")
+    top_speed = max(float(np.linalg.norm(step_px, axis=2)[moving].max()), 1e-6)
     coloured = _fit_width(np.where(moving[..., None], _flow_colours(step_px / top_speed), grey), TILE_WIDTH_PX)
     scale = TILE_WIDTH_PX / picture.shape[1]
+    arrow_frames = min(FRAMES_PER_ARROW, max(1, int(MAX_ARROW_PX / (top_speed * scale))))
     height, width = coloured.shape[:2]
     for y in range(ARROW_SPACING_PX // 2, height, ARROW_SPACING_PX):
         for x in range(ARROW_SPACING_PX // 2, width, ARROW_SPACING_PX):
             row, column = min(int(y / scale), len(moving) - 1), min(int(x / scale), moving.shape[1] - 1)
             if moving[row, column]:
-                _draw_arrow(coloured, x, y, step_px[row, column] * (scale * FRAMES_PER_ARROW))
-    _draw_wheel(coloured, f"{top_speed:.2f} px")
-    return coloured
+                _draw_arrow(coloured, x, y, step_px[row, column] * (scale * arrow_frames))
+    _draw_wheel(coloured, moving)
+    return Tile(coloured, "flow", f"rim of the wheel: {top_speed:.2f} px per frame; arrows: {arrow_frames} frames")
 
 
 def _flow_colours(relative: np.ndarray) -> Picture:
@@ -140,29 +140,31 @@ def _flow_colours(relative: np.ndarray) -> Picture:
 
 
 def _draw_arrow(picture: Picture, x: int, y: int, way_px: np.ndarray) -> None:
-    length = float(np.linalg.norm(way_px))
-    if length < 1:
+    if np.linalg.norm(way_px) < 1:
         return
-    way_px = way_px * min(1.0, 1.5 * ARROW_SPACING_PX / length)
     tip = (round(x + float(way_px[0])), round(y + float(way_px[1])))
     for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         cv2.arrowedLine(picture, (x, y), tip, colour, thickness, cv2.LINE_AA, tipLength=0.3)
 
 
-def _draw_wheel(picture: Picture, rim_label: str) -> None:
-    """The colour of every direction, in the lower right corner; skipped where the picture is too small for it."""
+def _draw_wheel(picture: Picture, moving: np.ndarray) -> None:
+    """The colour of every direction, in the corner where least moves; left out where the picture is too small for it."""
     radius = WHEEL_RADIUS_PX
     size = 2 * radius + 1
-    if picture.shape[0] < 2 * size:
+    height, width = picture.shape[:2]
+    if height < 2 * size:
         return
+    shown = cv2.resize(moving.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    corners = [
+        (y, x)
+        for y in (WHEEL_INSET_PX, height - size - WHEEL_INSET_PX)
+        for x in (WHEEL_INSET_PX, width - size - WHEEL_INSET_PX)
+    ]
+    top, left = min(corners, key=lambda corner: int(shown[corner[0] :, corner[1] :][:size, :size].sum()))
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1] / radius
     inside = np.hypot(x, y) <= 1
-    corner = picture[-size - 8 : -8, -size - 8 : -8]
-    corner[inside] = _flow_colours(np.stack([x, y], axis=2))[inside]
-    centre = (picture.shape[1] - 8 - radius - 1, picture.shape[0] - 8 - radius - 1)
-    cv2.circle(picture, centre, radius, (255, 255, 255), 1, cv2.LINE_AA)
-    where = (picture.shape[1] - size - 12 - 7 * len(rim_label), picture.shape[0] - 12)
-    cv2.putText(picture, rim_label, where, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+    picture[top : top + size, left : left + size][inside] = _flow_colours(np.stack([x, y], axis=2))[inside]
+    cv2.circle(picture, (left + radius, top + radius), radius, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def _over_checker(picture: Picture, alpha: np.ndarray) -> Picture:
