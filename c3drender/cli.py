@@ -17,6 +17,7 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C
 NUM_FRAMES = 60
 FPS = 25
+CAMERA = "circle"
 NUM_SHEET_FRAMES = 4
 EXAMPLE_FOLDER = files("c3drender") / "example"
 EXAMPLE_FILES = ("stream_cascade.jpg", "mask.png", "hints.json")
@@ -105,7 +106,7 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_motion_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--camera", default="circle", help="circle, swing, zoom, dolly, rise, orbit or still (default: %(default)s)"
+        "--camera", default=CAMERA, help="circle, swing, zoom, dolly, rise, orbit or still (default: %(default)s)"
     )
     parser.add_argument("--amplitude", type=float, default=1.0, help="how far the camera moves (default: %(default)s)")
     parser.add_argument("--frames", type=int, default=NUM_FRAMES, help="frames of one loop (default: %(default)s)")
@@ -153,12 +154,14 @@ def _demo(args: argparse.Namespace) -> None:
     sheet = check_picture_output(out.with_name(f"{out.stem}_sheet.png"))
     with ExitStack() as stack:
         photo, mask, hints = (stack.enter_context(as_file(EXAMPLE_FOLDER / name)) for name in EXAMPLE_FILES)
-        scene = prepare(photo, mask=mask, hints=hints, device=args.device, seed=args.seed, progress=not args.quiet)
+        scene = prepare(
+            photo, mask=mask, hints=hints, camera=CAMERA, device=args.device, seed=args.seed, progress=not args.quiet
+        )
         kept: dict[int, Frame] = {}
-        frames = _keeping(render_frames(scene, frames=NUM_FRAMES), kept, NUM_FRAMES)
+        frames = _keeping(render_frames(scene, camera=CAMERA, frames=NUM_FRAMES), kept, NUM_FRAMES)
         write_video(out, (frame.rgb_u8 for frame in _bar(args, frames, NUM_FRAMES)), FPS)
         _write_sheet(photo, None, scene, kept, NUM_FRAMES, sheet)
-    _say(args, f"wrote {out} and {sheet}")
+    _say(args, *scene.notes, f"wrote {out} and {sheet}")
 
 
 def _inspect(args: argparse.Namespace) -> None:
@@ -166,15 +169,13 @@ def _inspect(args: argparse.Namespace) -> None:
     from .pipeline import prepare, render_frames
 
     out = check_picture_output(args.out or f"{Path(args.photo).stem}_sheet.png")
-    scene = prepare(args.photo, **_scene_arguments(args))
+    scene = prepare(args.photo, camera=args.camera, amplitude=args.amplitude, **_scene_arguments(args))
     kept: dict[int, Frame] = {}
     frames = _keeping(render_frames(scene, **_motion_arguments(args)), kept, args.frames)
     for _ in _bar(args, frames, args.frames):
         pass
     _write_sheet(args.photo, args.size, scene, kept, args.frames, out)
-    for note in scene.notes:
-        _say(args, note)
-    _say(args, f"wrote {out}")
+    _say(args, *scene.notes, f"wrote {out}")
 
 
 def _info(args: argparse.Namespace) -> None:
@@ -216,6 +217,6 @@ def _write_sheet(photo: str | Path, size: Any, scene: Scene, kept: dict[int, Fra
     write_picture(out, contact_sheet(read_photo(photo, size), scene, kept, num_frames))
 
 
-def _say(args: argparse.Namespace, line: str) -> None:
+def _say(args: argparse.Namespace, *lines: str) -> None:
     if not args.quiet:
-        print(line)
+        print(*lines, sep="\n")

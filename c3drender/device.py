@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import torch
 
+from . import ops
+
 
 def pick_device(name: str | torch.device) -> torch.device:
-    """``"auto"`` is the first CUDA device that is there, else the CPU; other names are torch's."""
+    """``"auto"`` is the first CUDA device where the ops can use one, else the CPU; other names are torch's."""
+    num_cuda = torch.cuda.device_count() if ops._C.has_cuda() else 0
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if num_cuda else "cpu")
     try:
         device = torch.device(name)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device: expected auto, cpu, cuda or cuda:N, got {name!r}") from error
-    if device.type not in ("cpu", "cuda"):
+    except (RuntimeError, TypeError):
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
         raise ValueError(f"device: expected auto, cpu, cuda or cuda:N, got {name!r}")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device: expected one of the {torch.cuda.device_count()} CUDA devices that torch finds, got {name!r}"
-        )
+    if device.type == "cuda" and (device.index or 0) >= num_cuda:
+        without = "" if ops._C.has_cuda() else ", as this build has no CUDA half"
+        raise ValueError(f"device: expected one of {num_cuda} usable CUDA devices{without}, got {str(name)!r}")
     return device

@@ -27,6 +27,7 @@ from torch import Tensor
 from .data import Image
 from .resize import MIN_SIDE_PX, Size, fit_size, resize_photo
 
+DEPTH_SUFFIXES = (".npy", ".pfm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 DepthKind = Literal["disparity", "metric"]
 
 PNG_BIT_DEPTH_BYTE = 24

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -13,11 +14,12 @@ import PIL.Image
 import pytest
 import torch
 
-from c3drender import cli
+from c3drender import cli, render_cinemagraph
 from c3drender.data import Camera, Frame, Image, Layers, Scene
 from c3drender.files import read_photo
 from c3drender.inspect_sheet import TILE_WIDTH_PX, contact_sheet
 
+RENDER_PARAMETERS = signature(render_cinemagraph).parameters
 COMMANDS = ("render", "demo", "inspect", "info", "bench")
 H, W, MARGIN = 48, 64, 4
 
@@ -103,14 +105,11 @@ def test_render_passes_every_option_on(calls, photo_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_render_has_the_defaults_of_the_design(calls, photo_path, capsys):
+def test_render_has_the_defaults_of_the_function(calls, photo_path, capsys):
     assert cli.main(["render", "photo.png"]) == 0
     photo, out, options = calls.render
     assert (photo, out) == ("photo.png", "photo.mp4")
-    assert options == {
-        "mask": None, "hints": None, "flow": None, "depth": "auto", "camera": "circle", "amplitude": 1.0, "frames": 60,
-        "fps": 25, "size": None, "speed": 1.0, "device": "auto", "seed": 0, "progress": True,
-    }  # fmt: skip
+    assert options == {name: p.default for name, p in RENDER_PARAMETERS.items() if p.default is not p.empty}
     assert "photo.mp4" in capsys.readouterr().out
 
 
