@@ -83,7 +83,7 @@ def splat_points(
 
     ``compositor="surface"`` (``max_points`` 32 by default): walking front to back, a hit whose depth is within
     ``z_first * (1 + depth_tolerance)`` of its surface's first hit joins that surface. A surface has the colour
-    ``sum w f / sum w`` with ``w = (1 - q)^6`` and the coverage ``min(1, sum max(0, 1.5 - 2.25 sqrt(q)))``; surfaces are
+    ``sum w f / sum w`` with ``w = (1 - q)^6`` and the coverage ``min(1, sum max(0, 2 - 3 sqrt(q)))``; surfaces are
     composited front to back by coverage.
 
     Returns a `Raster`: ``feat`` float32, ``alpha`` (the same sum for f = 1), ``disp`` (for f = 1/z), premultiplied;

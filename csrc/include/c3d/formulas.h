@@ -54,10 +54,10 @@ C3D_HD inline F surface_weight(F q) {
 }
 
 // A cone whose sum is >= 1 everywhere on a unit grid at radius_px = 1.5 (root_q = sqrt(q)), also where the grid is stretched by
-// a third, and 0 at the next pixel centre beyond the last point of an edge.
+// a half, and 0 at the next pixel centre beyond the last point of an edge.
 template <typename F>
 C3D_HD inline F surface_coverage(F root_q) {
-  return 1.5f - 2.25f * root_q;
+  return 2.0f - 3.0f * root_q;
 }
 
 struct BlendWeights {
