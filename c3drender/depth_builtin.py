@@ -13,11 +13,18 @@ import cv2
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
+from scipy.spatial import cKDTree
 
 WORK_SIDE_PX = 480  # the longer side of the reduced picture that is segmented and solved
 SEGMENT_PX = 11  # the distance of segment seeds in it
 HORIZON_DISP = 0.05  # relative disparity of the ground at the horizon; the sky's is 0, the nearest ground's 1
 UPRIGHT_TILT = 0.15  # upright things lean back by this share of the ground's slope
+DEBUG = {}
+WALL_DISP = 0.6
+VALLEY_RISE = 0.35
+UPRIGHT_PULL = 3e-4
+LINK = 16.0
+AFF = 0.7
 CUT_DISP = 0.04  # neighbouring segments that differ by more are different surfaces
 
 
@@ -72,20 +79,32 @@ def estimate_disparity(rgb: np.ndarray, sky: np.ndarray, level: np.ndarray, smok
 
     small = np.clip(shrunk(rgb), 0, 1)
     land = Landscape(shrunk(sky), shrunk(level), shrunk(smoke), horizon_y * size[1] / height)
+    if land.smoke.mean() > 0.02 and land.sky.mean() < 0.02:
+        return cv2.resize(drifting_smoke(land.smoke), (width, height), interpolation=cv2.INTER_LINEAR)
     if min(size) < 3:
         return np.broadcast_to(np.linspace(HORIZON_DISP, 1, height, dtype=np.float32)[:, None], (height, width)).copy()
-    segments = cut_into_segments(small)
-    borders = find_borders(segments, small)
-    plane = ground_plane(size[1], land.horizon_row)
-    groundness = find_groundness(segments, borders, land)
-    disp = solve_disparity(segments, borders, land, plane, groundness)
-    slope = segment_slope(plane, segments, groundness)
-    smooth, is_cut = smooth_within_surfaces(segments, disp, slope)
+    segments = cut_into_segments(small, land)
+    stripes = upright_stripes(small)
+    borders = find_borders(segments, small, stripes)
+    groundness = find_groundness(segments, borders, land, stripes, facing_texture(small))
+    ground = stage_of(land, crest_tilt(groundness[segments.labels], land))
+    stage = np.where(land.sky > 0.5, 0, raise_sides(ground, land))
+    disp, slope = solve_disparity(segments, borders, land, stage, groundness)
+    DEBUG.update(g=groundness[segments.labels], stage=stage, d0=disp[segments.labels])
+    smooth, is_cut = smooth_within_surfaces(segments, disp, slope, segments.mean(land.sky) > 0.5)
     return carry_to_full_size(rgb, segments, smooth, is_cut)
 
 
-def cut_into_segments(rgb: np.ndarray) -> Segments:
-    """Watershed of the slightly smoothed picture from a grid of seeds, each moved to the flattest spot near its place."""
+def drifting_smoke(smoke: np.ndarray) -> np.ndarray:
+    """Smoke has no surface: dense smoke bulges softly out of a backdrop that comes a little nearer towards the bottom."""
+    rows = np.linspace(0, 1, len(smoke), dtype=np.float32)[:, None]
+    body = cv2.GaussianBlur(smoke, (0, 0), len(smoke) / 60)
+    return 0.15 * rows + 0.7 * body * (0.7 + 0.3 * rows)
+
+
+def cut_into_segments(rgb: np.ndarray, land: Landscape) -> Segments:
+    """Watershed of the slightly smoothed picture from a grid of seeds, each moved to the flattest spot near its place; cut
+    again along the borders of sky and level water."""
     height, width = rgb.shape[:2]
     picture = cv2.GaussianBlur(np.round(rgb * 255).astype(np.uint8), (0, 0), 0.8)
     light = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -103,7 +122,8 @@ def cut_into_segments(rgb: np.ndarray) -> Segments:
             y, x = np.unravel_index(int(np.argmin(cell)), cell.shape)
             count += 1
             seeds[top + inset_y + y, left + inset_x + x] = count
-    return describe_segments(watershed(picture, seeds) - 1, rgb)
+    kind = np.where(land.sky > 0.5, 1, np.where(land.level > 0.5, 2, 0))
+    return describe_segments(watershed(picture, seeds) * 3 + kind, rgb)
 
 
 def watershed(picture: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -131,7 +151,7 @@ def describe_segments(labels: np.ndarray, rgb: np.ndarray) -> Segments:
     return Segments(labels, area, x, y, np.stack([mean(lab[..., k]) for k in range(3)], axis=1))
 
 
-def find_borders(segments: Segments, rgb: np.ndarray) -> Borders:
+def find_borders(segments: Segments, rgb: np.ndarray, stripes: np.ndarray) -> Borders:
     labels, count = segments.labels, len(segments)
     lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), 1), cv2.COLOR_RGB2LAB) / 100
     keys, steps, rows, levels = [], [], [], []
@@ -163,27 +183,91 @@ def find_borders(segments: Segments, rgb: np.ndarray) -> Borders:
     swap = above_votes < 0
     a, b = np.where(swap, high, low), np.where(swap, low, high)
     contrast = mean(step) + np.linalg.norm(segments.lab[a] - segments.lab[b], axis=1)
-    usual = max(float(np.median(contrast)), 0.02) if len(contrast) else 1.0
-    return Borders(a, b, length, mean(row), np.abs(above_votes), np.exp(-((contrast / (1.2 * usual)) ** 2)))
+    # Contrast counts in units of what is usual on the calmer side: inside a busy surface much of it means little.
+    total = np.bincount(a, length * contrast, count) + np.bincount(b, length * contrast, count)
+    around = total / np.maximum(np.bincount(a, length, count) + np.bincount(b, length, count), 1)
+    floor = max(0.6 * float(np.median(around)), 0.02)
+    usual = np.maximum(np.minimum(around[a], around[b]), floor)
+    affinity = np.exp(-((contrast / (AFF * usual)) ** 2))
+    # An upright stripe (a trunk, a post) holds together along itself and not with what is beside it.
+    striped = segments.mean(stripes)
+    is_level = np.abs(above_votes)
+    beside = np.maximum(striped[a], striped[b]) * (1 - is_level)
+    along = np.minimum(striped[a], striped[b]) * is_level
+    affinity = np.maximum(affinity * (1 - 0.95 * beside), 0.5 * along)
+    return Borders(a, b, length, mean(row), is_level, affinity)
 
 
-def ground_plane(height: int, horizon_row: float) -> np.ndarray:
-    """Disparity of level ground in each pixel row: straight from `HORIZON_DISP` at the horizon to 1 at the lower border."""
-    horizon_row = min(horizon_row, 0.9 * height)
-    share = (np.arange(height) + 0.5 - horizon_row) / (height - horizon_row)
-    return HORIZON_DISP + (1 - HORIZON_DISP) * np.clip(share, 0, 1)
+def stage_of(land: Landscape, tilt: float) -> np.ndarray:
+    """The empty stage, disparity ``[h, w]``: level ground up to the (tilted) horizon and, where land stands above the horizon
+    at the left or right border, a wall along that side. The nearer of the two is seen."""
+    height, width = land.sky.shape
+    columns, rows = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
+    horizon = np.minimum(land.horizon_row + (horizon_tilt(land) or tilt) * (columns - width / 2), 0.9 * height)
+    ground = HORIZON_DISP + (1 - HORIZON_DISP) * (rows - horizon) / (height - horizon)
+    return np.maximum(ground, HORIZON_DISP)
 
 
-def find_groundness(segments: Segments, borders: Borders, land: Landscape) -> np.ndarray:
+def raise_sides(ground: np.ndarray, land: Landscape) -> np.ndarray:
+    """The stage with land that rises towards a closed side (no sky above it): a valley floor, lowest along the water, and a
+    wall above it. What is higher than the floor is nearer at the same row."""
+    height, width = land.sky.shape
+    columns, rows = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
+    band = max(1, width // 10)
+    open_above = (land.sky > 0.5)[: max(1, int(land.horizon_row))]
+    left_closed, right_closed = (
+        float(np.clip(1 - 3 * open_above[:, side].mean(), 0, 1)) for side in (slice(0, band), slice(width - band, width))
+    )
+    axis = water_axis(land)
+    left = left_closed * np.clip((axis - columns) / np.maximum(axis, 1), 0, 1)
+    right = right_closed * np.clip((columns - axis) / np.maximum(width - axis, 1), 0, 1)
+    aside = np.maximum(left, right)
+    fade = np.clip(rows / max(land.horizon_row, 1.0), 0.4, 1)
+    floor = ground * (1 + VALLEY_RISE * aside) / (1 + VALLEY_RISE * max(left_closed, right_closed))
+    return np.maximum(floor, WALL_DISP * aside * fade)
+
+
+def water_axis(land: Landscape) -> np.ndarray:
+    """Column of the valley's lowest line in each row, ``[h, 1]``: the water's where the picture shows it, else the middle."""
+    height, width = land.level.shape
+    columns = np.arange(width) + 0.5
+    mass = cv2.GaussianBlur(land.level.sum(axis=1, keepdims=True), (1, 0), sigmaX=1, sigmaY=height / 12)
+    moment = cv2.GaussianBlur((land.level * columns).sum(axis=1, keepdims=True), (1, 0), sigmaX=1, sigmaY=height / 12)
+    trust = 0.02 * width
+    return np.clip((moment + trust * width / 2) / (mass + trust), 0.2 * width, 0.8 * width)
+
+
+def horizon_tilt(land: Landscape) -> float:
+    """Rows per column by which the horizon falls to the right, from where sky meets level water; 0 where it does not."""
+    height, width = land.sky.shape
+    sky_end = height - np.argmax(land.sky[::-1] > 0.5, axis=0)
+    reach = max(1, height // 40)
+    meets = (land.sky > 0.5).any(axis=0) & (land.level[np.minimum(sky_end + reach, height - 1), np.arange(width)] > 0.5)
+    columns = np.flatnonzero(meets)
+    if len(columns) < 0.2 * width or np.ptp(columns) < 0.3 * width:
+        return 0.0
+    third = len(columns) // 3
+    left, right = columns[:third], columns[-third:]
+    slope = (np.median(sky_end[right]) - np.median(sky_end[left])) / (np.median(right) - np.median(left))
+    return float(np.clip(slope, -0.15, 0.15))
+
+
+def find_groundness(
+    segments: Segments, borders: Borders, land: Landscape, stripes: np.ndarray, facing: np.ndarray
+) -> np.ndarray:
     """How much each segment is ground (1) rather than upright (0): spread from sure places through segments that look alike."""
     height = segments.labels.shape[0]
     level, sky = segments.mean(land.level), segments.mean(land.sky)
     above = np.clip((land.horizon_row - segments.y) / (0.05 * height), 0, 1)
-    bottom = np.clip((segments.y - 0.88 * height) / (0.06 * height), 0, 1)
-    pull_up = segments.area * (0.5 * above + sky)
-    pull_down = segments.area * (2.0 * level + 0.5 * bottom * (1 - level))
+    bottom = np.clip((segments.y - 0.85 * height) / (0.06 * height), 0, 1)
+    like = ground_likeness(segments, (bottom > 0.5) | (level > 0.5))
+    below = 1 - np.clip((land.horizon_row + 0.05 * height - segments.y) / (0.05 * height), 0, 1)
+    pull_up = segments.area * (
+        1.0 * above + sky + 0.3 * (1 - like) + (0.7 * segments.mean(stripes) + 0.1 * segments.mean(facing)) * (1 - level)
+    )
+    pull_down = segments.area * (2.0 * level + 0.5 * bottom * (1 - level) + 0.2 * like * below)
     weight = 8.0 * borders.length * (borders.affinity + 0.01)
-    return _solve(
+    spread = _solve(
         len(segments),
         borders,
         weight,
@@ -191,38 +275,88 @@ def find_groundness(segments: Segments, borders: Borders, land: Landscape) -> np
         pull_up + pull_down + 1e-3 * segments.area,
         pull_down + 5e-4 * segments.area,
     )
+    share = np.clip((spread - 0.35) / 0.4, 0, 1)
+    return share * share * (3 - 2 * share)
 
 
-def segment_slope(plane: np.ndarray, segments: Segments, groundness: np.ndarray) -> np.ndarray:
-    """Disparity per row inside each segment."""
-    steepest = float(np.max(np.diff(plane), initial=0.0))
-    return steepest * (UPRIGHT_TILT + (1 - UPRIGHT_TILT) * groundness)
+def facing_texture(rgb: np.ndarray) -> np.ndarray:
+    """Where texture is not stretched level, as it is on ground that is seen at a flat angle, 0..1."""
+    light = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    across = cv2.GaussianBlur(cv2.Sobel(light, cv2.CV_32F, 1, 0) ** 2, (0, 0), 12)
+    down = cv2.GaussianBlur(cv2.Sobel(light, cv2.CV_32F, 0, 1) ** 2, (0, 0), 12)
+    return np.clip(0.6 - 2 * (down - across) / (down + across + 1e-4), 0, 1)
+
+
+def crest_tilt(groundness: np.ndarray, land: Landscape) -> float:
+    """Rows per column by which the upper edge of the ground falls to the right, where that edge is one clean slope; else 0."""
+    height, width = groundness.shape
+    if (land.level > 0.5).mean() > 0.02:
+        return 0.0
+    is_ground = groundness > 0.5
+    top = np.where(is_ground.any(axis=0), np.argmax(is_ground, axis=0), height)
+    columns = np.arange(width)
+    third = width // 3
+    slope = (np.median(top[-third:]) - np.median(top[:third])) / (width - third)
+    rest = top - slope * columns
+    spread = np.median(np.abs(rest - np.median(rest)))
+    DEBUG.update(crest=(slope, spread / height))
+    return float(np.clip(slope, -0.25, 0.25)) if spread < 0.04 * height else 0.0
+
+
+def upright_stripes(rgb: np.ndarray) -> np.ndarray:
+    """Where the picture's edges run upright (trunks, posts, clefts), 0..1."""
+    light = cv2.GaussianBlur(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (0, 0), 1)
+    across = cv2.GaussianBlur(cv2.Sobel(light, cv2.CV_32F, 1, 0) ** 2, (0, 0), 4)
+    down = cv2.GaussianBlur(cv2.Sobel(light, cv2.CV_32F, 0, 1) ** 2, (0, 0), 4)
+    return np.clip(((across - down) / (across + down + 1e-4) - 0.3) / 0.4, 0, 1)
+
+
+def ground_likeness(segments: Segments, is_seed: np.ndarray) -> np.ndarray:
+    """How near each segment's colour is to the colours of the segments that are surely ground, in units of their spread."""
+    if is_seed.sum() < 8:
+        return np.full(len(segments), 0.5)
+    colour = segments.lab * (0.5, 1.0, 1.0)
+    tree = cKDTree(colour[is_seed])
+    neighbours = 4
+    spread = tree.query(colour[is_seed], k=neighbours + 1)[0][:, -1]
+    distance = tree.query(colour, k=neighbours)[0][:, -1]
+    return np.exp(-((distance / (2.0 * max(float(np.percentile(spread, 80)), 0.01))) ** 2))
 
 
 def solve_disparity(
-    segments: Segments, borders: Borders, land: Landscape, plane: np.ndarray, groundness: np.ndarray
-) -> np.ndarray:
-    """Relative disparity at each segment's centre."""
-    sky = segments.mean(land.sky)
-    slope = segment_slope(plane, segments, groundness) * (1 - sky)
-    plane_here = np.interp(segments.y, np.arange(len(plane)) + 0.5, plane)
+    segments: Segments, borders: Borders, land: Landscape, stage: np.ndarray, groundness: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Relative disparity at each segment's centre, and its slope (per row) there."""
+    sky = segments.mean(land.sky) > 0.5
+    height = segments.labels.shape[0]
+    steepest = (1 - HORIZON_DISP) / max(height - land.horizon_row, 0.1 * height)
+    stage_here = segments.mean(stage)
+    below = segments.y > land.horizon_row
+    slope = steepest * (UPRIGHT_TILT + (1 - UPRIGHT_TILT) * groundness * below) * ~sky
     a, b = borders.a, borders.b
-    one_surface = borders.length * borders.affinity
-    stands_on = borders.length * borders.level * (1 - groundness[a]) * groundness[b] * (1 - sky[a])
-    weight = 4.0 * (one_surface + 0.5 * stands_on) * (1 - np.abs(sky[a] - sky[b])) + 1e-3
+    upright = (1 - groundness[a]) * (1 - groundness[b])
+    one_surface = borders.length * borders.affinity * (1 - 0.8 * upright * (1 - borders.level))
+    haze = np.maximum(segments.lab[b, 2] - segments.lab[a, 2], 0)
+    contact = np.clip(1.2 * np.exp(-((haze / 0.1) ** 2)) - 0.2, 0, 1)
+    rests = groundness[b] + 0.25 * (1 - groundness[b]) * below[a]
+    stands_on = borders.length * borders.level * (1 - groundness[a]) * rests * contact
+    weight = LINK * (one_surface + 0.5 * stands_on) * (sky[a] == sky[b]) + 1e-3
     # d_a + slope_a (row - y_a) = d_b + slope_b (row - y_b)
     offset = slope[b] * (borders.row - segments.y[b]) - slope[a] * (borders.row - segments.y[a])
+    # Along one row the ground's disparity follows the stage's.
+    sideways = (stage_here[a] - stage_here[b]) - steepest * (segments.y[a] - segments.y[b])
+    offset += sideways * np.sqrt(groundness[a] * groundness[b])
     pull_sky = 50.0 * sky
-    pull_ground = 0.3 * groundness**2 * (1 - sky) + 0.002
+    pull_ground = (0.3 * groundness + UPRIGHT_PULL) * ~sky
     disp = _solve(
         len(segments),
         borders,
         weight,
         offset,
         segments.area * (pull_sky + pull_ground),
-        segments.area * pull_ground * plane_here,
+        segments.area * pull_ground * stage_here,
     )
-    return np.clip(disp, 0, 1)
+    return np.clip(disp, 0, 1), slope
 
 
 def _solve(
@@ -236,7 +370,9 @@ def _solve(
     return spsolve((matrix + sparse.diags(pull)).tocsc(), right)
 
 
-def smooth_within_surfaces(segments: Segments, disp: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def smooth_within_surfaces(
+    segments: Segments, disp: np.ndarray, slope: np.ndarray, sky: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Disparity per pixel at the reduced size, smooth but for the cuts, and bool ``[n, n]``: which segments are cut apart."""
     labels = segments.labels
     rows = np.arange(labels.shape[0])[:, None] + 0.5
@@ -244,6 +380,7 @@ def smooth_within_surfaces(segments: Segments, disp: np.ndarray, slope: np.ndarr
     is_cut = np.abs(disp[:, None] - disp[None]) > CUT_DISP + 1.0 * np.maximum(slope[:, None], slope) * np.abs(
         segments.y[:, None] - segments.y
     )
+    is_cut |= sky[:, None] != sky
     joined_down = ~is_cut[labels[:-1], labels[1:]]
     joined_right = ~is_cut[labels[:, :-1], labels[:, 1:]]
     smooth = raw

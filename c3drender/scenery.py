@@ -67,6 +67,7 @@ def find_scenery(image: Image) -> Scenery:
     cues = measure_cues(small)
     smoke = _find_smoke(cues)
     sky, line = _find_sky(cues, smoke)
+    line = _find_far_shore(cues, sky, line) or line
     rapids = _find_rapids(cues, sky, smoke)
     water = _find_water(cues, sky, rapids, smoke, line)
     if sky.any():
@@ -217,7 +218,7 @@ def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | 
     candidate = _touching_top(soft, 0.01)
     if candidate.mean() < 0.02 or smoke.any():
         return nothing, None
-    line = _find_horizon_line(cues, candidate)
+    line = _find_level_line(cues, candidate, percentile=5)
     below_line = np.zeros_like(candidate)
     if line is not None:
         below_line = np.arange(height)[:, None] + 0.5 > line.rows(width)[None]
@@ -232,9 +233,10 @@ def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | 
     return sky.astype(np.float32), line
 
 
-def _find_horizon_line(cues: Cues, sky: np.ndarray) -> HorizonLine | None:
-    """The straight, nearly level line below ``sky`` across which the colour changes in every column that shows it."""
-    height, width = sky.shape
+def _find_level_line(cues: Cues, above_line: np.ndarray, percentile: float) -> HorizonLine | None:
+    """The straight, nearly level line across which the colour changes most clearly, of those that run along the lower side of
+    ``above_line``; ``percentile`` of its columns may show no change."""
+    height, width = above_line.shape
     band = max(2, height // 40)
     lab = cues.lab * (1.0, 2.0, 2.0)
     sums = np.concatenate([np.zeros((1, width, 3)), np.cumsum(lab, axis=0)])
@@ -247,7 +249,7 @@ def _find_horizon_line(cues: Cues, sky: np.ndarray) -> HorizonLine | None:
     change = np.zeros((height, width), np.float32)
     change[rows] = np.linalg.norm(above - below, axis=-1)
     open_above = np.zeros((height, width), np.float32)
-    open_above[rows] = sky[rows - gap - 1]
+    open_above[rows] = above_line[rows - gap - 1]
     best = HorizonLine(0, 0, 0)
     for slope in np.tan(np.radians(np.linspace(-6, 6, 25))):
         shear = np.float32([[1, 0, 0], [slope, 1, -slope * width / 2]])
@@ -257,10 +259,21 @@ def _find_horizon_line(cues: Cues, sky: np.ndarray) -> HorizonLine | None:
         coverage = seen.mean(axis=1)
         weak = np.where(seen, straight, np.nan)
         for row in np.flatnonzero(coverage > 0.3):
-            clearness = float(np.nanpercentile(weak[row], 20)) * float(np.sqrt(coverage[row]))
+            clearness = float(np.nanpercentile(weak[row], percentile)) * float(np.sqrt(coverage[row]))
             if clearness > best.clearness:
                 best = HorizonLine(float(row), float(slope), clearness)
     return best if best.clearness > 0.1 else None
+
+
+def _find_far_shore(cues: Cues, sky: np.ndarray, line: HorizonLine | None) -> HorizonLine | None:
+    """Where hills stand behind a lake, its far shore is a clearer line than the one under the sky."""
+    if line is None:
+        return None
+    height = len(sky)
+    between = np.zeros(sky.shape, bool)
+    between[int(line.row + 0.04 * height) : int(line.row + 0.25 * height)] = True
+    shore = _find_level_line(cues, between, percentile=20)
+    return shore if shore is not None and shore.clearness > 1.2 * line.clearness else None
 
 
 def _find_rapids(cues: Cues, sky: np.ndarray, smoke: np.ndarray) -> np.ndarray:
