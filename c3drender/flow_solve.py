@@ -2,7 +2,7 @@
 
 The unknown is the velocity on the surface, two numbers per cell of a coarse grid; pixels move by its projection. The energy is
 the sheet's rate of strain (so that rigid turning is free and a pool swirls), its divergence, what crosses the static walls,
-and the distance to the arrows and to a guess. Walls are free-slip: a wall stops the part of the flow that runs into it, no more.
+and the distance to the arrows and to a guess. Walls are free-slip: they stop the part of the flow that runs into them, no more.
 A region that the flow must enter or leave (the head and the foot of a stream) is given openings: the stretches of its outer
 wall that the flow meets nearly head-on when walls are soft.
 """
@@ -26,11 +26,13 @@ class SolveConfig:
     """Weights are relative to the strain's. Lengths are in cells, or shares of the region's size where the name says so."""
 
     divergence: float = 20.0
-    smooth: float = 0.05  # plain gradient: ties one-cell necks together and removes checkerboards
+    smooth: float = 0.15  # plain gradient: ties one-cell necks together and removes checkerboards
     arrow: float = 400.0
+    arrow_gentle: float = 0.002  # of that, while the region's own flow is sought
     guess: float = 0.02
-    wall_soft_share: float = 0.5  # soft walls give way where turning costs more than crossing: length, per sqrt(area)
+    wall_soft_share: float = 1.0  # soft walls give way where turning costs more than crossing: length, per sqrt(area)
     wall_closed: float = 50.0
+    wall_open: float = 0.02  # of the soft wall's: what is left at an opening
     wall_rounds: int = 3
     open_from: float = 0.55  # sine of the angle between flow and wall: below stays closed ...
     open_to: float = 0.85  # ... above is open
@@ -39,8 +41,10 @@ class SolveConfig:
     edge_floor: float = 0.08
     foreshortening: float = 0.3  # the most that a slanted surface may slow motion along its slant
     near_far: float = 8.0  # the most that distance may scale speed, from the region's median
+    evenness: float = 0.6  # 0 keeps the sheet's own speeds, 1 makes them all alike
     fold_frames: int = 60  # no displacement of this many straight steps may fold over
     fold_rounds: int = 6
+    fold_stiffening: float = 3.0
     speed_cap: float = 3.0  # times the fastest arrow, on the surface
 
 
@@ -325,48 +329,94 @@ def _arrow_rows(
 
 
 def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array, config: SolveConfig) -> tuple[Array, Array]:
-    """Velocity on the surface ``[h, w, 2]`` and how open the wall near each cell is ``[h, w]``."""
+    """Velocity on the surface ``[h, w, 2]`` and how open the wall near each cell is ``[h, w]``.
+
+    First the arrows pull gently, so that the region's own easiest flow shows, and its openings with it. That flow, scaled to
+    the arrows, is then what the sheet rests at, and the arrows pull firmly: what one arrow asks reaches the whole region.
+    Where the result would fold, the sheet stiffens and the arrows give way.
+    """
     inside = grid.inside
     system = _assemble(grid, arrows, config)
     to_px = grid.to_px[inside]
-    guess = np.linalg.solve(to_px, guess_px[inside][..., None])[..., 0]
-    guess_diag = np.repeat(config.guess * guess_weight[inside] + 1e-7, 2)
-    target = (guess_diag.reshape(-1, 2) * guess).ravel()
-    target = target + system.arrows.T @ (system.arrow_weight * system.arrow_values)
-    fixed = system.arrows.T @ sparse.diags(system.arrow_weight) @ system.arrows
-    fixed = fixed + system.pairs.T @ sparse.diags(system.pair_weight) @ system.pairs + sparse.diags(guess_diag)
+    guess = np.linalg.solve(to_px, guess_px[inside][..., None])[..., 0].ravel()
+    guess_weight = np.repeat(config.guess * guess_weight[inside] + 1e-7, 2)
 
     soft = 1 / (config.wall_soft_share * np.sqrt(inside.sum()))
     wall_weight = np.where(grid.outer_wall[grid.wall], soft, config.wall_closed)
     openness = np.zeros(len(wall_weight))
-    strain_boost = np.ones(len(system.quad_cells))
-    velocity = np.zeros((len(guess), 2))
-    for round_idx in range(config.wall_rounds + config.fold_rounds):
-        quad_weight = (system.quad_weight * strain_boost[:, None]).ravel()
-        matrix = fixed + system.quads.T @ sparse.diags(quad_weight) @ system.quads
-        matrix = matrix + system.walls.T @ sparse.diags(wall_weight) @ system.walls
-        factors = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-        velocity = factors.solve(target).reshape(-1, 2)
-        if round_idx < config.wall_rounds:
-            openness = _openness(grid, velocity, config)
-            stay_soft = soft * openness if round_idx else soft
-            wall_weight = (1 - openness) * config.wall_closed + stay_soft
-        else:
-            folds = _folding_quads(system, to_px, velocity, grid.cell_px, config)
+    velocity = np.zeros_like(guess)
+    gentle = system.arrow_weight * config.arrow_gentle
+    for _ in range(config.wall_rounds):
+        velocity = _minimise(system, system.quad_weight, wall_weight, gentle, guess_weight, guess, 0 * guess)
+        openness = _openness(grid, velocity.reshape(-1, 2), config)
+        wall_weight = (1 - openness) * config.wall_closed + openness * config.wall_open * soft
+
+    if len(system.arrow_values):
+        rest = _even_out(grid, velocity, config)
+        rest *= _best_scale(system, rest)
+        firm = system.arrow_weight
+        quad_weight = system.quad_weight
+        for _ in range(config.fold_rounds):
+            velocity = _minimise(system, quad_weight, wall_weight, firm, guess_weight, guess, rest)
+            folds = _folding_quads(grid, system, velocity.reshape(-1, 2), config)
             if not folds.any():
                 break
-            strain_boost = strain_boost * np.where(folds, 4.0, 1.0)
+            quad_weight = quad_weight * np.where(folds, config.fold_stiffening, 1.0)[:, None]
+            bent = np.zeros(len(guess))
+            cells = system.quad_cells[folds].ravel()
+            bent[2 * cells] = bent[2 * cells + 1] = 1
+            firm = np.where(abs(system.arrows) @ bent > 0, firm / config.fold_stiffening, firm)
 
-    speed_limit = config.speed_cap * max(
-        [float(np.abs(system.arrow_values).max())] if len(system.arrow_values) else [float(np.abs(guess).max())]
-    )
+    velocity = velocity.reshape(-1, 2)
+    fastest = float(np.abs(system.arrow_values if len(system.arrow_values) else guess).max())
     speed = np.linalg.norm(velocity, axis=1, keepdims=True)
-    velocity = velocity * np.minimum(1, speed_limit / np.maximum(speed, 1e-9))
     field = np.zeros((*inside.shape, 2))
-    field[inside] = velocity
+    field[inside] = velocity * np.minimum(1, config.speed_cap * fastest / np.maximum(speed, 1e-9))
     opened = np.zeros(inside.shape)
     opened[grid.wall] = openness
     return field, opened
+
+
+def _minimise(
+    system: System,
+    quad_weight: Array,
+    wall_weight: Array,
+    arrow_weight: Array,
+    guess_weight: Array,
+    guess: Array,
+    rest: Array,
+) -> Array:
+    """The velocities ``[2 * cells]`` of least energy, for a sheet that is without strain at ``rest``."""
+
+    def squared(rows: sparse.csr_matrix, weight: Array) -> sparse.csr_matrix:
+        return rows.T @ sparse.diags(weight.ravel()) @ rows
+
+    pairs = squared(system.pairs, system.pair_weight)
+    matrix = squared(system.quads, quad_weight) + pairs + squared(system.walls, wall_weight)
+    matrix = matrix + squared(system.arrows, arrow_weight) + sparse.diags(guess_weight)
+    target = guess_weight * guess + system.arrows.T @ (arrow_weight * system.arrow_values)
+    shear_weight = system.quad_weight * np.array([1.0, 1.0, 1.0, 0.0])
+    target += pairs @ rest + system.quads.T @ (shear_weight.ravel() * (system.quads @ rest))
+    factors = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    return factors.solve(target)
+
+
+def _even_out(grid: Grid, velocity: Array, config: SolveConfig) -> Array:
+    """The same flow with less difference between its fast and its slow parts: in a plane, a pull fades with distance."""
+    field = np.zeros((*grid.inside.shape, 2))
+    field[grid.inside] = velocity.reshape(-1, 2)
+    sigma = 3.0
+    weight = ndimage.gaussian_filter(grid.inside.astype(float), sigma)
+    speed = ndimage.gaussian_filter(np.linalg.norm(field, axis=-1), sigma) / np.maximum(weight, 1e-9)
+    typical = np.sqrt(np.mean(speed[grid.inside] ** 2))
+    gain = np.clip(typical / np.maximum(speed, 1e-12), 0.1, 10.0) ** config.evenness
+    return (field * gain[..., None])[grid.inside].ravel()
+
+
+def _best_scale(system: System, velocity: Array) -> float:
+    """The factor that brings a flow closest to the arrows."""
+    met = system.arrows @ velocity
+    return float(np.sum(system.arrow_weight * met * system.arrow_values) / max(np.sum(system.arrow_weight * met * met), 1e-12))
 
 
 def _openness(grid: Grid, velocity: Array, config: SolveConfig) -> Array:
@@ -384,15 +434,16 @@ def _openness(grid: Grid, velocity: Array, config: SolveConfig) -> Array:
     return (t * t * (3 - 2 * t))[grid.wall]
 
 
-def _folding_quads(system: System, to_px: Array, velocity: Array, cell_px: tuple[float, float], config: SolveConfig) -> Array:
-    """Quads that ``fold_frames`` straight steps forward or backward would turn over."""
-    step = np.einsum("cij,cj->ci", to_px, velocity)[system.quad_cells]
-    grad_x = (step[:, 1] + step[:, 3] - step[:, 0] - step[:, 2]) / (2 * cell_px[0])
-    grad_y = (step[:, 2] + step[:, 3] - step[:, 0] - step[:, 1]) / (2 * cell_px[1])
+def _folding_quads(grid: Grid, system: System, velocity: Array, config: SolveConfig) -> Array:
+    """Quads that ``fold_frames`` straight steps forward or backward would turn over; at the walls, where motion ends, none."""
+    step = np.einsum("cij,cj->ci", grid.to_px[grid.inside], velocity)[system.quad_cells]
+    grad_x = (step[:, 1] + step[:, 3] - step[:, 0] - step[:, 2]) / (2 * grid.cell_px[0])
+    grad_y = (step[:, 2] + step[:, 3] - step[:, 0] - step[:, 1]) / (2 * grid.cell_px[1])
     trace = grad_x[:, 0] + grad_y[:, 1]
     det = grad_x[:, 0] * grad_y[:, 1] - grad_x[:, 1] * grad_y[:, 0]
     n = config.fold_frames
-    return np.minimum(1 + n * trace, 1 - n * trace) + n * n * det < 0.1
+    at_wall = ndimage.binary_dilation(grid.wall)[grid.inside][system.quad_cells].any(axis=1)
+    return (1 - n * np.abs(trace) + n * n * det < 0.1) & ~at_wall
 
 
 def _enlarge(grid: Grid, step_cells: Array, openness: Array, mask: Array, sides: tuple[bool, bool, bool, bool]) -> Array:

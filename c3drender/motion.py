@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 LEAST_STEP_PX = 0.02  # a pixel slower than this is at rest
 LEAST_REGION_PX = 16  # smaller specks of a mask stay still
-NUM_CELLS = 7000  # unknown velocities in all regions together
+NUM_CELLS = 4000  # unknown velocities in all regions together
 
 
 def find_flow(
