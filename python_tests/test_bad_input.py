@@ -319,7 +319,7 @@ def test_usage_errors_are_one_line(argv, capsys):
 
 @pytest.fixture
 def full_disk(tmp_path, monkeypatch) -> Path:
-    """A folder in which every file that is written fills the disk: its temporary name leads to a device that is always full."""
+    """A folder in which every written file fills the disk: its temporary name leads to a device that is always full."""
     if not FULL_DEVICE.exists():
         pytest.skip("needs /dev/full")
 
