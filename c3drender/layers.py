@@ -15,7 +15,8 @@ import torch
 from . import ops
 from .data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
 
-MAX_STRETCH = 1.75  # px between neighbours, in any view, up to which they are one surface
+MAX_STRETCH = 1.5  # px between neighbours, in any view, up to which a splat surface has no gap and they are one surface
+FLUID_SMOOTHING_PX = 12.0  # standard deviation; a fluid is level or falls evenly, its depth has no edges of its own
 SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
 MAX_LAYERS = 8
 SPLAT_REACH_PX = 2  # how far beyond a revealed pixel's centre a splat still reads
@@ -133,6 +134,7 @@ def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera,
         return cv2.copyMakeBorder(values, margin, margin, margin, margin, cv2.BORDER_REFLECT_101)
 
     disp = sharpen_depth_edges(1.0 / depth.z_cam.cpu().numpy(), 2.0 * tear_disp)
+    disp = _smooth_inside(disp, flow.moving.cpu().numpy(), FLUID_SMOOTHING_PX)
     disp, rgb = pad(disp), pad(image.rgb.cpu().numpy())
     step_px, moving = pad(flow.step_px.cpu().numpy()), pad(flow.moving.cpu().numpy().astype(np.uint8)) > 0
     height, width = disp.shape

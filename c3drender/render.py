@@ -19,6 +19,8 @@ SPLAT_RADIUS_PX = 1.5
 DEPTH_TOLERANCE = 0.02
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 UNCOVERED_ALPHA = 1e-3
+BED_DEPTH = 1.03  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
+BED_SAMPLES = 20  # moments of the loop at which gaps in the fluid are looked for
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,35 @@ def _spread_surface(disp: Tensor, exists: Tensor) -> Tensor:
     return value[0, 0]
 
 
+def _presharpened(rgb: Tensor) -> Tensor:
+    """``rgb [L, H, W, 3]`` plus what the surface kernel will take away from it on an unmoved grid (one Van Cittert step): a
+    splat of the result shows the picture itself, not its blur."""
+    side, corner = ((1.0 - d2 / SPLAT_RADIUS_PX**2) ** 6 for d2 in (1.0, 2.0))
+    kernel = rgb.new_tensor([[corner, side, corner], [side, 1.0, side], [corner, side, corner]])
+    kernel = (kernel / kernel.sum()).expand(3, 1, 3, 3)
+    planes = rgb.permute(0, 3, 1, 2)
+    blurred = functional.conv2d(functional.pad(planes, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+    return (2.0 * planes - blurred).permute(0, 2, 3, 1).contiguous()
+
+
+def _bare(start_px: Tensor, offsets: tuple[Tensor, Tensor], fluid: Tensor) -> Tensor:
+    """Where ``fluid [H, W]`` neither the forward- nor the backward-displaced points cover at some moment of the loop."""
+    height, width = fluid.shape
+    num_frames = len(offsets[0]) - 1
+    bare = torch.zeros_like(fluid)
+    last = torch.tensor([width + 1, height + 1], device=fluid.device)
+    for n in range(0, num_frames, max(num_frames // BED_SAMPLES, 1)):
+        # Cell (x, y) of this grid is the square between the pixel centres x-1, x and y-1, y.
+        occupied = fluid.new_zeros((height + 2) * (width + 2), dtype=torch.float32)
+        for offset_px in (offsets[0][n], offsets[1][num_frames - n]):
+            x, y = torch.minimum((start_px + offset_px + 0.5).to(torch.int64).clamp_min(0), last).unbind(1)
+            occupied[y * (width + 2) + x] = 1.0
+        # A pixel is covered by a point within one pixel of its centre: in one of the four cells around it.
+        around = functional.max_pool2d(occupied.view(1, height + 2, width + 2), 2, 1)[0, :height, :width]
+        bare |= around == 0
+    return (functional.max_pool2d(bare.float()[None], 5, 1, 2)[0] > 0) & fluid
+
+
 def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
     """Lift the scene's layers to points and trace its flow for a loop of ``num_frames``. ``speed`` scales the motion."""
     layers = scene.layers
@@ -66,9 +97,11 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
     centres = torch.stack([xs, ys], dim=-1).to(layers.rgb.device)
     xy_px = centres.expand(num_layers, -1, -1, -1)
 
-    def cloud(where: Tensor) -> PointCloud:
-        z_cam = layers.z_cam[where]
-        return PointCloud(_unproject(canvas, xy_px[where], z_cam), layers.rgb[where], SPLAT_RADIUS_PX * z_cam / canvas.fx)
+    colour = _presharpened(layers.rgb)
+
+    def cloud(where: Tensor, depth_scale: float = 1.0) -> PointCloud:
+        z_cam = layers.z_cam[where] * depth_scale
+        return PointCloud(_unproject(canvas, xy_px[where], z_cam), colour[where], SPLAT_RADIUS_PX * z_cam / canvas.fx)
 
     moves = exists & layers.moving
     # The nearest fluid surface at each pixel, visible or continued behind what hides it.
@@ -79,14 +112,19 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
     surface = torch.stack([_spread_surface(disp, any_fluid), any_fluid.to(torch.float32)])[None]
     start_px = xy_px[moves].contiguous()
     step = (step * speed).contiguous()
+    forward_px = ops.integrate_flow(step, num_frames, start_px=start_px).offset_px
+    backward_px = ops.integrate_flow(-step, num_frames, start_px=start_px).offset_px
+    still = cloud(exists & ~layers.moving)
+    # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
+    bed = cloud(moves & _bare(start_px, (forward_px, backward_px), any_fluid), BED_DEPTH)
     return Animation(
         camera=scene.camera,
         canvas=canvas,
-        still=cloud(exists & ~layers.moving),
+        still=PointCloud(*(torch.cat([getattr(still, f), getattr(bed, f)]) for f in ("xyz", "feat", "radius"))),
         fluid=cloud(moves),
         start_px=start_px,
-        forward_px=ops.integrate_flow(step, num_frames, start_px=start_px).offset_px,
-        backward_px=ops.integrate_flow(-step, num_frames, start_px=start_px).offset_px,
+        forward_px=forward_px,
+        backward_px=backward_px,
         surface=surface,
         sharpness=BLEND_SHARPNESS / scene.disp_near,
         num_frames=num_frames,
