@@ -1,8 +1,8 @@
 """One connected region's flow: a viscous sheet on the surface that the region shows, solved by sparse least squares.
 
-The unknown is the velocity on the surface, two numbers per cell of a coarse grid; pixels move by its projection. The energy is
-the sheet's rate of strain (so that rigid turning is free and a pool swirls), its divergence, what crosses the static walls,
-and the distance to the arrows and to a guess. Walls are free-slip: they stop the part of the flow that runs into them, no more.
+The unknown is the velocity on the surface, two numbers per cell of a coarse grid; pixels move by its projection. The energy
+is the sheet's rate of strain (so that rigid turning is free and a pool swirls), its divergence, what crosses the static walls,
+and the distance to the arrows and to a guess. Walls are free-slip: they stop the part of the flow that runs into them.
 A region that the flow must enter or leave (the head and the foot of a stream) is given openings: the stretches of its outer
 wall that the flow meets nearly head-on when walls are soft.
 """
@@ -33,7 +33,6 @@ class SolveConfig:
     wall_soft_share: float = 1.0  # soft walls give way where turning costs more than crossing: length, per sqrt(area)
     wall_closed: float = 50.0
     wall_open: float = 0.02  # of the soft wall's: what is left at an opening
-    wall_rounds: int = 3
     open_from: float = 0.55  # sine of the angle between flow and wall: below stays closed ...
     open_to: float = 0.85  # ... above is open
     colour_edge: float = 0.12  # colour step (0..1) that halves the tie between neighbours
@@ -44,7 +43,8 @@ class SolveConfig:
     evenness: float = 0.6  # 0 keeps the sheet's own speeds, 1 makes them all alike
     fold_frames: int = 60  # no displacement of this many straight steps may fold over
     fold_rounds: int = 6
-    fold_stiffening: float = 3.0
+    fold_stiffening: float = 4.0
+    fold_margin: float = 0.25  # the least that an area may shrink to
     speed_cap: float = 3.0  # times the fastest arrow, on the surface
 
 
@@ -342,14 +342,13 @@ def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array
     guess_weight = np.repeat(config.guess * guess_weight[inside] + 1e-7, 2)
 
     soft = 1 / (config.wall_soft_share * np.sqrt(inside.sum()))
-    wall_weight = np.where(grid.outer_wall[grid.wall], soft, config.wall_closed)
-    openness = np.zeros(len(wall_weight))
-    velocity = np.zeros_like(guess)
     gentle = system.arrow_weight * config.arrow_gentle
-    for _ in range(config.wall_rounds):
-        velocity = _minimise(system, system.quad_weight, wall_weight, gentle, guess_weight, guess, 0 * guess)
-        openness = _openness(grid, velocity.reshape(-1, 2), config)
-        wall_weight = (1 - openness) * config.wall_closed + openness * config.wall_open * soft
+    wall_weight = np.where(grid.outer_wall[grid.wall], soft, config.wall_closed)
+    at_rest = np.zeros_like(guess)
+    velocity = _minimise(system, system.quad_weight, wall_weight, gentle, guess_weight, guess, at_rest)
+    openness = _openness(grid, velocity.reshape(-1, 2), config)
+    wall_weight = (1 - openness) ** 2 * config.wall_closed + openness * config.wall_open * soft
+    velocity = _minimise(system, system.quad_weight, wall_weight, gentle, guess_weight, guess, at_rest)
 
     if len(system.arrow_values):
         rest = _even_out(grid, velocity, config)
@@ -362,9 +361,7 @@ def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array
             if not folds.any():
                 break
             quad_weight = quad_weight * np.where(folds, config.fold_stiffening, 1.0)[:, None]
-            bent = np.zeros(len(guess))
-            cells = system.quad_cells[folds].ravel()
-            bent[2 * cells] = bent[2 * cells + 1] = 1
+            bent = np.repeat(_cells_of(grid, system, folds), 2)
             firm = np.where(abs(system.arrows) @ bent > 0, firm / config.fold_stiffening, firm)
 
     velocity = velocity.reshape(-1, 2)
@@ -431,6 +428,8 @@ def _openness(grid: Grid, velocity: Array, config: SolveConfig) -> Array:
     brisk = ndimage.gaussian_filter(speed, sigma) / np.maximum(ndimage.gaussian_filter(grid.wall.astype(float), sigma), 1e-9)
     t = np.clip((sine - config.open_from) / (config.open_to - config.open_from), 0, 1)
     t = t * np.clip(4 * brisk / max(typical, 1e-9) - 0.5, 0, 1) * grid.outer_wall
+    # an opening takes in the corners beside it, where the wall's normal turns
+    t = ndimage.maximum_filter(t, 5) * grid.outer_wall
     return (t * t * (3 - 2 * t))[grid.wall]
 
 
@@ -443,7 +442,18 @@ def _folding_quads(grid: Grid, system: System, velocity: Array, config: SolveCon
     det = grad_x[:, 0] * grad_y[:, 1] - grad_x[:, 1] * grad_y[:, 0]
     n = config.fold_frames
     at_wall = ndimage.binary_dilation(grid.wall)[grid.inside][system.quad_cells].any(axis=1)
-    return (1 - n * np.abs(trace) + n * n * det < 0.1) & ~at_wall
+    folds = (1 - n * np.abs(trace) + n * n * det < config.fold_margin) & ~at_wall
+    # a fold that only its own quad may yield to moves on to the next
+    around = np.zeros(grid.inside.shape, bool)
+    around[grid.inside] = _cells_of(grid, system, folds)
+    return ndimage.binary_dilation(around)[grid.inside][system.quad_cells].any(axis=1) if folds.any() else folds
+
+
+def _cells_of(grid: Grid, system: System, quads: Array) -> Array:
+    """bool per cell: whether it is a corner of any of these quads."""
+    cells = np.zeros(int(grid.inside.sum()), bool)
+    cells[system.quad_cells[quads].ravel()] = True
+    return cells
 
 
 def _enlarge(grid: Grid, step_cells: Array, openness: Array, mask: Array, sides: tuple[bool, bool, bool, bool]) -> Array:
