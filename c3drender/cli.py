@@ -18,7 +18,7 @@ EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C
 NUM_FRAMES = 60
 FPS = 25
 CAMERA = "circle"
-NUM_SHEET_FRAMES = 4
+NUM_SHEET_FRAMES = 5  # with the seven tiles before them, three full rows
 EXAMPLE_FOLDER = files("c3drender") / "example"
 EXAMPLE_FILES = ("stream_cascade.jpg", "mask.png", "hints.json")
 

@@ -13,7 +13,7 @@ import PIL.ImageDraw
 import PIL.ImageFont
 from torch import Tensor
 
-from .data import FRAMES_PER_ARROW, Frame, Image, Scene
+from .data import Frame, Image, Scene
 
 Picture = np.ndarray  # uint8 [H, W, 3], sRGB
 
@@ -21,8 +21,9 @@ TILE_WIDTH_PX = 480
 NUM_COLUMNS = 4
 GAP_PX = 12
 CAPTION_PX = 46
-ARROW_SPACING_PX = 30
-MAX_ARROW_PX = 45
+ARROW_SPACING_PX = 24
+MAX_ARROW_PX = 40
+ARROW_FRAMES = (1, 2, 5, 10, 20, 50, 100, 200)  # a drawn arrow is this long a motion: the most that fits
 WHEEL_RADIUS_PX = 34
 WHEEL_INSET_PX = 8
 SHEET_GREY = (24, 24, 27)
@@ -84,18 +85,23 @@ def compose(tiles: Sequence[Tile], num_columns: int = NUM_COLUMNS) -> Picture:
 
 
 def _layer_tiles(scene: Scene) -> list[Tile]:
-    """The layers, near to far, and where their colour was made up."""
+    """What the photo shows, what lies hidden behind it (the nearest on top), and where colour was made up."""
     layers = scene.layers
     alpha, filled = layers.alpha.cpu().numpy(), ((layers.alpha > 0) & ~layers.seen).cpu().numpy()
-    canvases = [_to_u8(rgb) for rgb in layers.rgb]
-    shown = [
-        Tile(_over_checker(canvas, alpha[n]), f"layer {n}", f"{(alpha[n] > 0).mean():.0%} of the canvas, near to far")
-        for n, canvas in enumerate(canvases)
-    ]
-    marked = canvases[0] // 2
+    front, *hidden = (_to_u8(rgb) for rgb in layers.rgb)
+    tiles = [Tile(_over(front, alpha[0], _checker(front)), "layer 0", "what the photo shows, continued past its border")]
+    if hidden:
+        shown = _checker(front)
+        for picture, coverage in reversed(list(zip(hidden, alpha[1:], strict=True))):
+            shown = _over(picture, coverage, shown)
+        title = "layer 1" if len(hidden) == 1 else f"layers 1 to {len(hidden)}"
+        tiles.append(
+            Tile(shown, title, f"what camera and motion reveal, {(alpha[1:] > 0).any(axis=0).mean():.1%} of the canvas")
+        )
+    marked = front // 2
     marked[filled.any(axis=0)] = FILLED_COLOUR
-    detail = f"behind things {filled[1:].mean():.1%}, beyond the border {filled[0].mean():.1%} of the canvas"
-    return [*shown, Tile(marked, "holes, filled", detail)]
+    detail = f"behind things {filled[1:].any(axis=0).mean():.1%}, past the border {filled[0].mean():.1%} of the canvas"
+    return [*tiles, Tile(marked, "holes, filled", detail)]
 
 
 def _depth_picture(z_cam: np.ndarray) -> Picture:
@@ -120,7 +126,7 @@ def _flow_tile(picture: Picture, step_px: np.ndarray, moving: np.ndarray) -> Til
     top_speed = max(float(np.linalg.norm(step_px, axis=2)[moving].max()), 1e-6)
     coloured = _fit_width(np.where(moving[..., None], _flow_colours(step_px / top_speed), grey), TILE_WIDTH_PX)
     scale = TILE_WIDTH_PX / picture.shape[1]
-    arrow_frames = min(FRAMES_PER_ARROW, max(1, int(MAX_ARROW_PX / (top_speed * scale))))
+    arrow_frames = max([1, *(n for n in ARROW_FRAMES if n * top_speed * scale <= MAX_ARROW_PX)])
     height, width = coloured.shape[:2]
     for y in range(ARROW_SPACING_PX // 2, height, ARROW_SPACING_PX):
         for x in range(ARROW_SPACING_PX // 2, width, ARROW_SPACING_PX):
@@ -167,12 +173,15 @@ def _draw_wheel(picture: Picture, moving: np.ndarray) -> None:
     cv2.circle(picture, (left + radius, top + radius), radius, (255, 255, 255), 1, cv2.LINE_AA)
 
 
-def _over_checker(picture: Picture, alpha: np.ndarray) -> Picture:
-    """Where a layer has no pixel, the squares that editors show for nothing."""
-    square = max(8, picture.shape[1] // 60)
-    y, x = np.indices(alpha.shape) // square
-    checker = np.where((x + y) % 2, *CHECKER_GREYS)[..., None]
-    return (picture * alpha[..., None] + checker * (1 - alpha[..., None])).astype(np.uint8)
+def _checker(picture: Picture) -> Picture:
+    """The squares that editors show for nothing, as large as ``picture``."""
+    y, x = np.indices(picture.shape[:2]) // max(8, picture.shape[1] // 60)
+    return np.repeat(np.where((x + y) % 2, *CHECKER_GREYS)[..., None], 3, axis=2).astype(np.uint8)
+
+
+def _over(picture: Picture, alpha: np.ndarray, background: Picture) -> Picture:
+    coverage = alpha[..., None]
+    return (picture * coverage + background * (1 - coverage)).astype(np.uint8)
 
 
 def _to_u8(rgb: Tensor) -> Picture:
