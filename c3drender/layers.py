@@ -16,7 +16,7 @@ from . import ops
 from .data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
 
 MAX_STRETCH = 1.5  # px between neighbours, in any view, up to which a splat surface has no gap and they are one surface
-FLUID_SMOOTHING_PX = 12.0  # standard deviation; a fluid is level or falls evenly, its depth has no edges of its own
+FLUID_SMOOTHING_PX = 16.0  # standard deviation; a fluid is level or falls evenly, its depth has no edges of its own
 SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
 MAX_LAYERS = 8
 SPLAT_REACH_PX = 2  # how far beyond a revealed pixel's centre a splat still reads
@@ -61,11 +61,14 @@ FOUR_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 EIGHT_NEIGHBOURS = (*FOUR_NEIGHBOURS, (1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
-def continue_behind(disp: np.ndarray, where: np.ndarray, tear_disp: float, reach_px: int) -> tuple[np.ndarray, np.ndarray]:
+def continue_behind(
+    disp: np.ndarray, moving: np.ndarray, where: np.ndarray, tear_disp: float, reach_px: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Continue the farther side of every tear behind the nearer side, pixel ring by pixel ring.
 
     Returns ``(disp_hidden [H, W], source [H, W])``: the disparity of the surface behind (0 where none) and the flat index of the
-    pixel beyond the tear that it continues (-1 where none). Only pixels in ``where`` are considered.
+    pixel beyond the tear that it continues (-1 where none). Only pixels in ``where`` are considered. A fluid is one surface:
+    between two ``moving`` pixels nothing tears.
     """
     height, width = disp.shape
     own = np.arange(height * width, dtype=np.int32).reshape(height, width)
@@ -73,7 +76,8 @@ def continue_behind(disp: np.ndarray, where: np.ndarray, tear_disp: float, reach
     source = np.full(disp.shape, -1, np.int32)
     for dy, dx in FOUR_NEIGHBOURS:
         far = _shifted(disp, dy, dx)
-        torn = where & (far > 0) & (far < disp - tear_disp) & (far < hidden)
+        one_fluid = moving & _shifted(moving.view(np.uint8), dy, dx).view(bool)
+        torn = where & ~one_fluid & (far > 0) & (far < disp - tear_disp) & (far < hidden)
         hidden[torn] = far[torn]
         source[torn] = _shifted(own.view(np.float32), dy, dx).view(np.int32)[torn]
     rows, cols = np.nonzero(source >= 0)
@@ -147,7 +151,7 @@ def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera,
     reach_px = int(np.ceil(config.parallax_px * (disp.max() - disp.min()))) + SPLAT_REACH_PX
     where = np.ones(disp.shape, bool)
     while len(layers) < MAX_LAYERS:
-        hidden, source = continue_behind(disp, where, tear_disp, reach_px)
+        hidden, source = continue_behind(disp, moving, where, tear_disp, reach_px)
         at_tear = np.zeros(disp.shape, bool)
         at_tear.reshape(-1)[np.unique(source[source >= 0])] = True
         drift = np.minimum(np.linalg.norm(step_px, axis=-1) * config.drift_steps, reach_px)

@@ -103,7 +103,8 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
         z_cam = layers.z_cam[where] * depth_scale
         return PointCloud(_unproject(canvas, xy_px[where], z_cam), colour[where], SPLAT_RADIUS_PX * z_cam / canvas.fx)
 
-    moves = exists & layers.moving
+    # Behind a fluid the same fluid would only be drawn twice: a pixel moves in the nearest of its layers that does.
+    moves = exists & layers.moving & ((exists & layers.moving).cumsum(dim=0) == 1)
     # The nearest fluid surface at each pixel, visible or continued behind what hides it.
     any_fluid = moves.any(dim=0)
     first = moves.to(torch.uint8).argmax(dim=0, keepdim=True)
