@@ -23,6 +23,10 @@ DEBUG = {}
 WALL_DISP = 0.6
 VALLEY_RISE = 0.35
 UPRIGHT_PULL = 3e-4
+FOOT_LOW = 0.15
+FOOT_HIGH = 0.01
+FAR_PULL = 0.01
+WATER_DROP = 0.95
 LINK = 16.0
 AFF = 0.7
 CUT_DISP = 0.04  # neighbouring segments that differ by more are different surfaces
@@ -88,7 +92,7 @@ def estimate_disparity(rgb: np.ndarray, sky: np.ndarray, level: np.ndarray, smok
     borders = find_borders(segments, small, stripes)
     groundness = find_groundness(segments, borders, land, stripes, facing_texture(small))
     ground = stage_of(land, crest_tilt(groundness[segments.labels], land))
-    stage = np.where(land.sky > 0.5, 0, raise_sides(ground, land))
+    stage = np.where(land.sky > 0.5, 0, raise_sides(ground, land) * (1 - (1 - WATER_DROP) * land.level))
     disp, slope = solve_disparity(segments, borders, land, stage, groundness)
     DEBUG.update(g=groundness[segments.labels], stage=stage, d0=disp[segments.labels])
     smooth, is_cut = smooth_within_surfaces(segments, disp, slope, segments.mean(land.sky) > 0.5)
@@ -265,7 +269,7 @@ def find_groundness(
     pull_up = segments.area * (
         1.0 * above + sky + 0.3 * (1 - like) + (0.7 * segments.mean(stripes) + 0.1 * segments.mean(facing)) * (1 - level)
     )
-    pull_down = segments.area * (2.0 * level + 0.5 * bottom * (1 - level) + 0.2 * like * below)
+    pull_down = segments.area * (2.0 * level + 0.5 * bottom * (1 - level) * like + 0.2 * like * below)
     weight = 8.0 * borders.length * (borders.affinity + 0.01)
     spread = _solve(
         len(segments),
@@ -317,10 +321,11 @@ def ground_likeness(segments: Segments, is_seed: np.ndarray) -> np.ndarray:
         return np.full(len(segments), 0.5)
     colour = segments.lab * (0.5, 1.0, 1.0)
     tree = cKDTree(colour[is_seed])
-    neighbours = 4
-    spread = tree.query(colour[is_seed], k=neighbours + 1)[0][:, -1]
+    # With so many neighbours a colour counts only where a good part of the ground has it, not one boat's bow at the border.
+    neighbours = max(4, int(0.1 * is_seed.sum()))
+    spread = tree.query(colour[is_seed], k=neighbours)[0][:, -1]
     distance = tree.query(colour, k=neighbours)[0][:, -1]
-    return np.exp(-((distance / (2.0 * max(float(np.percentile(spread, 80)), 0.01))) ** 2))
+    return np.exp(-((distance / (2.0 * max(float(np.percentile(spread, 70)), 0.01))) ** 2))
 
 
 def solve_disparity(
@@ -347,16 +352,49 @@ def solve_disparity(
     sideways = (stage_here[a] - stage_here[b]) - steepest * (segments.y[a] - segments.y[b])
     offset += sideways * np.sqrt(groundness[a] * groundness[b])
     pull_sky = 50.0 * sky
+    foot_disp, foot_trust = find_foot(segments, land, stage, groundness)
+    pull_foot = (1 - groundness) * foot_trust * np.where(below, FOOT_LOW, FOOT_HIGH) * ~sky
+    far_disp = far_land(segments, land, sky)
+    pull_far = (1 - groundness) * ~below * FAR_PULL * ~sky if sky.any() else np.zeros(len(segments))
     pull_ground = (0.3 * groundness + UPRIGHT_PULL) * ~sky
     disp = _solve(
         len(segments),
         borders,
         weight,
         offset,
-        segments.area * (pull_sky + pull_ground),
-        segments.area * pull_ground * stage_here,
+        segments.area * (pull_sky + pull_ground + pull_foot + pull_far),
+        segments.area * (pull_ground * stage_here + pull_foot * foot_disp + pull_far * far_disp),
     )
     return np.clip(disp, 0, 1), slope
+
+
+def find_foot(segments: Segments, land: Landscape, stage: np.ndarray, groundness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each segment the stage's disparity at the first ground below it, and how far to trust that it stands there (0..1)."""
+    labels = segments.labels
+    height, width = labels.shape
+    rows = np.arange(height)[:, None]
+    is_ground = groundness[labels] > 0.5
+    foot = np.minimum.accumulate(np.where(is_ground, rows, height - 1)[::-1], axis=0)[::-1]
+    columns = np.broadcast_to(np.arange(width), labels.shape)
+    foot_disp = stage[foot, columns]
+    blue_yellow = segments.lab[:, 2][labels]
+    haze = np.maximum(blue_yellow[foot, columns] - blue_yellow, 0)
+    trust = np.exp(-((haze / 0.1) ** 2)) * np.clip(1 - (foot - rows) / (0.6 * height), 0, 1)
+    return segments.mean(foot_disp), segments.mean(trust)
+
+
+def far_land(segments: Segments, land: Landscape, sky: np.ndarray) -> np.ndarray:
+    """Disparity of land above the horizon by the air before it: the farther, the more it has the colour of the sky above it."""
+    if not sky.any():
+        return np.full(len(segments), HORIZON_DISP)
+    height = segments.labels.shape[0]
+    low_sky = sky & (segments.y > np.percentile(segments.y[sky], 50))
+    nearest = cKDTree(np.stack([segments.x[low_sky], 0.2 * segments.y[low_sky]], axis=1))
+    _, which = nearest.query(np.stack([segments.x, 0.2 * segments.y], axis=1), k=min(4, int(low_sky.sum())))
+    air = segments.lab[low_sky][which.reshape(len(segments), -1)].mean(axis=1)
+    difference = np.linalg.norm(segments.lab - air, axis=1)
+    del height
+    return HORIZON_DISP * (0.4 + 1.2 * np.clip(difference / 0.6, 0, 1))
 
 
 def _solve(

@@ -38,7 +38,7 @@ class Cues:
 
 @dataclass(frozen=True)
 class HorizonLine:
-    """A straight edge between sky and what lies below it: row at the picture's centre, slope (rows per column), clearness 0..1."""
+    """A straight edge across the picture: row at the middle column, slope (rows per column), clearness (colour change)."""
 
     row: float
     slope: float
@@ -56,22 +56,14 @@ def find_scenery(image: Image) -> Scenery:
         raise ValueError(f"find_scenery: image must have at least one pixel, got {height} x {width}")
     scale = min(1.0, WORK_SIDE_PX / max(height, width))
     small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = np.ascontiguousarray(
-        np.clip(
-            np.nan_to_num(cv2.resize(rgb, small_size, interpolation=cv2.INTER_AREA)),
-            0,
-            1,
-        )
-    )
+    small = np.ascontiguousarray(np.clip(np.nan_to_num(cv2.resize(rgb, small_size, interpolation=cv2.INTER_AREA)), 0, 1))
 
     cues = measure_cues(small)
     smoke = _find_smoke(cues)
     sky, line = _find_sky(cues, smoke)
-    line = _find_far_shore(cues, sky, line) or line
     rapids = _find_rapids(cues, sky, smoke)
     water = _find_water(cues, sky, rapids, smoke, line)
-    if sky.any():
-        rapids = rapids * _grown(water > 0.5, 2)  # snow and pale rock are white too
+    rapids = rapids * _beside_water(rapids, water, sky)
     water = water * (1 - rapids)
     horizon = _horizon_row(sky, water, line) / small_size[1] * height
 
@@ -81,13 +73,7 @@ def find_scenery(image: Image) -> Scenery:
     sky_map, water_map, rapids_map, smoke_map = (
         torch.from_numpy(np.ascontiguousarray(full[..., k])).to(device) for k in range(4)
     )
-    return Scenery(
-        sky=sky_map,
-        water=water_map,
-        rapids=rapids_map,
-        smoke=smoke_map,
-        horizon_y=float(horizon),
-    )
+    return Scenery(sky=sky_map, water=water_map, rapids=rapids_map, smoke=smoke_map, horizon_y=float(horizon))
 
 
 def measure_cues(rgb: np.ndarray) -> Cues:
@@ -97,23 +83,10 @@ def measure_cues(rgb: np.ndarray) -> Cues:
     across = cv2.blur(cv2.Sobel(light, cv2.CV_32F, 1, 0, scale=1 / 8) ** 2, (15, 15))
     down = cv2.blur(cv2.Sobel(light, cv2.CV_32F, 0, 1, scale=1 / 8) ** 2, (15, 15))
     levelness = (down - across) / (down + across + 1e-5)
-    return Cues(
-        light,
-        green_red,
-        blue_yellow,
-        np.hypot(green_red, blue_yellow),
-        texture,
-        levelness,
-    )
+    return Cues(light, green_red, blue_yellow, np.hypot(green_red, blue_yellow), texture, levelness)
 
 
-def refine_to_edges(
-    rgb: np.ndarray,
-    small: np.ndarray,
-    maps: np.ndarray,
-    radius: int = 4,
-    eps: float = 1e-4,
-) -> np.ndarray:
+def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius: int = 4, eps: float = 1e-4) -> np.ndarray:
     """Carry ``maps`` ``[h, w, K]`` of the reduced picture ``small`` to the size of ``rgb``, edges on the picture's edges.
 
     A guided filter (each window's map is an affine function of its colour), its coefficients found at the reduced size.
@@ -135,16 +108,8 @@ def refine_to_edges(
     size = (rgb.shape[1], rgb.shape[0])
     full = np.empty((*rgb.shape[:2], num_maps), np.float32)
     for k in range(num_maps):
-        gain_k = cv2.resize(
-            mean(np.ascontiguousarray(gain[..., k])),
-            size,
-            interpolation=cv2.INTER_LINEAR,
-        )
-        offset_k = cv2.resize(
-            mean(np.ascontiguousarray(offset[..., k])),
-            size,
-            interpolation=cv2.INTER_LINEAR,
-        )
+        gain_k = cv2.resize(mean(np.ascontiguousarray(gain[..., k])), size, interpolation=cv2.INTER_LINEAR)
+        offset_k = cv2.resize(mean(np.ascontiguousarray(offset[..., k])), size, interpolation=cv2.INTER_LINEAR)
         full[..., k] = np.clip(np.einsum("hwc,hwc->hw", gain_k, rgb) + offset_k, 0, 1)
     return full
 
@@ -164,14 +129,7 @@ def _grab_cut(features: np.ndarray, likely: np.ndarray, surely: np.ndarray, sure
         return likely
     cv2.setRNGSeed(RNG_SEED)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(
-        (np.clip(features, 0, 1) * 255).astype(np.uint8),
-        labels,
-        None,
-        *models,
-        2,
-        cv2.GC_INIT_WITH_MASK,
-    )
+    cv2.grabCut((np.clip(features, 0, 1) * 255).astype(np.uint8), labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
     return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
 
 
@@ -219,8 +177,9 @@ def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | 
     if candidate.mean() < 0.02 or smoke.any():
         return nothing, None
     line = _find_level_line(cues, candidate, percentile=5)
+    shore = _find_far_shore(cues, line)
     below_line = np.zeros_like(candidate)
-    if line is not None:
+    if line is not None and shore is None:
         below_line = np.arange(height)[:, None] + 0.5 > line.rows(width)[None]
         candidate = _touching_top(candidate & ~below_line, 0.01)
     below = ~candidate
@@ -230,7 +189,7 @@ def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | 
     far_below = below_line | (_ramp(cues.texture, 0.0, 0.05) >= 1) | (np.arange(height)[:, None] > 0.85 * height)
     sky = _grab_cut(features, candidate, _shrunk(candidate, 4), far_below & ~candidate)
     sky = _fill_holes(_touching_top(sky & ~below_line, 0.01), 0.03)
-    return sky.astype(np.float32), line
+    return sky.astype(np.float32), shore or line
 
 
 def _find_level_line(cues: Cues, above_line: np.ndarray, percentile: float) -> HorizonLine | None:
@@ -265,12 +224,12 @@ def _find_level_line(cues: Cues, above_line: np.ndarray, percentile: float) -> H
     return best if best.clearness > 0.1 else None
 
 
-def _find_far_shore(cues: Cues, sky: np.ndarray, line: HorizonLine | None) -> HorizonLine | None:
+def _find_far_shore(cues: Cues, line: HorizonLine | None) -> HorizonLine | None:
     """Where hills stand behind a lake, its far shore is a clearer line than the one under the sky."""
     if line is None:
         return None
-    height = len(sky)
-    between = np.zeros(sky.shape, bool)
+    height = len(cues.light)
+    between = np.zeros(cues.light.shape, bool)
     between[int(line.row + 0.04 * height) : int(line.row + 0.25 * height)] = True
     shore = _find_level_line(cues, between, percentile=20)
     return shore if shore is not None and shore.clearness > 1.2 * line.clearness else None
@@ -305,7 +264,10 @@ def _find_water(cues: Cues, sky: np.ndarray, rapids: np.ndarray, smoke: np.ndarr
     if sky.any():
         mirrored = np.percentile(cues.blue_yellow[sky > 0.5], 80) + 0.03
         calm = calm * _ramp(cues.blue_yellow, mirrored + 0.06, mirrored) * _ramp(cues.light, 0.97, 0.9)
-        seeds = _components((calm > 0.5) & below, 0.02)
+        calm_cores = _components(_shrunk((calm > 0.6) & below, 3), 0.004)
+        seeds = [_grown(core, 3) for core in calm_cores]
+        if line is not None:
+            seeds = _like_the_water_at(line, seeds, cues)
     else:
         usual = float(np.median(cues.texture))
         calm = calm * _ramp(cues.texture, 0.9 * usual, 0.6 * usual)
@@ -314,9 +276,36 @@ def _find_water(cues: Cues, sky: np.ndarray, rapids: np.ndarray, smoke: np.ndarr
     if not seeds:
         return np.zeros_like(sky)
     likely = np.any(seeds, axis=0)
-    features = np.dstack([0.5 + cues.blue_yellow, cues.texture * 8, 0.5 + cues.levelness / 2])
-    water = _grab_cut(features, likely, _shrunk(likely, 2) & (calm > 0.8), ~below | (calm < 0.02))
-    return _fill_holes(water & below, 0.004).astype(np.float32)
+    features = np.dstack([cues.light, 0.5 + cues.blue_yellow, cues.texture * 12])
+    water = _grab_cut(features, likely, _shrunk(likely, 2) & (calm > 0.8), ~below | (cues.texture > 0.1))
+    water = _fill_holes(water & below, 0.004)
+    return water.astype(np.float32) if sky.any() else _join_brook(water, rapids).astype(np.float32)
+
+
+def _join_brook(water: np.ndarray, rapids: np.ndarray) -> np.ndarray:
+    """What lies between the cascades and pools of a brook is water too; a patch far from the main one is not."""
+    reach = len(water) // 40 + 1
+    wet = _shrunk(_grown(water | (rapids > 0.5), reach), reach)
+    parts = _components(wet, 0.001)
+    largest = max((part.sum() for part in parts), default=0)
+    return np.any([part for part in parts if part.sum() >= 0.15 * largest] or [water], axis=0)
+
+
+def _beside_water(rapids: np.ndarray, water: np.ndarray, sky: np.ndarray) -> np.ndarray:
+    """Where white may be foam: snow and pale rock are white too, but not beside water."""
+    return _grown(water > 0.5, 2) if sky.any() or (water > 0.5).any() else np.ones(water.shape, bool)
+
+
+def _like_the_water_at(line: HorizonLine, parts: list[np.ndarray], cues: Cues) -> list[np.ndarray]:
+    """Those of ``parts`` that reach up to the line, and those that have a colour of these."""
+    height, width = cues.light.shape
+    depth = np.arange(height)[:, None] + 0.5 - line.rows(width)[None]
+    at_line = [part for part in parts if (part & (depth < 0.05 * height)).any()]
+    if not at_line:
+        return []
+    water = np.any(at_line, axis=0)
+    ranges = [(c, *np.percentile(c[water], (5, 95))) for c in (cues.light, cues.blue_yellow)]
+    return [part for part in parts if all(low - 0.03 <= np.median(c[part]) <= high + 0.03 for c, low, high in ranges)]
 
 
 def _horizon_row(sky: np.ndarray, water: np.ndarray, line: HorizonLine | None) -> float:
