@@ -23,6 +23,10 @@ SPEED_PX = {"water": 0.6, "rapids": 1.2, "sky": 0.3, "smoke": 0.7}  # px per fra
 WORK_SIDE_PX = 320
 SURE = 0.5  # a map above this is taken for its kind
 LEAST_SHARE = 0.002  # of the picture: a smaller part is not worth moving, unless an arrow points at it
+CLOUD_CONTRAST = 0.03  # colour difference (Lab / 100) from the surroundings that shows a cloud
+MOSTLY_CLOUDS = 0.5  # of the sky: from here on all of it drifts
+LEAST_CLOUD_SHARE = 0.02  # of the picture
+ARROW_REACH = 0.12  # of the longer side: how far an arrow tells regions that it does not touch where to go
 NEAR_FAR = (0.1, 3.0)  # range of the factor by which distance scales a guessed speed
 
 
@@ -76,10 +80,13 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part
     return parts
 
 
-def guess_steps(rgb: Array, disp: Array, moving: Array, maps: dict[str, Array]) -> Guess:
+def guess_steps(
+    rgb: Array, disp: Array, moving: Array, maps: dict[str, Array], horizon_y: float | None, arrows: Array
+) -> Guess:
     """A plausible step for every moving pixel. ``disp`` ``[H, W]``; ``moving`` bool; ``maps`` as in `find_parts`.
 
-    What no map knows is taken for running water.
+    What no map knows is taken for level water below ``horizon_y`` and for sky above it; without a horizon, for running water.
+    ``arrows`` float ``[A, 4]``: middle (x, y) px and step (x, y) px per frame of what is known elsewhere; like moves like.
     """
     height, width = moving.shape
     scale = min(1.0, WORK_SIDE_PX / max(height, width))
@@ -90,9 +97,7 @@ def guess_steps(rgb: Array, disp: Array, moving: Array, maps: dict[str, Array]) 
 
     inside = shrink(moving) > 0.3
     axis, coherence = _streaks(shrink(rgb))
-    share = np.stack([shrink(maps[kind]) for kind in KINDS])
-    share[1] += np.maximum(0.05 - share.sum(axis=0), 0)
-    share /= share.sum(axis=0)
+    share = _shares(np.stack([shrink(maps[kind]) for kind in KINDS]), horizon_y, scale)
     disparity = shrink(disp)
     step = np.zeros((*inside.shape, 2), np.float32)
     weight = np.zeros(inside.shape, np.float32)
@@ -107,7 +112,37 @@ def guess_steps(rgb: Array, disp: Array, moving: Array, maps: dict[str, Array]) 
             local = near_far if kind in ("water", "rapids") else 1.0
             step += (part * speed * local)[..., None] * heading[kind]
             weight += part * trust[kind]
+    told, told_weight = _told_by(arrows, share, scale)
+    step = (step * weight[..., None] + told) / np.maximum(weight + told_weight, 1e-6)[..., None]
+    weight = np.maximum(weight, np.minimum(told_weight, 1))
     return Guess(_widen(step, inside, (width, height)), _widen(weight, inside, (width, height)))
+
+
+def _shares(share: Array, horizon_y: float | None, scale: float) -> Array:
+    """Soft maps ``[K, h, w]`` made to sum to one: what none of them knows goes to the kind that its height suggests."""
+    unknown = np.maximum(0.05 - share.sum(axis=0), 0)
+    rows = np.arange(share.shape[1])[:, None] + 0.5
+    if horizon_y is None:
+        share[KINDS.index("rapids")] += unknown
+    else:
+        above = rows < horizon_y * scale
+        share[KINDS.index("sky")] += unknown * above
+        share[KINDS.index("water")] += unknown * ~above
+    return share / share.sum(axis=0)
+
+
+def _told_by(arrows: Array, share: Array, scale: float) -> tuple[Array, Array]:
+    """Weighted sum of the steps of ``arrows`` near each pixel and of its kind, and the weights."""
+    told, total = np.zeros((*share.shape[1:], 2)), np.zeros(share.shape[1:])
+    rows, cols = np.indices(total.shape)
+    reach = ARROW_REACH * max(total.shape)
+    for x, y, *step in arrows:
+        at = np.clip(np.floor(np.array([y, x]) * scale), 0, np.array(total.shape) - 1).astype(int)
+        alike = np.minimum(share, share[:, at[0], at[1], None, None]).sum(axis=0)
+        near = 10 * alike * np.exp(-((cols + 0.5 - x * scale) ** 2 + (rows + 0.5 - y * scale) ** 2) / reach**2)
+        told += near[..., None] * np.array(step)
+        total += near
+    return told, total
 
 
 def _headings(region: Array, share: Array, axis: Array, coherence: Array) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -129,9 +164,8 @@ def _headings(region: Array, share: Array, axis: Array, coherence: Array) -> tup
         along = (axis * direction).sum(-1, keepdims=True)
         pull = follow[kind] * coherence[..., None]
         mixed = (1 - pull) * direction + pull * along * axis
-        length = np.linalg.norm(mixed, axis=-1, keepdims=True)
-        heading[kind] = mixed / np.maximum(length, 1e-6)
-        trust[kind] = (coherence * np.abs(along[..., 0]) if kind == "smoke" else 1.0) * np.ones(region.shape)
+        heading[kind] = mixed / np.maximum(np.linalg.norm(mixed, axis=-1, keepdims=True), 1e-6)
+        trust[kind] = coherence * np.abs(along[..., 0]) if kind == "smoke" else np.ones(region.shape)
     return heading, trust
 
 
@@ -196,16 +230,44 @@ def _streaks(rgb: Array) -> tuple[Array, Array]:
 
 
 def _clouds(rgb: Array, sky: Array) -> Array:
-    """The sky if clouds stand out from its even gradient, else nothing: a clear sky has nothing that could drift."""
-    if sky.sum() < 16:
+    """The part of the sky that shows clouds: soft structure. All of it where they prevail, none of a clear sky.
+
+    The sun's disc and its glow are structure too, and stay.
+    """
+    height, width = sky.shape
+    scale = min(1.0, WORK_SIDE_PX / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    lab = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB) / 100
+    inside = cv2.erode(cv2.resize(sky.astype(np.uint8), size, interpolation=cv2.INTER_AREA), np.ones((3, 3), np.uint8))
+    open_sky = (inside > 0) & ~_sun(lab[..., 0])
+    if open_sky.sum() < 16:
         return np.zeros_like(sky)
-    step = max(1, int(np.sqrt(sky.sum() / 20000)))
-    rows, cols = np.nonzero(sky[::step, ::step])
-    y, x = rows / sky.shape[0] * step, cols / sky.shape[1] * step
-    powers = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    colour = rgb[::step, ::step][rows, cols].astype(np.float64)
-    rest = colour - powers @ np.linalg.lstsq(powers, colour, rcond=None)[0]
-    return np.full_like(sky, np.sqrt((rest**2).mean()) > 0.04)
+
+    def blur(value: Array, sigma: float) -> Array:
+        weight = np.maximum(cv2.GaussianBlur(open_sky.astype(np.float32), (0, 0), sigma), 1e-3)
+        blurred = cv2.GaussianBlur(value * (open_sky if value.ndim == 2 else open_sky[..., None]), (0, 0), sigma)
+        return blurred / (weight if value.ndim == 2 else weight[..., None])
+
+    structure = (np.linalg.norm(blur(lab, 1.0) - blur(lab, 8.0), axis=-1) > CLOUD_CONTRAST) & open_sky
+    if structure.sum() > MOSTLY_CLOUDS * open_sky.sum():
+        clouds = open_sky
+    else:
+        clouds = ndimage.binary_fill_holes((blur(structure.astype(np.float32), 3.0) > 0.5) & open_sky)
+        labels, _ = ndimage.label(clouds)
+        clouds = clouds & (np.bincount(labels.ravel()) > LEAST_CLOUD_SHARE * clouds.size)[labels]
+    return sky & (cv2.resize(clouds.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5)
+
+
+def _sun(light: Array) -> Array:
+    """Round blobs of the brightest white, and three times their radius around them."""
+    found = np.zeros(light.shape, np.uint8)
+    labels, count = ndimage.label(light > 0.97)
+    for k in range(1, count + 1):
+        rows, cols = np.nonzero(labels == k)
+        radius = max(np.ptp(rows), np.ptp(cols)) / 2 + 0.5
+        if 2 <= radius and len(rows) > 0.7 * np.pi * radius**2:
+            cv2.circle(found, (round(cols.mean()), round(rows.mean())), int(3 * radius), 1, -1)
+    return found > 0
 
 
 def _segment_pixels(segment: Array, height: int, width: int) -> tuple[Array, Array]:

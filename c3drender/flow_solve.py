@@ -41,7 +41,7 @@ class SolveConfig:
     foreshortening: float = 0.3  # the most that a slanted surface may slow motion along its slant
     near_far: float = 8.0  # the most that distance may scale speed, from the region's median
     evenness: float = 0.6  # 0 keeps the sheet's own speeds, 1 makes them all alike
-    fold_frames: int = 60  # no displacement of this many straight steps may fold over
+    fold_frames: int = 15  # displacements of this many straight steps may not fold over
     fold_rounds: int = 6
     fold_stiffening: float = 4.0
     fold_margin: float = 0.25  # the least that an area may shrink to

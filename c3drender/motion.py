@@ -96,7 +96,9 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     owned = {k: [arrow for arrow in arrows if _passes(arrow, labels, k)] for k in regions}
     unguided = [k for k in regions if not owned[k]]
     if unguided:
-        guess = guess_steps(rgb, disp, np.isin(labels, unguided), maps)
+        horizon_y = scenery.horizon_y if scenery is not None else None
+        known = np.array([[*(arrow.start + arrow.end) / 2, *arrow.step_px] for arrow in arrows]).reshape(-1, 4)
+        guess = guess_steps(rgb, disp, np.isin(labels, unguided), maps, horizon_y, known)
     else:
         guess = Guess(np.zeros((*moving.shape, 2), np.float32), np.zeros(moving.shape, np.float32))
     roots = np.sqrt(areas[regions])
