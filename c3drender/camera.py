@@ -116,7 +116,9 @@ def make_camera_path(
         poses = torch.eye(3, 4, dtype=torch.float64).repeat(num_frames, 1, 1)
         poses[:, :, 3] = shifts * amplitude / disp_near
     else:
-        side = amplitude * PARALLAX * max(camera.width, camera.height) / camera.fx / max(disp_near - disp_far, 1e-6 * disp_near)
+        side = (
+            amplitude * PARALLAX * max(camera.width, camera.height) / camera.fx / max(disp_near - disp_far, 1e-6 * disp_near)
+        )
         scale = torch.tensor([side, side, amplitude * PUSH / disp_near], dtype=torch.float64)
         centres = [torch.tensor(PRESETS[preset](n / num_frames), dtype=torch.float64) * scale for n in range(num_frames)]
         poses = torch.stack([_look_at_pose(centre, 1.0 / disp_focus) for centre in centres])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -19,6 +20,8 @@ SPLAT_RADIUS_PX = 1.5
 DEPTH_TOLERANCE = 0.02
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 UNCOVERED_ALPHA = 1e-3
+FADE = 1 / 120  # of the longer side: the width over which a fluid's motion fades in from its border
+MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
 BED_DEPTH = 1.03  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
 BED_SAMPLES = 20  # moments of the loop at which gaps in the fluid are looked for
 
@@ -26,19 +29,26 @@ BED_SAMPLES = 20  # moments of the loop at which gaps in the fluid are looked fo
 @dataclass(frozen=True)
 class Animation:
     """A scene ready to render as a loop of ``num_frames``: ``still`` and ``fluid`` points; for each fluid point its canvas
-    position ``start_px [M, 2]`` and its drifts ``forward_px``, ``backward_px`` ``[num_frames+1, M, 2]``; ``surface
-    [1, 2, H, W]``: disparity of the canvas' fluid surface and where it exists."""
+    position ``start_px [M, 2]``, the indices ``right``, ``below`` ``[M]`` of the fluid points next to it (its own where there is
+    none) and its drifts ``forward_px``, ``backward_px`` ``[num_frames+1, M, 2]``; ``surface [1, 6, H, W]``: of the canvas' fluid
+    surface the disparity, where it exists, how freely it moves (0 at its border .. 1), and its colour at rest."""
 
     camera: Camera
     canvas: Camera
     still: PointCloud
     fluid: PointCloud
     start_px: Tensor
+    right: Tensor
+    below: Tensor
     forward_px: Tensor
     backward_px: Tensor
     surface: Tensor
     sharpness: float
     num_frames: int
+
+
+def _joined(a: PointCloud, b: PointCloud) -> PointCloud:
+    return PointCloud(torch.cat([a.xyz, b.xyz]), torch.cat([a.feat, b.feat]), torch.cat([a.radius, b.radius]))
 
 
 def _unproject(canvas: Camera, xy_px: Tensor, z_cam: Tensor) -> Tensor:
@@ -47,15 +57,35 @@ def _unproject(canvas: Camera, xy_px: Tensor, z_cam: Tensor) -> Tensor:
     return torch.stack([x, y, z_cam], dim=1)
 
 
-def _spread_surface(disp: Tensor, exists: Tensor) -> Tensor:
-    """Continue ``disp [H, W]`` by two pixels beyond where it ``exists``, so that interpolation never reads a hole."""
+def _spread(values: Tensor, exists: Tensor) -> Tensor:
+    """Continue ``values [C, H, W]`` by two pixels beyond where they exist, so that interpolation never reads a hole."""
     weight = exists[None, None].to(torch.float32)
-    value = disp[None, None] * weight
+    value = values[None] * weight
     for _ in range(2):
         near = functional.avg_pool2d(value, 3, 1, 1), functional.avg_pool2d(weight, 3, 1, 1)
         value = torch.where(weight > 0, value, near[0] / near[1].clamp_min(1e-6))
         weight = ((weight > 0) | (near[1] > 1e-6)).to(torch.float32)
-    return value[0, 0]
+    return value[0]
+
+
+def _fade_in(exists: Tensor, width_px: float) -> Tensor:
+    """0 at the border of ``exists [H, W]``, rising smoothly to 1 at ``width_px`` inside."""
+    distance = torch.from_numpy(cv2.distanceTransform(exists.cpu().to(torch.uint8).numpy(), cv2.DIST_L2, 5))
+    # At the canvas' edge a fluid leaves the picture: that is no border, and the transform takes it for none.
+    share = ((distance - 1.0) / width_px).clamp(0, 1).to(exists.device)
+    return share * share * (3.0 - 2.0 * share)
+
+
+def _neighbour(where: Tensor, dy: int, dx: int) -> Tensor:
+    """For each True of ``where [L, H, W]``, in order, the rank of its neighbour at (x+dx, y+dy), or its own where that is False."""
+    rank = torch.full(where.shape, -1, dtype=torch.int64, device=where.device)
+    own = torch.arange(int(where.sum()), device=where.device)
+    rank[where] = own
+    beside = torch.full_like(rank, -1)
+    height, width = where.shape[1:]
+    beside[:, : height - dy, : width - dx] = rank[:, dy:, dx:]
+    found = beside[where]
+    return torch.where(found >= 0, found, own)
 
 
 def _presharpened(rgb: Tensor) -> Tensor:
@@ -110,7 +140,10 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
     first = moves.to(torch.uint8).argmax(dim=0, keepdim=True)
     disp = 1.0 / layers.z_cam.gather(0, first)[0]
     step = layers.step_px.gather(0, first[..., None].expand(-1, -1, -1, 2))[0] * any_fluid[..., None]
-    surface = torch.stack([_spread_surface(disp, any_fluid), any_fluid.to(torch.float32)])[None]
+    resting = colour.gather(0, first[..., None].expand(-1, -1, -1, 3))[0].permute(2, 0, 1)
+    freedom = _fade_in(any_fluid, FADE * max(height, width))
+    spread = _spread(torch.cat([disp[None], resting]), any_fluid)
+    surface = torch.cat([spread[:1], any_fluid[None].to(torch.float32), freedom[None], spread[1:]])[None]
     start_px = xy_px[moves].contiguous()
     step = (step * speed).contiguous()
     forward_px = ops.integrate_flow(step, num_frames, start_px=start_px).offset_px
@@ -121,9 +154,11 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
     return Animation(
         camera=scene.camera,
         canvas=canvas,
-        still=PointCloud(*(torch.cat([getattr(still, f), getattr(bed, f)]) for f in ("xyz", "feat", "radius"))),
+        still=_joined(still, bed),
         fluid=cloud(moves),
         start_px=start_px,
+        right=_neighbour(moves, 0, 1),
+        below=_neighbour(moves, 1, 0),
         forward_px=forward_px,
         backward_px=backward_px,
         surface=surface,
@@ -132,29 +167,36 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
     )
 
 
-def _displaced(animation: Animation, offset_px: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions and radii of the fluid points after drifting by ``offset_px [M, 2]``.
+def _displaced(animation: Animation, offset_px: Tensor) -> PointCloud:
+    """The fluid points after drifting by ``offset_px [M, 2]``.
 
     A point takes its depth from the fluid surface where it arrives; one that arrives where no fluid is gets radius 0: it is not
-    drawn.
+    drawn. Near the fluid's border it takes the resting colour too, so that the motion fades in instead of being cut off. Where
+    the flow pulls neighbours apart the discs widen.
     """
     canvas = animation.canvas
     xy_px = animation.start_px + offset_px
     size = torch.tensor([canvas.width, canvas.height], device=xy_px.device)
     grid = (xy_px / size * 2.0 - 1.0)[None, None]  # align_corners=False: -1 and 1 are the canvas' outer edges
-    disp, exists = functional.grid_sample(animation.surface, grid, align_corners=False, padding_mode="border")[0, :, 0]
-    on_canvas = ((xy_px >= 0) & (xy_px <= size)).all(dim=1)
+    sampled = functional.grid_sample(animation.surface, grid, align_corners=False, padding_mode="border")[0, :, 0]
+    disp, exists, freedom, resting = sampled[0], sampled[1], sampled[2, :, None], sampled[3:].T.contiguous()
+    to_right = offset_px[animation.right] - offset_px
+    to_below = offset_px[animation.below] - offset_px
+    to_right[:, 0] += 1.0
+    to_below[:, 1] += 1.0
+    stretch = torch.maximum(to_right.norm(dim=1), to_below.norm(dim=1)).clamp(1.0, MAX_FLUID_STRETCH)
     z_cam = 1.0 / disp.clamp_min(1e-6)
-    radius = torch.where(on_canvas & (exists > 0.5), SPLAT_RADIUS_PX * z_cam / canvas.fx, torch.zeros_like(z_cam))
-    return _unproject(canvas, xy_px, z_cam), radius
+    drawn = ((xy_px >= 0) & (xy_px <= size)).all(dim=1) & (exists > 0.75)
+    radius = torch.where(drawn, SPLAT_RADIUS_PX / canvas.fx * stretch * z_cam, torch.zeros_like(z_cam))
+    return PointCloud(_unproject(canvas, xy_px, z_cam), torch.lerp(resting, animation.fluid.feat, freedom), radius)
 
 
 def _splat_side(animation: Animation, offset_px: Tensor, view: Camera) -> Raster:
-    xyz, radius = _displaced(animation, offset_px)
+    cloud = _joined(animation.still, _displaced(animation, offset_px))
     return ops.splat_points(
-        torch.cat([animation.still.xyz, xyz]),
-        torch.cat([animation.still.feat, animation.fluid.feat]),
-        torch.cat([animation.still.radius, radius]),
+        cloud.xyz,
+        cloud.feat,
+        cloud.radius,
         view,
         compositor="surface",
         depth_tolerance=DEPTH_TOLERANCE,
