@@ -19,9 +19,12 @@ from scipy.sparse.csgraph import dijkstra
 Array = NDArray[Any]
 
 KINDS = ("water", "rapids", "sky", "smoke")
+FAMILIES = (("water", "rapids"), ("sky",), ("smoke",))  # kinds that mix in one body
 SPEED_PX = {"water": 0.6, "rapids": 1.2, "sky": 0.3, "smoke": 0.7}  # px per frame in a picture whose longer side is 1280 px
 WORK_SIDE_PX = 320
 SURE = 0.5  # a map above this is taken for its kind
+THIN_SMOKE = 0.25  # smoke fades out: what is joined to sure smoke counts from here on
+FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid
 LEAST_SHARE = 0.002  # of the picture: a smaller part is not worth moving, unless an arrow points at it
 CLOUD_CONTRAST = 0.03  # colour difference (Lab / 100) from the surroundings that shows a cloud
 MOSTLY_CLOUDS = 0.5  # of the sky: from here on all of it drifts
@@ -56,28 +59,39 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part
     least = LEAST_SHARE * height * width
     touched = [_segment_pixels(segment, height, width) for segment in segments]
     parts, reached = [], [False] * len(touched)
-    for kind in KINDS:
-        value = maps[kind]
-        strongest = np.all([value >= maps[other] for other in KINDS], axis=0)
-        mask = _tidy((value > SURE) & strongest, int(0.1 * least) + 1)
-        if kind == "sky" and not touched:
+    for family in FAMILIES:
+        value = np.max([maps[kind] for kind in family], axis=0)
+        others = [maps[kind] for kind in KINDS if kind not in family]
+        mask = _fluid_mask(family, value, np.max(others, axis=0))
+        if family == ("sky",) and not touched:
             mask &= _clouds(rgb, mask)
         labels, count = ndimage.label(mask)
         areas = np.bincount(labels.ravel(), minlength=count + 1)
         hits = [np.unique(labels[rows, cols]) for rows, cols in touched]
-        for index, hit in enumerate(hits):
-            reached[index] |= bool((hit > 0).any())
+        reached = [known or bool((hit > 0).any()) for known, hit in zip(reached, hits, strict=True)]
         if touched:
-            wanted = [k for k in range(1, count + 1) if any(k in hit for hit in hits)]
+            wanted = np.array([k > 0 and any(k in hit for hit in hits) for k in range(count + 1)])
         else:
-            wanted = [k for k in range(1, count + 1) if areas[k] >= least]
-        chosen = np.isin(labels, wanted)
-        if chosen.any():
-            parts.append(Part(kind, chosen, float(value[chosen].mean())))
+            wanted = (areas >= least) & (np.arange(count + 1) > 0)
+        for kind in family:
+            chosen = wanted[labels] & (maps[kind] == value)
+            if chosen.any():
+                parts.append(Part(kind, chosen, float(value[chosen].mean())))
     for segment, known in zip(segments, reached, strict=True):
         if not known:
             parts.append(Part("water", _grow_from(segment, rgb), 0.3))
     return parts
+
+
+def _fluid_mask(family: tuple[str, ...], value: Array, other: Array) -> Array:
+    """Where a family's map is sure, without specks; smoke also where it thins out, and between its curls."""
+    sure = (value > SURE) & (value >= other)
+    if family != ("smoke",):
+        return _tidy(sure, FILLED_SHARE * value.size)
+    labels, count = ndimage.label(_tidy((value > THIN_SMOKE) & (value >= other), 0.05 * value.size))
+    core = np.bincount(labels[sure], minlength=count + 1)
+    core[0] = 0
+    return (core > 0.15 * core.max(initial=1))[labels]
 
 
 def guess_steps(
@@ -147,30 +161,53 @@ def _told_by(arrows: Array, share: Array, scale: float) -> tuple[Array, Array]:
 
 def _headings(region: Array, share: Array, axis: Array, coherence: Array) -> tuple[dict[str, Array], dict[str, Array]]:
     """Unit directions and trust per kind for one region of the reduced picture."""
-    amount = {kind: float(share[i][region].mean()) for i, kind in enumerate(KINDS)}
-    downstream = _downstream(region)
-    level = _level_heading(region)
-    runs = min(1.0, amount["rapids"] / 0.05)  # level water with rapids in it is a running stream
-    water = runs * downstream + (1 - runs) * level
-    base = {
-        "water": water / np.maximum(np.linalg.norm(water, axis=-1, keepdims=True), 1e-6),
-        "rapids": downstream,
-        "sky": np.broadcast_to(np.float32([1, 0]), downstream.shape),
-        "smoke": np.broadcast_to(np.float32([0, -1]), downstream.shape),
-    }
-    follow = {"water": 0.3 * runs, "rapids": 0.5, "sky": 0.0, "smoke": 1.0}
+    water, rapids, _, smoke = (float(part[region].mean()) for part in share)
+    # a stream is mostly rapids, or a long way down with some; surf is wide and has some too
+    foam = rapids / max(water + rapids, 1e-6)
+    tall = float(region.any(axis=1).sum() ** 2 / region.sum())
+    runs = float(np.clip(max((foam - 0.2) / 0.3, min(foam / 0.05, (tall - 0.6) / 0.6)), 0, 1))
+    still = np.zeros((*region.shape, 2))
+    downstream = _downstream(region) if runs > 0 else still
+    rising = _rising(region) if smoke > 0.05 else still
+    flowing = runs * downstream + (1 - runs) * _level_heading(region)
+    base = {"water": flowing, "rapids": flowing, "sky": still + np.array([1.0, 0.0]), "smoke": rising}
+    follow = {"water": 0.3 * runs, "rapids": 0.5 * runs, "sky": 0.0, "smoke": 0.8}
     heading, trust = {}, {}
     for kind, direction in base.items():
         along = (axis * direction).sum(-1, keepdims=True)
         pull = follow[kind] * coherence[..., None]
         mixed = (1 - pull) * direction + pull * along * axis
         heading[kind] = mixed / np.maximum(np.linalg.norm(mixed, axis=-1, keepdims=True), 1e-6)
-        trust[kind] = coherence * np.abs(along[..., 0]) if kind == "smoke" else np.ones(region.shape)
+        trust[kind] = np.ones(region.shape)
+    trust["smoke"] = 0.2 + coherence * np.abs((axis * rising).sum(-1))
     return heading, trust
 
 
 def _downstream(region: Array) -> Array:
-    """Away from the region's upper end, along its length: the gradient of the way's length inside the region."""
+    """Unit directions along a stream: away from its upper end, down where its length says nothing."""
+    ends = np.zeros_like(region)
+    first = int(np.flatnonzero(region.any(axis=1))[0])
+    ends[first] = region[first]
+    heading = _slope_of_way(region, ends)
+    heading[..., 1] += 0.15
+    return heading / np.maximum(np.linalg.norm(heading, axis=-1, keepdims=True), 1e-6)
+
+
+def _rising(region: Array) -> Array:
+    """Unit directions of smoke: toward where it leaves the picture at the top or the sides, else away from its lower end."""
+    ends = np.zeros_like(region)
+    ends[0], ends[:, 0], ends[:, -1] = region[0], region[:, 0], region[:, -1]
+    leaves = bool(ends.any())
+    if not leaves:
+        last = int(np.flatnonzero(region.any(axis=1))[-1])
+        ends[last] = region[last]
+    heading = _slope_of_way(region, ends) * (-1 if leaves else 1)
+    heading[..., 1] -= 0.15
+    return heading / np.maximum(np.linalg.norm(heading, axis=-1, keepdims=True), 1e-6)
+
+
+def _slope_of_way(region: Array, ends: Array) -> Array:
+    """Gradient ``[h, w, 2]`` (x, y) of the shortest way inside ``region`` from ``ends``, smoothed over its breadth."""
     number = np.full(region.shape, -1)
     number[region] = np.arange(region.sum())
     links, lengths = [], []
@@ -186,14 +223,10 @@ def _downstream(region: Array) -> Array:
     first, second = np.concatenate(links, axis=1)
     total = int(region.sum())
     graph = sparse.csr_matrix((np.concatenate(lengths), (first, second)), shape=(total, total))
-    rows = np.flatnonzero(region.any(axis=1))
-    top = number[rows[0]][number[rows[0]] >= 0]
     way = np.zeros(region.shape)
-    way[region] = dijkstra(graph, directed=False, indices=top, min_only=True)
-    sigma = max(1.5, 0.15 * np.sqrt(total))
-    heading = _masked_slope(way, region, sigma)
-    heading[..., 1] += 0.15  # where the way's length says nothing: down
-    return heading / np.maximum(np.linalg.norm(heading, axis=-1, keepdims=True), 1e-6)
+    lengths_from = dijkstra(graph, directed=False, indices=number[ends], min_only=True)
+    way[region] = np.where(np.isfinite(lengths_from), lengths_from, 0)
+    return _masked_slope(way, region, max(1.5, 0.15 * np.sqrt(total)))
 
 
 def _masked_slope(value: Array, region: Array, sigma: float) -> Array:
@@ -252,10 +285,22 @@ def _clouds(rgb: Array, sky: Array) -> Array:
     if structure.sum() > MOSTLY_CLOUDS * open_sky.sum():
         clouds = open_sky
     else:
-        clouds = ndimage.binary_fill_holes((blur(structure.astype(np.float32), 3.0) > 0.5) & open_sky)
-        labels, _ = ndimage.label(clouds)
-        clouds = clouds & (np.bincount(labels.ravel()) > LEAST_CLOUD_SHARE * clouds.size)[labels]
+        core = (blur(structure.astype(np.float32), 3.0) > 0.5) & open_sky
+        labels, _ = ndimage.label(core)
+        core &= (np.bincount(labels.ravel()) > LEAST_CLOUD_SHARE * core.size)[labels]
+        near = ndimage.binary_dilation(core, iterations=8) & open_sky
+        if (open_sky & ~near).sum() > 0.1 * open_sky.sum():
+            near &= _off_gradient(lab, open_sky & ~near, open_sky) > 2 * CLOUD_CONTRAST
+        clouds = ndimage.binary_fill_holes(near)
     return sky & (cv2.resize(clouds.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5)
+
+
+def _off_gradient(lab: Array, clear: Array, wanted: Array) -> Array:
+    """How far the colours ``wanted`` are from the even gradient that fits the ``clear`` sky."""
+    y, x = np.indices(clear.shape) / max(clear.shape)
+    powers = np.stack([np.ones_like(x), x, y], axis=-1)
+    fit = np.linalg.lstsq(powers[clear], lab[clear].astype(np.float64), rcond=None)[0]
+    return np.where(wanted, np.linalg.norm(lab - powers @ fit, axis=-1), 0)
 
 
 def _sun(light: Array) -> Array:
@@ -265,7 +310,7 @@ def _sun(light: Array) -> Array:
     for k in range(1, count + 1):
         rows, cols = np.nonzero(labels == k)
         radius = max(np.ptp(rows), np.ptp(cols)) / 2 + 0.5
-        if 2 <= radius and len(rows) > 0.7 * np.pi * radius**2:
+        if radius >= 2 and len(rows) > 0.7 * np.pi * radius**2:
             cv2.circle(found, (round(cols.mean()), round(rows.mean())), int(3 * radius), 1, -1)
     return found > 0
 
@@ -295,7 +340,7 @@ def _grow_from(segment: Array, rgb: Array) -> Array:
     return _tidy(np.isin(labels, np.unique(labels[rows, cols])), height * width // 2000)
 
 
-def _tidy(mask: Array, hole_px: int) -> Array:
+def _tidy(mask: Array, hole_px: float) -> Array:
     """Drop specks and threads, fill holes of fewer than ``hole_px`` pixels."""
     width = max(3, max(mask.shape) // 300 | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
