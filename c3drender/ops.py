@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import torch
@@ -20,6 +21,7 @@ Compositor = Literal["alpha", "surface"]
 Sampling = Literal["bilinear", "nearest"]
 COMPOSITORS = {"alpha": 0, "surface": 1}
 SAMPLINGS = {"bilinear": 0, "nearest": 1}
+SIDE = ("feat", "alpha", "disp")
 DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
 _ERRORS: dict[str, type[Exception]] = {"ValueError": ValueError, "TypeError": TypeError, "MemoryError": MemoryError}
 
@@ -41,10 +43,30 @@ def _choice(op: str, name: str, value: str, choices: dict[str, int]) -> int:
     return choices[value]
 
 
+def _check_type(op: str, name: str, value: Any, expected: type) -> None:
+    if not isinstance(value, expected):
+        raise TypeError(f"{op}: {name} must be a {expected.__name__}, got {type(value).__name__}")
+
+
 def _check_tensors(op: str, **values: Any) -> None:
+    """Tensors on one device. The dispatcher picks the kernel by device before the binding can compare them."""
     for name, value in values.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{op}: {name} must be a torch.Tensor, got {type(value).__name__}")
+        _check_type(op, name, value, Tensor)
+    if len({value.device for value in values.values()}) > 1:
+        listed = ", ".join(f"{name} on {value.device}" for name, value in values.items())
+        raise ValueError(f"{op}: all tensors must be on one device, got {listed}")
+
+
+def _real(op: str, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{op}: {name} must be a number, got {type(value).__name__}")
+    return float(value)
+
+
+def _whole(op: str, name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{op}: {name} must be an integer, got {value!r}")
+    return int(value)
 
 
 def _camera_rows(camera: Camera) -> Tensor:
@@ -71,12 +93,12 @@ def splat_points(
     """Rasterise feature points as round discs and composite them per pixel, front to back.
 
     ``xyz`` float32 ``[N, 3]`` world space; ``feat`` float32/float16/bfloat16 ``[N, C]``, 1 <= C <= 256; ``radius`` scene
-    units, float32 ``[N]`` or a number: on screen ``radius_px = fx * radius / z``. ``camera``: one pose (outputs ``[H, W, ...]``)
-    or V poses (outputs ``[V, H, W, ...]``).
+    units, float32 ``[N]`` or a number: on screen ``radius_px = fx * radius / z``. ``camera``: one pose (outputs
+    ``[H, W, ...]``) or V poses (outputs ``[V, H, W, ...]``).
 
     A disc covers a pixel when the pixel's centre lies strictly inside it; ``q = d^2 / radius_px^2`` there, ``a = 1 - q``.
-    Points with ``z <= 0`` or a non-finite position or radius are skipped; features are taken as they are. Each pixel keeps its ``max_points`` nearest hits in the order of
-    ``(z, point index)``.
+    Points with ``z <= 0`` or a non-finite position or radius are skipped; features are taken as they are. Each pixel keeps
+    its ``max_points`` nearest hits, 1..64, in the order of ``(z, point index)``.
 
     ``compositor="alpha"`` (the paper's, PyTorch3D's AlphaCompositor; ``max_points`` 8 by default):
     ``out = sum_k f_k a_k prod_{j<k} (1 - a_j)``.
@@ -89,10 +111,16 @@ def splat_points(
     Returns a `Raster`: ``feat`` float32, ``alpha`` (the same sum for f = 1), ``disp`` (for f = 1/z), premultiplied;
     ``idx`` int32 ``[.., H, W, max_points]`` on request.
     """
-    _check_tensors("splat_points", xyz=xyz, feat=feat)
-    kind = _choice("splat_points", "compositor", compositor, COMPOSITORS)
-    per_point, radius_all = (radius, 0.0) if isinstance(radius, Tensor) else (None, float(radius))
-    most = DEFAULT_MAX_POINTS[compositor] if max_points is None else int(max_points)
+    op = "splat_points"
+    _check_type(op, "camera", camera, Camera)
+    kind = _choice(op, "compositor", compositor, COMPOSITORS)
+    most = DEFAULT_MAX_POINTS[compositor] if max_points is None else _whole(op, "max_points", max_points)
+    if isinstance(radius, Tensor):
+        _check_tensors(op, xyz=xyz, feat=feat, radius=radius)
+        per_point, radius_all = radius, 0.0
+    else:
+        _check_tensors(op, xyz=xyz, feat=feat)
+        per_point, radius_all = None, _real(op, "radius", radius)
     feat_out, alpha, disp, idx = _call(
         torch.ops.c3drender.splat_points,
         xyz,
@@ -104,7 +132,7 @@ def splat_points(
         camera.height,
         kind,
         most,
-        float(depth_tolerance),
+        _real(op, "depth_tolerance", depth_tolerance),
         return_idx,
     )
     if camera.world_to_cam is None or camera.world_to_cam.dim() == 2:
@@ -127,22 +155,25 @@ def integrate_flow(
 ) -> FlowTrace:
     """Euler integration of an Eulerian flow field: every intermediate displacement in one pass, O(num_steps).
 
-    ``step_px`` float32 ``[H, W, 2]``, pixels per step (x, y). ``start_px`` float32 ``[P, 2]``: start positions, pixel centres at
-    +0.5; None: the centre of every pixel, row-major, P = H*W. For the backward direction pass ``-step_px``.
+    ``step_px`` float32 ``[H, W, 2]``, pixels per step (x, y). ``start_px`` float32 ``[P, 2]``: start positions, pixel
+    centres at +0.5; None: the centre of every pixel, row-major, P = H*W. For the backward direction pass ``-step_px``.
 
     ``bilinear``: ``x_{k+1} = x_k + F(x_k)``, F interpolated between pixel centres and clamped at the border. A path that
-    leaves ``[0, W] x [0, H]`` stays at the first position outside.
+    leaves ``[0, W] x [0, H]`` stays at the first position outside; one that starts outside, or at NaN, never moves.
     ``nearest``: the released code's rule (``golden/PIPELINE.md`` 6.1), which needs ``start_px=None``.
     """
-    _check_tensors("integrate_flow", step_px=step_px)
-    kind = _choice("integrate_flow", "sampling", sampling, SAMPLINGS)
-    offset_px, inside = _call(torch.ops.c3drender.integrate_flow, step_px, int(num_steps), start_px, kind)
+    op = "integrate_flow"
+    _check_tensors(op, step_px=step_px, **({} if start_px is None else {"start_px": start_px}))
+    kind = _choice(op, "sampling", sampling, SAMPLINGS)
+    steps = _whole(op, "num_steps", num_steps)
+    offset_px, inside = _call(torch.ops.c3drender.integrate_flow, step_px, steps, start_px, kind)
     return FlowTrace(offset_px, inside)
 
 
 @dataclass(frozen=True)
 class Blend:
-    """``feat`` float32 ``[.., H, W, C]`` and ``alpha`` ``[.., H, W]``, blended; ``w_fwd``, ``w_bwd`` the weights, ``[.., H, W]``."""
+    """``feat`` float32 ``[.., H, W, C]`` and ``alpha`` ``[.., H, W]``, blended; ``w_fwd`` and ``w_bwd`` ``[.., H, W]``, the
+    weights."""
 
     feat: Tensor
     alpha: Tensor
@@ -156,21 +187,18 @@ def blend_bidirectional(fwd: Raster, bwd: Raster, loop_t: float | Tensor, *, sha
     ``w_f ~ (1 - t) a_f exp(k d_f)``, ``w_b ~ t a_b exp(k d_b)``, divided by ``max(w_f + w_b, 1e-6)``; ``k`` is ``sharpness``,
     ``d`` the composited disparity. ``loop_t`` in 0..1: a number, or float32 ``[.., H, W]``.
     """
-    size = fwd.alpha.shape
-    flat_t = loop_t.reshape(-1) if isinstance(loop_t, Tensor) else None
-    feat, alpha, w_fwd, w_bwd = _call(
-        torch.ops.c3drender.blend_bidirectional,
-        fwd.feat.flatten(0, -2),
-        fwd.alpha.flatten(),
-        fwd.disp.flatten(),
-        bwd.feat.flatten(0, -2),
-        bwd.alpha.flatten(),
-        bwd.disp.flatten(),
-        flat_t,
-        0.0 if flat_t is not None else float(loop_t),
-        float(sharpness),
-    )
-    return Blend(feat.reshape(fwd.feat.shape), alpha.reshape(size), w_fwd.reshape(size), w_bwd.reshape(size))
+    op = "blend_bidirectional"
+    _check_type(op, "fwd", fwd, Raster)
+    _check_type(op, "bwd", bwd, Raster)
+    tensors = {f"{side}.{name}": getattr(raster, name) for side, raster in (("fwd", fwd), ("bwd", bwd)) for name in SIDE}
+    if isinstance(loop_t, Tensor):
+        _check_tensors(op, **tensors, loop_t=loop_t)
+        per_pixel, loop_t_all = loop_t, 0.0
+    else:
+        _check_tensors(op, **tensors)
+        per_pixel, loop_t_all = None, _real(op, "loop_t", loop_t)
+    k = _real(op, "sharpness", sharpness)
+    return Blend(*_call(torch.ops.c3drender.blend_bidirectional, *tensors.values(), per_pixel, loop_t_all, k))
 
 
 def find_holes(
@@ -193,12 +221,17 @@ def find_holes(
     that line is straight: ``(u, v, w)(s) = (u0, v0, w0) + s (fx (cx - xn cz), fy (cy - yn cz), 1 - cz w0)`` with the camera
     centre ``(cx, cy, cz)`` and ``(xn, yn)`` the pixel's ray. It is walked one pixel (of its longer axis) at a time.
     """
-    _check_tensors("find_holes", disp=disp, disp_hidden=disp_hidden, travel_px=travel_px)
-    if disp.dim() == 2 and disp.shape != (camera.height, camera.width):
-        raise ValueError(f"find_holes: disp must be [H, W] = [{camera.height}, {camera.width}] (from camera), got {list(disp.shape)}")
-    return _call(
-        torch.ops.c3drender.find_holes, disp, disp_hidden, travel_px, _camera_rows(camera), *frame_px, float(tear_disp)
-    )
+    op = "find_holes"
+    _check_tensors(op, disp=disp, disp_hidden=disp_hidden, travel_px=travel_px)
+    _check_type(op, "camera", camera, Camera)
+    if disp.shape != (camera.height, camera.width):
+        expected = f"[H, W] = [{camera.height}, {camera.width}] (from camera)"
+        raise ValueError(f"{op}: disp must be {expected}, got {list(disp.shape)}")
+    if not isinstance(frame_px, (tuple, list)) or len(frame_px) != 4:
+        raise ValueError(f"{op}: frame_px must be (x0, y0, x1, y1), got {frame_px!r}")
+    frame = (_whole(op, "frame_px", side) for side in frame_px)
+    tear = _real(op, "tear_disp", tear_disp)
+    return _call(torch.ops.c3drender.find_holes, disp, disp_hidden, travel_px, _camera_rows(camera), *frame, tear)
 
 
 @torch.library.register_fake("c3drender::splat_points")

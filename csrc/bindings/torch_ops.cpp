@@ -8,9 +8,11 @@
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
+#include <cmath>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -29,10 +31,18 @@ template <typename... Parts>
   throw std::runtime_error(message.str());
 }
 
-std::string shape_of(const Tensor& tensor) {
+using Shape = std::vector<int64_t>;
+
+Shape shape_of(const Tensor& tensor) {
+  Shape shape;
+  for (int64_t d = 0; d < tensor.dim(); ++d) shape.push_back(tensor.size(d));
+  return shape;
+}
+
+std::string spell(const Shape& shape) {
   std::ostringstream text;
   text << '[';
-  for (int64_t d = 0; d < tensor.dim(); ++d) text << (d ? ", " : "") << tensor.size(d);
+  for (size_t d = 0; d < shape.size(); ++d) text << (d ? ", " : "") << shape[d];
   text << ']';
   return text.str();
 }
@@ -57,22 +67,19 @@ class Checker {
   explicit Checker(const char* op) : op_(op) {}
 
   // shape: -1 is free. spelled: how the message says it, e.g. "[N, 3]".
-  void tensor(const char* name, const Tensor& t, std::initializer_list<int64_t> shape, const std::string& spelled,
+  void tensor(const char* name, const Tensor& t, const Shape& shape, const std::string& spelled,
               ScalarType type = ScalarType::Float) {
     if (t.scalar_type() != type)
       fail("TypeError", op_, ": ", name, " must be ", name_of(type), ", got ", name_of(t.scalar_type()));
     layout(name, t, shape, spelled);
   }
 
-  void layout(const char* name, const Tensor& t, std::initializer_list<int64_t> shape, const std::string& spelled) {
-    bool matches = t.dim() == static_cast<int64_t>(shape.size());
-    int64_t d = 0;
-    for (int64_t expected : shape) {
-      matches = matches && (expected < 0 || t.size(d) == expected);
-      ++d;
-    }
-    if (!matches) fail("ValueError", op_, ": ", name, " must be ", spelled, ", got ", shape_of(t));
-    if (!t.is_contiguous()) fail("ValueError", op_, ": ", name, " must be contiguous, got a strided view of ", shape_of(t));
+  void layout(const char* name, const Tensor& t, const Shape& shape, const std::string& spelled) {
+    const Shape got = shape_of(t);
+    bool matches = got.size() == shape.size();
+    for (size_t d = 0; matches && d < shape.size(); ++d) matches = shape[d] < 0 || shape[d] == got[d];
+    if (!matches) fail("ValueError", op_, ": ", name, " must be ", spelled, ", got ", spell(got));
+    if (!t.is_contiguous()) fail("ValueError", op_, ": ", name, " must be contiguous, got a strided view of ", spell(got));
     if (!first_) first_ = t;
     if (t.is_cuda() != first_->is_cuda() || t.get_device_index() != first_->get_device_index())
       fail("ValueError", op_, ": ", name, " must be on the device of the other tensors, got a tensor elsewhere");
@@ -88,17 +95,19 @@ class Checker {
   std::optional<Tensor> first_;
 };
 
-Tensor empty(const Tensor& like, std::initializer_list<int64_t> shape, ScalarType type = ScalarType::Float) {
-  return torch::stable::new_empty(like, std::vector<int64_t>(shape), type);
+Tensor empty(const Tensor& like, const Shape& shape, ScalarType type = ScalarType::Float) {
+  return torch::stable::new_empty(like, shape, type);
 }
+
+constexpr int64_t kMaxSide = int64_t{1} << 30;  // px; sums of two pixel positions stay within int32
 
 // [V, 16] float32 in host memory: fx, fy, cx, cy, then world_to_cam [3, 4].
 std::vector<c3d::Camera> read_cameras(Checker& check, const Tensor& cameras, int64_t width, int64_t height) {
   check.that(!cameras.is_cuda() && cameras.scalar_type() == ScalarType::Float && cameras.is_contiguous() &&
                  cameras.dim() == 2 && cameras.size(1) == 16,
-             "cameras must be a contiguous float32 CPU tensor [V, 16], got ", shape_of(cameras));
-  check.that(width >= 1 && height >= 1 && width <= INT32_MAX / 2 && height <= INT32_MAX / 2,
-             "the camera's width and height must be >= 1, got ", width, " x ", height);
+             "cameras must be a contiguous float32 CPU tensor [V, 16], got ", spell(shape_of(cameras)));
+  check.that(width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide,
+             "the camera's width and height must be 1..2^30, got ", width, " x ", height);
   std::vector<c3d::Camera> out(static_cast<size_t>(cameras.size(0)));
   const float* row = cameras.const_data_ptr<float>();
   for (c3d::Camera& camera : out) {
@@ -155,14 +164,13 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const
   const std::string from_xyz = " with N = " + std::to_string(n) + " (from xyz)";
   check.layout("feat", feat, {n, -1}, "[N, C]" + from_xyz);
   const int64_t c = feat.size(1);
-  check.that(c >= 1 && c <= c3d::kMaxChannels, "feat must have 1..256 channels, got ", c);
+  check.that(c >= 1 && c <= c3d::kMaxChannels, "feat must be [N, C] with C = 1..256, got ", spell(shape_of(feat)));
   c3d::FeatType feat_type{};
   switch (feat.scalar_type()) {
     case ScalarType::Float: feat_type = c3d::FeatType::kFloat32; break;
     case ScalarType::Half: feat_type = c3d::FeatType::kFloat16; break;
     case ScalarType::BFloat16: feat_type = c3d::FeatType::kBFloat16; break;
-    default:
-      fail("TypeError", "splat_points: feat must be float32, float16 or bfloat16, got ", name_of(feat.scalar_type()));
+    default: fail("TypeError", "splat_points: feat must be float32, float16 or bfloat16, got ", name_of(feat.scalar_type()));
   }
   if (radius) check.tensor("radius", *radius, {n}, "[N]" + from_xyz);
   check.that(compositor == 0 || compositor == 1, "compositor must be 0 (alpha) or 1 (surface), got ", compositor);
@@ -174,8 +182,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const
   Tensor feat_out = empty(xyz, {v, height, width, c});
   Tensor alpha_out = empty(xyz, {v, height, width});
   Tensor disp_out = empty(xyz, {v, height, width});
-  Tensor idx_out = return_idx ? empty(xyz, {v, height, width, max_points}, ScalarType::Int)
-                              : empty(xyz, {0}, ScalarType::Int);
+  Tensor idx_out = return_idx ? empty(xyz, {v, height, width, max_points}, ScalarType::Int) : empty(xyz, {0}, ScalarType::Int);
   const c3d::SplatPointsArgs args{xyz.const_data_ptr<float>(),
                                   feat.data_ptr(),
                                   radius ? radius->const_data_ptr<float>() : nullptr,
@@ -202,10 +209,11 @@ std::tuple<Tensor, Tensor> integrate_flow(const Tensor& step_px, int64_t num_ste
   Checker check("integrate_flow");
   check.tensor("step_px", step_px, {-1, -1, 2}, "[H, W, 2]");
   const int64_t h = step_px.size(0), w = step_px.size(1);
-  check.that(h >= 1 && w >= 1, "step_px must have at least one pixel, got ", shape_of(step_px));
+  check.that(h >= 1 && w >= 1 && h <= kMaxSide && w <= kMaxSide, "step_px must be [H, W, 2] with H and W in 1..2^30, got ",
+             spell(shape_of(step_px)));
   check.that(num_steps >= 0 && num_steps <= 1 << 20, "num_steps must be 0..2^20, got ", num_steps);
   check.that(sampling == 0 || sampling == 1, "sampling must be 0 (bilinear) or 1 (nearest), got ", sampling);
-  check.that(!(sampling == 1 && start_px), "sampling='nearest' starts at every pixel and takes no start_px");
+  check.that(!(sampling == 1 && start_px), "start_px must be None for sampling='nearest', which starts at every pixel");
   if (start_px) check.tensor("start_px", *start_px, {-1, 2}, "[P, 2]");
   const int64_t p = start_px ? start_px->size(0) : h * w;
 
@@ -225,29 +233,31 @@ std::tuple<Tensor, Tensor> integrate_flow(const Tensor& step_px, int64_t num_ste
   return {offset_px, inside};
 }
 
-// Rasters come flattened: feat [M, C], alpha and disp [M].
 std::tuple<Tensor, Tensor, Tensor, Tensor> blend_bidirectional(const Tensor& feat_fwd, const Tensor& alpha_fwd,
                                                                const Tensor& disp_fwd, const Tensor& feat_bwd,
                                                                const Tensor& alpha_bwd, const Tensor& disp_bwd,
                                                                const std::optional<Tensor>& loop_t, double loop_t_all,
                                                                double sharpness) {
   Checker check("blend_bidirectional");
-  check.tensor("fwd.feat", feat_fwd, {-1, -1}, "[M, C]");
-  const int64_t m = feat_fwd.size(0), c = feat_fwd.size(1);
-  check.that(c >= 1, "fwd.feat must have at least one channel, got ", shape_of(feat_fwd));
-  const std::string spelled = "[M] with M = " + std::to_string(m) + " pixels (from fwd.feat)";
-  check.tensor("fwd.alpha", alpha_fwd, {m}, spelled);
-  check.tensor("fwd.disp", disp_fwd, {m}, spelled);
-  check.tensor("bwd.feat", feat_bwd, {m, c}, "as large as fwd.feat, " + shape_of(feat_fwd));
-  check.tensor("bwd.alpha", alpha_bwd, {m}, spelled);
-  check.tensor("bwd.disp", disp_bwd, {m}, spelled);
-  if (loop_t) check.tensor("loop_t", *loop_t, {m}, spelled);
+  const Shape feat_shape = shape_of(feat_fwd);
+  check.that(!feat_shape.empty() && feat_shape.back() >= 1, "fwd.feat must be [.., H, W, C] with C >= 1, got ",
+             spell(feat_shape));
+  const Shape shape(feat_shape.begin(), feat_shape.end() - 1);
+  const std::string spelled = spell(shape) + " (from fwd.feat)";
+  check.tensor("fwd.feat", feat_fwd, feat_shape, "");
+  check.tensor("fwd.alpha", alpha_fwd, shape, spelled);
+  check.tensor("fwd.disp", disp_fwd, shape, spelled);
+  check.tensor("bwd.feat", feat_bwd, feat_shape, spell(feat_shape) + " (from fwd.feat)");
+  check.tensor("bwd.alpha", alpha_bwd, shape, spelled);
+  check.tensor("bwd.disp", disp_bwd, shape, spelled);
+  if (loop_t) check.tensor("loop_t", *loop_t, shape, spelled);
   check.that(loop_t || (loop_t_all >= 0.0 && loop_t_all <= 1.0), "loop_t must be in 0..1, got ", loop_t_all);
+  check.that(std::isfinite(sharpness), "sharpness must be finite, got ", sharpness);
 
-  Tensor feat = empty(feat_fwd, {m, c});
-  Tensor alpha = empty(feat_fwd, {m});
-  Tensor w_fwd = empty(feat_fwd, {m});
-  Tensor w_bwd = empty(feat_fwd, {m});
+  Tensor feat = empty(feat_fwd, feat_shape);
+  Tensor alpha = empty(feat_fwd, shape);
+  Tensor w_fwd = empty(feat_fwd, shape);
+  Tensor w_bwd = empty(feat_fwd, shape);
   const c3d::BlendBidirectionalArgs args{feat_fwd.const_data_ptr<float>(),
                                          feat_bwd.const_data_ptr<float>(),
                                          alpha_fwd.const_data_ptr<float>(),
@@ -257,8 +267,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> blend_bidirectional(const Tensor& fea
                                          loop_t ? loop_t->const_data_ptr<float>() : nullptr,
                                          static_cast<float>(loop_t_all),
                                          static_cast<float>(sharpness),
-                                         m,
-                                         static_cast<int32_t>(c),
+                                         alpha_fwd.numel(),
+                                         static_cast<int32_t>(feat_shape.back()),
                                          feat.mutable_data_ptr<float>(),
                                          alpha.mutable_data_ptr<float>(),
                                          w_fwd.mutable_data_ptr<float>(),
@@ -273,23 +283,25 @@ Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& t
   Checker check("find_holes");
   check.tensor("disp", disp, {-1, -1}, "[H, W]");
   const int64_t h = disp.size(0), w = disp.size(1);
-  const std::string spelled = "as large as disp, " + shape_of(disp);
+  const std::string spelled = spell({h, w}) + " (from disp)";
   check.tensor("disp_hidden", disp_hidden, {h, w}, spelled);
   check.tensor("travel_px", travel_px, {h, w}, spelled);
   check.that(tear_disp >= 0.0, "tear_disp must be >= 0, got ", tear_disp);
   const std::vector<c3d::Camera> views = read_cameras(check, cameras, w, h);
-  check.that(!views.empty(), "camera must have at least one pose, got 0");
+  check.that(!views.empty(), "camera must be one with at least one pose, got 0 poses");
+  for (int64_t side : {x0, y0, x1, y1})
+    check.that(side >= -kMaxSide && side <= kMaxSide, "frame_px must be within -2^30..2^30, got ", side);
 
   Tensor holes = empty(disp, {h, w}, ScalarType::Bool);
-  const c3d::FindHolesArgs args{disp.const_data_ptr<float>(),
-                                disp_hidden.const_data_ptr<float>(),
-                                travel_px.const_data_ptr<float>(),
-                                views.data(),
-                                static_cast<int32_t>(views.size()),
-                                {static_cast<int32_t>(x0), static_cast<int32_t>(y0), static_cast<int32_t>(x1),
-                                 static_cast<int32_t>(y1)},
-                                static_cast<float>(tear_disp),
-                                static_cast<uint8_t*>(holes.mutable_data_ptr())};
+  const c3d::FindHolesArgs args{
+      disp.const_data_ptr<float>(),
+      disp_hidden.const_data_ptr<float>(),
+      travel_px.const_data_ptr<float>(),
+      views.data(),
+      static_cast<int32_t>(views.size()),
+      {static_cast<int32_t>(x0), static_cast<int32_t>(y0), static_cast<int32_t>(x1), static_cast<int32_t>(y1)},
+      static_cast<float>(tear_disp),
+      static_cast<uint8_t*>(holes.mutable_data_ptr())};
   CallContext context(disp);
   raise_if_failed(c3d::cpu::find_holes(args, context.get()));
   return holes;

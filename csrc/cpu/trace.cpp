@@ -12,7 +12,7 @@ constexpr int64_t kBlock = 512;
 
 void trace_block(const IntegrateFlowArgs& args, int64_t begin, int64_t end) {
   FlowPath paths[kBlock];
-  for (int64_t i = begin; i < end; ++i) paths[i - begin] = start_path(args.start_px, i, args.width, args.sampling);
+  for (int64_t i = begin; i < end; ++i) paths[i - begin] = start_path(args, i);
   for (int32_t step = 0; step <= args.num_steps; ++step) {
     for (int64_t i = begin; i < end; ++i) {
       FlowPath& path = paths[i - begin];

@@ -53,8 +53,8 @@ C3D_HD inline F surface_weight(F q) {
   return a2 * a2 * a2;
 }
 
-// A cone whose sum is >= 1 everywhere on a unit grid at radius_px = 1.5 (root_q = sqrt(q)), also where the grid is stretched by
-// a half, and 0 at the next pixel centre beyond the last point of an edge.
+// A cone whose sum is >= 1 everywhere on a unit grid at radius_px = 1.5 (root_q = sqrt(q)), also where the grid is stretched
+// by a half, and 0 at the next pixel centre beyond the last point of an edge.
 template <typename F>
 C3D_HD inline F surface_coverage(F root_q) {
   return 2.0f - 3.0f * root_q;
@@ -97,9 +97,14 @@ C3D_HD inline Vec2 sample_field(const float* field, int32_t width, int32_t heigh
 struct FlowPath {
   Vec2 start;     // px; kNearest counts from pixel centres at integers
   Vec2 position;
+  Vec2 end;       // kNearest: the start plus the collected steps, which is not where the path is
   Vec2 offset;    // from the start
   bool inside;
 };
+
+C3D_HD inline bool is_within(Vec2 position, float x_last, float y_last) {  // NaN is not
+  return position.x >= 0.0f && position.x <= x_last && position.y >= 0.0f && position.y <= y_last;
+}
 
 // x_{k+1} = x_k + F(x_k). A path that leaves the frame stays where it left: sending it home would tear the loop's seam.
 C3D_HD inline void step_bilinear(const float* field, int32_t width, int32_t height, FlowPath& path) {
@@ -107,13 +112,11 @@ C3D_HD inline void step_bilinear(const float* field, int32_t width, int32_t heig
   const Vec2 step = sample_field(field, width, height, path.position);
   path.position = {path.position.x + step.x, path.position.y + step.y};
   path.offset = {path.position.x - path.start.x, path.position.y - path.start.y};
-  // Written so that NaN counts as outside.
-  path.inside = path.position.x >= 0.0f && path.position.x <= static_cast<float>(width) && path.position.y >= 0.0f &&
-                path.position.y <= static_cast<float>(height);
+  path.inside = is_within(path.position, static_cast<float>(width), static_cast<float>(height));
 }
 
 // The released code's rule: positions step by the nearest sample; one that leaves returns to its start for good; the offset
-// adds the field at the position after each step.
+// collects the field at the position after each step. It is summed up from the start, whose rounding is part of the rule.
 C3D_HD inline void step_nearest(const float* field, int32_t width, int32_t height, FlowPath& path) {
   const auto nearest = [&](Vec2 at) {
     const int64_t x = static_cast<int64_t>(rintf(at.x)), y = static_cast<int64_t>(rintf(at.y));
@@ -122,18 +125,20 @@ C3D_HD inline void step_nearest(const float* field, int32_t width, int32_t heigh
   };
   const Vec2 step = nearest(path.position);
   path.position = {path.position.x + step.x, path.position.y + step.y};
-  path.inside = path.inside && path.position.x >= 0.0f && path.position.x <= static_cast<float>(width - 1) &&
-                path.position.y >= 0.0f && path.position.y <= static_cast<float>(height - 1);
+  path.inside = path.inside && is_within(path.position, static_cast<float>(width - 1), static_cast<float>(height - 1));
   if (!path.inside) path.position = path.start;
   const Vec2 after = nearest(path.position);
-  path.offset = {path.offset.x + after.x, path.offset.y + after.y};
+  path.end = {path.end.x + after.x, path.end.y + after.y};
+  path.offset = {path.end.x - path.start.x, path.end.y - path.start.y};
 }
 
-C3D_HD inline FlowPath start_path(const float* start_px, int64_t i, int32_t width, Sampling sampling) {
-  const float centre = sampling == Sampling::kNearest ? 0.0f : 0.5f;
-  const Vec2 start = start_px ? Vec2{start_px[2 * i], start_px[2 * i + 1]}
-                              : Vec2{static_cast<float>(i % width) + centre, static_cast<float>(i / width) + centre};
-  return {start, start, {0.0f, 0.0f}, true};
+C3D_HD inline FlowPath start_path(const IntegrateFlowArgs& args, int64_t i) {
+  const float centre = args.sampling == Sampling::kNearest ? 0.0f : 0.5f;
+  const Vec2 start = args.start_px
+                         ? Vec2{args.start_px[2 * i], args.start_px[2 * i + 1]}
+                         : Vec2{static_cast<float>(i % args.width) + centre, static_cast<float>(i / args.width) + centre};
+  const bool inside = is_within(start, static_cast<float>(args.width), static_cast<float>(args.height));
+  return {start, start, start, {0.0f, 0.0f}, inside};
 }
 
 // Whether the pixel (x, y) can hide something at all: the surface behind must be clear of the layer in front.
@@ -174,8 +179,7 @@ C3D_HD inline bool line_of_sight_is_open(const FindHolesArgs& args, const Camera
   for (int32_t n = 1;; ++n) {
     const float s = static_cast<float>(n);
     const float px = floorf(u + s * du), py = floorf(v + s * dv), line_w = w + s * dw;
-    const bool on_canvas =
-        px >= 0.0f && py >= 0.0f && px < static_cast<float>(width) && py < static_cast<float>(height);
+    const bool on_canvas = px >= 0.0f && py >= 0.0f && px < static_cast<float>(width) && py < static_cast<float>(height);
     if (!on_canvas) return false;
     const float front_here = args.disp[static_cast<int64_t>(py) * width + static_cast<int64_t>(px)];
     const bool behind_here = line_w < front_here;
