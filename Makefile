@@ -1,0 +1,68 @@
+# make demo | test | bench | bench-quality | wheel | format | clean
+# Everything is made in .venv, build and dist. PYTHON names the interpreter to start from: any CPython >= 3.10.
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
+endif
+BIN := .venv/bin
+CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
+PY := c3drender python_tests benchmarks setup.py
+
+.PHONY: demo test lint core-test wheel-test python-test bench bench-quality wheel format clean
+
+demo: .venv/installed
+	$(BIN)/c3drender demo -o demo.mp4
+
+test: lint core-test python-test wheel-test
+
+lint: .venv/tools
+	$(BIN)/ruff check $(PY)
+	$(BIN)/ruff format --check $(PY)
+	$(BIN)/clang-format --dry-run -Werror $(CPP)
+
+core-test: .venv/tools
+	$(BIN)/cmake -S . -B build/core -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
+	$(BIN)/cmake --build build/core
+	$(BIN)/ctest --test-dir build/core --output-on-failure
+
+python-test: .venv/installed .venv/tools
+	$(BIN)/pytest -q
+
+# The wheel serves every Python >= 3.10 and holds the example: unpacked alone, away from the sources, it runs.
+wheel-test: wheel
+	rm -rf build/unpacked
+	$(BIN)/python -m zipfile -e dist/c3drender-*-cp310-abi3-*.whl build/unpacked
+	cd build/unpacked && test -f c3drender/example/mask.png && ../../$(BIN)/python -m c3drender info
+
+bench: .venv/installed
+	$(BIN)/c3drender bench
+
+bench-quality: .venv/installed
+	$(BIN)/python benchmarks/depth_order.py
+
+wheel: .venv/build-tools
+	rm -rf dist build/lib.*
+	$(BIN)/pip wheel -q --no-build-isolation --no-deps -w dist .
+
+format: .venv/tools
+	$(BIN)/ruff check --fix $(PY)
+	$(BIN)/ruff format $(PY)
+	$(BIN)/clang-format -i $(CPP)
+
+clean:
+	rm -rf .venv build dist c3drender.egg-info c3drender/*.so demo.mp4 demo_sheet.png
+
+.venv/build-tools: pyproject.toml
+	$(if $(PYTHON),,$(error c3drender needs Python >= 3.10; name one: make PYTHON=/path/to/python3))
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q 'pip>=25.1'
+	$(BIN)/pip install --group build
+	touch $@
+
+.venv/tools: .venv/build-tools
+	$(BIN)/pip install -q --group test
+	touch $@
+
+.venv/installed: .venv/build-tools setup.py $(CPP)
+	$(BIN)/pip install --no-build-isolation -e .
+	touch $@

@@ -1,0 +1,320 @@
+// The core below torch and Python: edge cases, properties, bad arguments, and the same bits for every thread count.
+#include <c3d/api.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <random>
+#include <vector>
+
+namespace {
+
+using Array = std::vector<float>;
+
+int num_failed = 0;
+
+#define CHECK(condition)                                                           \
+  do {                                                                             \
+    if (!(condition)) {                                                            \
+      std::fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
+      ++num_failed;                                                                \
+    }                                                                              \
+  } while (false)
+
+// One call's working memory; hands out nothing beyond `budget` bytes.
+struct Call {
+  explicit Call(int num_threads = 2, size_t budget = SIZE_MAX)
+      : left(budget), context{{allocate, this}, c3d::make_thread_executor(num_threads)} {}
+
+  static void* allocate(void* user, size_t num_bytes) {
+    Call& call = *static_cast<Call*>(user);
+    if (num_bytes > call.left) return nullptr;
+    call.left -= num_bytes;
+    call.blocks.emplace_back(std::aligned_alloc(64, (num_bytes / 64 + 1) * 64), std::free);
+    return call.blocks.back().get();
+  }
+
+  size_t left;
+  std::vector<std::unique_ptr<void, void (*)(void*)>> blocks;
+  c3d::Context context;
+};
+
+bool rejects(const c3d::Status& status, const char* part) {
+  return status.code == c3d::StatusCode::kInvalidArgument && std::strstr(status.message, part);
+}
+
+bool same_bits(const Array& a, const Array& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+}
+
+c3d::Camera make_camera(int32_t width, int32_t height, float x = 0.0f) {
+  const float focal = static_cast<float>(width);
+  return {focal, focal,  0.5f * static_cast<float>(width),     0.5f * static_cast<float>(height),
+          width, height, {1, 0, 0, -x, 0, 1, 0, 0, 0, 0, 1, 0}};
+}
+
+// splat_points over arrays that it owns.
+struct Splat {
+  Splat(Array xyz_in, Array feat_in, Array radius_in, const c3d::Camera& camera_in)
+      : xyz(std::move(xyz_in)), feat(std::move(feat_in)), radius(std::move(radius_in)), camera(camera_in) {
+    const size_t num_points = radius.size(), num_channels = num_points ? feat.size() / num_points : 2;
+    const size_t num_pixels = static_cast<size_t>(camera.width) * static_cast<size_t>(camera.height);
+    const float unwritten = std::numeric_limits<float>::quiet_NaN();
+    feat_out.assign(num_pixels * num_channels, unwritten);
+    alpha_out.assign(num_pixels, unwritten);
+    disp_out.assign(num_pixels, unwritten);
+    idx_out.assign(num_pixels * 4, -2);
+    args.xyz = xyz.data();
+    args.feat = feat.data();
+    args.radius = radius.data();
+    args.num_points = static_cast<int64_t>(num_points);
+    args.num_channels = static_cast<int32_t>(num_channels);
+    args.cameras = &camera;
+    args.num_cameras = 1;
+    args.max_points = 4;
+    args.depth_tolerance = 0.02f;
+    args.feat_out = feat_out.data();
+    args.alpha_out = alpha_out.data();
+    args.disp_out = disp_out.data();
+    args.idx_out = idx_out.data();
+  }
+  Splat(const Splat&) = delete;
+
+  c3d::Status run(int num_threads = 2, size_t budget = SIZE_MAX) const {
+    return c3d::cpu::splat_points(args, Call(num_threads, budget).context);
+  }
+
+  Array xyz, feat, radius;
+  c3d::Camera camera;
+  Array feat_out, alpha_out, disp_out;
+  std::vector<int32_t> idx_out;
+  c3d::SplatPointsArgs args{};
+};
+
+bool is_blank(const Splat& splat) {
+  bool blank = true;
+  for (const Array* out : {&splat.feat_out, &splat.alpha_out, &splat.disp_out})
+    for (const float value : *out) blank = blank && value == 0.0f;
+  for (const int32_t idx : splat.idx_out) blank = blank && idx == -1;
+  return blank;
+}
+
+void test_splat_without_visible_points() {
+  const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  Splat empty({}, {}, {}, make_camera(7, 5));
+  CHECK(empty.run().ok() && is_blank(empty));
+  Splat unusable({0, 0, -2, 0, 0, 0, 100, 0, 1, nan, 0, 1, 0, 0, infinity, 0, 0, 1}, Array(6, 1.0f),
+                 {0.5f, 0.5f, 0.5f, 0.5f, 0.5f, nan}, make_camera(7, 5));
+  CHECK(unusable.run().ok() && is_blank(unusable));
+}
+
+// At the centre of the middle pixel: q = 0 there, and the radius of 0.6 px reaches no other pixel centre.
+void test_splat_of_one_point() {
+  for (const auto compositor : {c3d::Compositor::kAlpha, c3d::Compositor::kSurface}) {
+    Splat one({0, 0, 2}, {0.25f, -3}, {0.6f * 2 / 5}, make_camera(5, 3));
+    one.args.compositor = compositor;
+    CHECK(one.run().ok());
+    for (size_t i = 0; i < one.alpha_out.size(); ++i) {
+      const float covered = i == 7 ? 1.0f : 0.0f;
+      CHECK(one.alpha_out[i] == covered && one.disp_out[i] == 0.5f * covered);
+      CHECK(one.feat_out[2 * i] == 0.25f * covered && one.feat_out[2 * i + 1] == -3.0f * covered);
+      CHECK(one.idx_out[4 * i] == (i == 7 ? 0 : -1) && one.idx_out[4 * i + 1] == -1);
+    }
+  }
+}
+
+void test_splat_threads() {
+  const int num_points = 20000;
+  std::mt19937 random(1);
+  std::uniform_real_distribution<float> uniform(-1.0f, 1.0f);
+  Array xyz, feat, radius;
+  for (int i = 0; i < num_points; ++i) {
+    const float z = i % 3 ? 2.0f + uniform(random) : 2.0f;  // a third at one depth: ties
+    xyz.insert(xyz.end(), {0.6f * z * uniform(random), 0.4f * z * uniform(random), z});
+    for (int c = 0; c < 5; ++c) feat.push_back(uniform(random));
+    radius.push_back(z * 0.012f * (1.5f + uniform(random)));
+  }
+  for (const auto compositor : {c3d::Compositor::kAlpha, c3d::Compositor::kSurface}) {
+    const auto render = [&](int num_threads) {
+      auto splat = std::make_unique<Splat>(xyz, feat, radius, make_camera(161, 93));
+      splat->args.compositor = compositor;
+      CHECK(splat->run(num_threads).ok());
+      return splat;
+    };
+    const auto expected = render(1);
+    for (const int num_threads : {2, 5}) {
+      const auto got = render(num_threads);
+      CHECK(same_bits(got->feat_out, expected->feat_out) && same_bits(got->alpha_out, expected->alpha_out));
+      CHECK(same_bits(got->disp_out, expected->disp_out) && got->idx_out == expected->idx_out);
+    }
+  }
+}
+
+void test_splat_bad_arguments() {
+  const auto status_of = [](void (*spoil)(Splat&)) {
+    Splat splat({0, 0, 2}, {1, 1}, {0.1f}, make_camera(4, 4));
+    spoil(splat);
+    return splat.run();
+  };
+  CHECK(rejects(status_of([](Splat& s) { s.args.num_points = -1; }), "splat_points: num_points"));
+  CHECK(rejects(status_of([](Splat& s) { s.args.num_channels = 257; }), "splat_points: num_channels"));
+  CHECK(rejects(status_of([](Splat& s) { s.args.max_points = 65; }), "splat_points: max_points"));
+  CHECK(rejects(status_of([](Splat& s) { s.args.xyz = nullptr; }), "splat_points: xyz"));
+  CHECK(rejects(status_of([](Splat& s) { s.args.feat_out = nullptr; }), "outputs"));
+  CHECK(rejects(status_of([](Splat& s) { s.camera.width = 0; }), "width"));
+  Splat poor({0, 0, 2}, {1, 1}, {0.1f}, make_camera(64, 64));
+  for (const size_t budget : {size_t{0}, size_t{100}, size_t{4000}})
+    CHECK(poor.run(2, budget).code == c3d::StatusCode::kOutOfMemory);
+}
+
+// integrate_flow over a field [height, width] of one step, from every pixel's centre.
+struct Trace {
+  Trace(int32_t width, int32_t height, float x, float y, int32_t num_steps, int num_threads) {
+    const size_t num_paths = static_cast<size_t>(width * height);
+    Array step_px;
+    for (size_t i = 0; i < num_paths; ++i) step_px.insert(step_px.end(), {x, y});
+    offset_px.resize(static_cast<size_t>(num_steps + 1) * num_paths * 2);
+    inside.resize(offset_px.size() / 2);
+    status = c3d::cpu::integrate_flow({step_px.data(), width, height, nullptr, width * height, num_steps,
+                                       c3d::Sampling::kBilinear, offset_px.data(), inside.data()},
+                                      Call(num_threads).context);
+  }
+  Array offset_px;
+  std::vector<uint8_t> inside;
+  c3d::Status status;
+};
+
+void test_trace() {
+  const int32_t width = 9, height = 7, num_steps = 12;
+  const Trace still(width, height, 0, 0, num_steps, 2);
+  CHECK(still.status.ok());
+  for (const float offset : still.offset_px) CHECK(offset == 0.0f);
+  for (const uint8_t inside : still.inside) CHECK(inside == 1);
+
+  const Trace drift(width, height, 1, -0.5f, num_steps, 2);
+  CHECK(drift.status.ok());
+  for (int32_t i = 0; i < width * height; ++i) {
+    const float x = static_cast<float>(i % width) + 0.5f, y = static_cast<float>(i / width) + 0.5f;
+    float steps = 0.0f;  // taken so far: the last one is the one that leaves the frame
+    for (int32_t t = 0; t <= num_steps; ++t) {
+      const size_t at = static_cast<size_t>(t * width * height + i);
+      CHECK(drift.offset_px[2 * at] == steps && drift.offset_px[2 * at + 1] == -0.5f * steps);
+      const bool inside = x + steps <= width && y - 0.5f * steps >= 0.0f;
+      CHECK(drift.inside[at] == inside);
+      if (inside) ++steps;
+    }
+  }
+  for (const int num_threads : {1, 5}) {
+    const Trace again(width, height, 1, -0.5f, num_steps, num_threads);
+    CHECK(same_bits(again.offset_px, drift.offset_px) && again.inside == drift.inside);
+  }
+
+  CHECK(rejects(Trace(width, height, 0, 0, -1, 1).status, "integrate_flow: num_steps"));
+  c3d::IntegrateFlowArgs args{};
+  args.width = args.height = 2;
+  args.num_paths = 4;
+  CHECK(rejects(c3d::cpu::integrate_flow(args, Call().context), "step_px"));
+  args.num_paths = 0;
+  CHECK(c3d::cpu::integrate_flow(args, Call().context).ok());
+}
+
+void test_blend() {
+  const size_t num_pixels = 5000;
+  std::mt19937 random(2);
+  std::uniform_real_distribution<float> uniform(0.0f, 1.0f);
+  Array feat_fwd(2 * num_pixels), feat_bwd(2 * num_pixels), alpha_fwd(num_pixels), alpha_bwd(num_pixels);
+  Array disp_fwd(num_pixels), disp_bwd(num_pixels), loop_t(num_pixels);
+  for (Array* array : {&feat_fwd, &feat_bwd, &alpha_fwd, &alpha_bwd, &disp_fwd, &disp_bwd, &loop_t})
+    for (float& value : *array) value = uniform(random);
+  alpha_fwd[0] = alpha_bwd[0] = 0.0f;
+  disp_fwd[1] = 1000.0f;  // exp(4000) would overflow
+  Array feat(2 * num_pixels), alpha(num_pixels), w_fwd(num_pixels), w_bwd(num_pixels);
+  c3d::BlendBidirectionalArgs args{feat_fwd.data(),
+                                   feat_bwd.data(),
+                                   alpha_fwd.data(),
+                                   alpha_bwd.data(),
+                                   disp_fwd.data(),
+                                   disp_bwd.data(),
+                                   loop_t.data(),
+                                   0.0f,
+                                   4.0f,
+                                   static_cast<int64_t>(num_pixels),
+                                   2,
+                                   feat.data(),
+                                   alpha.data(),
+                                   w_fwd.data(),
+                                   w_bwd.data()};
+  CHECK(c3d::cpu::blend_bidirectional(args, Call(1).context).ok());
+  CHECK(w_fwd[0] == 0.0f && w_bwd[0] == 0.0f && alpha[0] == 0.0f);
+  CHECK(w_fwd[1] == 1.0f && w_bwd[1] == 0.0f);
+  for (size_t i = 1; i < num_pixels; ++i) {
+    CHECK(std::fabs(w_fwd[i] + w_bwd[i] - 1.0f) <= 2e-7f);
+    CHECK(std::fabs(feat[2 * i] - (w_fwd[i] * feat_fwd[2 * i] + w_bwd[i] * feat_bwd[2 * i])) <= 1e-6f);
+  }
+  const Array expected = feat;
+  for (const int num_threads : {2, 5}) {
+    CHECK(c3d::cpu::blend_bidirectional(args, Call(num_threads).context).ok() && same_bits(feat, expected));
+  }
+
+  args.loop_t = nullptr;  // loop_t_all = 0: the forward side alone
+  CHECK(c3d::cpu::blend_bidirectional(args, Call().context).ok());
+  for (size_t i = 1; i < num_pixels; ++i) CHECK(std::fabs(w_fwd[i] - 1.0f) <= 1e-6f && w_bwd[i] == 0.0f);
+  args.disp_bwd = nullptr;
+  CHECK(rejects(c3d::cpu::blend_bidirectional(args, Call().context), "blend_bidirectional: rasters"));
+  args.num_channels = 0;
+  CHECK(rejects(c3d::cpu::blend_bidirectional(args, Call().context), "num_channels"));
+}
+
+// A near plane (disparity 1) covers the left half of a far one (0.5) that goes on behind it. A camera that moves by `x` sees
+// the edge shift by focal * x * (1 - 0.5) px against the far plane: to the left, and uncover as much, or to the right.
+int32_t count_holes(float camera_x, float travel, int num_threads) {
+  const int32_t width = 64, height = 9, edge = 32;
+  Array disp, disp_hidden, travel_px(static_cast<size_t>(width * height), travel);
+  for (int32_t i = 0; i < width * height; ++i) {
+    disp.push_back(i % width < edge ? 1.0f : 0.5f);
+    disp_hidden.push_back(i % width < edge ? 0.5f : 0.0f);
+  }
+  const c3d::Camera camera = make_camera(width, height, camera_x);
+  std::vector<uint8_t> holes(disp.size(), 2);
+  const c3d::FindHolesArgs args{disp.data(), disp_hidden.data(), travel_px.data(), &camera, 1, {0, 0, width, height},
+                                0.1f,        holes.data()};
+  CHECK(c3d::cpu::find_holes(args, Call(num_threads).context).ok());
+  int32_t count = 0;
+  for (int32_t i = 0; i < width * height; ++i) {
+    CHECK(holes[static_cast<size_t>(i)] <= (i % width < edge ? 1 : 0));
+    count += holes[static_cast<size_t>(i)];
+  }
+  CHECK(count % height == 0);
+  return count / height;  // columns
+}
+
+void test_holes() {
+  CHECK(count_holes(0.0f, 0.0f, 2) == 0);
+  CHECK(count_holes(-0.25f, 0.0f, 2) == 0);
+  for (const int num_threads : {1, 2, 5}) CHECK(std::abs(count_holes(0.25f, 0.0f, num_threads) - 8) <= 1);
+  CHECK(count_holes(0.0f, 3.0f, 2) == 3);
+
+  c3d::FindHolesArgs args{};
+  CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: at least one camera"));
+  const c3d::Camera camera = make_camera(4, 4);
+  args.cameras = &camera;
+  args.num_cameras = 1;
+  CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: disp"));
+}
+
+}  // namespace
+
+int main() {
+  test_splat_without_visible_points();
+  test_splat_of_one_point();
+  test_splat_threads();
+  test_splat_bad_arguments();
+  test_trace();
+  test_blend();
+  test_holes();
+  std::printf(num_failed ? "%d checks failed\n" : "all checks passed\n", num_failed);
+  return num_failed != 0;
+}
