@@ -9,7 +9,7 @@
 
 namespace c3d {
 
-enum class StatusCode { kOk, kInvalidArgument, kOutOfMemory };
+enum class StatusCode { kOk, kInvalidArgument, kOutOfMemory, kDeviceError };
 
 struct Status {
   StatusCode code = StatusCode::kOk;
@@ -31,8 +31,9 @@ struct Executor {
 };
 
 struct Context {
-  Scratch scratch;
-  Executor executor;
+  Scratch scratch;   // c3d::cuda:: device memory
+  Executor executor; // c3d::cuda:: not used
+  void* stream = nullptr;  // c3d::cuda:: the cudaStream_t that everything is queued on
 };
 
 // An Executor on std::thread that starts num_threads - 1 threads per run. num_threads < 1 means one per hardware thread.
@@ -112,5 +113,15 @@ Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
 Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
 Status find_holes(const FindHolesArgs& args, const Context& context);
 }  // namespace cpu
+
+// The same on the current CUDA device, queued on context.stream: nothing waits for the device. Arrays are device memory, but
+// for cameras, which are read before the call returns; what the scratch allocator handed out must live until the stream has
+// passed. One stream at a time may use a Context's scratch.
+namespace cuda {
+Status splat_points(const SplatPointsArgs& args, const Context& context);
+Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
+Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
+Status find_holes(const FindHolesArgs& args, const Context& context);
+}  // namespace cuda
 
 }  // namespace c3d

@@ -40,6 +40,27 @@ C3D_HD inline Disc project_disc(const Camera& camera, float x, float y, float z,
   return disc;
 }
 
+struct PixelBox {
+  int32_t x0, x1, y0, y1;  // first and last, inclusive; x1 < x0 when empty
+};
+
+// The pixels whose centres can lie inside the disc. Clamped as floats: a far centre must not overflow the conversion.
+C3D_HD inline PixelBox pixel_box(const Disc& disc, int32_t width, int32_t height) {
+  if (disc.radius_px == 0.0f) return {0, -1, 0, -1};
+  const float x0 = fmaxf(ceilf(disc.u - disc.radius_px - 0.5f), 0.0f);
+  const float y0 = fmaxf(ceilf(disc.v - disc.radius_px - 0.5f), 0.0f);
+  const float x1 = fminf(floorf(disc.u + disc.radius_px - 0.5f), static_cast<float>(width - 1));
+  const float y1 = fminf(floorf(disc.v + disc.radius_px - 0.5f), static_cast<float>(height - 1));
+  if (!(x0 <= x1 && y0 <= y1)) return {0, -1, 0, -1};
+  return {static_cast<int32_t>(x0), static_cast<int32_t>(x1), static_cast<int32_t>(y0), static_cast<int32_t>(y1)};
+}
+
+// Whether the disc is nowhere near the rectangle of pixel centres [x0, x1] x [y0, y1]. Rounding errs on the near side.
+C3D_HD inline bool misses_rectangle(float u, float v, float radius_px, float x0, float x1, float y0, float y1) {
+  const float reach = radius_px * 1.00001f;
+  return x0 - u > reach || u - x1 > reach || y0 - v > reach || v - y1 > reach;
+}
+
 // Weights of a hit at q = d^2 / radius_px^2, 0 <= q < 1. Generic over float and float vectors.
 template <typename F>
 C3D_HD inline F alpha_weight(F q) {
