@@ -35,7 +35,7 @@ def ramp(image: Image) -> torch.Tensor:
 
 
 def measure(photos: Path) -> list[dict]:
-    """One row per photo: right answers and counts for both estimates and both halves, and the seconds that the estimate took."""
+    """One row per photo: counts for both estimates and both halves, and the seconds that scenery and depth took."""
     rows = []
     for name, photo in json.loads(PAIRS.read_text())["photos"].items():
         image = read_photo(photos / photo["file"])

@@ -180,7 +180,7 @@ def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | 
     shore = _find_far_shore(cues, line)
     below_line = np.zeros_like(candidate)
     if line is not None and shore is None:
-        below_line = np.arange(height)[:, None] + 0.5 > line.rows(width)[None]
+        below_line = np.arange(height)[:, None] - 0.5 > line.rows(width)[None]
         candidate = _touching_top(candidate & ~below_line, 0.01)
     below = ~candidate
     if below.mean() > 0.02 and line is None and np.median(cues.texture[below]) < 2 * np.median(cues.texture[candidate]):
@@ -189,38 +189,52 @@ def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | 
     far_below = below_line | (_ramp(cues.texture, 0.0, 0.05) >= 1) | (np.arange(height)[:, None] > 0.85 * height)
     sky = _grab_cut(features, candidate, _shrunk(candidate, 4), far_below & ~candidate)
     sky = _fill_holes(_touching_top(sky & ~below_line, 0.01), 0.03)
-    return sky.astype(np.float32), shore or line
+    return _snap_to_edges(sky, cues.lab, inside=3, outside=4).astype(np.float32), shore or line
+
+
+def _snap_to_edges(mask: np.ndarray, lab: np.ndarray, inside: int, outside: int) -> np.ndarray:
+    """Move the border of ``mask`` to the strongest colour edge, at most so many pixels inwards or outwards.
+
+    Texture is measured in a window, which keeps the sky away from whatever rough thing stands before it.
+    """
+    seeds = np.where(_shrunk(mask, inside), 1, np.where(_grown(mask, outside), 0, 2)).astype(np.int32)
+    if not ((seeds == 1).any() and (seeds == 2).any()):
+        return mask
+    picture = np.clip((lab * (1, 1.5, 1.5) + (0, 0.5, 0.5)) * 255, 0, 255).astype(np.uint8)
+    return np.where(seeds > 0, seeds, cv2.watershed(picture, seeds.copy())) == 1
 
 
 def _find_level_line(cues: Cues, above_line: np.ndarray, percentile: float) -> HorizonLine | None:
     """The straight, nearly level line across which the colour changes most clearly, of those that run along the lower side of
-    ``above_line``; ``percentile`` of its columns may show no change."""
+    ``above_line``; ``percentile`` of its columns may show less change than its clearness says."""
     height, width = above_line.shape
     band = max(2, height // 40)
-    lab = cues.lab * (1.0, 2.0, 2.0)
-    sums = np.concatenate([np.zeros((1, width, 3)), np.cumsum(lab, axis=0)])
+    gap = band // 2
     rows = np.arange(2 * band, height - 2 * band)
     if len(rows) == 0 or width < 8:
         return None
-    gap = band // 2
-    above = (sums[rows - gap] - sums[rows - gap - band]) / band
-    below = (sums[rows + gap + band] - sums[rows + gap]) / band
-    change = np.zeros((height, width), np.float32)
-    change[rows] = np.linalg.norm(above - below, axis=-1)
-    open_above = np.zeros((height, width), np.float32)
-    open_above[rows] = above_line[rows - gap - 1]
+    lab = cues.lab * np.float32((1, 2, 2))
+    sums = np.concatenate([np.zeros((1, width, 3)), np.cumsum(lab, axis=0)])
+    above, below = sums[rows - gap] - sums[rows - gap - band], sums[rows + gap + band] - sums[rows + gap]
+    maps = np.zeros((height, width, 3), np.float32)  # change across a band, change from row to row, runs along above_line
+    maps[rows, :, 0] = np.linalg.norm(above - below, axis=-1) / band
+    maps[1:, :, 1] = np.linalg.norm(np.diff(lab, axis=0), axis=-1)
+    maps[rows, :, 2] = above_line[rows - gap - 1]
     best = HorizonLine(0, 0, 0)
     for slope in np.tan(np.radians(np.linspace(-6, 6, 25))):
         shear = np.float32([[1, 0, 0], [slope, 1, -slope * width / 2]])
-        flat = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-        straight = cv2.warpAffine(change, shear, (width, height), flags=flat)
-        seen = cv2.warpAffine(open_above, shear, (width, height), flags=flat) > 0.5
-        coverage = seen.mean(axis=1)
-        weak = np.where(seen, straight, np.nan)
-        for row in np.flatnonzero(coverage > 0.3):
-            clearness = float(np.nanpercentile(weak[row], percentile)) * float(np.sqrt(coverage[row]))
-            if clearness > best.clearness:
-                best = HorizonLine(float(row), float(slope), clearness)
+        straight = cv2.warpAffine(maps, shear, (width, height), flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR)
+        seen = straight[..., 2] > 0.5
+        count = seen.sum(axis=1)
+        weakest_first = np.sort(np.where(seen, straight[..., 0], 1e6), axis=1)
+        weak = weakest_first[np.arange(height), np.minimum(count * percentile // 100, width - 1)]
+        clearness = np.where(count > 0.3 * width, weak * np.sqrt(count / width), 0)
+        row = int(np.argmax(clearness))
+        if clearness[row] > best.clearness:
+            sharpness = np.where(seen[row], straight[..., 1], 0).mean(axis=1)
+            nearby = slice(max(row - band, 0), row + band + 1)
+            exact = nearby.start + int(np.argmax(sharpness[nearby]))
+            best = HorizonLine(float(exact), float(slope), float(clearness[row]))
     return best if best.clearness > 0.1 else None
 
 
