@@ -23,8 +23,9 @@ FAMILIES = (("water", "rapids"), ("sky",), ("smoke",))  # kinds that mix in one 
 SPEED_PX = {"water": 0.6, "rapids": 1.2, "sky": 0.3, "smoke": 0.7}  # px per frame in a picture whose longer side is 1280 px
 WORK_SIDE_PX = 320
 SURE = 0.5  # a map above this is taken for its kind
-THIN_SMOKE = 0.25  # smoke fades out: what is joined to sure smoke counts from here on
-FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid
+THIN = 0.25  # fluids fade out: what is joined to a sure part counts from here on
+FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
+SMOKE_FILLED_SHARE = 0.05  # ... and what shows between the curls of smoke drifts with them
 LEAST_SHARE = 0.002  # of the picture: a smaller part is not worth moving, unless an arrow points at it
 CLOUD_CONTRAST = 0.03  # colour difference (Lab / 100) from the surroundings that shows a cloud
 MOSTLY_CLOUDS = 0.5  # of the sky: from here on all of it drifts
@@ -84,14 +85,15 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part
 
 
 def _fluid_mask(family: tuple[str, ...], value: Array, other: Array) -> Array:
-    """Where a family's map is sure, without specks; smoke also where it thins out, and between its curls."""
-    sure = (value > SURE) & (value >= other)
-    if family != ("smoke",):
-        return _tidy(sure, FILLED_SHARE * value.size)
-    labels, count = ndimage.label(_tidy((value > THIN_SMOKE) & (value >= other), 0.05 * value.size))
+    """Where a family's map is sure, and where it thins out from there; of smoke only the main body, with its gaps."""
+    own = value >= other
+    sure = (value > SURE) & own
+    holes = SMOKE_FILLED_SHARE if family == ("smoke",) else FILLED_SHARE
+    labels, count = ndimage.label(_tidy((value > THIN) & own, holes * value.size))
     core = np.bincount(labels[sure], minlength=count + 1)
     core[0] = 0
-    return (core > 0.15 * core.max(initial=1))[labels]
+    least = 0.15 * core.max() if family == ("smoke",) else 0
+    return (core > least)[labels]
 
 
 def guess_steps(

@@ -12,11 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
+
+from .flow_grid import Grid, GridConfig, enlarge_step, lay_grid
 
 Array = NDArray[Any]
 
@@ -35,13 +36,9 @@ class SolveConfig:
     wall_open: float = 0.02  # of the soft wall's: what is left at an opening
     open_from: float = 0.55  # sine of the angle between flow and wall: below stays closed ...
     open_to: float = 0.85  # ... above is open
-    colour_edge: float = 0.12  # colour step (0..1) that halves the tie between neighbours
-    disp_edge: float = 0.15  # relative disparity step that halves it
-    edge_floor: float = 0.08
-    foreshortening: float = 0.3  # the most that a slanted surface may slow motion along its slant
-    near_far: float = 8.0  # the most that distance may scale speed, from the region's median
     evenness: float = 0.6  # 0 keeps the sheet's own speeds, 1 makes them all alike
-    fold_frames: int = 15  # displacements of this many straight steps may not fold over
+    fold_frames: int = 15  # displacements of this many straight steps may not fold over ...
+    fold_frames_contradicting: int = 60  # ... and of this many where arrows contradict each other
     fold_rounds: int = 6
     fold_stiffening: float = 4.0
     fold_margin: float = 0.25  # the least that an area may shrink to
@@ -50,28 +47,18 @@ class SolveConfig:
 
 @dataclass(frozen=True)
 class Arrow:
-    """Motion asked along a segment: ``start``, ``end`` (x, y) in pixels, ``step_px`` (x, y) pixels per frame."""
+    """Motion asked along a segment: ``start``, ``end`` (x, y) in pixels, ``step_px`` (x, y) pixels per frame.
+
+    An arrow without length is an anchor: that point holds.
+    """
 
     start: Array
     end: Array
     step_px: Array
 
-
-@dataclass(frozen=True)
-class Grid:
-    """A region on coarse cells, with one ring of padding: ``inside``, ``wall`` and ``outer_wall`` ``[h, w]`` bool, outward
-    wall normals ``normal`` ``[h, w, 2]``, ``to_px`` ``[h, w, 2, 2]`` from surface velocity to pixels, ``tie_x``/``tie_y`` the
-    strength of the bond to the right/lower neighbour. ``cell_px`` (x, y); ``origin_px`` (x, y) of cell (0, 0)'s corner."""
-
-    inside: Array
-    wall: Array
-    outer_wall: Array
-    normal: Array
-    to_px: Array
-    tie_x: Array
-    tie_y: Array
-    cell_px: tuple[float, float]
-    origin_px: tuple[float, float]
+    @property
+    def pulls(self) -> bool:
+        return bool(np.any(self.step_px != 0))
 
 
 def solve_region(
@@ -91,135 +78,23 @@ def solve_region(
     """
     config = config or SolveConfig()
     rows, cols = ndimage.find_objects(region.astype(np.uint8))[0]
-    grid, sample = _lay_grid(region, rgb, disp, rows, cols, num_cells, config)
+    grid, sample = lay_grid(region, rgb, disp, rows, cols, num_cells, GridConfig())
     guess = sample(guess_px)
     weight = sample(guess_weight)
     velocity, openness = _relax(grid, arrows, guess, weight, config)
     step_cells = np.einsum("hwij,hwj->hwi", grid.to_px, velocity)
-    step_px = _enlarge(grid, step_cells, openness, region[rows, cols], _frame_sides(region.shape, rows, cols))
+    step_px = enlarge_step(grid, step_cells, openness, region[rows, cols])
     return (rows, cols), step_px
 
 
-def _frame_sides(shape: tuple[int, ...], rows: slice, cols: slice) -> tuple[bool, bool, bool, bool]:
-    """Which sides of the box lie on the picture's frame: top, bottom, left, right."""
-    return rows.start == 0, rows.stop == shape[0], cols.start == 0, cols.stop == shape[1]
+@dataclass(frozen=True)
+class ArrowRows:
+    """What the arrows ask of the surface velocity, per row; ``pulls`` is False for an anchor's rows."""
 
-
-def _pad_mask(mask: Array, width: int, sides: tuple[bool, bool, bool, bool]) -> Array:
-    """Pad with nothing, but continue the mask beyond the picture's frame: the frame is no wall."""
-    padded = np.pad(mask, width)
-    continued = np.pad(mask, width, mode="edge")
-    top, bottom, left, right = sides
-    for on_frame, part in (
-        (top, np.s_[:width]),
-        (bottom, np.s_[-width:]),
-        (left, np.s_[:, :width]),
-        (right, np.s_[:, -width:]),
-    ):
-        if on_frame:
-            padded[part] = continued[part]
-    return padded
-
-
-def _lay_grid(
-    region: Array, rgb: Array, disp: Array, rows: slice, cols: slice, num_cells: int, config: SolveConfig
-) -> tuple[Grid, Any]:
-    mask = region[rows, cols].astype(np.float32)
-    height, width = mask.shape
-    cell = max(1.0, float(np.sqrt(mask.sum() / num_cells)))
-    size = (max(1, round(width / cell)), max(1, round(height / cell)))
-    cell_px = (width / size[0], height / size[1])
-    share = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
-    sides = _frame_sides(region.shape, rows, cols)
-
-    def sample(value: Array) -> Array:
-        """Average over the region's part of each cell; the nearest cell's value where a cell has none."""
-        part = value[rows, cols]
-        weight = mask if part.ndim == 2 else mask[..., None]
-        total = cv2.resize(np.ascontiguousarray(part * weight, dtype=np.float32), size, interpolation=cv2.INTER_AREA)
-        total = total.reshape(size[1], size[0], *value.shape[2:])
-        mean = total / np.maximum(share if part.ndim == 2 else share[..., None], 1e-6)
-        index = ndimage.distance_transform_edt(share < 1e-3, return_distances=False, return_indices=True)
-        return np.pad(mean[tuple(index)], ((1, 1), (1, 1)) + ((0, 0),) * (part.ndim - 2), mode="edge")
-
-    inside = np.pad(share >= min(0.4, 0.9 * share.max()), 1)
-    around = _pad_mask(share, 1, sides)
-    filled = _pad_mask(inside[1:-1, 1:-1], 1, sides)
-    soft = ndimage.gaussian_filter(_pad_mask(share, 4, sides), 1.2)[3:-3, 3:-3]
-    slope = np.stack([-ndimage.sobel(soft, 1), -ndimage.sobel(soft, 0)], axis=-1)
-    steepness = np.linalg.norm(slope, axis=-1)
-    normal = slope / np.maximum(steepness, 1e-6)[..., None]
-    wall = inside & ~ndimage.binary_erosion(filled, border_value=1) & (steepness > 0.2)
-    outside = ~ndimage.binary_fill_holes(filled | (around > 0.4))
-    outer_wall = wall & ndimage.binary_dilation(outside, iterations=2)
-
-    colour, disparity = sample(rgb), sample(disp)
-    tie_x, tie_y = _ties(colour, disparity, config)
-    centre = (region.shape[1] / 2, region.shape[0] / 2)
-    origin_px = (cols.start - cell_px[0], rows.start - cell_px[1])
-    to_px = _projection(disparity, inside, cell_px, origin_px, centre, float(max(region.shape)), config)
-    return Grid(inside, wall, outer_wall, normal, to_px, tie_x, tie_y, cell_px, origin_px), sample
-
-
-def _ties(colour: Array, disparity: Array, config: SolveConfig) -> tuple[Array, Array]:
-    relative = np.log(np.maximum(disparity, 1e-6))
-
-    def tie(axis: int) -> Array:
-        colour_step = np.linalg.norm(np.diff(colour, axis=axis), axis=-1) / config.colour_edge
-        disp_step = np.diff(relative, axis=axis) / config.disp_edge
-        return np.maximum(1 / (1 + colour_step**2 + disp_step**2), config.edge_floor)
-
-    return tie(1), tie(0)
-
-
-def _projection(
-    disparity: Array,
-    inside: Array,
-    cell_px: tuple[float, float],
-    origin_px: tuple[float, float],
-    centre: tuple[float, float],
-    focal: float,
-    config: SolveConfig,
-) -> Array:
-    """From velocity in the surface's tangent plane (right, down the slope) to pixels, ``[h, w, 2, 2]``, 1 at the median.
-
-    Near a point the surface is a plane ``n . P = 1``, whose disparity ``n . (x, y, 1)`` is affine in the picture. A velocity V
-    moves the picture by ``disp (Vx - x Vz, Vy - y Vz)``, in focal lengths.
-    """
-    sigma = max(1.0, 0.08 * float(np.sqrt(inside.sum())))
-    weight = np.maximum(ndimage.gaussian_filter(inside.astype(np.float64), sigma), 1e-9)
-    smooth = ndimage.gaussian_filter(disparity * inside, sigma) / weight
-    reached = weight > 1e-3
-    index = ndimage.distance_transform_edt(~reached, return_distances=False, return_indices=True)
-    smooth = smooth[tuple(index)]
-    median = max(float(np.median(smooth[inside])), 1e-9)
-    smooth = np.clip(smooth / median, 1 / config.near_far, config.near_far)
-
-    rows, cols = np.indices(smooth.shape)
-    x = (origin_px[0] + (cols + 0.5) * cell_px[0] - centre[0]) / focal
-    y = (origin_px[1] + (rows + 0.5) * cell_px[1] - centre[1]) / focal
-    grad_y = _gradient(smooth, 0) * focal / cell_px[1]
-    grad_x = _gradient(smooth, 1) * focal / cell_px[0]
-    plane = np.stack([grad_x, grad_y, smooth - x * grad_x - y * grad_y], axis=-1)
-    plane[..., 0] = np.clip(plane[..., 0], -np.hypot(plane[..., 1], plane[..., 2]), np.hypot(plane[..., 1], plane[..., 2]))
-    plane /= np.linalg.norm(plane, axis=-1, keepdims=True)
-    right = np.array([1.0, 0.0, 0.0]) - plane[..., :1] * plane
-    right /= np.linalg.norm(right, axis=-1, keepdims=True)
-    down = np.cross(plane, right)
-    view = np.zeros((*smooth.shape, 2, 3))
-    view[..., 0, 0] = view[..., 1, 1] = 1
-    view[..., 0, 2], view[..., 1, 2] = -x, -y
-    to_px = smooth[..., None, None] * view @ np.stack([right, down], axis=-1)
-    to_px[..., 1] *= np.where(to_px[..., 1, 1] < 0, -1, 1)[..., None]
-
-    u, stretch, vt = np.linalg.svd(to_px)
-    stretch[..., 1] = np.maximum(stretch[..., 1], config.foreshortening * stretch[..., 0])
-    to_px = (u * stretch[..., None, :]) @ vt
-    return to_px / np.median(stretch[inside][:, 0])
-
-
-def _gradient(value: Array, axis: int) -> Array:
-    return np.gradient(value, axis=axis) if value.shape[axis] > 1 else np.zeros_like(value)
+    rows: sparse.csr_matrix
+    values: Array
+    weight: Array
+    pulls: Array
 
 
 @dataclass(frozen=True)
@@ -229,11 +104,9 @@ class System:
     quads: sparse.csr_matrix  # 4 rows per quad: E11, E22, sqrt(2) E12, divergence
     pairs: sparse.csr_matrix
     walls: sparse.csr_matrix
-    arrows: sparse.csr_matrix
-    arrow_values: Array
+    arrows: ArrowRows
     quad_weight: Array
     pair_weight: Array
-    arrow_weight: Array
     quad_cells: Array  # [Q, 4]: indices of the quad's cells: upper left, upper right, lower left, lower right
 
 
@@ -283,8 +156,8 @@ def _assemble(grid: Grid, arrows: list[Arrow], config: SolveConfig) -> System:
     into /= np.maximum(np.linalg.norm(to_px[grid.wall], axis=(1, 2)), 1e-9)[:, None] / np.sqrt(2)
     walls = _rows(into, np.stack([2 * wall_cells, 2 * wall_cells + 1], axis=1), count)
 
-    arrow_rows, values, arrow_weight = _arrow_rows(grid, number, arrows, count, config)
-    return System(quads, pairs, walls, arrow_rows, values, quad_weight, pair_weight, arrow_weight, cells)
+    arrow_rows = _arrow_rows(grid, number, arrows, count, config)
+    return System(quads, pairs, walls, arrow_rows, quad_weight, pair_weight, cells)
 
 
 def _rows(coefficients: Array, columns: Array, count: int) -> sparse.csr_matrix:
@@ -293,12 +166,11 @@ def _rows(coefficients: Array, columns: Array, count: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((coefficients.ravel(), columns.ravel(), starts), shape=(num_rows, count))
 
 
-def _arrow_rows(
-    grid: Grid, number: Array, arrows: list[Arrow], count: int, config: SolveConfig
-) -> tuple[sparse.csr_matrix, Array, Array]:
+def _arrow_rows(grid: Grid, number: Array, arrows: list[Arrow], count: int, config: SolveConfig) -> ArrowRows:
     """Rows that ask the bilinear surface velocity along each arrow to project onto the arrow's step."""
     cell = np.array(grid.cell_px)
-    coefficients, columns, values, weights = [np.zeros((0, 8))], [np.zeros((0, 8), dtype=int)], [np.zeros(0)], [np.zeros(0)]
+    coefficients, columns = [np.zeros((0, 8))], [np.zeros((0, 8), dtype=int)]
+    values, weights, pulls = [np.zeros(0)], [np.zeros(0)], [np.zeros(0, bool)]
     for arrow in arrows:
         length = float(np.linalg.norm((arrow.end - arrow.start) / cell))
         t = np.linspace(0.0, 1.0, 2 + int(2 * length))
@@ -319,13 +191,15 @@ def _arrow_rows(
         cells, jac, share = np.maximum(cells[used], 0), jac[used], share[used]
         share /= share.sum(axis=1, keepdims=True)
         scale = np.linalg.norm(np.einsum("sc,scij->sij", share, jac), axis=(1, 2)) / np.sqrt(2)
-        rows = share[:, :, None, None] * jac / scale[:, None, None, None]
+        asked = share[:, :, None, None] * jac / scale[:, None, None, None]
         for i in (0, 1):
-            coefficients.append(np.concatenate([rows[:, :, i, 0], rows[:, :, i, 1]], axis=1))
+            coefficients.append(np.concatenate([asked[:, :, i, 0], asked[:, :, i, 1]], axis=1))
             columns.append(np.concatenate([2 * cells, 2 * cells + 1], axis=1))
             values.append(arrow.step_px[i] / scale)
             weights.append(np.full(len(scale), config.arrow / len(scale)))
-    return _rows(np.concatenate(coefficients), np.concatenate(columns), count), np.concatenate(values), np.concatenate(weights)
+            pulls.append(np.full(len(scale), arrow.pulls))
+    rows = _rows(np.concatenate(coefficients), np.concatenate(columns), count)
+    return ArrowRows(rows, np.concatenate(values), np.concatenate(weights), np.concatenate(pulls))
 
 
 def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array, config: SolveConfig) -> tuple[Array, Array]:
@@ -342,7 +216,7 @@ def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array
     guess_weight = np.repeat(config.guess * guess_weight[inside] + 1e-7, 2)
 
     soft = 1 / (config.wall_soft_share * np.sqrt(inside.sum()))
-    gentle = system.arrow_weight * config.arrow_gentle
+    gentle = system.arrows.weight * config.arrow_gentle
     wall_weight = np.where(grid.outer_wall[grid.wall], soft, config.wall_closed)
     at_rest = np.zeros_like(guess)
     velocity = _minimise(system, system.quad_weight, wall_weight, gentle, guess_weight, guess, at_rest)
@@ -350,22 +224,26 @@ def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array
     wall_weight = (1 - openness) ** 2 * config.wall_closed + openness * config.wall_open * soft
     velocity = _minimise(system, system.quad_weight, wall_weight, gentle, guess_weight, guess, at_rest)
 
-    if len(system.arrow_values):
-        rest = _even_out(grid, velocity, config)
-        rest *= _best_scale(system, rest)
-        firm = system.arrow_weight
+    pulled = bool(system.arrows.pulls.any())
+    if len(system.arrows.values):
+        rest = velocity
+        if pulled:
+            rest = _even_out(grid, velocity, config)
+            rest = rest * _best_scale(system.arrows, rest)
+        firm = system.arrows.weight
+        frames = config.fold_frames_contradicting if _contradict(arrows) else config.fold_frames
         quad_weight = system.quad_weight
         for _ in range(config.fold_rounds):
             velocity = _minimise(system, quad_weight, wall_weight, firm, guess_weight, guess, rest)
-            folds = _folding_quads(grid, system, velocity.reshape(-1, 2), config)
+            folds = _folding_quads(grid, system, velocity.reshape(-1, 2), frames, config)
             if not folds.any():
                 break
             quad_weight = quad_weight * np.where(folds, config.fold_stiffening, 1.0)[:, None]
             bent = np.repeat(_cells_of(grid, system, folds), 2)
-            firm = np.where(abs(system.arrows) @ bent > 0, firm / config.fold_stiffening, firm)
+            firm = np.where(abs(system.arrows.rows) @ bent > 0, firm / config.fold_stiffening, firm)
 
     velocity = velocity.reshape(-1, 2)
-    fastest = float(np.abs(system.arrow_values if len(system.arrow_values) else guess).max())
+    fastest = float(np.abs(system.arrows.values if pulled else guess).max())
     speed = np.linalg.norm(velocity, axis=1, keepdims=True)
     field = np.zeros((*inside.shape, 2))
     field[inside] = velocity * np.minimum(1, config.speed_cap * fastest / np.maximum(speed, 1e-9))
@@ -390,8 +268,8 @@ def _minimise(
 
     pairs = squared(system.pairs, system.pair_weight)
     matrix = squared(system.quads, quad_weight) + pairs + squared(system.walls, wall_weight)
-    matrix = matrix + squared(system.arrows, arrow_weight) + sparse.diags(guess_weight)
-    target = guess_weight * guess + system.arrows.T @ (arrow_weight * system.arrow_values)
+    matrix = matrix + squared(system.arrows.rows, arrow_weight) + sparse.diags(guess_weight)
+    target = guess_weight * guess + system.arrows.rows.T @ (arrow_weight * system.arrows.values)
     shear_weight = system.quad_weight * np.array([1.0, 1.0, 1.0, 0.0])
     target += pairs @ rest + system.quads.T @ (shear_weight.ravel() * (system.quads @ rest))
     factors = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
@@ -410,10 +288,11 @@ def _even_out(grid: Grid, velocity: Array, config: SolveConfig) -> Array:
     return (field * gain[..., None])[grid.inside].ravel()
 
 
-def _best_scale(system: System, velocity: Array) -> float:
+def _best_scale(arrows: ArrowRows, velocity: Array) -> float:
     """The factor that brings a flow closest to the arrows."""
-    met = system.arrows @ velocity
-    return float(np.sum(system.arrow_weight * met * system.arrow_values) / max(np.sum(system.arrow_weight * met * met), 1e-12))
+    met = arrows.rows @ velocity
+    weight = arrows.weight * arrows.pulls
+    return float(np.sum(weight * met * arrows.values) / max(np.sum(weight * met * met), 1e-12))
 
 
 def _openness(grid: Grid, velocity: Array, config: SolveConfig) -> Array:
@@ -433,20 +312,32 @@ def _openness(grid: Grid, velocity: Array, config: SolveConfig) -> Array:
     return (t * t * (3 - 2 * t))[grid.wall]
 
 
-def _folding_quads(grid: Grid, system: System, velocity: Array, config: SolveConfig) -> Array:
-    """Quads that ``fold_frames`` straight steps forward or backward would turn over; at the walls, where motion ends, none."""
+def _folding_quads(grid: Grid, system: System, velocity: Array, frames: int, config: SolveConfig) -> Array:
+    """Quads that ``frames`` straight steps forward or backward would turn over; at the walls, where motion ends, none."""
     step = np.einsum("cij,cj->ci", grid.to_px[grid.inside], velocity)[system.quad_cells]
     grad_x = (step[:, 1] + step[:, 3] - step[:, 0] - step[:, 2]) / (2 * grid.cell_px[0])
     grad_y = (step[:, 2] + step[:, 3] - step[:, 0] - step[:, 1]) / (2 * grid.cell_px[1])
     trace = grad_x[:, 0] + grad_y[:, 1]
     det = grad_x[:, 0] * grad_y[:, 1] - grad_x[:, 1] * grad_y[:, 0]
-    n = config.fold_frames
     at_wall = ndimage.binary_dilation(grid.wall)[grid.inside][system.quad_cells].any(axis=1)
-    folds = (1 - n * np.abs(trace) + n * n * det < config.fold_margin) & ~at_wall
+    folds = (1 - frames * np.abs(trace) + frames**2 * det < config.fold_margin) & ~at_wall
     # a fold that only its own quad may yield to moves on to the next
     around = np.zeros(grid.inside.shape, bool)
     around[grid.inside] = _cells_of(grid, system, folds)
     return ndimage.binary_dilation(around)[grid.inside][system.quad_cells].any(axis=1) if folds.any() else folds
+
+
+def _contradict(arrows: list[Arrow]) -> bool:
+    """Whether two arrows point against each other, nearer to each other than they are long on average."""
+    t = np.linspace(0, 1, 9)[:, None]
+    pulling = [arrow for arrow in arrows if arrow.pulls]
+    for index, a in enumerate(pulling):
+        for b in pulling[:index]:
+            reach = (np.linalg.norm(a.end - a.start) + np.linalg.norm(b.end - b.start)) / 2
+            gaps = (a.start + t * (a.end - a.start))[:, None] - (b.start + t * (b.end - b.start))[None]
+            if a.step_px @ b.step_px < 0 and np.linalg.norm(gaps, axis=-1).min() < reach:
+                return True
+    return False
 
 
 def _cells_of(grid: Grid, system: System, quads: Array) -> Array:
@@ -454,28 +345,3 @@ def _cells_of(grid: Grid, system: System, quads: Array) -> Array:
     cells = np.zeros(int(grid.inside.sum()), bool)
     cells[system.quad_cells[quads].ravel()] = True
     return cells
-
-
-def _enlarge(grid: Grid, step_cells: Array, openness: Array, mask: Array, sides: tuple[bool, bool, bool, bool]) -> Array:
-    """Cells to pixels: bilinear, then the part that runs into a closed wall is taken out near it (free slip)."""
-    index = ndimage.distance_transform_edt(~grid.inside, return_distances=False, return_indices=True)
-    filled = step_cells[tuple(index)]
-    size = (mask.shape[1], mask.shape[0])
-    step = cv2.resize(np.ascontiguousarray(filled[1:-1, 1:-1], dtype=np.float32), size, interpolation=cv2.INTER_LINEAR)
-
-    band = int(np.ceil(max(3.0, 1.5 * max(grid.cell_px))))
-    padded = _pad_mask(mask, band + 2, sides).astype(np.uint8)
-    # beyond the padding there is nothing to be near to
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    distance = np.minimum(distance, 2 * band)
-    smooth = cv2.GaussianBlur(distance, (0, 0), max(1.0, 0.35 * band))
-    core = np.s_[band + 2 : -band - 2, band + 2 : -band - 2]
-    normal = np.stack([-cv2.Sobel(smooth, cv2.CV_32F, 1, 0), -cv2.Sobel(smooth, cv2.CV_32F, 0, 1)], axis=-1)[core]
-    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
-
-    weight = ndimage.gaussian_filter(grid.wall.astype(float), 1.0)
-    opened = ndimage.gaussian_filter(openness, 1.0) / np.maximum(weight, 1e-3)
-    opened = cv2.resize(np.ascontiguousarray(opened[1:-1, 1:-1], dtype=np.float32), size, interpolation=cv2.INTER_LINEAR)
-    near = np.clip(1 - (distance[core] - 0.5) / band, 0, 1) * (1 - np.clip(opened, 0, 1))
-    step -= near[..., None] * (step * normal).sum(-1, keepdims=True) * normal
-    return step * mask[..., None]

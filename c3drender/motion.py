@@ -21,6 +21,7 @@ Array = NDArray[Any]
 
 LEAST_STEP_PX = 0.02  # a pixel slower than this is at rest
 LEAST_REGION_PX = 16  # smaller specks of a mask stay still
+LEAST_TOLD_SHARE = 0.005  # of the picture: what is found is named from here on
 NUM_CELLS = 4000  # unknown velocities in all regions together
 
 
@@ -78,7 +79,8 @@ def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionH
     found = MotionHints(torch.from_numpy(mask).to(image.rgb.device), hints.arrows, hints.freeze)
     if not mask.any():
         return found, "motion: found nothing that could move; give a mask or arrows"
-    names = [f"{part.kind} ({_percent(part.mask.mean())} of the picture, {part.sure:.1f} sure)" for part in parts]
+    told = [part for part in parts if part.mask.mean() >= LEAST_TOLD_SHARE] or parts
+    names = [f"{part.kind} ({_percent(part.mask.mean())} of the picture, {part.sure:.1f} sure)" for part in told]
     return found, "motion: found " + " and ".join(names)
 
 
@@ -94,17 +96,17 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     regions = [k for k in range(1, count + 1) if areas[k] >= LEAST_REGION_PX]
     arrows = _arrows(hints)
     owned = {k: [arrow for arrow in arrows if _passes(arrow, labels, k)] for k in regions}
-    unguided = [k for k in regions if not owned[k]]
+    unguided = [k for k in regions if not any(arrow.pulls for arrow in owned[k])]
     if unguided:
         horizon_y = scenery.horizon_y if scenery is not None else None
-        known = np.array([[*(arrow.start + arrow.end) / 2, *arrow.step_px] for arrow in arrows]).reshape(-1, 4)
+        known = np.array([[*(arrow.start + arrow.end) / 2, *arrow.step_px] for arrow in arrows if arrow.pulls]).reshape(-1, 4)
         guess = guess_steps(rgb, disp, np.isin(labels, unguided), maps, horizon_y, known)
     else:
         guess = Guess(np.zeros((*moving.shape, 2), np.float32), np.zeros(moving.shape, np.float32))
     roots = np.sqrt(areas[regions])
     step = np.zeros((*moving.shape, 2), np.float32)
     for k, root in zip(regions, roots, strict=True):
-        trust = guess.weight if not owned[k] else np.zeros_like(guess.weight)
+        trust = guess.weight if k in unguided else np.zeros_like(guess.weight)
         num_cells = max(16, int(NUM_CELLS * root / roots.sum()))
         box, part = solve_region(labels == k, rgb, disp, owned[k], guess.step_px, trust, num_cells)
         step[box] += part
