@@ -1,7 +1,7 @@
 """Camera paths: where the virtual camera is in each frame of the loop.
 
-A path is scaled to the scene's own disparities, so that ``amplitude=1`` gives the same apparent parallax on every photo: at the
-ends of the path the nearest and the farthest content have shifted against each other by `PARALLAX` of the longer side.
+A path is scaled to the scene's own disparities, so that ``amplitude=1`` gives the same apparent parallax on every photo: at
+the ends of the path the nearest and the farthest content have shifted against each other by `PARALLAX` of the longer side.
 """
 
 from __future__ import annotations
@@ -100,15 +100,14 @@ def make_camera_path(
 ) -> CameraPath:
     """The poses of ``preset`` for ``num_frames`` frames that are one period of the loop.
 
-    ``circle swing zoom dolly rise orbit still`` close on themselves: frame ``num_frames`` would equal frame 0. The camera keeps
-    the focus (``disp_focus``, 1/z) in place. ``paper-up-down paper-zoom-in paper-side paper-circle`` are the released demo's.
+    ``circle swing zoom dolly rise orbit still`` close on themselves: frame ``num_frames`` would equal frame 0. The camera
+    keeps the focus (``disp_focus``, 1/z) in place. ``paper-up-down paper-zoom-in paper-side paper-circle`` are the released
+    demo's.
 
-    Raises ValueError for an unknown preset, ``num_frames`` < 1, or an amplitude that is negative or not finite.
+    Raises ValueError for an unknown preset or ``num_frames`` < 1.
     """
     if num_frames < 1:
         raise ValueError(f"frames: expected >= 1, got {num_frames}")
-    if not (math.isfinite(amplitude) and amplitude >= 0):
-        raise ValueError(f"amplitude: expected a finite number >= 0, got {amplitude}")
     check_preset(preset)
     if preset in PAPER_PRESETS:
         last = num_frames if preset == "paper-circle" else max(num_frames - 1, 1)

@@ -16,9 +16,12 @@ from . import ops
 from .data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
 
 MAX_STRETCH = 1.5  # px between neighbours, in any view, up to which a splat surface has no gap and they are one surface
-FLUID_SMOOTHING_PX = 16.0  # standard deviation; a fluid is level or falls evenly, its depth has no edges of its own
+FLUID_SMOOTHING_PX = 16.0  # standard deviation
+SHORE_PX = 8.0  # over which a fluid's depth is bent to meet its shore
+MAX_SHORE_TEARS = 6.0  # a higher step between a fluid and what lies beside it is a depth edge
 SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
 MAX_LAYERS = 8
+MAX_INFLOW = 0.08  # of the longer side
 SPLAT_REACH_PX = 2  # how far beyond a revealed pixel's centre a splat still reads
 MIN_HOLE_PX = 16
 
@@ -26,13 +29,13 @@ MIN_HOLE_PX = 16
 @dataclass(frozen=True)
 class LayerConfig:
     """``views``: the poses that may look at the layers. ``parallax_px``: pixels by which they shift content against each other
-    per unit of disparity. ``margin_px``: how far they look beyond the photo's border. ``drift_steps``: frames of motion whose
-    displacement may uncover something."""
+    per unit of disparity. ``margin_px``: how far they look beyond the photo's border. ``loop_steps``: frames of motion in one
+    loop."""
 
     views: CameraPath
     parallax_px: float
     margin_px: int
-    drift_steps: float
+    loop_steps: int
 
 
 def sharpen_depth_edges(disp: np.ndarray, min_jump: float) -> np.ndarray:
@@ -66,9 +69,9 @@ def continue_behind(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Continue the farther side of every tear behind the nearer side, pixel ring by pixel ring.
 
-    Returns ``(disp_hidden [H, W], source [H, W])``: the disparity of the surface behind (0 where none) and the flat index of the
-    pixel beyond the tear that it continues (-1 where none). Only pixels in ``where`` are considered. A fluid is one surface:
-    between two ``moving`` pixels nothing tears.
+    Returns ``(disp_hidden [H, W], source [H, W])``: the disparity of the surface behind (0 where none) and the flat index of
+    the pixel beyond the tear that it continues (-1 where none). Only pixels in ``where`` are considered. A fluid is one
+    surface: between two ``moving`` pixels nothing tears.
     """
     height, width = disp.shape
     own = np.arange(height * width, dtype=np.int32).reshape(height, width)
@@ -106,13 +109,35 @@ def continue_behind(
     return hidden, source
 
 
-def _smooth_inside(values: np.ndarray, inside: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian mean of ``values`` over the pixels ``inside``; unchanged elsewhere."""
-    weight = inside.astype(np.float32)
-    total = cv2.GaussianBlur(weight, (0, 0), sigma)
-    mean = cv2.GaussianBlur(values * (weight if values.ndim == 2 else weight[..., None]), (0, 0), sigma)
-    mean = mean / np.maximum(total if values.ndim == 2 else total[..., None], 1e-6)
-    return np.where(inside if values.ndim == 2 else inside[..., None], mean, values)
+def smooth_fluid_depth(disp: np.ndarray, moving: np.ndarray, tear_disp: float) -> np.ndarray:
+    """Make the fluid's disparity smooth: it is level or falls evenly and has no edges of its own.
+
+    Where the still surface beside it lies within a few tears of it, they belong together (water and its shore): the fluid then
+    meets that surface without a step. A wider jump is a real edge and stays.
+    """
+    if not moving.any():
+        return disp
+    smooth = _mean_over(disp, moving, FLUID_SMOOTHING_PX)
+    shore = (cv2.dilate(moving.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~moving
+    step = disp - smooth
+    meets = shore & (np.abs(step) < MAX_SHORE_TEARS * tear_disp)
+    distance = cv2.distanceTransform(moving.astype(np.uint8), cv2.DIST_L2, 5)
+    correction = _mean_over(step, meets, SHORE_PX / 2) * np.exp(-((distance / SHORE_PX) ** 2))
+    return np.where(moving, smooth + correction, disp).astype(np.float32)
+
+
+def _mean_over(values: np.ndarray, where: np.ndarray, sigma_px: float) -> np.ndarray:
+    """Gaussian mean of ``values [H, W]`` over the pixels ``where``, at every pixel; 0 far from any of them."""
+    weight = where.astype(np.float32)
+    total = cv2.GaussianBlur(weight, (0, 0), sigma_px)
+    return cv2.GaussianBlur(values * weight, (0, 0), sigma_px) / np.maximum(total, 1e-6)
+
+
+def _inflow_px(flow: FlowField, loop_steps: int) -> int:
+    """How far (px) the fluid at the photo's border drifts in one loop."""
+    speed = (flow.step_px.norm(dim=-1) * flow.moving).cpu()
+    fastest = max(float(edge.max()) for edge in (speed[0], speed[-1], speed[:, 0], speed[:, -1]))
+    return min(int(np.ceil(fastest * loop_steps)), int(MAX_INFLOW * max(speed.shape)), min(speed.shape) - 1)
 
 
 def _fill_colour(rgb: np.ndarray, hole: np.ndarray, source: np.ndarray) -> np.ndarray:
@@ -130,15 +155,19 @@ def _fill_colour(rgb: np.ndarray, hole: np.ndarray, source: np.ndarray) -> np.nd
 
 
 def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera, config: LayerConfig) -> Layers:
-    """Split the photo into layers and fill what ``config.views`` can uncover. ``camera``: the photo's intrinsics."""
-    margin = config.margin_px
+    """Split the photo into layers and fill what ``config.views`` can uncover. ``camera``: the photo's intrinsics.
+
+    Where a fluid crosses the photo's border, the canvas is as much wider as the fluid drifts in a loop: what leaves on one side
+    has to come from beyond the other. The static margin is no wider than the views look.
+    """
+    margin = max(config.margin_px, _inflow_px(flow, config.loop_steps))
     tear_disp = (MAX_STRETCH - 1.0) / max(config.parallax_px, 1e-6)
 
     def pad(values: np.ndarray) -> np.ndarray:
         return cv2.copyMakeBorder(values, margin, margin, margin, margin, cv2.BORDER_REFLECT_101)
 
     disp = sharpen_depth_edges(1.0 / depth.z_cam.cpu().numpy(), 2.0 * tear_disp)
-    disp = _smooth_inside(disp, flow.moving.cpu().numpy(), FLUID_SMOOTHING_PX)
+    disp = smooth_fluid_depth(disp, flow.moving.cpu().numpy(), tear_disp)
     disp, rgb = pad(disp), pad(image.rgb.cpu().numpy())
     step_px, moving = pad(flow.step_px.cpu().numpy()), pad(flow.moving.cpu().numpy().astype(np.uint8)) > 0
     height, width = disp.shape
@@ -147,14 +176,17 @@ def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera,
     views = camera.padded(margin).with_pose(config.views.world_to_cam)
     frame_px = (margin, margin, width - margin, height - margin)
 
-    layers = [(rgb, np.ones(disp.shape, bool), disp, seen, step_px, moving)]
+    outer = margin - config.margin_px
+    shown = np.zeros(disp.shape, bool)
+    shown[outer : height - outer, outer : width - outer] = True
+    layers = [(rgb, shown | moving, disp, seen, step_px, moving)]
     reach_px = int(np.ceil(config.parallax_px * (disp.max() - disp.min()))) + SPLAT_REACH_PX
-    where = np.ones(disp.shape, bool)
+    where = shown
     while len(layers) < MAX_LAYERS:
         hidden, source = continue_behind(disp, moving, where, tear_disp, reach_px)
         at_tear = np.zeros(disp.shape, bool)
         at_tear.reshape(-1)[np.unique(source[source >= 0])] = True
-        drift = np.minimum(np.linalg.norm(step_px, axis=-1) * config.drift_steps, reach_px)
+        drift = np.minimum(np.linalg.norm(step_px, axis=-1) * config.loop_steps / 2, reach_px)
         travel_px = np.where(at_tear & moving, drift, 0).astype(np.float32)
         hole = ops.find_holes(*map(torch.from_numpy, (disp, hidden, travel_px)), views, frame_px, tear_disp=tear_disp).numpy()
         hole = cv2.dilate(hole.astype(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)) > 0
@@ -163,7 +195,7 @@ def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera,
             break
         rgb = _fill_colour(rgb, hole, source)
         # The visible side keeps its depth; the continued side meets it without a step.
-        hidden = _smooth_inside(hidden, source >= 0, 2.0)
+        hidden = np.where(source >= 0, _mean_over(hidden, source >= 0, 2.0), hidden)
         disp = np.where(hole, np.minimum(hidden, disp - tear_disp), disp)
         flat = source[hole]
         step_px, moving = step_px.copy(), moving.copy()

@@ -21,6 +21,7 @@ from . import depth as depths
 from . import files, layers, motion, render, resize, scenery, video
 from .annotations import read_hints
 from .data import Camera, CameraPath, DepthMap, FlowField, Frame, Image, MotionHints, Scene, Scenery, to_device
+from .device import pick_device
 
 DEFAULT_FRAMES = 60
 DEPTH_METHODS = ("auto", "builtin")
@@ -67,13 +68,13 @@ def _find_depth(inputs: _Inputs, shown: Scenery, device: torch.device) -> tuple[
     return depths.depth_from_disparity(inputs.depth), "depth: yours, near is bright"
 
 
-def _pick_device(device: str | torch.device) -> torch.device:
-    if str(device) == "auto":
-        return torch.device("cpu")
-    try:
-        return torch.device(device)
-    except RuntimeError:
-        raise ValueError(f"device: expected auto or cpu, got {device!r}") from None
+def _check_camera(camera: str | CameraPath | None, amplitude: float) -> None:
+    if isinstance(camera, str):
+        cameras.check_preset(camera)
+    elif not (camera is None or isinstance(camera, CameraPath)):
+        raise TypeError(f"camera: expected the name of a preset or a CameraPath, got {type(camera).__name__}")
+    if isinstance(amplitude, bool) or not isinstance(amplitude, (int, float)) or not isfinite(amplitude) or amplitude < 0:
+        raise ValueError(f"amplitude: expected a finite number >= 0, got {amplitude!r}")
 
 
 def _check_motion(frames: int, speed: float) -> None:
@@ -116,7 +117,7 @@ def prepare(
 ) -> Scene:
     """Everything that comes before the first frame: depth, flow, layers, filled holes.
 
-    ``photo``: path, PIL image, array or tensor (`files.read_photo`). ``mask``: picture or bool array, white moves; None: found.
+    ``photo``: path, PIL image, array or tensor (`files.read_photo`). ``mask``: picture or array, white moves; None: found.
     ``hints``: arrows ``((x0, y0), (x1, y1))`` in pixels, each as long as 50 frames of motion, or a JSON or labelme file
     (`annotations.read_hints`). ``flow``: dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo``. ``depth``: ``"auto"``,
     ``"builtin"``, a model of transformers, or a depth map (`files.read_depth`). ``size``: the longer side in pixels.
@@ -126,8 +127,8 @@ def prepare(
 
     Raises ValueError, TypeError or OSError with one line that names the argument.
     """
-    _check_motion(1, 1.0)
-    target_device = _pick_device(device)
+    _check_camera(camera, amplitude)
+    target_device = pick_device(device)
     torch.manual_seed(seed)
     steps = tqdm(total=4, desc="prepare", unit="stage", disable=not progress, leave=False)
     inputs = _read_inputs(photo, mask, hints, flow, depth, size)
@@ -172,7 +173,7 @@ def _build_scene(
         views=views,
         parallax_px=cameras.parallax_px(lens, views, nearest, farthest),
         margin_px=min(ceil(max(reach)) + MARGIN_SPARE_PX, min(height, width) - 1),
-        drift_steps=DEFAULT_FRAMES / 2,
+        loop_steps=DEFAULT_FRAMES,
     )
     return Scene(lens, layers.build_layers(image, depth, flow, lens, config), **scale, notes=notes)
 
@@ -191,6 +192,7 @@ def render_frames(
     ``speed``: larger is faster. Yields `Frame`; ``frame.rgb_u8`` is uint8 ``[H, W, 3]``.
     """
     _check_motion(frames, speed)
+    _check_camera(camera, amplitude)
     path = camera_path(scene, camera, frames, amplitude)
     return render.render_path(render.animate(scene, frames, speed), path)
 
@@ -220,8 +222,7 @@ def render_cinemagraph(
     """
     target = video.check_output(out, fps)
     _check_motion(frames, speed)
-    if not isinstance(camera, CameraPath):
-        cameras.check_preset(camera)
+    _check_camera(camera, amplitude)
     scene = prepare(
         photo,
         mask=mask,

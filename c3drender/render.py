@@ -20,7 +20,8 @@ SPLAT_RADIUS_PX = 1.5
 DEPTH_TOLERANCE = 0.02
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 UNCOVERED_ALPHA = 1e-3
-FADE = 1 / 120  # of the longer side: the width over which a fluid's motion fades in from its border
+FADE = 1 / 100  # of the longer side: the width over which a fluid's motion fades in from its border
+LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
 MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
 BED_DEPTH = 1.03  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
 BED_SAMPLES = 20  # moments of the loop at which gaps in the fluid are looked for
@@ -28,10 +29,14 @@ BED_SAMPLES = 20  # moments of the loop at which gaps in the fluid are looked fo
 
 @dataclass(frozen=True)
 class Animation:
-    """A scene ready to render as a loop of ``num_frames``: ``still`` and ``fluid`` points; for each fluid point its canvas
-    position ``start_px [M, 2]``, the indices ``right``, ``below`` ``[M]`` of the fluid points next to it (its own where there is
-    none) and its drifts ``forward_px``, ``backward_px`` ``[num_frames+1, M, 2]``; ``surface [1, 6, H, W]``: of the canvas' fluid
-    surface the disparity, where it exists, how freely it moves (0 at its border .. 1), and its colour at rest."""
+    """A scene ready to render as a loop of ``num_frames``.
+
+    ``still`` and ``fluid`` points have four channels: colour, and the confidence with which they speak for their pixel when
+    the two sides are blended. For each fluid point: its canvas position ``start_px [M, 2]``; ``right``, ``below`` ``[M]``, the
+    indices of the fluid points next to it (its own where there is none); its drifts ``forward_px``, ``backward_px``
+    ``[num_frames+1, M, 2]``. ``surface [1, 6, H, W]``: of the canvas' fluid surface the disparity, where it exists, how freely
+    it moves (0 at its border .. 1), and its colour at rest.
+    """
 
     camera: Camera
     canvas: Camera
@@ -77,7 +82,7 @@ def _fade_in(exists: Tensor, width_px: float) -> Tensor:
 
 
 def _neighbour(where: Tensor, dy: int, dx: int) -> Tensor:
-    """For each True of ``where [L, H, W]``, in order, the rank of its neighbour at (x+dx, y+dy), or its own where that is False."""
+    """For each True of ``where [L, H, W]``, in order, the rank of the one at (x+dx, y+dy), or its own where that is False."""
     rank = torch.full(where.shape, -1, dtype=torch.int64, device=where.device)
     own = torch.arange(int(where.sum()), device=where.device)
     rank[where] = own
@@ -129,9 +134,10 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
 
     colour = _presharpened(layers.rgb)
 
-    def cloud(where: Tensor, depth_scale: float = 1.0) -> PointCloud:
+    def cloud(where: Tensor, confidence: Tensor, depth_scale: float = 1.0) -> PointCloud:
         z_cam = layers.z_cam[where] * depth_scale
-        return PointCloud(_unproject(canvas, xy_px[where], z_cam), colour[where], SPLAT_RADIUS_PX * z_cam / canvas.fx)
+        feat = torch.cat([colour[where], confidence.expand(where.shape)[where][:, None]], dim=1)
+        return PointCloud(_unproject(canvas, xy_px[where], z_cam), feat, SPLAT_RADIUS_PX * z_cam / canvas.fx)
 
     # Behind a fluid the same fluid would only be drawn twice: a pixel moves in the nearest of its layers that does.
     moves = exists & layers.moving & ((exists & layers.moving).cumsum(dim=0) == 1)
@@ -148,14 +154,15 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
     step = (step * speed).contiguous()
     forward_px = ops.integrate_flow(step, num_frames, start_px=start_px).offset_px
     backward_px = ops.integrate_flow(-step, num_frames, start_px=start_px).offset_px
-    still = cloud(exists & ~layers.moving)
+    still = cloud(exists & ~layers.moving, freedom.new_ones(()))
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
-    bed = cloud(moves & _bare(start_px, (forward_px, backward_px), any_fluid), BED_DEPTH)
+    bare = _bare(start_px, (forward_px, backward_px), any_fluid)
+    bed = cloud(moves & bare, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH)
     return Animation(
         camera=scene.camera,
         canvas=canvas,
         still=_joined(still, bed),
-        fluid=cloud(moves),
+        fluid=cloud(moves, freedom.clamp_min(LEAST_CONFIDENCE)),
         start_px=start_px,
         right=_neighbour(moves, 0, 1),
         below=_neighbour(moves, 1, 0),
@@ -170,9 +177,9 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
 def _displaced(animation: Animation, offset_px: Tensor) -> PointCloud:
     """The fluid points after drifting by ``offset_px [M, 2]``.
 
-    A point takes its depth from the fluid surface where it arrives; one that arrives where no fluid is gets radius 0: it is not
-    drawn. Near the fluid's border it takes the resting colour too, so that the motion fades in instead of being cut off. Where
-    the flow pulls neighbours apart the discs widen.
+    A point takes its depth from the fluid surface where it arrives; one that arrives where no fluid is gets radius 0: it is
+    not drawn. Near the fluid's border it takes the resting colour too, so that the motion fades in instead of being cut off.
+    Where the flow pulls neighbours apart the discs widen, and speak with less confidence.
     """
     canvas = animation.canvas
     xy_px = animation.start_px + offset_px
@@ -184,11 +191,14 @@ def _displaced(animation: Animation, offset_px: Tensor) -> PointCloud:
     to_below = offset_px[animation.below] - offset_px
     to_right[:, 0] += 1.0
     to_below[:, 1] += 1.0
-    stretch = torch.maximum(to_right.norm(dim=1), to_below.norm(dim=1)).clamp(1.0, MAX_FLUID_STRETCH)
+    stretch = torch.maximum(to_right.norm(dim=1), to_below.norm(dim=1)).clamp_min(1.0)
     z_cam = 1.0 / disp.clamp_min(1e-6)
     drawn = ((xy_px >= 0) & (xy_px <= size)).all(dim=1) & (exists > 0.75)
-    radius = torch.where(drawn, SPLAT_RADIUS_PX / canvas.fx * stretch * z_cam, torch.zeros_like(z_cam))
-    return PointCloud(_unproject(canvas, xy_px, z_cam), torch.lerp(resting, animation.fluid.feat, freedom), radius)
+    radius_px = SPLAT_RADIUS_PX * stretch.clamp_max(MAX_FLUID_STRETCH)
+    radius = torch.where(drawn, radius_px * z_cam / canvas.fx, torch.zeros_like(z_cam))
+    colour = torch.lerp(resting, animation.fluid.feat[:, :3], freedom)
+    confidence = animation.fluid.feat[:, 3] / (stretch * stretch)
+    return PointCloud(_unproject(canvas, xy_px, z_cam), torch.cat([colour, confidence[:, None]], dim=1), radius)
 
 
 def _splat_side(animation: Animation, offset_px: Tensor, view: Camera) -> Raster:
@@ -201,6 +211,10 @@ def _splat_side(animation: Animation, offset_px: Tensor, view: Camera) -> Raster
         compositor="surface",
         depth_tolerance=DEPTH_TOLERANCE,
     )
+
+
+def _colour(side: Raster) -> Tensor:
+    return side.feat[..., :3] / side.alpha.clamp_min(UNCOVERED_ALPHA)[..., None]
 
 
 def _fill_uncovered(rgb: Tensor, uncovered: Tensor) -> Tensor:
@@ -223,14 +237,14 @@ def render_frame(animation: Animation, world_to_cam: Tensor, frame: int) -> Fram
     view = animation.camera.with_pose(world_to_cam)
     forward = _splat_side(animation, animation.forward_px[n], view)
     if n == 0 or len(animation.fluid) == 0:
-        rgb, alpha = forward.feat, forward.alpha
+        rgb, covered = _colour(forward), forward.alpha
     else:
         backward = _splat_side(animation, animation.backward_px[animation.num_frames - n], view)
-        blend = ops.blend_bidirectional(forward, backward, n / animation.num_frames, sharpness=animation.sharpness)
-        rgb, alpha = blend.feat, blend.alpha
-    uncovered = alpha < UNCOVERED_ALPHA
-    rgb = _fill_uncovered(rgb / alpha.clamp_min(UNCOVERED_ALPHA)[..., None], uncovered)
-    return Frame((rgb.clamp(0, 1) * 255 + 0.5).to(torch.uint8), uncovered)
+        sides = (Raster(_colour(side), side.feat[..., 3].contiguous(), side.disp) for side in (forward, backward))
+        rgb = ops.blend_bidirectional(*sides, n / animation.num_frames, sharpness=animation.sharpness).feat
+        covered = torch.maximum(forward.alpha, backward.alpha)
+    uncovered = covered < UNCOVERED_ALPHA
+    return Frame((_fill_uncovered(rgb, uncovered).clamp(0, 1) * 255 + 0.5).to(torch.uint8), uncovered)
 
 
 def render_path(animation: Animation, path: CameraPath) -> Iterator[Frame]:
