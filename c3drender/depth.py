@@ -1,4 +1,4 @@
-"""Depth from one photo: a learned model where one is at hand, the built-in estimate else, and the way from either to `DepthMap`."""
+"""Depth from one photo: by a learned model where one is at hand, else by the built-in estimate."""
 
 from __future__ import annotations
 
@@ -47,8 +47,10 @@ def estimate_depth(
 
 
 def depth_from_disparity(rel: Tensor) -> DepthMap:
-    """Depth from relative disparity ``[H, W]`` (near is large, any range): ``z = 1 / (FAR_DISP + (1 - FAR_DISP) rel)``, ``rel``
-    scaled to 0..1. A constant map gives constant depth."""
+    """Depth from relative disparity ``[H, W]``, near is large, any range.
+
+    It is scaled to 0..1 (a constant map to 0); then ``z = 1 / (FAR_DISP + (1 - FAR_DISP) rel)``.
+    """
     rel = _checked_map("depth_from_disparity", "rel", rel)
     low, high = rel.min(), rel.max()
     share = (rel - low) / (high - low) if high > low else torch.zeros_like(rel)
@@ -76,13 +78,7 @@ def _checked_map(owner: str, name: str, value: Tensor) -> Tensor:
 
 
 def _builtin_depth(image: Image, scenery: Scenery) -> DepthMap:
-    rel = estimate_disparity(
-        image.rgb.detach().cpu().numpy(),
-        scenery.sky.cpu().numpy(),
-        torch.maximum(scenery.water, scenery.rapids).cpu().numpy(),
-        scenery.smoke.cpu().numpy(),
-        scenery.horizon_y,
-    )
+    rel = estimate_disparity(image.rgb.detach().cpu().numpy(), scenery)
     return depth_from_disparity(torch.from_numpy(rel).to(image.rgb.device))
 
 
