@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
+from torch.nn import functional
 
 from .data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Scenery
 from .flow_guess import KINDS, Guess, find_parts, guess_steps
@@ -20,6 +22,7 @@ from .flow_solve import Arrow, solve_region
 Array = NDArray[Any]
 
 LEAST_STEP_PX = 0.02  # a pixel slower than this is at rest
+FRAME_GAP_PX = 3
 LEAST_REGION_PX = 16  # smaller specks of a mask stay still
 LEAST_TOLD_SHARE = 0.005  # of the picture: what is found is named from here on
 NUM_CELLS = 4000  # unknown velocities in all regions together
@@ -40,15 +43,27 @@ def find_flow(
             raise TypeError(f"find_flow: step_px must be a torch.Tensor, got {type(step_px).__name__}")
         if tuple(step_px.shape) != (height, width, 2):
             raise ValueError(f"find_flow: step_px must be [{height}, {width}, 2], got {list(step_px.shape)}")
+        bad = int((~torch.isfinite(step_px)).sum())
+        if bad:
+            raise ValueError(f"find_flow: step_px must be finite, got {bad} NaN or infinite of {step_px.numel()}")
         allowed = _allowed(hints, image.size)
         flow = _field(step_px.detach().cpu().numpy() * allowed[..., None], step_px.device)
         return flow, f"motion: your own flow moves {_percent(flow.moving.float().mean())} of the picture"
     if hints.mask is not None:
-        flow, guessed = _solve(image, depth, hints, scenery)
+        flow, guessed = _solve(image, depth, replace(hints, mask=_reach_frame(hints.mask)), scenery)
         return flow, "motion: your mask, " + guessed
     found, note = guess_motion(image, depth, scenery, hints)
     flow, guessed = _solve(image, depth, found, scenery)
     return flow, f"{note}; {guessed}" if found.mask.any() else note
+
+
+def _reach_frame(mask: Tensor) -> Tensor:
+    """A mask drawn to within `FRAME_GAP_PX` of the picture's frame is meant to reach it: a still rim would dam the flow."""
+    gap = FRAME_GAP_PX
+    if min(mask.shape) <= 2 * gap:
+        return mask
+    inner = mask[gap:-gap, gap:-gap][None, None].to(torch.float32)
+    return mask | (functional.pad(inner, (gap,) * 4, mode="replicate")[0, 0] > 0)
 
 
 def flow_from_hints(image: Image, depth: DepthMap, hints: MotionHints) -> FlowField:
