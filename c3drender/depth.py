@@ -27,6 +27,8 @@ def estimate_depth(
     ``transformers``: a directory, or an id, which is downloaded where the cache does not hold it. ``device``: where a
     learned model runs. The result lies on the image's device.
     """
+    if not isinstance(method, str):
+        raise TypeError(f"estimate_depth: method must be auto, builtin or a depth model, got {type(method).__name__}")
     if scenery.sky.shape != image.rgb.shape[:2]:
         raise ValueError(
             f"estimate_depth: scenery must be of the image's size {list(image.size)}, got {list(scenery.sky.shape)}"
@@ -37,11 +39,11 @@ def estimate_depth(
         return _learned_depth(image, _load_model(method, device, local_files_only=False)), f"depth: model {method}"
     if importlib.util.find_spec("transformers") is None:
         return _builtin_depth(image, scenery), "depth: built-in estimate (for a learned one: pip install c3drender[models])"
-    for name in KNOWN_MODELS:
+    for name in filter(_is_cached, KNOWN_MODELS):
         try:
             model = _load_model(name, device, local_files_only=True)
         except ValueError:
-            continue
+            continue  # the cache holds a part of it
         return _learned_depth(image, model), f"depth: model {name}"
     return _builtin_depth(image, scenery), f"depth: built-in estimate (no cached model; depth={KNOWN_MODELS[0]!r} fetches one)"
 
@@ -80,6 +82,12 @@ def _checked_map(owner: str, name: str, value: Tensor) -> Tensor:
 def _builtin_depth(image: Image, scenery: Scenery) -> DepthMap:
     rel = estimate_disparity(image.rgb.detach().cpu().numpy(), scenery)
     return depth_from_disparity(torch.from_numpy(rel).to(image.rgb.device))
+
+
+def _is_cached(name: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
 
 
 def _load_model(name: str, device: torch.device | str, *, local_files_only: bool) -> tuple[Any, Any]:

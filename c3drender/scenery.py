@@ -163,7 +163,15 @@ def _find_smoke(cues: Cues) -> np.ndarray:
     if backdrop.mean() < 0.35 or (cues.light > 0.2).mean() < 0.01:
         return np.zeros_like(cues.light)
     dark = float(np.median(cues.light[backdrop]))
-    return _ramp(cues.light, dark + 0.04, dark + 0.16)
+    glow = _ramp(cues.light, dark + 0.04, dark + 0.16)
+    # Smoke curls: a lit patch of the backdrop has no such texture. Between its curls hang veils.
+    curls = [part for part in _components(glow > 0.2, 0.002) if np.median(cues.texture[part]) > 0.015]
+    if not curls:
+        return np.zeros_like(glow)
+    body = np.any(curls, axis=0)
+    reach = len(glow) // 25 + 1
+    veils = _shrunk(_grown(body, reach), reach)
+    return np.maximum(glow * _grown(body, 2), 0.6 * veils)
 
 
 def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | None]:
@@ -189,7 +197,7 @@ def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | 
     far_below = below_line | (_ramp(cues.texture, 0.0, 0.05) >= 1) | (np.arange(height)[:, None] > 0.85 * height)
     sky = _grab_cut(features, candidate, _shrunk(candidate, 4), far_below & ~candidate)
     sky = _fill_holes(_touching_top(sky & ~below_line, 0.01), 0.03)
-    return _snap_to_edges(sky, cues.lab, inside=3, outside=4).astype(np.float32), shore or line
+    return _snap_to_edges(sky, cues.lab, inside=3, outside=6).astype(np.float32), shore or line
 
 
 def _snap_to_edges(mask: np.ndarray, lab: np.ndarray, inside: int, outside: int) -> np.ndarray:
@@ -201,7 +209,8 @@ def _snap_to_edges(mask: np.ndarray, lab: np.ndarray, inside: int, outside: int)
     if not ((seeds == 1).any() and (seeds == 2).any()):
         return mask
     picture = np.clip((lab * (1, 1.5, 1.5) + (0, 0.5, 0.5)) * 255, 0, 255).astype(np.uint8)
-    return np.where(seeds > 0, seeds, cv2.watershed(picture, seeds.copy())) == 1
+    grown = cv2.watershed(picture, seeds.copy())
+    return np.where(seeds > 0, seeds == 1, np.where(grown > 0, grown == 1, mask))
 
 
 def _find_level_line(cues: Cues, above_line: np.ndarray, percentile: float) -> HorizonLine | None:
@@ -283,7 +292,7 @@ def _find_water(cues: Cues, sky: np.ndarray, rapids: np.ndarray, smoke: np.ndarr
         if line is not None:
             seeds = _like_the_water_at(line, seeds, cues)
     else:
-        usual = float(np.median(cues.texture))
+        usual = max(float(np.median(cues.texture)), 1e-3)
         calm = calm * _ramp(cues.texture, 0.9 * usual, 0.6 * usual)
         shore = _grown(rapids > 0.5, height // 30 + 1)
         seeds = [part for part in _components((calm > 0.5) & below, 0.002) if (part & shore).any()]
