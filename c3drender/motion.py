@@ -22,7 +22,7 @@ from .flow_solve import Arrow, solve_region
 Array = NDArray[Any]
 
 LEAST_STEP_PX = 0.02  # a pixel slower than this is at rest
-FRAME_GAP_PX = 3
+FRAME_GAP_PX = 3  # a mask that ends this near to the picture's frame is meant to reach it
 LEAST_REGION_PX = 16  # smaller specks of a mask stay still
 LEAST_TOLD_SHARE = 0.005  # of the picture: what is found is named from here on
 NUM_CELLS = 4000  # unknown velocities in all regions together
