@@ -167,6 +167,18 @@ C3D_HD inline bool is_hidden(float disp, float disp_hidden, float tear_disp) {
   return disp_hidden > 0.0f && disp_hidden < disp - tear_disp;
 }
 
+// How many whole pixels away a pixel that drifts by up to travel_px can come to lie.
+C3D_HD inline int32_t drift_reach(float travel_px) {
+  return static_cast<int32_t>(fminf(floorf(travel_px), static_cast<float>(INT32_MAX / 4)));
+}
+
+// Whether a pixel of the layer in front that drifts by up to travel_px shows, (dx, dy) px away, a hidden surface that is its
+// own.
+C3D_HD inline bool drift_uncovers(float disp, float travel_px, int32_t dx, int32_t dy, float disp_hidden, float tear_disp) {
+  const float x = static_cast<float>(dx), y = static_cast<float>(dy);
+  return travel_px > 0.0f && x * x + y * y <= travel_px * travel_px && fabsf(disp - disp_hidden) <= tear_disp;
+}
+
 // Whether the hidden surface's point at pixel (x, y) is seen from `view`: its line of sight must cross the layer in front at
 // tears only. In (u, v, disp) space of the layer's camera the line towards the view's centre c is straight, with direction
 // (fx (cx - xn cz), fy (cy - yn cz), 1 - cz w0); it is walked one pixel of its longer axis at a time.

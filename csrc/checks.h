@@ -1,0 +1,57 @@
+// The core's own checks, the same for both twins: null pointers and sizes. Values were checked where they entered.
+#pragma once
+
+#include "c3d/api.h"
+
+namespace c3d {
+
+inline Status check(const SplatPointsArgs& args) {
+  const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
+  if (args.num_points < 0 || args.num_points > INT32_MAX) return invalid("splat_points: num_points must be 0..2^31-1");
+  if (args.num_channels < 1 || args.num_channels > kMaxChannels) return invalid("splat_points: num_channels must be 1..256");
+  if (args.max_points < 1 || args.max_points > kMaxHits) return invalid("splat_points: max_points must be 1..64");
+  if (args.num_points > 0 && (!args.xyz || !args.feat)) return invalid("splat_points: xyz and feat must not be null");
+  if (args.num_cameras > 0 && (!args.cameras || !args.feat_out || !args.alpha_out || !args.disp_out))
+    return invalid("splat_points: cameras and outputs must not be null");
+  for (int32_t view = 0; view < args.num_cameras; ++view)
+    if (args.cameras[view].width < 1 || args.cameras[view].height < 1)
+      return invalid("splat_points: camera width and height must be >= 1");
+  return {};
+}
+
+inline Status check(const IntegrateFlowArgs& args) {
+  const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
+  if (args.num_steps < 0) return invalid("integrate_flow: num_steps must be >= 0");
+  if (args.num_paths < 0) return invalid("integrate_flow: num_paths must be >= 0");
+  if (args.num_paths == 0) return {};
+  if (args.width < 1 || args.height < 1) return invalid("integrate_flow: width and height must be >= 1");
+  if (!args.step_px || !args.offset_px || !args.inside)
+    return invalid("integrate_flow: step_px, offset_px and inside must not be null");
+  if (args.sampling == Sampling::kNearest && args.start_px)
+    return invalid("integrate_flow: nearest sampling starts at every pixel: start_px must be null");
+  if (!args.start_px && args.num_paths != static_cast<int64_t>(args.width) * args.height)
+    return invalid("integrate_flow: without start_px num_paths must be width * height");
+  return {};
+}
+
+inline Status check(const BlendBidirectionalArgs& args) {
+  const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
+  if (args.num_pixels < 0 || args.num_channels < 1)
+    return invalid("blend_bidirectional: num_pixels must be >= 0 and num_channels >= 1");
+  if (args.num_pixels == 0) return {};
+  if (!args.feat_fwd || !args.feat_bwd || !args.alpha_fwd || !args.alpha_bwd || !args.disp_fwd || !args.disp_bwd ||
+      !args.feat_out || !args.alpha_out || !args.w_fwd || !args.w_bwd)
+    return invalid("blend_bidirectional: rasters and outputs must not be null");
+  return {};
+}
+
+inline Status check(const FindHolesArgs& args) {
+  const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
+  if (args.num_cameras < 1 || !args.cameras) return invalid("find_holes: at least one camera is needed, for the layer's size");
+  if (!args.disp || !args.disp_hidden || !args.travel_px || !args.holes)
+    return invalid("find_holes: disp, disp_hidden, travel_px and holes must not be null");
+  if (args.cameras[0].width < 1 || args.cameras[0].height < 1) return invalid("find_holes: width and height must be >= 1");
+  return {};
+}
+
+}  // namespace c3d

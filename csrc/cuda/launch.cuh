@@ -1,0 +1,87 @@
+// Everything a kernel's host side needs: scratch memory, shared memory and the one place where kernels are launched.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdio>
+#include <type_traits>
+
+#include "c3d/api.h"
+
+namespace c3d::cuda {
+
+constexpr unsigned kAllLanes = ~0u;
+constexpr int kWarpSize = 32;
+
+template <typename T>
+T* allocate(const Scratch& scratch, int64_t count) {
+  if (count < 0 || static_cast<uint64_t>(count) > (SIZE_MAX / 2) / sizeof(T)) return nullptr;
+  return static_cast<T*>(scratch.allocate(scratch.user, static_cast<size_t>(count) * sizeof(T)));
+}
+
+inline cudaStream_t stream_of(const Context& context) { return static_cast<cudaStream_t>(context.stream); }
+
+// Turns CUDA's answer to `what`, a kernel's or a copy's name, into a Status.
+inline Status status_of(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return {};
+  // Status::message outlives the call: the text stays until this thread's next failure.
+  thread_local char message[192];
+  std::snprintf(message, sizeof message, "%s: %s", what, cudaGetErrorString(error));
+  return {StatusCode::kDeviceError, message};
+}
+
+struct LaunchShape {
+  int64_t num_blocks;
+  int num_threads;
+  size_t shared_bytes = 0;
+};
+
+// Blocks of num_threads that together give every item a thread.
+inline LaunchShape thread_per_item(int64_t num_items, int num_threads) {
+  return {(num_items + num_threads - 1) / num_threads, num_threads};
+}
+
+#ifdef C3D_EMULATION
+template <typename T>
+T* dynamic_shared() {
+  return static_cast<T*>(emulation::dynamic_shared());
+}
+#else
+template <typename T>
+__device__ T* dynamic_shared() {
+  extern __shared__ __align__(16) unsigned char bytes[];
+  return reinterpret_cast<T*>(bytes);
+}
+#endif
+
+// One-dimensional launch of a kernel that takes one struct. No blocks: no launch.
+template <typename Args>
+Status launch(const char* name, void (*kernel)(Args), LaunchShape shape, const Context& context,
+              const std::common_type_t<Args>& args) {
+  if (shape.num_blocks == 0) return {};
+  if (shape.num_blocks > INT32_MAX) return status_of(cudaErrorInvalidConfiguration, name);
+  const dim3 grid(static_cast<unsigned>(shape.num_blocks)), block(static_cast<unsigned>(shape.num_threads));
+#ifdef C3D_EMULATION
+  struct Call {
+    void (*kernel)(Args);
+    const Args* args;
+  } call{kernel, &args};
+  const bool ran = emulation::run_grid(
+      grid, block, shape.shared_bytes,
+      [](void* user) {
+        const Call& c = *static_cast<const Call*>(user);
+        c.kernel(*c.args);
+      },
+      &call);
+  (void)context;
+  return status_of(ran ? cudaSuccess : cudaErrorLaunchFailure, name);
+#else
+  kernel<<<grid, block, shape.shared_bytes, stream_of(context)> > >(args);
+  return status_of(cudaGetLastError(), name);
+#endif
+}
+
+// The kernel's name is written once.
+#define C3D_LAUNCH(kernel, ...) ::c3d::cuda::launch(#kernel, kernel, __VA_ARGS__)
+
+}  // namespace c3d::cuda

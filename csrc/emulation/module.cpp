@@ -1,0 +1,193 @@
+// c3d_twins: both halves of the core bound to NumPy, for tests only; the CUDA half runs emulated.
+//
+// Outputs start as garbage, so that an element nobody writes is seen. Schedules: "forward", "reversed", "random".
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "c3d/api.h"
+#include "grid.h"
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace {
+
+using Floats = py::array_t<float, py::array::c_style>;
+using OptionalFloats = std::optional<Floats>;
+
+enum class Half { kCpu, kCuda };
+
+Half half_of(const std::string& device) {
+  if (device == "cpu") return Half::kCpu;
+  if (device == "cuda") return Half::kCuda;
+  throw std::invalid_argument("device must be 'cpu' or 'cuda', got " + device);
+}
+
+// Working memory of one call; each piece exactly as long as asked for, so that the address sanitizer watches its ends.
+class CallContext {
+ public:
+  c3d::Context get() {
+    const auto allocate = [](void* user, size_t num_bytes) -> void* {
+      auto& pieces = static_cast<CallContext*>(user)->pieces_;
+      pieces.emplace_back(new char[num_bytes]);
+      std::memset(pieces.back().get(), 0xC5, num_bytes);
+      return pieces.back().get();
+    };
+    return {{allocate, this}, c3d::make_thread_executor(2)};
+  }
+
+ private:
+  std::vector<std::unique_ptr<char[]>> pieces_;
+};
+
+template <typename Args>
+void call(Half half, c3d::Status (*cpu)(const Args&, const c3d::Context&),
+          c3d::Status (*cuda)(const Args&, const c3d::Context&), const Args& args) {
+  CallContext context;
+  const c3d::Status status = (half == Half::kCpu ? cpu : cuda)(args, context.get());
+  if (!status.ok()) throw std::runtime_error(status.message);
+}
+
+template <typename T>
+py::array_t<T> garbage(std::vector<py::ssize_t> shape) {
+  py::array_t<T> array(std::move(shape));
+  std::memset(array.mutable_data(), 0xC5, array.nbytes());
+  return array;
+}
+
+const float* data_of(const OptionalFloats& array) { return array ? array->data() : nullptr; }
+
+// rows: [V, 16] fx, fy, cx, cy, then world_to_cam [3, 4].
+std::vector<c3d::Camera> read_cameras(const Floats& rows, int32_t width, int32_t height) {
+  std::vector<c3d::Camera> cameras(rows.shape(0));
+  for (size_t v = 0; v < cameras.size(); ++v) {
+    const float* row = rows.data(v, 0);
+    cameras[v] = {row[0], row[1], row[2], row[3], width, height, {}};
+    std::copy_n(row + 4, 12, cameras[v].world_to_cam);
+  }
+  return cameras;
+}
+
+// feat: float32; or uint16, the bits of feat_type "float16" or "bfloat16".
+py::tuple splat_points(const std::string& device, const Floats& xyz, const py::array& feat, const std::string& feat_type,
+                       const OptionalFloats& radius, float radius_all, const Floats& camera_rows, int32_t width,
+                       int32_t height, int compositor, int32_t max_points, float depth_tolerance) {
+  const auto cameras = read_cameras(camera_rows, width, height);
+  const py::ssize_t v = static_cast<py::ssize_t>(cameras.size()), c = feat.shape(1);
+  auto feat_out = garbage<float>({v, height, width, c});
+  auto alpha = garbage<float>({v, height, width}), disp = garbage<float>({v, height, width});
+  auto idx = garbage<int32_t>({v, height, width, max_points});
+  const auto type = feat_type == "float32"   ? c3d::FeatType::kFloat32
+                    : feat_type == "float16" ? c3d::FeatType::kFloat16
+                                             : c3d::FeatType::kBFloat16;
+  const c3d::SplatPointsArgs args{xyz.data(),
+                                  feat.data(),
+                                  data_of(radius),
+                                  radius_all,
+                                  xyz.shape(0),
+                                  static_cast<int32_t>(c),
+                                  type,
+                                  cameras.data(),
+                                  static_cast<int32_t>(v),
+                                  static_cast<c3d::Compositor>(compositor),
+                                  max_points,
+                                  depth_tolerance,
+                                  feat_out.mutable_data(),
+                                  alpha.mutable_data(),
+                                  disp.mutable_data(),
+                                  idx.mutable_data()};
+  call(half_of(device), c3d::cpu::splat_points, c3d::cuda::splat_points, args);
+  return py::make_tuple(feat_out, alpha, disp, idx);
+}
+
+py::tuple integrate_flow(const std::string& device, const Floats& step_px, int32_t num_steps, const OptionalFloats& start_px,
+                         int sampling) {
+  const int32_t height = static_cast<int32_t>(step_px.shape(0)), width = static_cast<int32_t>(step_px.shape(1));
+  const py::ssize_t p = start_px ? start_px->shape(0) : py::ssize_t{height} * width;
+  auto offset_px = garbage<float>({num_steps + 1, p, 2});
+  auto inside = garbage<uint8_t>({num_steps + 1, p});
+  const c3d::IntegrateFlowArgs args{step_px.data(),
+                                    width,
+                                    height,
+                                    data_of(start_px),
+                                    p,
+                                    num_steps,
+                                    static_cast<c3d::Sampling>(sampling),
+                                    offset_px.mutable_data(),
+                                    inside.mutable_data()};
+  call(half_of(device), c3d::cpu::integrate_flow, c3d::cuda::integrate_flow, args);
+  return py::make_tuple(offset_px, inside);
+}
+
+py::tuple blend_bidirectional(const std::string& device, const Floats& feat_fwd, const Floats& alpha_fwd,
+                              const Floats& disp_fwd, const Floats& feat_bwd, const Floats& alpha_bwd, const Floats& disp_bwd,
+                              const OptionalFloats& loop_t, float loop_t_all, float sharpness) {
+  const py::ssize_t m = feat_fwd.shape(0), c = feat_fwd.shape(1);
+  auto feat = garbage<float>({m, c});
+  auto alpha = garbage<float>({m}), w_fwd = garbage<float>({m}), w_bwd = garbage<float>({m});
+  const c3d::BlendBidirectionalArgs args{feat_fwd.data(),
+                                         feat_bwd.data(),
+                                         alpha_fwd.data(),
+                                         alpha_bwd.data(),
+                                         disp_fwd.data(),
+                                         disp_bwd.data(),
+                                         data_of(loop_t),
+                                         loop_t_all,
+                                         sharpness,
+                                         m,
+                                         static_cast<int32_t>(c),
+                                         feat.mutable_data(),
+                                         alpha.mutable_data(),
+                                         w_fwd.mutable_data(),
+                                         w_bwd.mutable_data()};
+  call(half_of(device), c3d::cpu::blend_bidirectional, c3d::cuda::blend_bidirectional, args);
+  return py::make_tuple(feat, alpha, w_fwd, w_bwd);
+}
+
+py::array find_holes(const std::string& device, const Floats& disp, const Floats& disp_hidden, const Floats& travel_px,
+                     const Floats& camera_rows, std::array<int32_t, 4> frame_px, float tear_disp) {
+  const int32_t height = static_cast<int32_t>(disp.shape(0)), width = static_cast<int32_t>(disp.shape(1));
+  const auto cameras = read_cameras(camera_rows, width, height);
+  auto holes = garbage<uint8_t>({height, width});
+  const c3d::FindHolesArgs args{disp.data(),
+                                disp_hidden.data(),
+                                travel_px.data(),
+                                cameras.data(),
+                                static_cast<int32_t>(cameras.size()),
+                                {frame_px[0], frame_px[1], frame_px[2], frame_px[3]},
+                                tear_disp,
+                                holes.mutable_data()};
+  call(half_of(device), c3d::cpu::find_holes, c3d::cuda::find_holes, args);
+  return std::move(holes);
+}
+
+void set_schedule(const std::string& order, uint64_t seed) {
+  using c3d::emulation::Order;
+  if (order != "forward" && order != "reversed" && order != "random")
+    throw std::invalid_argument("order must be 'forward', 'reversed' or 'random', got " + order);
+  c3d::emulation::set_schedule(order == "forward"    ? Order::kForward
+                               : order == "reversed" ? Order::kReversed
+                                                     : Order::kRandom,
+                               seed);
+}
+
+}  // namespace
+
+PYBIND11_MODULE(c3d_twins, m) {
+  m.def("set_schedule", set_schedule, "order"_a, "seed"_a = 0);
+  m.def("num_kernels_run", c3d::emulation::num_kernels_run);
+  m.def("splat_points", splat_points);
+  m.def("integrate_flow", integrate_flow);
+  m.def("blend_bidirectional", blend_bidirectional);
+  m.def("find_holes", find_holes);
+}
