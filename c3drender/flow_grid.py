@@ -51,17 +51,13 @@ def _frame_sides(shape: tuple[int, ...], rows: slice, cols: slice) -> Sides:
 
 def _pad_mask(mask: Array, width: int, sides: Sides) -> Array:
     """Pad with nothing, but continue the mask beyond the picture's frame: the frame is no wall."""
-    padded = np.pad(mask, width)
-    continued = np.pad(mask, width, mode="edge")
     top, bottom, left, right = sides
-    for on_frame, part in (
-        (top, np.s_[:width]),
-        (bottom, np.s_[-width:]),
-        (left, np.s_[:, :width]),
-        (right, np.s_[:, -width:]),
-    ):
-        if on_frame:
-            padded[part] = continued[part]
+    padded = np.pad(mask, ((width, width), (0, 0)))
+    padded[:width] = mask[:1] * top
+    padded[-width:] = mask[-1:] * bottom
+    padded = np.pad(padded, ((0, 0), (width, width)))
+    padded[:, :width] = padded[:, width : width + 1] * left
+    padded[:, -width:] = padded[:, -width - 1 : -width] * right
     return padded
 
 
