@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -185,16 +185,20 @@ def render_frames(
     amplitude: float = 1.0,
     frames: int = DEFAULT_FRAMES,
     speed: float = 1.0,
+    blend: render.Blend = "contrast",
 ) -> Iterator[Frame]:
     """Render one period of the loop: ``frames`` frames, the last of which is followed by the first.
 
     ``camera``: ``circle swing zoom dolly rise orbit still``, the paper's ``paper-*``, or a `CameraPath` (one frame per pose).
-    ``speed``: larger is faster. Yields `Frame`; ``frame.rgb_u8`` is uint8 ``[H, W, 3]``.
+    ``speed``: larger is faster. ``blend``: ``"contrast"``, or ``"linear"`` for the paper's cross-fade (`render.render_frame`).
+    Yields `Frame`; ``frame.rgb_u8`` is uint8 ``[H, W, 3]``.
     """
     _check_motion(frames, speed)
     _check_camera(camera, amplitude)
+    if blend not in get_args(render.Blend):
+        raise ValueError(f"blend: expected one of {', '.join(get_args(render.Blend))}, got {blend!r}")
     path = camera_path(scene, camera, frames, amplitude)
-    return render.render_path(render.animate(scene, frames, speed), path)
+    return render.render_path(render.animate(scene, frames, speed), path, blend)
 
 
 def render_cinemagraph(
@@ -211,6 +215,7 @@ def render_cinemagraph(
     fps: float = 25,
     size: resize.Size = None,
     speed: float = 1.0,
+    blend: render.Blend = "contrast",
     device: str | torch.device = "auto",
     seed: int = 0,
     progress: bool = True,
@@ -243,6 +248,6 @@ def render_cinemagraph(
             tqdm.write(note)
         if (out_height, out_width) != (height, width):
             tqdm.write(f"size: {width} x {height} becomes {out_width} x {out_height}, {target.suffix} needs even sides")
-    rendered = render_frames(scene, camera=camera, amplitude=amplitude, frames=frames, speed=speed)
+    rendered = render_frames(scene, camera=camera, amplitude=amplitude, frames=frames, speed=speed, blend=blend)
     shown = tqdm(rendered, total=frames, desc="render", unit="frame", disable=not progress)
     return video.write_video(target, (frame.rgb_u8.cpu() for frame in shown), fps)

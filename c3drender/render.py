@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import torch
@@ -16,10 +17,15 @@ from torch.nn import functional
 from . import ops
 from .data import Camera, CameraPath, Frame, PointCloud, Raster, Scene
 
+Blend = Literal["contrast", "linear"]
+
 SPLAT_RADIUS_PX = 1.5
 DEPTH_TOLERANCE = 0.02
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 UNCOVERED_ALPHA = 1e-3
+CONTRAST_WINDOW_PX = 16  # small against the fluid, large against its detail
+LEAST_ENERGY = 1e-6  # mean square of luma detail: below a quarter of a grey level there is nothing to keep
+MAX_CONTRAST_GAIN = 1.6  # a little above sqrt(2): the two sides may even cancel each other
 FADE = 1 / 100  # of the longer side: the width over which a fluid's motion fades in from its border
 LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
 MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
@@ -217,6 +223,41 @@ def _colour(side: Raster) -> Tensor:
     return side.feat[..., :3] / side.alpha.clamp_min(UNCOVERED_ALPHA)[..., None]
 
 
+def _window(values: Tensor) -> Tensor:
+    """Mean of ``values [C, H, W]`` over overlapping windows around each pixel, smooth."""
+    height, width = values.shape[1:]
+    size = min(CONTRAST_WINDOW_PX, height, width)
+    means = functional.avg_pool2d(values[None], size, max(size // 2, 1), size // 2, count_include_pad=False)
+    return functional.interpolate(means, (height, width), mode="bilinear", align_corners=False)[0]
+
+
+def _soften(planes: Tensor) -> Tensor:
+    """Mean of ``planes [C, H, W]`` over 5 x 5 pixels: splits fine detail from coarse."""
+    return functional.avg_pool2d(planes[None], 5, 1, 2, count_include_pad=False)[0]
+
+
+def _keep_contrast(blended: Tensor, fwd: Tensor, bwd: Tensor, w_fwd: Tensor, w_bwd: Tensor) -> Tensor:
+    """Give the blend of two unlike pictures back the local contrast that averaging took, in fine and in coarse detail.
+
+    Each band of the blend is scaled so that its local energy is the weighted mean of the two sides' own. Where both sides are
+    alike (nothing moved) that changes nothing; where they are unrelated and equal in weight the gain is about sqrt(2).
+    """
+    luma = torch.stack([picture.mean(dim=-1) for picture in (blended, fwd, bwd)])
+    coarse = _soften(luma)
+    energy = _window(torch.cat([(luma - coarse) ** 2, coarse**2, coarse]))
+    fine_energy, coarse_energy = energy[:3], energy[3:6] - energy[6:] ** 2
+
+    def gain(of: Tensor) -> Tensor:
+        of_blend, of_fwd, of_bwd = of.clamp_min(LEAST_ENERGY)
+        return ((w_fwd * of_fwd + w_bwd * of_bwd) / of_blend).sqrt().clamp(1.0, MAX_CONTRAST_GAIN)
+
+    planes = blended.permute(2, 0, 1)
+    softened = _soften(planes)
+    mean = _window(planes)
+    kept = mean + gain(coarse_energy) * (softened - mean) + gain(fine_energy) * (planes - softened)
+    return kept.permute(1, 2, 0)
+
+
 def _fill_uncovered(rgb: Tensor, uncovered: Tensor) -> Tensor:
     """Colour the uncovered pixels by the mean of ever wider neighbourhoods of covered ones."""
     if not bool(uncovered.any()):
@@ -231,8 +272,11 @@ def _fill_uncovered(rgb: Tensor, uncovered: Tensor) -> Tensor:
     return value[0].permute(1, 2, 0)
 
 
-def render_frame(animation: Animation, world_to_cam: Tensor, frame: int) -> Frame:
-    """Render frame ``frame`` (any integer: the loop repeats) from the pose ``world_to_cam [3, 4]``."""
+def render_frame(animation: Animation, world_to_cam: Tensor, frame: int, blend: Blend = "contrast") -> Frame:
+    """Render frame ``frame`` (any integer: the loop repeats) from the pose ``world_to_cam [3, 4]``.
+
+    ``blend="linear"`` is the paper's cross-fade, which dims and blurs in mid-loop; ``"contrast"`` keeps the detail's contrast.
+    """
     n = frame % animation.num_frames
     view = animation.camera.with_pose(world_to_cam)
     forward = _splat_side(animation, animation.forward_px[n], view)
@@ -240,14 +284,17 @@ def render_frame(animation: Animation, world_to_cam: Tensor, frame: int) -> Fram
         rgb, covered = _colour(forward), forward.alpha
     else:
         backward = _splat_side(animation, animation.backward_px[animation.num_frames - n], view)
-        sides = (Raster(_colour(side), side.feat[..., 3].contiguous(), side.disp) for side in (forward, backward))
-        rgb = ops.blend_bidirectional(*sides, n / animation.num_frames, sharpness=animation.sharpness).feat
+        sides = [Raster(_colour(side), side.feat[..., 3].contiguous(), side.disp) for side in (forward, backward)]
+        mixed = ops.blend_bidirectional(*sides, n / animation.num_frames, sharpness=animation.sharpness)
+        rgb = mixed.feat
+        if blend == "contrast":
+            rgb = _keep_contrast(rgb, sides[0].feat, sides[1].feat, mixed.w_fwd, mixed.w_bwd)
         covered = torch.maximum(forward.alpha, backward.alpha)
     uncovered = covered < UNCOVERED_ALPHA
     return Frame((_fill_uncovered(rgb, uncovered).clamp(0, 1) * 255 + 0.5).to(torch.uint8), uncovered)
 
 
-def render_path(animation: Animation, path: CameraPath) -> Iterator[Frame]:
+def render_path(animation: Animation, path: CameraPath, blend: Blend = "contrast") -> Iterator[Frame]:
     """Render one frame per pose of ``path``; the motion's loop repeats every ``animation.num_frames``."""
     for n in range(len(path)):
-        yield render_frame(animation, path.world_to_cam[n], n)
+        yield render_frame(animation, path.world_to_cam[n], n, blend)
