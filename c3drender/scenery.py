@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from .data import Image, Scenery
+from .regions import components, fill_holes, grab_cut, grown, refine_to_edges, shrunk, snap_to_edges, touching_top
 
 WORK_SIDE_PX = 320  # the longer side of the reduced picture; every radius below is in its pixels
 CLOSED_HORIZON = 0.3  # share of the height: the horizon of a picture that shows neither sky nor level water
-RNG_SEED = 1  # GrabCut starts its colour models from OpenCV's random source
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def find_scenery(image: Image) -> Scenery:
         raise ValueError(f"find_scenery: image must have at least one pixel, got {height} x {width}")
     scale = min(1.0, WORK_SIDE_PX / max(height, width))
     small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = np.ascontiguousarray(np.clip(np.nan_to_num(cv2.resize(rgb, small_size, interpolation=cv2.INTER_AREA)), 0, 1))
+    small = np.clip(cv2.resize(rgb, small_size, interpolation=cv2.INTER_AREA), 0, 1)
 
     cues = measure_cues(small)
     smoke = _find_smoke(cues)
@@ -86,92 +86,26 @@ def measure_cues(rgb: np.ndarray) -> Cues:
     return Cues(light, green_red, blue_yellow, np.hypot(green_red, blue_yellow), texture, levelness)
 
 
-def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius: int = 4, eps: float = 1e-4) -> np.ndarray:
-    """Carry ``maps`` ``[h, w, K]`` of the reduced picture ``small`` to the size of ``rgb``, edges on the picture's edges.
-
-    A guided filter (each window's map is an affine function of its colour), its coefficients found at the reduced size.
-    """
-    window = (2 * radius + 1, 2 * radius + 1)
-
-    def mean(x: np.ndarray) -> np.ndarray:
-        return cv2.blur(x, window, borderType=cv2.BORDER_REFLECT)
-
-    h, w, num_maps = maps.shape
-    mean_rgb, mean_maps = mean(small), mean(maps).reshape(h, w, num_maps)
-    products = mean((small[..., :, None] * small[..., None, :]).reshape(h, w, 9)).reshape(h, w, 3, 3)
-    covariance = products - mean_rgb[..., :, None] * mean_rgb[..., None, :] + eps * np.eye(3, dtype=np.float32)
-    crossed = mean((small[..., :, None] * maps[..., None, :]).reshape(h, w, 3 * num_maps)).reshape(h, w, 3, num_maps)
-    crossed -= mean_rgb[..., :, None] * mean_maps[..., None, :]
-    gain = np.linalg.solve(covariance, crossed)
-    offset = mean_maps - np.einsum("hwc,hwck->hwk", mean_rgb, gain)
-
-    size = (rgb.shape[1], rgb.shape[0])
-    full = np.empty((*rgb.shape[:2], num_maps), np.float32)
-    for k in range(num_maps):
-        gain_k = cv2.resize(mean(np.ascontiguousarray(gain[..., k])), size, interpolation=cv2.INTER_LINEAR)
-        offset_k = cv2.resize(mean(np.ascontiguousarray(offset[..., k])), size, interpolation=cv2.INTER_LINEAR)
-        full[..., k] = np.clip(np.einsum("hwc,hwc->hw", gain_k, rgb) + offset_k, 0, 1)
-    return full
-
-
 def _ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
     """0 at ``low``, 1 at ``high``, straight between (``low > high`` falls)."""
     return np.clip((value - low) / (high - low), 0, 1)
 
 
-def _grab_cut(features: np.ndarray, likely: np.ndarray, surely: np.ndarray, surely_not: np.ndarray) -> np.ndarray:
-    """Cut ``likely`` (bool ``[h, w]``) along the edges of ``features`` (``[h, w, 3]``, 0..1). Returns bool ``[h, w]``."""
-    labels = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[surely] = cv2.GC_FGD
-    labels[surely_not] = cv2.GC_BGD
-    inside = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-    if min(inside.sum(), (~inside).sum()) < 32:
-        return likely
-    cv2.setRNGSeed(RNG_SEED)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut((np.clip(features, 0, 1) * 255).astype(np.uint8), labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
-    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-
-
-def _components(mask: np.ndarray, min_share: float) -> list[np.ndarray]:
-    """The connected parts of ``mask`` that cover at least ``min_share`` of the picture."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    return [labels == k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= min_share * mask.size]
-
-
-def _touching_top(mask: np.ndarray, min_share: float) -> np.ndarray:
-    parts = [p for p in _components(mask, min_share) if p[0].any()]
-    return np.any(parts, axis=0) if parts else np.zeros_like(mask)
-
-
-def _fill_holes(mask: np.ndarray, max_share: float) -> np.ndarray:
-    holes = [p for p in _components(~mask, 0) if p.sum() <= max_share * mask.size and not p[-1].any()]
-    return np.any([mask, *holes], axis=0)
-
-
-def _shrunk(mask: np.ndarray, radius: int) -> np.ndarray:
-    return cv2.erode(mask.astype(np.uint8), np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)) > 0
-
-
-def _grown(mask: np.ndarray, radius: int) -> np.ndarray:
-    return cv2.dilate(mask.astype(np.uint8), np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)) > 0
-
-
 def _find_smoke(cues: Cues) -> np.ndarray:
     """Glowing, soft curls on a backdrop that is dark and without texture for most of the picture."""
-    backdrop = (cues.light < 0.15) & (cues.texture < 0.02)
-    if backdrop.mean() < 0.35 or (cues.light > 0.2).mean() < 0.01:
+    backdrop = (cues.light < 0.22) & (cues.texture < 0.02)
+    if backdrop.mean() < 0.35 or np.median(cues.light) > 0.22:
         return np.zeros_like(cues.light)
     dark = float(np.median(cues.light[backdrop]))
     glow = _ramp(cues.light, dark + 0.04, dark + 0.16)
     # Smoke curls: a lit patch of the backdrop has no such texture. Between its curls hang veils.
-    curls = [part for part in _components(glow > 0.2, 0.002) if np.median(cues.texture[part]) > 0.015]
+    curls = [part for part in components(glow > 0.2, 0.002) if np.median(cues.texture[part]) > 0.015]
     if not curls:
         return np.zeros_like(glow)
     body = np.any(curls, axis=0)
     reach = len(glow) // 25 + 1
-    veils = _shrunk(_grown(body, reach), reach)
-    return np.maximum(glow * _grown(body, 2), 0.6 * veils)
+    veils = shrunk(grown(body, reach), reach)
+    return np.maximum(glow * grown(body, 2), 0.6 * veils)
 
 
 def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | None]:
@@ -181,7 +115,7 @@ def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | 
     bright_or_blue = (cues.light > 0.3) | ((cues.blue_yellow < -0.06) & (cues.light > 0.15))
     leafy = (cues.green_red < -0.08) & (cues.blue_yellow > 0.02)
     soft = (cues.texture < 0.022) & bright_or_blue & ~leafy
-    candidate = _touching_top(soft, 0.01)
+    candidate = touching_top(soft, 0.01)
     if candidate.mean() < 0.02 or smoke.any():
         return nothing, None
     line = _find_level_line(cues, candidate, percentile=5)
@@ -189,28 +123,15 @@ def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | 
     below_line = np.zeros_like(candidate)
     if line is not None and shore is None:
         below_line = np.arange(height)[:, None] - 0.5 > line.rows(width)[None]
-        candidate = _touching_top(candidate & ~below_line, 0.01)
+        candidate = touching_top(candidate & ~below_line, 0.01)
     below = ~candidate
     if below.mean() > 0.02 and line is None and np.median(cues.texture[below]) < 2 * np.median(cues.texture[candidate]):
         return nothing, None
     features = np.dstack([cues.light, 0.5 + cues.blue_yellow, cues.texture * 12])
     far_below = below_line | (_ramp(cues.texture, 0.0, 0.05) >= 1) | (np.arange(height)[:, None] > 0.85 * height)
-    sky = _grab_cut(features, candidate, _shrunk(candidate, 4), far_below & ~candidate)
-    sky = _fill_holes(_touching_top(sky & ~below_line, 0.01), 0.03)
-    return _snap_to_edges(sky, cues.lab, inside=3, outside=6).astype(np.float32), shore or line
-
-
-def _snap_to_edges(mask: np.ndarray, lab: np.ndarray, inside: int, outside: int) -> np.ndarray:
-    """Move the border of ``mask`` to the strongest colour edge, at most so many pixels inwards or outwards.
-
-    Texture is measured in a window, which keeps the sky away from whatever rough thing stands before it.
-    """
-    seeds = np.where(_shrunk(mask, inside), 1, np.where(_grown(mask, outside), 0, 2)).astype(np.int32)
-    if not ((seeds == 1).any() and (seeds == 2).any()):
-        return mask
-    picture = np.clip((lab * (1, 1.5, 1.5) + (0, 0.5, 0.5)) * 255, 0, 255).astype(np.uint8)
-    grown = cv2.watershed(picture, seeds.copy())
-    return np.where(seeds > 0, seeds == 1, np.where(grown > 0, grown == 1, mask))
+    sky = grab_cut(features, candidate, shrunk(candidate, 4), far_below & ~candidate)
+    sky = fill_holes(touching_top(sky & ~below_line, 0.01), 0.03)
+    return snap_to_edges(sky, cues.lab, inside=3, outside=6).astype(np.float32), shore or line
 
 
 def _find_level_line(cues: Cues, above_line: np.ndarray, percentile: float) -> HorizonLine | None:
@@ -287,36 +208,36 @@ def _find_water(cues: Cues, sky: np.ndarray, rapids: np.ndarray, smoke: np.ndarr
     if sky.any():
         mirrored = np.percentile(cues.blue_yellow[sky > 0.5], 80) + 0.03
         calm = calm * _ramp(cues.blue_yellow, mirrored + 0.06, mirrored) * _ramp(cues.light, 0.97, 0.9)
-        calm_cores = _components(_shrunk((calm > 0.6) & below, 3), 0.004)
-        seeds = [_grown(core, 3) for core in calm_cores]
+        calm_cores = components(shrunk((calm > 0.6) & below, 3), 0.004)
+        seeds = [grown(core, 3) for core in calm_cores]
         if line is not None:
             seeds = _like_the_water_at(line, seeds, cues)
     else:
         usual = max(float(np.median(cues.texture)), 1e-3)
         calm = calm * _ramp(cues.texture, 0.9 * usual, 0.6 * usual)
-        shore = _grown(rapids > 0.5, height // 30 + 1)
-        seeds = [part for part in _components((calm > 0.5) & below, 0.002) if (part & shore).any()]
-    if not seeds:
-        return np.zeros_like(sky)
-    likely = np.any(seeds, axis=0)
-    features = np.dstack([cues.light, 0.5 + cues.blue_yellow, cues.texture * 12])
-    water = _grab_cut(features, likely, _shrunk(likely, 2) & (calm > 0.8), ~below | (cues.texture > 0.1))
-    water = _fill_holes(water & below, 0.004)
-    return water.astype(np.float32) if sky.any() else _join_brook(water, rapids).astype(np.float32)
+        shore = grown(rapids > 0.5, height // 30 + 1)
+        seeds = [part for part in components((calm > 0.5) & below, 0.002) if (part & shore).any()]
+    water = np.zeros(sky.shape, bool)
+    if seeds:
+        likely = np.any(seeds, axis=0)
+        features = np.dstack([cues.light, 0.5 + cues.blue_yellow, cues.texture * 12])
+        water = grab_cut(features, likely, shrunk(likely, 2) & (calm > 0.8), ~below | (cues.texture > 0.1))
+        water = fill_holes(water & below, 0.004)
+    return (water if sky.any() else _join_brook(water, rapids)).astype(np.float32)
 
 
 def _join_brook(water: np.ndarray, rapids: np.ndarray) -> np.ndarray:
     """What lies between the cascades and pools of a brook is water too; a patch far from the main one is not."""
     reach = len(water) // 40 + 1
-    wet = _shrunk(_grown(water | (rapids > 0.5), reach), reach)
-    parts = _components(wet, 0.001)
+    wet = shrunk(grown(water | (rapids > 0.5), reach), reach)
+    parts = components(wet, 0.001)
     largest = max((part.sum() for part in parts), default=0)
     return np.any([part for part in parts if part.sum() >= 0.15 * largest] or [water], axis=0)
 
 
 def _beside_water(rapids: np.ndarray, water: np.ndarray, sky: np.ndarray) -> np.ndarray:
     """Where white may be foam: snow and pale rock are white too, but not beside water."""
-    return _grown(water > 0.5, 2) if sky.any() or (water > 0.5).any() else np.ones(water.shape, bool)
+    return grown(water > 0.5, 2) if sky.any() or (water > 0.5).any() else np.ones(water.shape, bool)
 
 
 def _like_the_water_at(line: HorizonLine, parts: list[np.ndarray], cues: Cues) -> list[np.ndarray]:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from test_scenery import ODD, PHOTOS, REPO, needs_photos, picture, seaside
 
+import c3drender.depth
 from c3drender.data import Image, Scenery
 from c3drender.depth import FAR_DISP, depth_from_disparity, depth_from_metric, estimate_depth
 from c3drender.scenery import find_scenery
@@ -146,14 +147,14 @@ def test_unknown_model_is_one_line():
     assert "\n" not in str(error.value)
 
 
-def test_auto_falls_back_to_the_builtin(monkeypatch, tmp_path):
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+def test_auto_without_a_cached_model_is_the_builtin(monkeypatch):
+    monkeypatch.setattr(c3drender.depth, "_is_cached", lambda name: False)
     image = picture(seaside(48, 64, 20))
     scenery = find_scenery(image)
-    depth, used = estimate_depth(image, scenery, method="auto")
-    if "built-in" in used:
-        assert torch.equal(depth.z_cam, estimate_depth(image, scenery, method="builtin")[0].z_cam)
+    depth, used = estimate_depth(image, scenery)
+    assert "built-in" in used
     assert "\n" not in used
+    assert torch.equal(depth.z_cam, estimate_depth(image, scenery, method="builtin")[0].z_cam)
 
 
 def saved_depth_anything(folder: Path, kind: str) -> Path:
@@ -202,6 +203,18 @@ def test_learned_model_from_a_folder(tmp_path, kind):
         assert depth.z_cam.max() == pytest.approx(1 / FAR_DISP, rel=1e-4)
     else:
         assert depth.z_cam.max() <= 20
+
+
+@needs_transformers
+def test_auto_takes_a_cached_model(tmp_path, monkeypatch):
+    folder = str(saved_depth_anything(tmp_path / "model", "relative"))
+    monkeypatch.setattr(c3drender.depth, "KNOWN_MODELS", ("broken", folder))
+    monkeypatch.setattr(c3drender.depth, "_is_cached", lambda name: True)
+    image = picture(seaside(48, 64, 20))
+    scenery = find_scenery(image)
+    depth, used = estimate_depth(image, scenery)
+    assert used == f"depth: model {folder}"
+    assert torch.equal(depth.z_cam, estimate_depth(image, scenery, method=folder)[0].z_cam)
 
 
 @needs_transformers
