@@ -284,6 +284,8 @@ def _clouds(rgb: Array, sky: Array) -> Array:
         return blurred / (weight if value.ndim == 2 else weight[..., None])
 
     structure = (np.linalg.norm(blur(lab, 1.0) - blur(lab, 8.0), axis=-1) > CLOUD_CONTRAST) & open_sky
+    # an unsharp skyline is structure too, but the land's
+    structure &= ndimage.binary_erosion(open_sky, iterations=5, border_value=1)
     if structure.sum() > MOSTLY_CLOUDS * open_sky.sum():
         clouds = open_sky
     else:
@@ -306,14 +308,14 @@ def _off_gradient(lab: Array, clear: Array, wanted: Array) -> Array:
 
 
 def _sun(light: Array) -> Array:
-    """Round blobs of the brightest white, and three times their radius around them."""
+    """Round blobs of the brightest white, and four times their radius around them."""
     found = np.zeros(light.shape, np.uint8)
     labels, count = ndimage.label(light > 0.97)
     for k in range(1, count + 1):
         rows, cols = np.nonzero(labels == k)
         radius = max(np.ptp(rows), np.ptp(cols)) / 2 + 0.5
         if radius >= 2 and len(rows) > 0.7 * np.pi * radius**2:
-            cv2.circle(found, (round(cols.mean()), round(rows.mean())), int(3 * radius), 1, -1)
+            cv2.circle(found, (round(cols.mean()), round(rows.mean())), int(4 * radius), 1, -1)
     return found > 0
 
 
