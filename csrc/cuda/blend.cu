@@ -1,6 +1,6 @@
 // blend_bidirectional on CUDA: the forward- and the backward-displaced picture become one.
+#include "../checks.h"
 #include "c3d/formulas.h"
-#include "checks.h"
 #include "launch.cuh"
 
 namespace c3d::cuda {

@@ -1,6 +1,6 @@
 // find_holes on CUDA: which pixels of a hidden surface some view, or some drift, reveals.
+#include "../checks.h"
 #include "c3d/formulas.h"
-#include "checks.h"
 #include "launch.cuh"
 
 namespace c3d::cuda {

@@ -3,7 +3,7 @@
 //
 // Everything is queued on one stream with sizes known beforehand: no kernel waits for the host, and a call can be captured in
 // a CUDA graph. Results are the CPU twin's, bit for bit where this file is compiled with -fmad=false.
-#include "checks.h"
+#include "../checks.h"
 #include "splat_composite.cuh"
 
 namespace c3d::cuda {

@@ -1,6 +1,6 @@
 // integrate_flow on CUDA: Euler integration of an Eulerian flow field, every intermediate displacement in one pass.
+#include "../checks.h"
 #include "c3d/formulas.h"
-#include "checks.h"
 #include "launch.cuh"
 
 namespace c3d::cuda {
