@@ -23,14 +23,14 @@ SOURCES = [
     "csrc/cpu/blend.cpp",
     "csrc/cpu/holes.cpp",
 ]
-HEADERS = sorted(str(path) for part in ("include/c3d", "cpu", "cuda") for path in Path("csrc", part).glob("*.*h"))
+HEADERS = sorted(str(path) for part in (".", "include/c3d", "cpu", "cuda") for path in Path("csrc", part).glob("*.*h"))
 NVCC = shutil.which(os.environ.get("CUDACXX", "nvcc"))
 KERNELS = sorted(map(str, Path("csrc/cuda").glob("*.cu"))) if NVCC else []
 
 
 def nvcc_flags() -> list[str]:
     """Machine code for each architecture of cmake/cuda_architectures.txt, and PTX for one that is not marked -real."""
-    flags = ["-std=c++17", "-O3", "-lineinfo", "-Icsrc/include", "-Xcompiler=-fPIC", "--threads=0"]
+    flags = ["-std=c++17", "-O3", "-lineinfo", "-Icsrc/include", "-Icsrc", "-Xcompiler=-fPIC", "--threads=0"]
     for entry in Path("cmake/cuda_architectures.txt").read_text().strip().split(";"):
         number, _, only_real = entry.partition("-")
         codes = f"sm_{number}" if only_real else f"sm_{number},compute_{number}"
@@ -61,7 +61,7 @@ extension = CppExtension(
     "c3drender._C",
     SOURCES,
     depends=[*HEADERS, *KERNELS],
-    include_dirs=[str(Path("csrc/include").absolute())],
+    include_dirs=[str(Path(folder).absolute()) for folder in ("csrc/include", "csrc")],
     # -Wno-psabi: vector types never cross a call that is not inlined. -fno-math-errno: sqrt and rint vectorise; no fast-math.
     extra_compile_args=["-std=c++17", "-O3", "-g0", "-fno-math-errno", "-Wall", "-Wno-psabi"],
     define_macros=[("TORCH_TARGET_VERSION", TORCH_2_10), *([("C3D_WITH_CUDA", None)] if KERNELS else [])],
