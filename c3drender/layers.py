@@ -121,7 +121,7 @@ def smooth_fluid_depth(disp: np.ndarray, moving: np.ndarray, tear_disp: float) -
     shore = (cv2.dilate(moving.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~moving
     step = disp - smooth
     meets = shore & (np.abs(step) < MAX_SHORE_TEARS * tear_disp)
-    distance = cv2.distanceTransform(moving.astype(np.uint8), cv2.DIST_L2, 5)
+    distance = np.minimum(cv2.distanceTransform(moving.astype(np.uint8), cv2.DIST_L2, 5), 10 * SHORE_PX)
     correction = _mean_over(step, meets, SHORE_PX / 2) * np.exp(-((distance / SHORE_PX) ** 2))
     return np.where(moving, smooth + correction, disp).astype(np.float32)
 

@@ -1,0 +1,116 @@
+"""Layers: as many as the scene asks for, and what they hide is filled from the farther side."""
+
+import numpy as np
+import pytest
+import torch
+
+from c3drender.camera import make_camera_path, max_shift_px, parallax_px
+from c3drender.data import Camera, DepthMap, FlowField, Image, Layers
+from c3drender.layers import LayerConfig, build_layers, sharpen_depth_edges, smooth_fluid_depth
+
+HEIGHT, WIDTH = 60, 80
+CAMERA = Camera.for_photo(WIDTH, HEIGHT)
+BACK, FRONT = (0.1, 0.7, 0.2), (0.9, 0.1, 0.1)
+
+
+def layers_of(disp: np.ndarray, moving: np.ndarray | None = None, amplitude: float = 2.0) -> Layers:
+    """Layers of a picture that is FRONT where it is near (disp > 0.5) and BACK elsewhere, for a swinging camera."""
+    views = make_camera_path(CAMERA, "swing", 8, disp_near=1.0, disp_far=0.1, disp_focus=0.3, amplitude=amplitude)
+    rgb = torch.tensor(np.where((disp > 0.5)[..., None], FRONT, BACK), dtype=torch.float32)
+    moving = np.zeros(disp.shape, bool) if moving is None else moving
+    flow = FlowField(torch.tensor(moving[..., None] * [0.5, 0.0], dtype=torch.float32), torch.tensor(moving))
+    config = LayerConfig(views, parallax_px(CAMERA, views, 1.0, 0.1), int(max_shift_px(CAMERA, views, 1.0)) + 2, loop_steps=20)
+    return build_layers(Image(rgb), DepthMap(torch.tensor(1 / disp, dtype=torch.float32)), flow, CAMERA, config)
+
+
+def test_a_plane_is_one_layer() -> None:
+    rows = np.linspace(0.1, 1.0, HEIGHT)[:, None].repeat(WIDTH, 1)
+    assert len(layers_of(rows).alpha) == 1
+    assert len(layers_of(np.full((HEIGHT, WIDTH), 0.4)).alpha) == 1
+
+
+def test_a_resting_camera_needs_one_layer() -> None:
+    disp = np.full((HEIGHT, WIDTH), 0.2)
+    disp[:, 30:50] = 0.9
+    assert len(layers_of(disp, amplitude=0.0).alpha) == 1
+
+
+def test_behind_an_object_stands_the_background() -> None:
+    disp = np.full((HEIGHT, WIDTH), 0.2)
+    disp[10:50, 30:50] = 0.9
+    layers = layers_of(disp)
+    assert len(layers.alpha) == 2
+    hidden = layers.alpha[1] > 0
+    margin = layers.margin_px
+    inside = torch.zeros_like(hidden)
+    inside[margin + 10 : margin + 50, margin + 30 : margin + 50] = True
+    assert hidden.any() and not (hidden & ~inside).any()
+    # A swinging camera looks behind the left and right edge, not behind the middle.
+    assert not hidden[margin + 30, margin + 39 : margin + 41].any()
+    assert hidden[margin + 30, margin + 30] and hidden[margin + 30, margin + 49]
+    torch.testing.assert_close(layers.z_cam[1][hidden], torch.full((int(hidden.sum()),), 5.0), rtol=0.02, atol=0)
+    torch.testing.assert_close(layers.rgb[1][hidden], torch.tensor(BACK).expand(int(hidden.sum()), 3), atol=0.02, rtol=0)
+    assert not layers.seen[1].any()
+
+
+def test_the_first_layer_is_the_photo() -> None:
+    disp = np.full((HEIGHT, WIDTH), 0.2)
+    disp[10:50, 30:50] = 0.9
+    layers = layers_of(disp)
+    m = layers.margin_px
+    assert layers.seen[0, m : m + HEIGHT, m : m + WIDTH].all() and layers.seen[0].sum() == HEIGHT * WIDTH
+    expected = torch.tensor(np.where((disp > 0.5)[..., None], FRONT, BACK), dtype=torch.float32)
+    assert torch.equal(layers.rgb[0, m : m + HEIGHT, m : m + WIDTH], expected)
+
+
+def test_a_fluid_continues_behind_what_stands_before_it() -> None:
+    disp = np.full((HEIGHT, WIDTH), 0.2)
+    disp[:, 30:50] = 0.9
+    layers = layers_of(disp, moving=disp < 0.5)
+    hidden = layers.alpha[1] > 0
+    assert hidden.any() and layers.moving[1][hidden].all()
+    torch.testing.assert_close(layers.step_px[1][hidden], torch.tensor([0.5, 0.0]).expand(int(hidden.sum()), 2))
+    assert not layers.moving[0, :, layers.margin_px + 35].any()
+
+
+def test_a_fluid_that_crosses_the_border_has_a_supply_beyond_it() -> None:
+    disp = np.full((HEIGHT, WIDTH), 0.2)
+    still, moving = layers_of(disp), layers_of(disp, moving=np.ones(disp.shape, bool))
+    drift_px = int(0.08 * WIDTH)  # 20 steps of half a pixel, but no more than that share of the photo
+    assert moving.margin_px == max(still.margin_px, drift_px)
+    assert moving.moving[0].all()
+
+
+def test_sharpening_turns_a_ramp_into_a_step() -> None:
+    ramp = np.clip((np.arange(40, dtype=np.float32) - 18) / 4, 0, 1)[None].repeat(12, 0)
+    sharp = sharpen_depth_edges(ramp, 0.2)
+    assert set(np.unique(sharp)) <= {0.0, 1.0}
+    gentle = np.linspace(0, 1, 40, dtype=np.float32)[None].repeat(12, 0)
+    np.testing.assert_array_equal(sharpen_depth_edges(gentle, 0.2), gentle)
+
+
+def test_fluid_depth_meets_its_shore_but_keeps_cliffs() -> None:
+    disp = np.full((60, 60), 0.5, np.float32)
+    moving = np.zeros(disp.shape, bool)
+    moving[:, 20:40] = True
+    disp[:, 20:40] += np.random.default_rng(0).normal(0, 0.02, (60, 20)).astype(np.float32)
+    disp[:, 40:] = 0.9
+    smooth = smooth_fluid_depth(disp, moving, tear_disp=0.03)
+    np.testing.assert_array_equal(smooth[~moving], disp[~moving])
+    assert np.abs(smooth[:, 20] - 0.5).max() < 0.03  # the shore on the left
+    assert (smooth[:, 39] < 0.6).all()  # the cliff on the right stays a cliff
+    assert smooth[moving].std() < 0.01
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_deterministic(moving: bool, for_thread_counts) -> None:
+    disp = np.full((HEIGHT, WIDTH), 0.2)
+    disp[10:50, 30:50] = 0.9
+    disp[20:30, 35:60] = 0.6
+
+    def hidden() -> tuple[torch.Tensor, ...]:
+        layers = layers_of(disp, (disp < 0.5) & moving)
+        return layers.rgb, layers.alpha, layers.z_cam
+
+    first, *others = for_thread_counts(hidden)
+    assert all(torch.equal(a, b) for other in others for a, b in zip(first, other, strict=True))
