@@ -3,8 +3,8 @@
     python benchmarks/motion_masks.py [--photos ../shared/photos] [--json out.json]
 
 Intersection over union; "missed" is the share of the hand mask that was not found, "extra" the share of what was found that
-lies outside it. No hint is given to the finder. "find" and "flow": seconds that the finder took, and that `find_flow` took for a
-flow inside the hand mask, guessed without arrows (the better of two).
+lies outside it. No hint is given to the finder. "find" and "flow": seconds that the finder took, and that `find_flow` took for
+a flow inside the hand mask, guessed without arrows (the better of two).
 """
 
 from __future__ import annotations
