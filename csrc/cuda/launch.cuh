@@ -76,7 +76,9 @@ Status launch(const char* name, void (*kernel)(Args), LaunchShape shape, const C
   (void)context;
   return status_of(ran ? cudaSuccess : cudaErrorLaunchFailure, name);
 #else
-  kernel<<<grid, block, shape.shared_bytes, stream_of(context)> > >(args);
+  // clang-format off
+  kernel<<<grid, block, shape.shared_bytes, stream_of(context)>>>(args);
+  // clang-format on
   return status_of(cudaGetLastError(), name);
 #endif
 }
