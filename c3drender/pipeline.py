@@ -140,13 +140,13 @@ def prepare(
     field, motion_note = motion.find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px)
     steps.update()
     steps.set_description("layers")
-    scene = _build_scene(inputs.image, depth_map, field, camera, amplitude, (depth_note, motion_note))
+    scene = build_scene(inputs.image, depth_map, field, camera, amplitude, (depth_note, motion_note))
     steps.update(2)
     steps.close()
     return to_device(scene, target_device)
 
 
-def _build_scene(
+def build_scene(
     image: Image,
     depth: DepthMap,
     flow: FlowField,
@@ -154,6 +154,7 @@ def _build_scene(
     amplitude: float,
     notes: tuple[str, ...],
 ) -> Scene:
+    """The last stage of `prepare`: the layers that ``camera`` (None: any preset) can look at."""
     height, width = image.size
     lens = Camera.for_photo(width, height)
     disp = 1.0 / depth.z_cam
