@@ -56,7 +56,7 @@ def depth_from_disparity(rel: Tensor) -> DepthMap:
     rel = _checked_map("depth_from_disparity", "rel", rel)
     low, high = rel.min(), rel.max()
     share = (rel - low) / (high - low) if high > low else torch.zeros_like(rel)
-    return DepthMap((1 / (FAR_DISP + (1 - FAR_DISP) * share)).contiguous())
+    return _depth_of_share(share)
 
 
 def depth_from_metric(z: Tensor) -> DepthMap:
@@ -81,7 +81,11 @@ def _checked_map(owner: str, name: str, value: Tensor) -> Tensor:
 
 def _builtin_depth(image: Image, scenery: Scenery) -> DepthMap:
     rel = estimate_disparity(image.rgb.detach().cpu().numpy(), scenery)
-    return depth_from_disparity(torch.from_numpy(rel).to(image.rgb.device))
+    return _depth_of_share(torch.from_numpy(rel).to(image.rgb.device))
+
+
+def _depth_of_share(share: Tensor) -> DepthMap:
+    return DepthMap((1 / (FAR_DISP + (1 - FAR_DISP) * share)).contiguous())
 
 
 def _is_cached(name: str) -> bool:

@@ -55,10 +55,10 @@ def _landscape(scenery: Scenery, size: tuple[int, int]) -> Landscape:
 
 
 def _drifting_smoke(smoke: np.ndarray) -> np.ndarray:
-    """Smoke has no surface: where it is dense it bulges softly out of a backdrop that comes a little nearer downwards."""
+    """Smoke has no surface and the dark behind it no shape: a soft, shallow bulge before a backdrop, nearer downwards."""
     rows = np.linspace(0, 1, len(smoke), dtype=np.float32)[:, None]
-    body = cv2.GaussianBlur(smoke, (0, 0), len(smoke) / 60)
-    return 0.15 * rows + body * (0.5 + 0.2 * rows)
+    body = cv2.GaussianBlur(smoke, (0, 0), len(smoke) / 30)
+    return 0.2 + 0.1 * rows + 0.3 * body
 
 
 def _find_groundness(segments: Segments, borders: Borders, land: Landscape, rgb: np.ndarray) -> np.ndarray:
