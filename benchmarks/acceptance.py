@@ -82,7 +82,7 @@ def main() -> None:
         numbers = (
             f"{row['rest_db']:8.2f} {row['static_db']:10.2f} {row['loops']!s:>6} {row['uncovered']:10d} {row['layers']:7d}"
         )
-        print(f"{name:16} {numbers}", flush=True)
+        print(f"{name:16} {decibels} {row['loops']!s:>6} {row['uncovered']:10d} {row['layers']:7d}", flush=True)
 
 
 if __name__ == "__main__":
