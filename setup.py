@@ -19,8 +19,10 @@ SOURCES = [
     "csrc/bindings/torch_ops.cpp",
     "csrc/cpu/executor.cpp",
     "csrc/cpu/splat.cpp",
+    "csrc/cpu/splat_bwd.cpp",
     "csrc/cpu/trace.cpp",
     "csrc/cpu/blend.cpp",
+    "csrc/cpu/blend_bwd.cpp",
     "csrc/cpu/holes.cpp",
 ]
 HEADERS = sorted(str(path) for part in (".", "include/c3d", "cpu", "cuda") for path in Path("csrc", part).glob("*.*h"))

@@ -1,7 +1,9 @@
 """The ops: thin, documented functions over the compiled extension. The only importer of ``c3drender._C``.
 
 Every op runs on the device of its tensors, is deterministic (same inputs, same bits, whatever the thread count) and accepts
-empty input. Errors: TypeError for a wrong type or dtype, ValueError for a wrong shape, device, range or layout.
+empty input; so do the gradients. The ops trace under ``torch.compile``. Under autocast, arguments that must be float32 are
+converted and features stay as they are; results are float32 always. Keep camera poses in host memory: they are read there.
+Errors: TypeError for a wrong type or dtype, ValueError for a wrong shape, device, range or layout.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from . import _C  # noqa: F401  (registers torch.ops.c3drender)
+from . import _C, op_rules  # noqa: F401  (they register torch.ops.c3drender)
 from .data import Camera, Raster
 
 Compositor = Literal["alpha", "surface"]
@@ -22,6 +24,7 @@ Sampling = Literal["bilinear", "nearest"]
 COMPOSITORS = {"alpha": 0, "surface": 1}
 SAMPLINGS = {"bilinear": 0, "nearest": 1}
 SIDE = ("feat", "alpha", "disp")
+HALVES = (torch.float16, torch.bfloat16)
 DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
 _ERRORS: dict[str, type[Exception]] = {"ValueError": ValueError, "TypeError": TypeError, "MemoryError": MemoryError}
 
@@ -69,12 +72,19 @@ def _whole(op: str, name: str, value: Any) -> int:
     return int(value)
 
 
-def _camera_rows(camera: Camera) -> Tensor:
+def _in_float32(*tensors: Tensor) -> list[Tensor]:
+    """Under autocast, what earlier layers left in half precision becomes float32, as for torch's own float32 ops."""
+    return [t.float() if t.dtype in HALVES and torch.is_autocast_enabled(t.device.type) else t for t in tensors]
+
+
+def _camera_rows(op: str, camera: Camera) -> Tensor:
     """``[V, 16]`` float32 in host memory: fx, fy, cx, cy, then the pose, row-major."""
     if camera.world_to_cam is None:
         poses = torch.eye(3, 4).reshape(1, 12)
+    elif camera.world_to_cam.requires_grad and torch.is_grad_enabled():
+        raise ValueError(f"{op}: camera.world_to_cam must not require grad: move the points instead, they have gradients")
     else:
-        poses = camera.world_to_cam.detach().to("cpu", torch.float32).reshape(-1, 12)
+        poses = camera.world_to_cam.cpu().reshape(-1, 12)
     intrinsics = torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]], dtype=torch.float32)
     return torch.cat([intrinsics.expand(len(poses), 4), poses], dim=1)
 
@@ -110,6 +120,9 @@ def splat_points(
 
     Returns a `Raster`: ``feat`` float32, ``alpha`` (the same sum for f = 1), ``disp`` (for f = 1/z), premultiplied;
     ``idx`` int32 ``[.., H, W, max_points]`` on request.
+
+    Differentiable once in ``xyz``, ``feat`` and a tensor ``radius``: which points hit a pixel, and in which order, counts as
+    constant, so nothing pulls a point towards a pixel that it does not touch. The camera has no gradient.
     """
     op = "splat_points"
     _check_type(op, "camera", camera, Camera)
@@ -117,27 +130,30 @@ def splat_points(
     most = DEFAULT_MAX_POINTS[compositor] if max_points is None else _whole(op, "max_points", max_points)
     if isinstance(radius, Tensor):
         _check_tensors(op, xyz=xyz, feat=feat, radius=radius)
-        per_point, radius_all = radius, 0.0
+        (per_point,), radius_all = _in_float32(radius), 0.0
     else:
         _check_tensors(op, xyz=xyz, feat=feat)
         per_point, radius_all = None, _real(op, "radius", radius)
+    (xyz,) = _in_float32(xyz)
+    inputs = (xyz, feat) if per_point is None else (xyz, feat, per_point)
+    keeps_idx = return_idx or (torch.is_grad_enabled() and any(t.requires_grad for t in inputs))
     feat_out, alpha, disp, idx = _call(
         torch.ops.c3drender.splat_points,
         xyz,
         feat,
         per_point,
         radius_all,
-        _camera_rows(camera),
+        _camera_rows(op, camera),
         camera.width,
         camera.height,
         kind,
         most,
         _real(op, "depth_tolerance", depth_tolerance),
-        return_idx,
+        keeps_idx,
     )
     if camera.world_to_cam is None or camera.world_to_cam.dim() == 2:
         feat_out, alpha, disp = feat_out[0], alpha[0], disp[0]
-        idx = idx[0] if return_idx else idx
+        idx = idx[0] if keeps_idx else idx
     return Raster(feat_out, alpha, disp, idx if return_idx else None)
 
 
@@ -166,6 +182,7 @@ def integrate_flow(
     _check_tensors(op, step_px=step_px, **({} if start_px is None else {"start_px": start_px}))
     kind = _choice(op, "sampling", sampling, SAMPLINGS)
     steps = _whole(op, "num_steps", num_steps)
+    (step_px,) = _in_float32(step_px)
     offset_px, inside = _call(torch.ops.c3drender.integrate_flow, step_px, steps, start_px, kind)
     return FlowTrace(offset_px, inside)
 
@@ -186,6 +203,8 @@ def blend_bidirectional(fwd: Raster, bwd: Raster, loop_t: float | Tensor, *, sha
 
     ``w_f ~ (1 - t) a_f exp(k d_f)``, ``w_b ~ t a_b exp(k d_b)``, divided by ``max(w_f + w_b, 1e-6)``; ``k`` is ``sharpness``,
     ``d`` the composited disparity. ``loop_t`` in 0..1: a number, or float32 ``[.., H, W]``.
+
+    Differentiable once in both rasters and a tensor ``loop_t``. To learn the sharpness, scale ``disp`` by it and pass 1.
     """
     op = "blend_bidirectional"
     _check_type(op, "fwd", fwd, Raster)
@@ -193,12 +212,13 @@ def blend_bidirectional(fwd: Raster, bwd: Raster, loop_t: float | Tensor, *, sha
     tensors = {f"{side}.{name}": getattr(raster, name) for side, raster in (("fwd", fwd), ("bwd", bwd)) for name in SIDE}
     if isinstance(loop_t, Tensor):
         _check_tensors(op, **tensors, loop_t=loop_t)
-        per_pixel, loop_t_all = loop_t, 0.0
+        (per_pixel,), loop_t_all = _in_float32(loop_t), 0.0
     else:
         _check_tensors(op, **tensors)
         per_pixel, loop_t_all = None, _real(op, "loop_t", loop_t)
     k = _real(op, "sharpness", sharpness)
-    return Blend(*_call(torch.ops.c3drender.blend_bidirectional, *tensors.values(), per_pixel, loop_t_all, k))
+    sides = _in_float32(*tensors.values())
+    return Blend(*_call(torch.ops.c3drender.blend_bidirectional, *sides, per_pixel, loop_t_all, k))
 
 
 def find_holes(
@@ -231,33 +251,4 @@ def find_holes(
         raise ValueError(f"{op}: frame_px must be (x0, y0, x1, y1), got {frame_px!r}")
     frame = (_whole(op, "frame_px", side) for side in frame_px)
     tear = _real(op, "tear_disp", tear_disp)
-    return _call(torch.ops.c3drender.find_holes, disp, disp_hidden, travel_px, _camera_rows(camera), *frame, tear)
-
-
-@torch.library.register_fake("c3drender::splat_points")
-def _(xyz, feat, radius, radius_all, cameras, width, height, compositor, max_points, depth_tolerance, return_idx):
-    views = (cameras.shape[0], height, width)
-    idx_shape = (*views, max_points) if return_idx else (0,)
-    return (
-        xyz.new_empty((*views, feat.shape[1])),
-        xyz.new_empty(views),
-        xyz.new_empty(views),
-        xyz.new_empty(idx_shape, dtype=torch.int32),
-    )
-
-
-@torch.library.register_fake("c3drender::integrate_flow")
-def _(step_px, num_steps, start_px, sampling):
-    num_paths = step_px.shape[0] * step_px.shape[1] if start_px is None else start_px.shape[0]
-    shape = (num_steps + 1, num_paths)
-    return step_px.new_empty((*shape, 2)), step_px.new_empty(shape, dtype=torch.bool)
-
-
-@torch.library.register_fake("c3drender::blend_bidirectional")
-def _(feat_fwd, alpha_fwd, disp_fwd, feat_bwd, alpha_bwd, disp_bwd, loop_t, loop_t_all, sharpness):
-    return torch.empty_like(feat_fwd), *(torch.empty_like(alpha_fwd) for _ in range(3))
-
-
-@torch.library.register_fake("c3drender::find_holes")
-def _(disp, disp_hidden, travel_px, cameras, x0, y0, x1, y1, tear_disp):
-    return torch.empty_like(disp, dtype=torch.bool)
+    return _call(torch.ops.c3drender.find_holes, disp, disp_hidden, travel_px, _camera_rows(op, camera), *frame, tear)

@@ -204,6 +204,60 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const
   return {feat_out, alpha_out, disp_out, idx_out};
 }
 
+const float* data_or_null(const std::optional<Tensor>& tensor) { return tensor ? tensor->const_data_ptr<float>() : nullptr; }
+
+// Gradients that are not wanted come back empty.
+std::tuple<Tensor, Tensor, Tensor> splat_points_bwd(const std::optional<Tensor>& grad_feat_out,
+                                                    const std::optional<Tensor>& grad_alpha_out,
+                                                    const std::optional<Tensor>& grad_disp_out, const Tensor& xyz,
+                                                    const Tensor& feat, const std::optional<Tensor>& radius, double radius_all,
+                                                    const Tensor& cameras, int64_t width, int64_t height, int64_t compositor,
+                                                    double depth_tolerance, const Tensor& idx, bool wants_xyz, bool wants_feat,
+                                                    bool wants_radius) {
+  Checker check("splat_points_bwd");
+  check.tensor("xyz", xyz, {-1, 3}, "[N, 3]");
+  const int64_t n = xyz.size(0);
+  const std::string from_xyz = " with N = " + std::to_string(n) + " (from xyz)";
+  check.tensor("feat", feat, {n, -1}, "[N, C]" + from_xyz);
+  if (radius) check.tensor("radius", *radius, {n}, "[N]" + from_xyz);
+  check.that(radius || !wants_radius, "radius must be a tensor where its gradient is wanted, got None");
+  check.that(compositor == 0 || compositor == 1, "compositor must be 0 (alpha) or 1 (surface), got ", compositor);
+  check.that(depth_tolerance >= 0.0, "depth_tolerance must be >= 0, got ", depth_tolerance);
+  const std::vector<c3d::Camera> views = read_cameras(check, cameras, width, height);
+  const Shape pixels{static_cast<int64_t>(views.size()), height, width};
+  const Shape with_channels{pixels[0], height, width, feat.size(1)};
+  check.tensor("idx", idx, {pixels[0], height, width, -1}, "[V, H, W, K] = " + spell(pixels) + " + [K] (from cameras)",
+               ScalarType::Int);
+  if (grad_feat_out) check.tensor("grad_feat_out", *grad_feat_out, with_channels, spell(with_channels));
+  if (grad_alpha_out) check.tensor("grad_alpha_out", *grad_alpha_out, pixels, spell(pixels));
+  if (grad_disp_out) check.tensor("grad_disp_out", *grad_disp_out, pixels, spell(pixels));
+
+  Tensor grad_xyz = empty(xyz, wants_xyz ? Shape{n, 3} : Shape{0});
+  Tensor grad_feat = empty(xyz, wants_feat ? Shape{n, feat.size(1)} : Shape{0});
+  Tensor grad_radius = empty(xyz, wants_radius ? Shape{n} : Shape{0});
+  const c3d::SplatPointsBwdArgs args{xyz.const_data_ptr<float>(),
+                                     feat.const_data_ptr<float>(),
+                                     data_or_null(radius),
+                                     static_cast<float>(radius_all),
+                                     n,
+                                     static_cast<int32_t>(feat.size(1)),
+                                     views.data(),
+                                     static_cast<int32_t>(views.size()),
+                                     static_cast<c3d::Compositor>(compositor),
+                                     static_cast<int32_t>(idx.size(3)),
+                                     static_cast<float>(depth_tolerance),
+                                     idx.const_data_ptr<int32_t>(),
+                                     data_or_null(grad_feat_out),
+                                     data_or_null(grad_alpha_out),
+                                     data_or_null(grad_disp_out),
+                                     wants_xyz ? grad_xyz.mutable_data_ptr<float>() : nullptr,
+                                     wants_feat ? grad_feat.mutable_data_ptr<float>() : nullptr,
+                                     wants_radius ? grad_radius.mutable_data_ptr<float>() : nullptr};
+  CallContext context(xyz);
+  raise_if_failed(c3d::cpu::splat_points_bwd(args, context.get()));
+  return {grad_xyz, grad_feat, grad_radius};
+}
+
 std::tuple<Tensor, Tensor> integrate_flow(const Tensor& step_px, int64_t num_steps, const std::optional<Tensor>& start_px,
                                           int64_t sampling) {
   Checker check("integrate_flow");
@@ -233,26 +287,43 @@ std::tuple<Tensor, Tensor> integrate_flow(const Tensor& step_px, int64_t num_ste
   return {offset_px, inside};
 }
 
+// What both directions of the blend take; every array has the pixels of fwd.feat.
+struct BlendInputs {
+  const Tensor &feat_fwd, &alpha_fwd, &disp_fwd, &feat_bwd, &alpha_bwd, &disp_bwd;
+  const std::optional<Tensor>& loop_t;
+  double loop_t_all, sharpness;
+  Shape feat_shape, shape;
+};
+
+void check_blend(Checker& check, const BlendInputs& in) {
+  check.that(!in.feat_shape.empty() && in.feat_shape.back() >= 1, "fwd.feat must be [.., H, W, C] with C >= 1, got ",
+             spell(in.feat_shape));
+  const std::string feat_spelled = spell(in.feat_shape) + " (from fwd.feat)", spelled = spell(in.shape) + " (from fwd.feat)";
+  check.tensor("fwd.feat", in.feat_fwd, in.feat_shape, feat_spelled);
+  check.tensor("fwd.alpha", in.alpha_fwd, in.shape, spelled);
+  check.tensor("fwd.disp", in.disp_fwd, in.shape, spelled);
+  check.tensor("bwd.feat", in.feat_bwd, in.feat_shape, feat_spelled);
+  check.tensor("bwd.alpha", in.alpha_bwd, in.shape, spelled);
+  check.tensor("bwd.disp", in.disp_bwd, in.shape, spelled);
+  if (in.loop_t) check.tensor("loop_t", *in.loop_t, in.shape, spelled);
+  check.that(in.loop_t || (in.loop_t_all >= 0.0 && in.loop_t_all <= 1.0), "loop_t must be in 0..1, got ", in.loop_t_all);
+  check.that(std::isfinite(in.sharpness), "sharpness must be finite, got ", in.sharpness);
+}
+
+Shape without_last(Shape shape) {
+  if (!shape.empty()) shape.pop_back();
+  return shape;
+}
+
 std::tuple<Tensor, Tensor, Tensor, Tensor> blend_bidirectional(const Tensor& feat_fwd, const Tensor& alpha_fwd,
                                                                const Tensor& disp_fwd, const Tensor& feat_bwd,
                                                                const Tensor& alpha_bwd, const Tensor& disp_bwd,
                                                                const std::optional<Tensor>& loop_t, double loop_t_all,
                                                                double sharpness) {
   Checker check("blend_bidirectional");
-  const Shape feat_shape = shape_of(feat_fwd);
-  check.that(!feat_shape.empty() && feat_shape.back() >= 1, "fwd.feat must be [.., H, W, C] with C >= 1, got ",
-             spell(feat_shape));
-  const Shape shape(feat_shape.begin(), feat_shape.end() - 1);
-  const std::string spelled = spell(shape) + " (from fwd.feat)";
-  check.tensor("fwd.feat", feat_fwd, feat_shape, "");
-  check.tensor("fwd.alpha", alpha_fwd, shape, spelled);
-  check.tensor("fwd.disp", disp_fwd, shape, spelled);
-  check.tensor("bwd.feat", feat_bwd, feat_shape, spell(feat_shape) + " (from fwd.feat)");
-  check.tensor("bwd.alpha", alpha_bwd, shape, spelled);
-  check.tensor("bwd.disp", disp_bwd, shape, spelled);
-  if (loop_t) check.tensor("loop_t", *loop_t, shape, spelled);
-  check.that(loop_t || (loop_t_all >= 0.0 && loop_t_all <= 1.0), "loop_t must be in 0..1, got ", loop_t_all);
-  check.that(std::isfinite(sharpness), "sharpness must be finite, got ", sharpness);
+  const Shape feat_shape = shape_of(feat_fwd), shape = without_last(feat_shape);
+  check_blend(
+      check, {feat_fwd, alpha_fwd, disp_fwd, feat_bwd, alpha_bwd, disp_bwd, loop_t, loop_t_all, sharpness, feat_shape, shape});
 
   Tensor feat = empty(feat_fwd, feat_shape);
   Tensor alpha = empty(feat_fwd, shape);
@@ -276,6 +347,52 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> blend_bidirectional(const Tensor& fea
   CallContext context(feat_fwd);
   raise_if_failed(c3d::cpu::blend_bidirectional(args, context.get()));
   return {feat, alpha, w_fwd, w_bwd};
+}
+
+// grad_loop_t is empty when loop_t is None.
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> blend_bidirectional_bwd(
+    const std::optional<Tensor>& grad_feat_out, const std::optional<Tensor>& grad_alpha_out,
+    const std::optional<Tensor>& grad_w_fwd, const std::optional<Tensor>& grad_w_bwd, const Tensor& feat_fwd,
+    const Tensor& alpha_fwd, const Tensor& disp_fwd, const Tensor& feat_bwd, const Tensor& alpha_bwd, const Tensor& disp_bwd,
+    const std::optional<Tensor>& loop_t, double loop_t_all, double sharpness) {
+  Checker check("blend_bidirectional_bwd");
+  const Shape feat_shape = shape_of(feat_fwd), shape = without_last(feat_shape);
+  check_blend(
+      check, {feat_fwd, alpha_fwd, disp_fwd, feat_bwd, alpha_bwd, disp_bwd, loop_t, loop_t_all, sharpness, feat_shape, shape});
+  if (grad_feat_out) check.tensor("grad_feat_out", *grad_feat_out, feat_shape, spell(feat_shape));
+  if (grad_alpha_out) check.tensor("grad_alpha_out", *grad_alpha_out, shape, spell(shape));
+  if (grad_w_fwd) check.tensor("grad_w_fwd", *grad_w_fwd, shape, spell(shape));
+  if (grad_w_bwd) check.tensor("grad_w_bwd", *grad_w_bwd, shape, spell(shape));
+
+  Tensor grad_feat_fwd = empty(feat_fwd, feat_shape), grad_feat_bwd = empty(feat_fwd, feat_shape);
+  Tensor grad_alpha_fwd = empty(feat_fwd, shape), grad_alpha_bwd = empty(feat_fwd, shape);
+  Tensor grad_disp_fwd = empty(feat_fwd, shape), grad_disp_bwd = empty(feat_fwd, shape);
+  Tensor grad_loop_t = empty(feat_fwd, loop_t ? shape : Shape{0});
+  const c3d::BlendBidirectionalBwdArgs args{feat_fwd.const_data_ptr<float>(),
+                                            feat_bwd.const_data_ptr<float>(),
+                                            alpha_fwd.const_data_ptr<float>(),
+                                            alpha_bwd.const_data_ptr<float>(),
+                                            disp_fwd.const_data_ptr<float>(),
+                                            disp_bwd.const_data_ptr<float>(),
+                                            data_or_null(loop_t),
+                                            static_cast<float>(loop_t_all),
+                                            static_cast<float>(sharpness),
+                                            alpha_fwd.numel(),
+                                            static_cast<int32_t>(feat_shape.back()),
+                                            data_or_null(grad_feat_out),
+                                            data_or_null(grad_alpha_out),
+                                            data_or_null(grad_w_fwd),
+                                            data_or_null(grad_w_bwd),
+                                            grad_feat_fwd.mutable_data_ptr<float>(),
+                                            grad_feat_bwd.mutable_data_ptr<float>(),
+                                            grad_alpha_fwd.mutable_data_ptr<float>(),
+                                            grad_alpha_bwd.mutable_data_ptr<float>(),
+                                            grad_disp_fwd.mutable_data_ptr<float>(),
+                                            grad_disp_bwd.mutable_data_ptr<float>(),
+                                            loop_t ? grad_loop_t.mutable_data_ptr<float>() : nullptr};
+  CallContext context(feat_fwd);
+  raise_if_failed(c3d::cpu::blend_bidirectional_bwd(args, context.get()));
+  return {grad_feat_fwd, grad_alpha_fwd, grad_disp_fwd, grad_feat_bwd, grad_alpha_bwd, grad_disp_bwd, grad_loop_t};
 }
 
 Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& travel_px, const Tensor& cameras, int64_t x0,
@@ -313,10 +430,18 @@ STABLE_TORCH_LIBRARY(c3drender, m) {
   m.def(
       "splat_points(Tensor xyz, Tensor feat, Tensor? radius, float radius_all, Tensor cameras, int width, int height, "
       "int compositor, int max_points, float depth_tolerance, bool return_idx) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def(
+      "splat_points_bwd(Tensor? grad_feat_out, Tensor? grad_alpha_out, Tensor? grad_disp_out, Tensor xyz, Tensor feat, "
+      "Tensor? radius, float radius_all, Tensor cameras, int width, int height, int compositor, float depth_tolerance, "
+      "Tensor idx, bool wants_xyz, bool wants_feat, bool wants_radius) -> (Tensor, Tensor, Tensor)");
   m.def("integrate_flow(Tensor step_px, int num_steps, Tensor? start_px, int sampling) -> (Tensor, Tensor)");
   m.def(
       "blend_bidirectional(Tensor feat_fwd, Tensor alpha_fwd, Tensor disp_fwd, Tensor feat_bwd, Tensor alpha_bwd, "
       "Tensor disp_bwd, Tensor? loop_t, float loop_t_all, float sharpness) -> (Tensor, Tensor, Tensor, Tensor)");
+  m.def(
+      "blend_bidirectional_bwd(Tensor? grad_feat_out, Tensor? grad_alpha_out, Tensor? grad_w_fwd, Tensor? grad_w_bwd, "
+      "Tensor feat_fwd, Tensor alpha_fwd, Tensor disp_fwd, Tensor feat_bwd, Tensor alpha_bwd, Tensor disp_bwd, "
+      "Tensor? loop_t, float loop_t_all, float sharpness) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   m.def(
       "find_holes(Tensor disp, Tensor disp_hidden, Tensor travel_px, Tensor cameras, int x0, int y0, int x1, int y1, "
       "float tear_disp) -> Tensor");
@@ -324,8 +449,10 @@ STABLE_TORCH_LIBRARY(c3drender, m) {
 
 STABLE_TORCH_LIBRARY_IMPL(c3drender, CPU, m) {
   m.impl("splat_points", TORCH_BOX(&splat_points));
+  m.impl("splat_points_bwd", TORCH_BOX(&splat_points_bwd));
   m.impl("integrate_flow", TORCH_BOX(&integrate_flow));
   m.impl("blend_bidirectional", TORCH_BOX(&blend_bidirectional));
+  m.impl("blend_bidirectional_bwd", TORCH_BOX(&blend_bidirectional_bwd));
   m.impl("find_holes", TORCH_BOX(&find_holes));
 }
 

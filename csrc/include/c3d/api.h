@@ -71,6 +71,28 @@ struct SplatPointsArgs {
   int32_t* idx_out;         // [V, H, W, K] point index, -1 where empty; or nullptr
 };
 
+// Gradients of splat_points for given gradients of its outputs. The hits of a pixel and their order count as constant.
+struct SplatPointsBwdArgs {
+  const float* xyz;             // the inputs of the forward call, but for feat, which is float32 here
+  const float* feat;            // [N, C]
+  const float* radius;
+  float radius_all;
+  int64_t num_points;           // N
+  int32_t num_channels;         // C
+  const Camera* cameras;        // [V] host memory
+  int32_t num_cameras;          // V
+  Compositor compositor;
+  int32_t max_points;           // K
+  float depth_tolerance;
+  const int32_t* idx;           // [V, H, W, K] the hits that the forward call returned
+  const float* grad_feat_out;   // [V, H, W, C] or nullptr: zero
+  const float* grad_alpha_out;  // [V, H, W] or nullptr: zero
+  const float* grad_disp_out;   // [V, H, W] or nullptr: zero
+  float* grad_xyz;              // [N, 3] world space, or nullptr: not wanted
+  float* grad_feat;             // [N, C] or nullptr: not wanted
+  float* grad_radius;           // [N] or nullptr: not wanted
+};
+
 struct IntegrateFlowArgs {
   const float* step_px;   // [H, W, 2] (x, y) px per step
   int32_t width, height;
@@ -96,6 +118,25 @@ struct BlendBidirectionalArgs {
   float *w_fwd, *w_bwd;                // [M]
 };
 
+// Gradients of blend_bidirectional for given gradients of its outputs.
+struct BlendBidirectionalBwdArgs {
+  const float *feat_fwd, *feat_bwd;            // the inputs of the forward call
+  const float *alpha_fwd, *alpha_bwd;
+  const float *disp_fwd, *disp_bwd;
+  const float* loop_t;
+  float loop_t_all;
+  float sharpness;
+  int64_t num_pixels;                          // M
+  int32_t num_channels;                        // C
+  const float* grad_feat_out;                  // [M, C] or nullptr: zero
+  const float* grad_alpha_out;                 // [M] or nullptr: zero
+  const float *grad_w_fwd, *grad_w_bwd;        // [M] or nullptr: zero
+  float *grad_feat_fwd, *grad_feat_bwd;        // [M, C]
+  float *grad_alpha_fwd, *grad_alpha_bwd;      // [M]
+  float *grad_disp_fwd, *grad_disp_bwd;        // [M]
+  float* grad_loop_t;                          // [M] or nullptr: not wanted
+};
+
 struct FindHolesArgs {
   const float* disp;         // [H, W] 1/z of the layer in front, 0 where it has no pixel
   const float* disp_hidden;  // [H, W] 1/z of the surface behind it, <= 0 where there is none
@@ -107,11 +148,25 @@ struct FindHolesArgs {
   uint8_t* holes;            // [H, W] 1 where some view or drift reveals the hidden surface
 };
 
+struct InpaintLayersArgs {
+  const float* rgb;          // [H, W, 3]
+  const float* disp;         // [H, W] 1/z; in the hole: of what hides it, <= 0 where nothing does
+  const uint8_t* hole;       // [H, W] 1 where colour and disparity are to be filled
+  const float* disp_hidden;  // [H, W] 1/z of the surface to continue; read in the hole
+  int32_t width, height;
+  float tear_disp;           // a pixel up to this much nearer than disp_hidden may still be copied
+  float* rgb_out;            // [H, W, 3]
+  float* disp_out;           // [H, W]
+};
+
 namespace cpu {
 Status splat_points(const SplatPointsArgs& args, const Context& context);
+Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
 Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
 Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
+Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
 Status find_holes(const FindHolesArgs& args, const Context& context);
+Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
 }  // namespace cpu
 
 // The same on the current CUDA device, queued on context.stream: nothing waits for the device. Arrays are device memory, but

@@ -81,20 +81,161 @@ C3D_HD inline F surface_coverage(F root_q) {
   return 2.0f - 3.0f * root_q;
 }
 
+// What follows goes backward: grad_x is dL/dx, for a loss L that the caller knows.
+
+// The share of each hit of one pixel in its picture, and dL/dq of each. value[k] = dL/d weight[k]; all arrays are [num_hits],
+// near to far. Walking back, `behind` is the value of what is seen through the hits so far: a hit matters by what it hides.
+C3D_HD inline void alpha_composite_grad(int32_t num_hits, const float* q, const float* value, float* weight, float* grad_q) {
+  float through = 1.0f;
+  for (int32_t k = 0; k < num_hits; ++k) {
+    weight[k] = alpha_weight(q[k]) * through;
+    grad_q[k] = through;
+    through -= weight[k];
+  }
+  float behind = 0.0f;
+  for (int32_t k = num_hits - 1; k >= 0; --k) {
+    const float gain = value[k] - behind;
+    grad_q[k] *= -gain;
+    behind += alpha_weight(q[k]) * gain;
+  }
+}
+
+C3D_HD inline float surface_weight_grad(float q) {  // d surface_weight / dq
+  const float a = 1.0f - q, a2 = a * a;
+  return -6.0f * a2 * a2 * a;
+}
+
+// d surface_coverage / dq; the tip of the cone counts as flat.
+C3D_HD inline float surface_coverage_grad(float root_q) { return root_q > 0.0f ? -1.5f / root_q : 0.0f; }
+
+struct SurfaceSums {
+  int32_t begin;  // its first hit
+  float weight;   // sum w
+  float value;    // sum w value
+  float cover;    // sum of cones
+  float through;  // what the surfaces in front let through
+};
+
+// As alpha_composite_grad, for surfaces. A surface that covers fully gains nothing from more coverage.
+C3D_HD inline void surface_composite_grad(int32_t num_hits, const float* z, float depth_tolerance, const float* q,
+                                          const float* value, float* weight, float* grad_q) {
+  SurfaceSums surfaces[kMaxHits];
+  int32_t num_surfaces = 0;
+  float z_end = 0.0f, through = 1.0f;
+  for (int32_t k = 0; k < num_hits; ++k) {
+    if (z[k] > z_end) {
+      if (num_surfaces > 0) through *= 1.0f - fminf(surfaces[num_surfaces - 1].cover, 1.0f);
+      surfaces[num_surfaces++] = {k, 0.0f, 0.0f, 0.0f, through};
+      z_end = z[k] * (1.0f + depth_tolerance);
+    }
+    SurfaceSums& surface = surfaces[num_surfaces - 1];
+    const float w = surface_weight(q[k]);
+    surface.weight += w;
+    surface.value += w * value[k];
+    surface.cover += fmaxf(surface_coverage(sqrtf(q[k])), 0.0f);
+  }
+  float behind = 0.0f;
+  int32_t end = num_hits;
+  for (int32_t s = num_surfaces - 1; s >= 0; --s) {
+    const SurfaceSums& surface = surfaces[s];
+    const float cover = fminf(surface.cover, 1.0f);
+    const float mean = surface.weight > 0.0f ? surface.value / surface.weight : 0.0f;
+    const float scale = surface.weight > 0.0f ? surface.through * cover / surface.weight : 0.0f;
+    const float grad_cover = surface.cover < 1.0f ? surface.through * (mean - behind) : 0.0f;
+    for (int32_t k = surface.begin; k < end; ++k) {
+      const float root_q = sqrtf(q[k]);
+      weight[k] = surface_weight(q[k]) * scale;
+      grad_q[k] = scale * (value[k] - mean) * surface_weight_grad(q[k]);
+      if (surface_coverage(root_q) > 0.0f) grad_q[k] += grad_cover * surface_coverage_grad(root_q);
+    }
+    behind += cover * (mean - behind);
+    end = surface.begin;
+  }
+}
+
+// d^2 / radius_px^2 of the centre of pixel (x, y).
+C3D_HD inline float hit_q(const Disc& disc, int32_t x, int32_t y) {
+  const float dx = static_cast<float>(x) + 0.5f - disc.u, dy = static_cast<float>(y) + 0.5f - disc.v;
+  return (dx * dx + dy * dy) / (disc.radius_px * disc.radius_px);
+}
+
+struct DiscGrad {
+  float u, v, z, radius_px;
+};
+
+// Adds what one hit tells its disc: by its q, and by the depth it contributes, weight / z, to a pixel's disparity.
+C3D_HD inline void add_hit_grad(const Disc& disc, int32_t x, int32_t y, float grad_q, float weight, float grad_disp,
+                                DiscGrad& sum) {
+  const float dx = static_cast<float>(x) + 0.5f - disc.u, dy = static_cast<float>(y) + 0.5f - disc.v;
+  const float per_px = -2.0f * grad_q / (disc.radius_px * disc.radius_px);
+  sum.u += per_px * dx;
+  sum.v += per_px * dy;
+  sum.radius_px += per_px * (dx * dx + dy * dy) / disc.radius_px;
+  sum.z -= weight * grad_disp / (disc.z * disc.z);
+}
+
+struct PointGrad {
+  Vec3 xyz;  // world space
+  float radius;
+};
+
+// Back through u = fx x/z + cx, v = fy y/z + cy, radius_px = fx radius/z, and the pose.
+C3D_HD inline PointGrad project_disc_grad(const Camera& camera, const Disc& disc, const DiscGrad& grad) {
+  const float inv_z = 1.0f / disc.z;
+  const Vec3 cam = {
+      grad.u * camera.fx * inv_z, grad.v * camera.fy * inv_z,
+      grad.z - inv_z * (grad.u * (disc.u - camera.cx) + grad.v * (disc.v - camera.cy) + grad.radius_px * disc.radius_px)};
+  const float* m = camera.world_to_cam;
+  return {{m[0] * cam.x + m[4] * cam.y + m[8] * cam.z, m[1] * cam.x + m[5] * cam.y + m[9] * cam.z,
+           m[2] * cam.x + m[6] * cam.y + m[10] * cam.z},
+          grad.radius_px * camera.fx * inv_z};
+}
+
 struct BlendWeights {
   float fwd, bwd;
 };
 
-// w_f = (1-t) a_f exp(k d_f), w_b = t a_b exp(k d_b), divided by max(w_f + w_b, 1e-6).
+struct BlendTerms {
+  float exp_fwd, exp_bwd;  // exp(k d) over exp of the larger k d
+  float floor;             // 1e-6 over the same; the least that weights are divided by
+};
+
 // The larger exponent is taken out first: the weights keep their ratio and a very near point cannot overflow to inf/inf.
-C3D_HD inline BlendWeights blend_weights(float alpha_fwd, float disp_fwd, float alpha_bwd, float disp_bwd, float loop_t,
-                                         float sharpness) {
+C3D_HD inline BlendTerms blend_terms(float disp_fwd, float disp_bwd, float sharpness) {
   const float k_fwd = sharpness * disp_fwd, k_bwd = sharpness * disp_bwd;
   const float k_max = fmaxf(k_fwd, k_bwd);
-  const float fwd = (1.0f - loop_t) * alpha_fwd * expf(k_fwd - k_max);
-  const float bwd = loop_t * alpha_bwd * expf(k_bwd - k_max);
-  const float sum = fmaxf(fwd + bwd, fmaxf(1e-6f * expf(-k_max), 1e-30f));
+  return {expf(k_fwd - k_max), expf(k_bwd - k_max), fmaxf(1e-6f * expf(-k_max), 1e-30f)};
+}
+
+// w_f = (1-t) a_f exp(k d_f), w_b = t a_b exp(k d_b), divided by max(w_f + w_b, 1e-6).
+C3D_HD inline BlendWeights blend_weights(float alpha_fwd, float disp_fwd, float alpha_bwd, float disp_bwd, float loop_t,
+                                         float sharpness) {
+  const BlendTerms terms = blend_terms(disp_fwd, disp_bwd, sharpness);
+  const float fwd = (1.0f - loop_t) * alpha_fwd * terms.exp_fwd;
+  const float bwd = loop_t * alpha_bwd * terms.exp_bwd;
+  const float sum = fmaxf(fwd + bwd, terms.floor);
   return {fwd / sum, bwd / sum};
+}
+
+struct BlendGrad {
+  float alpha_fwd, disp_fwd, alpha_bwd, disp_bwd, loop_t;
+};
+
+// Back through blend_weights, from grad = dL/d its weights. Weights that sum to one gain at the other's cost; at the floor
+// each is on its own.
+C3D_HD inline BlendGrad blend_weights_grad(float alpha_fwd, float disp_fwd, float alpha_bwd, float disp_bwd, float loop_t,
+                                           float sharpness, BlendWeights grad) {
+  const BlendTerms terms = blend_terms(disp_fwd, disp_bwd, sharpness);
+  const float fwd = (1.0f - loop_t) * alpha_fwd * terms.exp_fwd;
+  const float bwd = loop_t * alpha_bwd * terms.exp_bwd;
+  const float sum = fmaxf(fwd + bwd, terms.floor);
+  const float share_fwd = fwd / sum, share_bwd = bwd / sum;
+  const bool shared = fwd + bwd > terms.floor;
+  const float gain_fwd = shared ? share_bwd * (grad.fwd - grad.bwd) : grad.fwd;
+  const float gain_bwd = shared ? share_fwd * (grad.bwd - grad.fwd) : grad.bwd;
+  const float per_fwd = terms.exp_fwd / sum * gain_fwd, per_bwd = terms.exp_bwd / sum * gain_bwd;
+  return {(1.0f - loop_t) * per_fwd, sharpness * share_fwd * gain_fwd, loop_t * per_bwd, sharpness * share_bwd * gain_bwd,
+          alpha_bwd * per_bwd - alpha_fwd * per_fwd};
 }
 
 struct Vec2 {
