@@ -33,6 +33,9 @@ def _call(op: Callable[..., Any], *args: Any) -> Any:
     """Call a compiled op; its checks say which exception they mean, as the first word of the message."""
     try:
         return op(*args)
+    except NotImplementedError as error:
+        what, _, _ = str(error).partition(". ")
+        raise NotImplementedError(f"{op.__name__}: {what}: this build has no kernel for it") from None
     except RuntimeError as error:
         kind, _, message = str(error).splitlines()[0].partition(": ")
         if kind in _ERRORS:
@@ -183,6 +186,7 @@ def integrate_flow(
     kind = _choice(op, "sampling", sampling, SAMPLINGS)
     steps = _whole(op, "num_steps", num_steps)
     (step_px,) = _in_float32(step_px)
+    (start_px,) = (None,) if start_px is None else _in_float32(start_px)
     offset_px, inside = _call(torch.ops.c3drender.integrate_flow, step_px, steps, start_px, kind)
     return FlowTrace(offset_px, inside)
 
@@ -251,4 +255,5 @@ def find_holes(
         raise ValueError(f"{op}: frame_px must be (x0, y0, x1, y1), got {frame_px!r}")
     frame = (_whole(op, "frame_px", side) for side in frame_px)
     tear = _real(op, "tear_disp", tear_disp)
-    return _call(torch.ops.c3drender.find_holes, disp, disp_hidden, travel_px, _camera_rows(op, camera), *frame, tear)
+    maps = _in_float32(disp, disp_hidden, travel_px)
+    return _call(torch.ops.c3drender.find_holes, *maps, _camera_rows(op, camera), *frame, tear)
