@@ -38,9 +38,13 @@ wheel-test: wheel .venv/installed
 
 bench: .venv/installed
 	$(BIN)/c3drender bench
+	$(BIN)/python benchmarks/photo_to_mp4.py
 
+# On the test photos of ../shared.
 bench-quality: .venv/installed
 	$(BIN)/python benchmarks/depth_order.py
+	$(BIN)/python benchmarks/motion_masks.py
+	$(BIN)/python benchmarks/acceptance.py
 
 wheel: .venv/build-tools
 	rm -rf dist build/lib.* build/bdist.*
