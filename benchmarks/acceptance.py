@@ -79,9 +79,7 @@ def main() -> None:
     print(f"{'photo':16} {'rest dB':>8} {'static dB':>10} {'N = 0':>6} {'uncovered':>10} {'layers':>7}")
     for name in args.names:
         row = measure(*photo_and_hints(args.photos, name), args.every, args.out)
-        numbers = (
-            f"{row['rest_db']:8.2f} {row['static_db']:10.2f} {row['loops']!s:>6} {row['uncovered']:10d} {row['layers']:7d}"
-        )
+        decibels = f"{row['rest_db']:8.2f} {row['static_db']:10.2f}"
         print(f"{name:16} {decibels} {row['loops']!s:>6} {row['uncovered']:10d} {row['layers']:7d}", flush=True)
 
 

@@ -24,7 +24,7 @@ DEPTH_TOLERANCE = 0.02
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 UNCOVERED_ALPHA = 1e-3
 CONTRAST_WINDOW_PX = 16  # small against the fluid, large against its detail
-LEAST_ENERGY = 1e-6  # mean square of luma detail: below a quarter of a grey level there is nothing to keep
+LEAST_ENERGY = 1e-6  # mean square of luma differences: below a quarter of a grey level there is nothing to keep
 MAX_CONTRAST_GAIN = 1.6  # a little above sqrt(2): the two sides may even cancel each other
 FADE = 1 / 100  # of the longer side: the width over which a fluid's motion fades in from its border
 LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
@@ -223,39 +223,28 @@ def _colour(side: Raster) -> Tensor:
     return side.feat[..., :3] / side.alpha.clamp_min(UNCOVERED_ALPHA)[..., None]
 
 
-def _window(values: Tensor) -> Tensor:
-    """Mean of ``values [C, H, W]`` over overlapping windows around each pixel, smooth."""
-    height, width = values.shape[1:]
-    size = min(CONTRAST_WINDOW_PX, height, width)
-    means = functional.avg_pool2d(values[None], size, max(size // 2, 1), size // 2, count_include_pad=False)
-    return functional.interpolate(means, (height, width), mode="bilinear", align_corners=False)[0]
-
-
-def _soften(planes: Tensor) -> Tensor:
-    """Mean of ``planes [C, H, W]`` over 5 x 5 pixels: splits fine detail from coarse."""
-    return functional.avg_pool2d(planes[None], 5, 1, 2, count_include_pad=False)[0]
+def _windows(planes: Tensor) -> Tensor:
+    """Means of ``planes [C, H, W]`` over half-overlapping windows."""
+    size = min(CONTRAST_WINDOW_PX, *planes.shape[1:])
+    return functional.avg_pool2d(planes[None], size, max(size // 2, 1), size // 2, count_include_pad=False)[0]
 
 
 def _keep_contrast(blended: Tensor, fwd: Tensor, bwd: Tensor, w_fwd: Tensor, w_bwd: Tensor) -> Tensor:
-    """Give the blend of two unlike pictures back the local contrast that averaging took, in fine and in coarse detail.
+    """Give the blend of two unlike pictures back the local contrast that averaging took.
 
-    Each band of the blend is scaled so that its local energy is the weighted mean of the two sides' own. Where both sides are
-    alike (nothing moved) that changes nothing; where they are unrelated and equal in weight the gain is about sqrt(2).
+    Detail about the local mean is scaled so that its energy (squared differences between neighbours) is the weighted mean of
+    the two sides' own. Where both sides are alike (nothing moved) that changes nothing; where they are unrelated and equal in
+    weight the gain is about sqrt(2).
     """
     luma = torch.stack([picture.mean(dim=-1) for picture in (blended, fwd, bwd)])
-    coarse = _soften(luma)
-    energy = _window(torch.cat([(luma - coarse) ** 2, coarse**2, coarse]))
-    fine_energy, coarse_energy = energy[:3], energy[3:6] - energy[6:] ** 2
-
-    def gain(of: Tensor) -> Tensor:
-        of_blend, of_fwd, of_bwd = of.clamp_min(LEAST_ENERGY)
-        return ((w_fwd * of_fwd + w_bwd * of_bwd) / of_blend).sqrt().clamp(1.0, MAX_CONTRAST_GAIN)
-
-    planes = blended.permute(2, 0, 1)
-    softened = _soften(planes)
-    mean = _window(planes)
-    kept = mean + gain(coarse_energy) * (softened - mean) + gain(fine_energy) * (planes - softened)
-    return kept.permute(1, 2, 0)
+    across, down = luma.diff(dim=2, append=luma[:, :, -1:]), luma.diff(dim=1, append=luma[:, -1:])
+    energy = _windows(across * across + down * down).clamp_min(LEAST_ENERGY)
+    share_fwd, share_bwd = _windows(torch.stack([w_fwd, w_bwd]))
+    gain = ((share_fwd * energy[1] + share_bwd * energy[2]) / energy[0]).sqrt().clamp(1.0, MAX_CONTRAST_GAIN)
+    coarse = torch.cat([_windows(blended.permute(2, 0, 1)), gain[None]])[None]
+    smooth = functional.interpolate(coarse, blended.shape[:2], mode="bilinear", align_corners=False)[0].permute(1, 2, 0)
+    mean, gain = smooth[..., :3], smooth[..., 3:]
+    return mean + gain * (blended - mean)
 
 
 def _fill_uncovered(rgb: Tensor, uncovered: Tensor) -> Tensor:
