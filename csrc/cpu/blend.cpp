@@ -15,8 +15,8 @@ Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& co
   parallel_ranges(context.executor, args.num_pixels, 4096, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const float loop_t = args.loop_t ? args.loop_t[i] : args.loop_t_all;
-      const BlendWeights w = blend_weights(args.alpha_fwd[i], args.disp_fwd[i], args.alpha_bwd[i], args.disp_bwd[i],
-                                           loop_t, args.sharpness);
+      const BlendWeights w =
+          blend_weights(args.alpha_fwd[i], args.disp_fwd[i], args.alpha_bwd[i], args.disp_bwd[i], loop_t, args.sharpness);
       args.w_fwd[i] = w.fwd;
       args.w_bwd[i] = w.bwd;
       args.alpha_out[i] = w.fwd * args.alpha_fwd[i] + w.bwd * args.alpha_bwd[i];

@@ -51,8 +51,7 @@ Status find_holes(const FindHolesArgs& args, const Context& context) {
   const int64_t num_pixels = static_cast<int64_t>(width) * height;
 
   const float disp_max = *std::max_element(args.disp, args.disp + num_pixels);
-  parallel_items(context.executor, height,
-                 [&](int, int64_t y) { mark_row_seen(args, disp_max, static_cast<int32_t>(y)); });
+  parallel_items(context.executor, height, [&](int, int64_t y) { mark_row_seen(args, disp_max, static_cast<int32_t>(y)); });
 
   int64_t* drifting = allocate<int64_t>(context.scratch, num_pixels);
   if (!drifting) return {StatusCode::kOutOfMemory, "find_holes: out of memory for working buffers"};

@@ -12,8 +12,7 @@ template <typename Body>  // body(i)
 void parallel_tasks(const Executor& executor, int64_t num_tasks, const Body& body) {
   if (num_tasks <= 0) return;
   executor.run(
-      executor.user, num_tasks, [](void* user, int64_t i) { (*static_cast<const Body*>(user))(i); },
-      const_cast<Body*>(&body));
+      executor.user, num_tasks, [](void* user, int64_t i) { (*static_cast<const Body*>(user))(i); }, const_cast<Body*>(&body));
 }
 
 // body(worker, i) for i in [0, num_items): uneven items are handed out one by one. worker < executor.num_threads owns scratch.
@@ -31,9 +30,7 @@ template <typename Body>
 void parallel_ranges(const Executor& executor, int64_t num_items, int64_t min_part, const Body& body) {
   const int64_t most = (num_items + min_part - 1) / min_part;
   const int64_t num_parts = most < executor.num_threads ? most : executor.num_threads;
-  parallel_tasks(executor, num_parts, [&](int64_t i) {
-    body(num_items * i / num_parts, num_items * (i + 1) / num_parts);
-  });
+  parallel_tasks(executor, num_parts, [&](int64_t i) { body(num_items * i / num_parts, num_items * (i + 1) / num_parts); });
 }
 
 template <typename T>

@@ -14,19 +14,18 @@
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,f16c,bmi,bmi2,prefer-vector-width=512")))
 #define C3D_TARGET_AVX2 __attribute__((target("avx2,fma,f16c,bmi,bmi2")))
 // Defines `name(args)` from the always-inline template `body(args)`.
-#define C3D_DISPATCH(name, body, Args)                                                     \
-  C3D_TARGET_AVX512 static void name##_avx512(Args args) { body(args); }                   \
-  C3D_TARGET_AVX2 static void name##_avx2(Args args) { body(args); }                       \
-  static void name##_baseline(Args args) { body(args); }                                   \
-  static void name(Args args) {                                                            \
-    static const auto best = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && \
-                                     __builtin_cpu_supports("avx512dq")                    \
-                                 ? name##_avx512                                           \
-                             : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && \
-                                     __builtin_cpu_supports("bmi2")                        \
-                                 ? name##_avx2                                             \
-                                 : name##_baseline;                                        \
-    best(args);                                                                            \
+#define C3D_DISPATCH(name, body, Args)                                                                                 \
+  C3D_TARGET_AVX512 static void name##_avx512(Args args) { body(args); }                                               \
+  C3D_TARGET_AVX2 static void name##_avx2(Args args) { body(args); }                                                   \
+  static void name##_baseline(Args args) { body(args); }                                                               \
+  static void name(Args args) {                                                                                        \
+    static const auto best =                                                                                           \
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") \
+            ? name##_avx512                                                                                            \
+        : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")            \
+            ? name##_avx2                                                                                              \
+            : name##_baseline;                                                                                         \
+    best(args);                                                                                                        \
   }
 #else
 #define C3D_DISPATCH(name, body, Args) \

@@ -46,9 +46,9 @@ struct BinArgs {
   const Camera* camera;
   TileGrid grid;
   int64_t begin, end;  // points
-  Disc* discs;         // [N]
-  int64_t* cursor;     // [tiles] this run's count, then its write position in each tile's list
-  uint32_t* lists;     // point indices, tile by tile
+  Disc* discs;  // [N]
+  int64_t* cursor;  // [tiles] this run's count, then its write position in each tile's list
+  uint32_t* lists;  // point indices, tile by tile
 };
 
 C3D_INLINE void count_body(BinArgs args) {
@@ -80,24 +80,24 @@ C3D_DISPATCH(fill_lists, fill_body, BinArgs)
 
 // Working memory of one worker for the tile at hand.
 struct TileScratch {
-  uint64_t* keys;       // [longest list] z bits << 32 | point index; sorted, then read as the draw order
+  uint64_t* keys;  // [longest list] z bits << 32 | point index; sorted, then read as the draw order
   uint64_t* keys_swap;  // [longest list]
-  Disc* discs;          // [longest list] in draw order
-  int32_t* count;       // [kTilePixels] hits so far
-  float* q;             // [K + 1, kTilePixels] d^2 / r^2 per hit, nearest first; slot K takes what comes after the last
-  uint32_t* rank;       // [K + 1, kTilePixels] position in draw order
-  float* weight;        // [K, kLanes] final weights of the pixels being composited
+  Disc* discs;  // [longest list] in draw order
+  int32_t* count;  // [kTilePixels] hits so far
+  float* q;  // [K + 1, kTilePixels] d^2 / r^2 per hit, nearest first; slot K takes what comes after the last
+  uint32_t* rank;  // [K + 1, kTilePixels] position in draw order
+  float* weight;  // [K, kLanes] final weights of the pixels being composited
 };
 
 struct TileArgs {
   const SplatPointsArgs* splat;
   TileGrid grid;
-  const Disc* discs;     // [N]
+  const Disc* discs;  // [N]
   const uint32_t* list;  // [num_points] of this tile, ascending
   int64_t num_points;
   int32_t tile_x, tile_y;
   TileScratch scratch;
-  float* feat_out;   // of this camera
+  float* feat_out;  // of this camera
   float* alpha_out;
   float* disp_out;
   int32_t* idx_out;  // or nullptr
@@ -184,9 +184,9 @@ C3D_INLINE void collect_hits(const TileArgs& args) {
 }
 
 struct Lanes {
-  int32_t first;      // pixel of lane 0 in the tile
-  int32_t most;       // longest list among the lanes
-  i32x16 count;       // hits per lane
+  int32_t first;  // pixel of lane 0 in the tile
+  int32_t most;  // longest list among the lanes
+  i32x16 count;  // hits per lane
 };
 
 C3D_INLINE f32x16 select(i32x16 mask, f32x16 yes, f32x16 no) { return mask ? yes : no; }
@@ -370,8 +370,7 @@ C3D_INLINE void composite_tile(const TileArgs& args) {
       lanes.most = 0;
       for (int l = 0; l < kLanes; ++l) lanes.most = std::max(lanes.most, lanes.count[l]);
 
-      const Totals totals =
-          splat.compositor == Compositor::kAlpha ? alpha_weights(args, lanes) : surface_weights(args, lanes);
+      const Totals totals = splat.compositor == Compositor::kAlpha ? alpha_weights(args, lanes) : surface_weights(args, lanes);
       const int64_t pixel = static_cast<int64_t>(y0 + y) * args.grid.width + x0 + x;
       for (int l = 0; l < num_lanes; ++l) {
         args.alpha_out[pixel + l] = totals.alpha[l];
@@ -404,9 +403,12 @@ C3D_DISPATCH(render_tile, tile_body, const TileArgs&)
 
 bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t longest_list, int32_t max_points) {
   const int64_t slots = static_cast<int64_t>(max_points + 1) * kTilePixels;
-  scratch = {allocate<uint64_t>(from, longest_list), allocate<uint64_t>(from, longest_list),
-             allocate<Disc>(from, longest_list),     allocate<int32_t>(from, kTilePixels),
-             allocate<float>(from, slots),           allocate<uint32_t>(from, slots),
+  scratch = {allocate<uint64_t>(from, longest_list),
+             allocate<uint64_t>(from, longest_list),
+             allocate<Disc>(from, longest_list),
+             allocate<int32_t>(from, kTilePixels),
+             allocate<float>(from, slots),
+             allocate<uint32_t>(from, slots),
              allocate<float>(from, static_cast<int64_t>(max_points) * kLanes)};
   return scratch.keys && scratch.keys_swap && scratch.discs && scratch.count && scratch.q && scratch.rank && scratch.weight;
 }
@@ -428,8 +430,14 @@ Status splat_one_camera(const SplatPointsArgs& args, int32_t view, const Context
   if (!discs || !cursors || !tile_start) return kNoMemory;
 
   const auto run_args = [&](int64_t run, uint32_t* lists) {
-    return BinArgs{&args, &camera, grid, args.num_points * run / num_runs, args.num_points * (run + 1) / num_runs,
-                   discs, cursors + run * num_tiles, lists};
+    return BinArgs{&args,
+                   &camera,
+                   grid,
+                   args.num_points * run / num_runs,
+                   args.num_points * (run + 1) / num_runs,
+                   discs,
+                   cursors + run * num_tiles,
+                   lists};
   };
   parallel_tasks(executor, num_runs, [&](int64_t run) { count_points(run_args(run, nullptr)); });
   int64_t total = 0, longest_list = 0;
