@@ -174,9 +174,7 @@ __device__ inline Key limit_of(const TileMemory& memory, int max_points, const P
   for (int lanes = kWarpSize / 2; lanes > 0; lanes /= 2) limit = max(limit, __shfl_xor_sync(kAllLanes, limit, lanes));
   if (threadIdx.x % kWarpSize == 0) atomicMax(memory.limit, limit);
   __syncthreads();
-  limit = *memory.limit;
-  __syncthreads();
-  return limit;
+  return *memory.limit;
 }
 
 // All threads of the block read the lists of their tile and of the tiles above it, keep what touches the block's pixels and

@@ -109,21 +109,39 @@ void run_thread() {
   std::abort();  // an ended thread is never resumed
 }
 
-// Runs each ready thread until it waits, again and again. False when some wait for good.
+// Gives each ready thread of a warp one turn, which lasts until it waits. False when none was ready.
+bool give_turns(int warp) {
+  int lanes[kWarpSize];
+  const int first = warp * kWarpSize, num_lanes = std::min(kWarpSize, grid_now.num_threads - first);
+  std::iota(lanes, lanes + num_lanes, first);
+  if (grid_now.order == Order::kReversed) std::reverse(lanes, lanes + num_lanes);
+  if (grid_now.order == Order::kRandom) std::shuffle(lanes, lanes + num_lanes, grid_now.random);
+  bool any = false;
+  for (int l = 0; l < num_lanes; ++l) {
+    Thread& thread = grid_now.threads[lanes[l]];
+    if (thread.state != State::kReady) continue;
+    any = true;
+    grid_now.current = lanes[l];
+    threadIdx = thread.idx;
+    grid_now.scheduler.switch_to(thread.fibre);
+  }
+  return any;
+}
+
+// A warp runs as far ahead of the others as barriers allow; under kRandom it may be stopped after each turn. False when some
+// threads wait for good.
 bool run_block() {
-  std::vector<int> turn(grid_now.num_threads);
-  std::iota(turn.begin(), turn.end(), 0);
-  if (grid_now.order == Order::kReversed) std::reverse(turn.begin(), turn.end());
+  std::vector<int> warps((grid_now.num_threads + kWarpSize - 1) / kWarpSize);
+  std::iota(warps.begin(), warps.end(), 0);
+  if (grid_now.order == Order::kReversed) std::reverse(warps.begin(), warps.end());
   while (grid_now.num_live > 0) {
-    if (grid_now.order == Order::kRandom) std::shuffle(turn.begin(), turn.end(), grid_now.random);
+    if (grid_now.order == Order::kRandom) std::shuffle(warps.begin(), warps.end(), grid_now.random);
     bool progress = false;
-    for (const int t : turn) {
-      Thread& thread = grid_now.threads[t];
-      if (thread.state != State::kReady) continue;
-      grid_now.current = t;
-      threadIdx = thread.idx;
-      grid_now.scheduler.switch_to(thread.fibre);
-      progress = true;
+    for (const int warp : warps) {
+      while (give_turns(warp)) {
+        progress = true;
+        if (grid_now.order == Order::kRandom && (grid_now.random() & 7) == 0) break;
+      }
     }
     if (!progress) return false;
   }

@@ -12,8 +12,8 @@ namespace c3d::emulation {
 
 enum class Order : int { kForward, kReversed, kRandom };
 
-// kRandom draws the order of blocks, and of a block's threads anew each time they all had a turn; threads also pause at some
-// atomic operations.
+// Warps take turns in this order, and each runs as far ahead of the others as barriers allow. kRandom draws the order of
+// blocks, warps and lanes anew for every turn, stops warps at random, and pauses threads at some atomic operations.
 void set_schedule(Order order, uint64_t seed);
 
 // False when the threads of a block wait for each other for good, or call a warp function with lanes that do not join in.

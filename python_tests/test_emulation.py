@@ -1,0 +1,272 @@
+"""The CUDA kernels' own source, run on the processor by ``csrc/emulation``: against the CPU twins, the float64 reference, and
+themselves under other thread schedules. Last: that these tests see a missing barrier and a write out of bounds."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+from twin_cases import (
+    Arrays,
+    Cloud,
+    arrays_of,
+    camera_of,
+    float64_features,
+    one_of_each,
+    random_cloud,
+    random_flow,
+    random_layer,
+    random_sides,
+    under_all_schedules,
+)
+from twins import BUILD, CSRC, build_twins, load, run_apart
+
+SIZES = ((1, 1), (1, 9), (17, 13), (33, 32), (24, 47))  # height, width
+RADII_PX = ((0.1, 0.4), (0.7, 2.5), (3, 12), (40, 40))
+MAX_POINTS = (1, 8, 9, 32, 64)
+CASES = [(channels, dtype) for channels in (1, 3, 4, 37, 64, 256) for dtype in ("float32", "float16", "bfloat16")]
+EVERY_OP = list(one_of_each(0))
+
+
+@pytest.fixture(scope="module")
+def twins() -> ModuleType:
+    return load(build_twins())
+
+
+def assert_same_bits(ours: Arrays, theirs: Any) -> None:
+    for mine, other in zip(ours, arrays_of(theirs), strict=True):
+        assert np.array_equal(mine, other, equal_nan=True)
+
+
+# --- splat_points -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compositor", ["alpha", "surface"])
+@pytest.mark.parametrize("case", range(2 * len(CASES)))
+def test_random_clouds(twins: ModuleType, case: int, compositor: str) -> None:
+    rng = np.random.default_rng(case)
+    channels, feat_type = CASES[case % len(CASES)]
+    radius_px = RADII_PX[(case + case // len(CASES)) % len(RADII_PX)]
+    cloud = random_cloud(
+        rng,
+        num=60 if radius_px[1] > 10 else 300,
+        size=SIZES[case % len(SIZES)],
+        channels=channels,
+        feat_type=feat_type,
+        radius_px=radius_px,
+        num_depths=3 if case % 4 == 1 else None,
+        num_views=case % 3,
+        compositor=compositor,
+        max_points=MAX_POINTS[(case // 2) % len(MAX_POINTS)],
+    )
+    got = under_all_schedules(twins, lambda: cloud.splat(twins, "cuda"))
+    assert_same_bits(got, cloud.splat(twins, "cpu"))
+    if case % 3 == 0:
+        assert_near_reference(cloud, got)
+
+
+def assert_near_reference(cloud: Cloud, got: Arrays) -> None:
+    radius = cloud.radius_all if cloud.radius is None else cloud.radius
+    want = reference.splat_points(
+        cloud.xyz,
+        float64_features(cloud),
+        radius,
+        cloud.camera,
+        compositor=cloud.compositor,
+        max_points=cloud.max_points,
+        depth_tolerance=cloud.depth_tolerance,
+    )
+    clear = want.clear
+    assert clear.mean() > 0.9 or clear.size < 100
+    tolerance = 1e-5 / np.min(cloud.camera.fx * radius / 5.5)
+    for ours, theirs in zip(got[:3], (want.feat, want.alpha, want.disp), strict=True):
+        assert np.allclose(ours[clear], theirs[clear], rtol=0, atol=2 * tolerance)
+    assert np.array_equal(got[3][clear], want.idx[clear])
+
+
+@pytest.mark.parametrize("max_points", [3, 8, 32, 64])
+@pytest.mark.parametrize("radius_px", [(0.3, 1), (1, 3), (8, 60)])
+def test_more_points_than_one_batch(twins: ModuleType, radius_px: tuple[float, float], max_points: int) -> None:
+    """Thousands of points a tile, many of them at the same depth: lists are walked in several sorted batches."""
+    cloud = random_cloud(
+        np.random.default_rng(max_points), 5000, (21, 19), radius_px=radius_px, num_depths=40, max_points=max_points
+    )
+    assert_same_bits(under_all_schedules(twins, lambda: cloud.splat(twins, "cuda")), cloud.splat(twins, "cpu"))
+
+
+def test_discs_of_every_size_in_one_picture(twins: ModuleType) -> None:
+    """Hits come from all levels of the tile pyramid."""
+    cloud = random_cloud(np.random.default_rng(3), 800, (70, 150), radius_px=(0.5, 200), compositor="surface", max_points=32)
+    cloud = replace(cloud, radius=cloud.radius * np.float32(np.geomspace(0.01, 1, 800)))
+    assert_same_bits(under_all_schedules(twins, lambda: cloud.splat(twins, "cuda")), cloud.splat(twins, "cpu"))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-40, 0.0])
+@pytest.mark.parametrize("where", ["x", "z", "radius"])
+def test_unusable_points_are_skipped_alike(twins: ModuleType, where: str, bad: float) -> None:
+    cloud = random_cloud(np.random.default_rng(4), 200, (17, 21))
+    target = cloud.radius if where == "radius" else cloud.xyz[:, "xyz".index(where)]
+    target[::3] = bad
+    assert_same_bits(under_all_schedules(twins, lambda: cloud.splat(twins, "cuda")), cloud.splat(twins, "cpu"))
+
+
+def test_one_radius_for_all(twins: ModuleType) -> None:
+    cloud = replace(random_cloud(np.random.default_rng(5), 300, (23, 29)), radius=None, radius_all=0.1)
+    got = under_all_schedules(twins, lambda: cloud.splat(twins, "cuda"))
+    assert_same_bits(got, cloud.splat(twins, "cpu"))
+    assert_near_reference(cloud, got)
+
+
+def test_features_may_start_anywhere(twins: ModuleType) -> None:
+    """Rows of 4 that are not aligned to 16 bytes are read one by one."""
+    cloud = random_cloud(np.random.default_rng(6), 300, (17, 21), channels=4)
+    odd = np.concatenate([[0], cloud.feat.ravel()]).astype(np.float32)[1:].reshape(cloud.feat.shape)
+    assert_same_bits(
+        under_all_schedules(twins, lambda: replace(cloud, feat=odd).splat(twins, "cuda")), cloud.splat(twins, "cpu")
+    )
+
+
+@pytest.mark.parametrize(("num", "num_views"), [(0, 1), (0, 3), (5, 0)])
+def test_empty_input_launches_nothing(twins: ModuleType, num: int, num_views: int) -> None:
+    cloud = random_cloud(np.random.default_rng(7), num, (9, 7))
+    poses = np.broadcast_to(cloud.camera.world_to_cam, (num_views, 3, 4)).astype(np.float32)
+    cloud = replace(cloud, camera=replace(cloud.camera, world_to_cam=poses))
+    before = twins.num_kernels_run()
+    feat, alpha, disp, idx = cloud.splat(twins, "cuda")
+    assert twins.num_kernels_run() == before
+    assert feat.shape == (num_views, 9, 7, 4) and idx.shape == (num_views, 9, 7, 8)
+    assert not feat.any() and not alpha.any() and not disp.any() and (idx == -1).all()
+
+
+def test_sizes_past_what_is_counted_are_refused(twins: ModuleType) -> None:
+    camera = replace(camera_of(1, 1), width=2**23 + 1)
+    cloud = replace(random_cloud(np.random.default_rng(8), 1, (1, 1), channels=1), camera=camera, max_points=1)
+    with pytest.raises(RuntimeError, match=r"^splat_points: camera width and height must be <= 2\^23"):
+        cloud.splat(twins, "cuda")
+
+
+# --- the other ops ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 37), (23, 1), (19, 33)])
+@pytest.mark.parametrize(("starts", "sampling"), [(None, 0), (257, 0), (0, 0), (None, 1)])
+def test_random_flows(twins: ModuleType, size: tuple[int, int], starts: int | None, sampling: int) -> None:
+    field, num_steps, *_ = arguments = random_flow(np.random.default_rng(9), size, starts=starts, sampling=sampling)
+    if starts == 0:
+        before = twins.num_kernels_run()
+        assert twins.integrate_flow("cuda", *arguments)[0].shape == (num_steps + 1, 0, 2)
+        assert twins.num_kernels_run() == before
+        return
+    got = under_all_schedules(twins, lambda: twins.integrate_flow("cuda", *arguments))
+    assert_same_bits(got, twins.integrate_flow("cpu", *arguments))
+    if starts is None:
+        want = reference.integrate_flow(field, num_steps, sampling=("bilinear", "nearest")[sampling])
+        assert np.allclose(got[0][:, want.clear], want.offset_px[:, want.clear], rtol=0, atol=2e-4)
+        assert np.array_equal(got[1][:, want.clear].astype(bool), want.inside[:, want.clear])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 5, 37, 64])
+@pytest.mark.parametrize("pixels", [1, 255, 257, 700])
+def test_random_sides(twins: ModuleType, pixels: int, channels: int) -> None:
+    arguments = random_sides(np.random.default_rng(10), pixels, channels, per_pixel=pixels % 2 == 0)
+    got = under_all_schedules(twins, lambda: twins.blend_bidirectional("cuda", *arguments))
+    assert_same_bits(got, twins.blend_bidirectional("cpu", *arguments))
+    feat_fwd, alpha_fwd, disp_fwd, feat_bwd, alpha_bwd, disp_bwd, loop_t, loop_t_all, sharpness = arguments
+    sides = (
+        reference.Splat(f, a, d, None, None) for f, a, d in ((feat_fwd, alpha_fwd, disp_fwd), (feat_bwd, alpha_bwd, disp_bwd))
+    )
+    want = reference.blend_bidirectional(*sides, loop_t_all if loop_t is None else loop_t, sharpness=sharpness)
+    for ours, theirs in zip(got, (want.feat, want.alpha, want.w_fwd, want.w_bwd), strict=True):
+        assert np.allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_views", [1, 3, 33, 70])
+@pytest.mark.parametrize("drifts", [False, True], ids=["static", "drifting"])
+@pytest.mark.parametrize("size", [(1, 1), (24, 31), (19, 40)])
+def test_random_layers(twins: ModuleType, size: tuple[int, int], drifts: bool, num_views: int) -> None:
+    arguments = random_layer(np.random.default_rng(num_views), size, num_views=num_views, drifts=drifts)
+    got = under_all_schedules(twins, lambda: twins.find_holes("cuda", *arguments))
+    assert_same_bits(got, twins.find_holes("cpu", *arguments))
+    assert set(np.unique(got)) <= {0, 1}
+
+
+@pytest.mark.parametrize("name", EVERY_OP)
+def test_every_op(twins: ModuleType, name: str) -> None:
+    run = one_of_each(0)[name]
+    assert_same_bits(under_all_schedules(twins, lambda: run(twins, "cuda")), run(twins, "cpu"))
+
+
+# --- what these tests catch -------------------------------------------------------------------------------------------
+
+
+RUN_UNDER_ALL_SCHEDULES = """
+from twin_cases import one_of_each, under_all_schedules
+run = one_of_each(0)[{op!r}]
+under_all_schedules(twins, lambda: run(twins, "cuda"))
+"""
+
+RUN_EVERY_OP = """
+from twin_cases import one_of_each
+for order in ("forward", "reversed", "random"):
+    twins.set_schedule(order, 1)
+    for run in one_of_each(1).values():
+        run(twins, "cuda")
+print("all ran")
+"""
+
+
+def planted(fault: str, file: str, sound: str, broken: str) -> Path:
+    """The kernels with one fault, in a folder of their own."""
+    folder = BUILD / "planted" / fault / "cuda"
+    shutil.copytree(CSRC / "cuda", folder, dirs_exist_ok=True)
+    shutil.copy(CSRC / "checks.h", folder.parent)
+    text = (folder / file).read_text()
+    assert text.count(sound) == 1, f"{file} has changed: plant the fault elsewhere"
+    (folder / file).write_text(text.replace(sound, broken))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("fault", "file", "barrier", "op"),
+    [
+        ("stage", "splat_hits.cuh", "    __syncthreads();\n    const uint32_t num_staged", "splat alpha"),
+        ("blend", "blend.cu", "  __syncthreads();\n\n  const float* fwd", "blend_bidirectional odd rows"),
+    ],
+)
+def test_a_missing_barrier_is_caught(fault: str, file: str, barrier: str, op: str) -> None:
+    broken = build_twins(kernels=planted(fault, file, barrier, barrier.split(";", 1)[1]))
+    done = run_apart(broken, RUN_UNDER_ALL_SCHEDULES.format(op=op))
+    assert done.returncode != 0 and "AssertionError: a race" in done.stderr
+
+
+def test_a_barrier_that_not_all_reach_is_caught() -> None:
+    sound = "  if (i >= args.num_paths) return;\n"
+    broken = build_twins(kernels=planted("divergent", "trace.cu", sound, sound + "  if (i & 1) __syncwarp();\n"))
+    done = run_apart(broken, RUN_UNDER_ALL_SCHEDULES.format(op="integrate_flow every pixel"))
+    assert "RuntimeError: trace_steps_kernel: threads of a block wait for each other for good" in done.stderr
+
+
+def test_no_kernel_leaves_its_arrays() -> None:
+    done = run_apart(build_twins(sanitize=True), RUN_EVERY_OP, sanitize=True)
+    assert done.returncode == 0 and done.stdout == "all ran\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "file", "sound", "broken", "kernel"),
+    [
+        ("paths", "trace.cu", "  if (i >= args.num_paths) return;\n", "", "trace_steps_kernel"),
+        ("hits", "splat_hits.cuh", "size_t{8} * max_points", "size_t{4} * max_points", "offer_hit"),
+        ("entries", "splat_bins.cuh", "kMaxTilesPerPoint * num_points", "num_points", "splat_fill_kernel"),
+    ],
+)
+def test_a_write_out_of_bounds_is_caught(fault: str, file: str, sound: str, broken: str, kernel: str) -> None:
+    done = run_apart(build_twins(sanitize=True, kernels=planted(fault, file, sound, broken)), RUN_EVERY_OP, sanitize=True)
+    assert done.returncode != 0
+    assert "AddressSanitizer: heap-buffer-overflow" in done.stderr and "WRITE of size" in done.stderr
+    assert kernel in done.stderr

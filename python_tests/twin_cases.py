@@ -1,0 +1,183 @@
+"""Inputs for both halves of the core below torch: NumPy arrays in the argument order of ``c3d_twins``. Needs NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Arrays = tuple[NDArray[Any], ...]
+SCHEDULES = [("forward", 0), ("reversed", 0), ("random", 1), ("random", 2), ("random", 3)]
+COMPOSITORS = {"alpha": 0, "surface": 1}
+
+
+@dataclass(frozen=True)
+class Pinhole:
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    world_to_cam: Floats
+
+    @property
+    def rows(self) -> Floats:
+        """``[V, 16]`` fx, fy, cx, cy, then the pose, row-major."""
+        poses = self.world_to_cam.reshape(-1, 12)
+        intrinsics = np.broadcast_to(np.float32([self.fx, self.fy, self.cx, self.cy]), (len(poses), 4))
+        return np.ascontiguousarray(np.concatenate([intrinsics, poses], axis=1))
+
+
+def camera_of(height: int, width: int, poses: Floats | None = None) -> Pinhole:
+    """A focal length and a centre that are no round numbers; as float32 holds them."""
+    numbers = np.float32([1.13 * max(height, width)] * 2 + [0.48 * width, 0.53 * height])
+    return Pinhole(*map(float, numbers), width, height, np.eye(3, 4, dtype=np.float32)[None] if poses is None else poses)
+
+
+def small_poses(rng: np.random.Generator, num_views: int) -> Floats:
+    """Turned by a few degrees about the viewing axis and shifted."""
+    poses = np.zeros((num_views, 3, 4))
+    angle = rng.uniform(-0.1, 0.1, num_views)
+    poses[:, 0, 0] = poses[:, 1, 1] = np.cos(angle)
+    poses[:, 1, 0], poses[:, 0, 1] = np.sin(angle), -np.sin(angle)
+    poses[:, 2, 2] = 1
+    poses[:, :, 3] = rng.uniform(-0.3, 0.3, (num_views, 3))
+    return poses.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    camera: Pinhole
+    xyz: Floats
+    feat: NDArray[Any]  # float32, or uint16: the bits of feat_type
+    feat_type: str
+    radius: Floats | None
+    radius_all: float
+    compositor: str
+    max_points: int
+    depth_tolerance: float = 0.02
+
+    def splat(self, twins: Any, device: str) -> tuple[NDArray[Any], ...]:
+        """feat ``[V, H, W, C]``, alpha and disp ``[V, H, W]``, idx ``[V, H, W, K]``"""
+        camera = self.camera
+        numbers = (COMPOSITORS[self.compositor], self.max_points, self.depth_tolerance)
+        feat = (self.feat, self.feat_type, self.radius, self.radius_all)
+        return twins.splat_points(device, self.xyz, *feat, camera.rows, camera.width, camera.height, *numbers)
+
+
+def random_cloud(
+    rng: np.random.Generator,
+    num: int,
+    size: tuple[int, int],
+    *,
+    channels: int = 4,
+    feat_type: str = "float32",
+    radius_px: tuple[float, float] = (0.7, 2.5),
+    num_depths: int | None = None,
+    num_views: int = 0,
+    compositor: str = "alpha",
+    max_points: int = 8,
+) -> Cloud:
+    """Points in and up to 30 % around the frame, every 19th behind the camera. ``num_depths``: how many distinct depths.
+    ``num_views`` 0: one camera at rest."""
+    camera = camera_of(*size, small_poses(rng, num_views) if num_views else None)
+    z = rng.uniform(1, 5, num) if num_depths is None else rng.choice(np.linspace(1, 5, num_depths), num)
+    z[::19] *= -1
+    u, v = rng.uniform(-0.3, 1.3, (2, num)) * [[camera.width], [camera.height]]
+    xyz = np.stack([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], axis=1).astype(np.float32)
+    radius = np.exp(rng.uniform(*np.log(radius_px), num)) * np.abs(z) / camera.fx
+    feat = rng.uniform(-1, 1, (num, channels)).astype(np.float32)
+    if feat_type == "float16":
+        feat = feat.astype(np.float16).view(np.uint16)
+    if feat_type == "bfloat16":
+        feat = (feat.view(np.uint32) >> 16).astype(np.uint16)
+    return Cloud(camera, xyz, feat, feat_type, radius.astype(np.float32), 0.0, compositor, max_points)
+
+
+def float64_features(cloud: Cloud) -> NDArray[np.float64]:
+    if cloud.feat_type == "float16":
+        return cloud.feat.view(np.float16).astype(np.float64)
+    if cloud.feat_type == "bfloat16":
+        return (cloud.feat.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+    return cloud.feat.astype(np.float64)
+
+
+def random_flow(rng: np.random.Generator, size: tuple[int, int], *, starts: int | None, sampling: int) -> tuple[Any, ...]:
+    """Arguments of ``integrate_flow``; some paths start outside the frame."""
+    height, width = size
+    start = None if starts is None else (rng.uniform(-0.1, 1.1, (starts, 2)) * [width, height]).astype(np.float32)
+    step_px = rng.normal([1.3, -0.6], 0.4, (height, width, 2)).astype(np.float32)
+    return step_px, 7, start, sampling
+
+
+def random_sides(rng: np.random.Generator, pixels: int, channels: int, *, per_pixel: bool) -> tuple[Any, ...]:
+    """Arguments of ``blend_bidirectional``; a fifth of the pixels is not covered at all, a fifth hardly."""
+    sides = []
+    for _ in range(2):
+        alpha = rng.uniform(0, 1, pixels) * rng.choice([0, 1e-7, 1, 1, 1], pixels)
+        sides += [rng.uniform(-1, 1, (pixels, channels)), alpha, alpha * rng.uniform(0, 2, pixels)]
+    loop_t = rng.uniform(0, 1, pixels).astype(np.float32) if per_pixel else None
+    return *(a.astype(np.float32) for a in sides), loop_t, 0.3, 4.0
+
+
+def random_layer(rng: np.random.Generator, size: tuple[int, int], *, num_views: int, drifts: bool) -> tuple[Any, ...]:
+    """Arguments of ``find_holes``: discs before a sloping ground that continues behind most of them."""
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    ground = 0.2 + 0.004 * y + rng.uniform(0, 0.01, size)
+    disp = ground.copy()
+    for _ in range(4):
+        disp[np.hypot(x - rng.uniform(0, width), y - rng.uniform(0, height)) < rng.uniform(2, 8)] = rng.uniform(0.4, 1.3)
+    disp[rng.uniform(size=size) < 0.02] = 0
+    hidden = np.where(rng.uniform(size=size) < 0.1, rng.choice([0.0, -1.0, 0.6]), ground)
+    travel = rng.uniform(0, 4, size) * (rng.uniform(size=size) < 0.05) * drifts
+    camera = camera_of(height, width, small_poses(rng, num_views))
+    frame_px = [width // 8, height // 8, width - width // 8, height - height // 8]
+    return *(a.astype(np.float32) for a in (disp, hidden, travel)), camera.rows, frame_px, 0.05
+
+
+def one_of_each(seed: int) -> dict[str, Any]:
+    """``name: run(twins, device)`` for every op, on odd sizes."""
+    rng = np.random.default_rng(seed)
+    clouds = {
+        "splat alpha": random_cloud(rng, 400, (23, 37), channels=5),
+        "splat surface": random_cloud(rng, 500, (37, 23), channels=8, compositor="surface", max_points=32, num_depths=3),
+        "splat float16": random_cloud(rng, 300, (19, 33), channels=4, feat_type="float16", num_views=2),
+        "splat wide discs": random_cloud(rng, 1500, (50, 41), radius_px=(3, 60), max_points=64),
+        "splat long lists": random_cloud(rng, 4000, (9, 17), channels=1, compositor="surface", max_points=12, num_depths=90),
+    }
+    cases = {name: cloud.splat for name, cloud in clouds.items()}
+    arguments = {
+        ("integrate_flow", "every pixel"): random_flow(rng, (23, 37), starts=None, sampling=0),
+        ("integrate_flow", "starts"): random_flow(rng, (9, 31), starts=301, sampling=0),
+        ("integrate_flow", "nearest"): random_flow(rng, (17, 19), starts=None, sampling=1),
+        ("blend_bidirectional", "odd rows"): random_sides(rng, 777, 37, per_pixel=True),
+        ("blend_bidirectional", "rows of 4"): random_sides(rng, 301, 4, per_pixel=False),
+        ("find_holes", "drifting"): random_layer(rng, (33, 41), num_views=3, drifts=True),
+        ("find_holes", "many views"): random_layer(rng, (24, 31), num_views=35, drifts=False),
+    }
+    for (op, kind), values in arguments.items():
+        cases[f"{op} {kind}"] = lambda twins, device, op=op, values=values: getattr(twins, op)(device, *values)
+    return cases
+
+
+def arrays_of(result: Any) -> Arrays:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def under_all_schedules(twins: Any, run: Callable[[], Any]) -> Arrays:
+    """The result, the same bits under every schedule. Kernels did run."""
+    results = []
+    for order, seed in SCHEDULES:
+        twins.set_schedule(order, seed)
+        before = twins.num_kernels_run()
+        results.append(arrays_of(run()))
+        assert twins.num_kernels_run() > before
+        for first, other in zip(results[0], results[-1], strict=True):
+            assert np.array_equal(first, other, equal_nan=True), f"a race: schedule {order} {seed} gives something else"
+    return results[0]
