@@ -24,6 +24,7 @@ SOURCES = [
     "csrc/cpu/blend.cpp",
     "csrc/cpu/blend_bwd.cpp",
     "csrc/cpu/holes.cpp",
+    "csrc/cpu/inpaint.cpp",
 ]
 HEADERS = sorted(str(path) for part in (".", "include/c3d", "cpu", "cuda") for path in Path("csrc", part).glob("*.*h"))
 NVCC = shutil.which(os.environ.get("CUDACXX", "nvcc"))

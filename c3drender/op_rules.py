@@ -145,6 +145,14 @@ def _(disp, disp_hidden, travel_px, cameras, x0, y0, x1, y1, tear_disp):
     return torch.empty_like(disp, dtype=torch.bool)
 
 
+# --- inpaint_layers ---------------------------------------------------------------------------------------------------
+
+
+@torch.library.register_fake("c3drender::inpaint_layers")
+def _(rgb, disp, hole, disp_hidden, tear_disp):
+    return torch.empty_like(rgb), torch.empty_like(disp)
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -162,5 +170,6 @@ def _refuse_gradient(op: str, reason: str) -> None:
 torch.library.register_autograd("c3drender::splat_points", _splat_backward, setup_context=_splat_context)
 torch.library.register_autograd("c3drender::blend_bidirectional", _blend_backward, setup_context=_blend_context)
 _refuse_gradient("integrate_flow", "integrate_flow: has no gradient; pass step_px.detach()")
+_refuse_gradient("inpaint_layers", "inpaint_layers: has no gradient; pass rgb.detach()")
 _refuse_gradient("splat_points_bwd", "splat_points: has no second derivative")
 _refuse_gradient("blend_bidirectional_bwd", "blend_bidirectional: has no second derivative")

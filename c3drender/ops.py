@@ -257,3 +257,23 @@ def find_holes(
     tear = _real(op, "tear_disp", tear_disp)
     maps = _in_float32(disp, disp_hidden, travel_px)
     return _call(torch.ops.c3drender.find_holes, *maps, _camera_rows(op, camera), *frame, tear)
+
+
+def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor, *, tear_disp: float) -> tuple[Tensor, Tensor]:
+    """Fill colour and disparity of what a layer hides, from the same or farther surfaces only. Returns ``(rgb, disp)``.
+
+    ``rgb`` float32 ``[H, W, 3]``. ``disp`` float32 ``[H, W]``: disparity (1/z); in the hole that of what hides it, <= 0 where
+    nothing does (beyond a picture's border). ``hole`` bool ``[H, W]``: what to fill. ``disp_hidden`` ``[H, W]``: in the hole,
+    the disparity of the surface to continue; it is smoothed, and kept ``tear_disp`` behind what hides it. Pixels outside the
+    hole are returned as they are.
+
+    Every hole pixel takes a known pixel as its source whose surroundings look like its own (PatchMatch, Barnes et al. 2009,
+    coarse to fine), which is at most ``tear_disp`` nearer than the surface it continues; patches vote for the colours (Wexler
+    et al. 2007), the winners are copied and blended by their gradients. Pixels next to the edge of something nearer, whose
+    colours are mixed, and pixels that are not finite or have ``disp <= 0`` are never a source.
+    """
+    op = "inpaint_layers"
+    _check_tensors(op, rgb=rgb, disp=disp, hole=hole, disp_hidden=disp_hidden)
+    tear = _real(op, "tear_disp", tear_disp)
+    rgb, disp, disp_hidden = _in_float32(rgb, disp, disp_hidden)
+    return _call(torch.ops.c3drender.inpaint_layers, rgb, disp, hole, disp_hidden, tear)

@@ -19,6 +19,24 @@ inline Status check(const SplatPointsArgs& args) {
   return {};
 }
 
+inline Status check(const SplatPointsBwdArgs& args) {
+  const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
+  if (args.num_points < 0 || args.num_points > INT32_MAX) return invalid("splat_points_bwd: num_points must be 0..2^31-1");
+  if (args.num_channels < 1 || args.num_channels > kMaxChannels)
+    return invalid("splat_points_bwd: num_channels must be 1..256");
+  if (args.max_points < 1 || args.max_points > kMaxHits) return invalid("splat_points_bwd: max_points must be 1..64");
+  if (args.num_points == 0) return {};
+  if (!args.xyz || !args.feat) return invalid("splat_points_bwd: xyz and feat must not be null");
+  if (args.num_cameras > 0 && (!args.cameras || !args.idx))
+    return invalid("splat_points_bwd: cameras and idx must not be null");
+  for (int32_t view = 0; view < args.num_cameras; ++view) {
+    const int64_t num_pixels = static_cast<int64_t>(args.cameras[view].width) * args.cameras[view].height;
+    if (args.cameras[view].width < 1 || args.cameras[view].height < 1 || num_pixels > UINT32_MAX)
+      return invalid("splat_points_bwd: camera width and height must be >= 1, their product < 2^32");
+  }
+  return {};
+}
+
 inline Status check(const IntegrateFlowArgs& args) {
   const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
   if (args.num_steps < 0) return invalid("integrate_flow: num_steps must be >= 0");
@@ -45,12 +63,35 @@ inline Status check(const BlendBidirectionalArgs& args) {
   return {};
 }
 
+inline Status check(const BlendBidirectionalBwdArgs& args) {
+  const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
+  if (args.num_pixels < 0 || args.num_channels < 1)
+    return invalid("blend_bidirectional_bwd: num_pixels must be >= 0 and num_channels >= 1");
+  if (args.num_pixels == 0) return {};
+  if (!args.feat_fwd || !args.feat_bwd || !args.alpha_fwd || !args.alpha_bwd || !args.disp_fwd || !args.disp_bwd)
+    return invalid("blend_bidirectional_bwd: rasters must not be null");
+  if (!args.grad_feat_fwd || !args.grad_feat_bwd || !args.grad_alpha_fwd || !args.grad_alpha_bwd || !args.grad_disp_fwd ||
+      !args.grad_disp_bwd)
+    return invalid("blend_bidirectional_bwd: gradients of the rasters must not be null");
+  return {};
+}
+
 inline Status check(const FindHolesArgs& args) {
   const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
   if (args.num_cameras < 1 || !args.cameras) return invalid("find_holes: at least one camera is needed, for the layer's size");
   if (!args.disp || !args.disp_hidden || !args.travel_px || !args.holes)
     return invalid("find_holes: disp, disp_hidden, travel_px and holes must not be null");
   if (args.cameras[0].width < 1 || args.cameras[0].height < 1) return invalid("find_holes: width and height must be >= 1");
+  return {};
+}
+
+inline Status check(const InpaintLayersArgs& args) {
+  const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
+  if (args.width < 0 || args.height < 0 || static_cast<int64_t>(args.width) * args.height > (1 << 30))
+    return invalid("inpaint_layers: width and height must be >= 0 and width * height at most 2^30");
+  if (args.width == 0 || args.height == 0) return {};
+  if (!args.rgb || !args.disp || !args.hole || !args.disp_hidden || !args.rgb_out || !args.disp_out)
+    return invalid("inpaint_layers: rgb, disp, hole, disp_hidden and outputs must not be null");
   return {};
 }
 

@@ -424,6 +424,29 @@ Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& t
   return holes;
 }
 
+std::tuple<Tensor, Tensor> inpaint_layers(const Tensor& rgb, const Tensor& disp, const Tensor& hole, const Tensor& disp_hidden,
+                                          double tear_disp) {
+  Checker check("inpaint_layers");
+  check.tensor("rgb", rgb, {-1, -1, 3}, "[H, W, 3]");
+  const int64_t h = rgb.size(0), w = rgb.size(1);
+  const std::string spelled = spell({h, w}) + " (from rgb)";
+  check.tensor("disp", disp, {h, w}, spelled);
+  check.tensor("hole", hole, {h, w}, spelled, ScalarType::Bool);
+  check.tensor("disp_hidden", disp_hidden, {h, w}, spelled);
+  check.that(tear_disp >= 0.0, "tear_disp must be >= 0, got ", tear_disp);
+  check.that(h * w <= kMaxSide, "rgb must be [H, W, 3] with H * W <= 2^30, got ", spell(shape_of(rgb)));
+
+  Tensor rgb_out = empty(rgb, {h, w, 3});
+  Tensor disp_out = empty(rgb, {h, w});
+  const c3d::InpaintLayersArgs args{
+      rgb.const_data_ptr<float>(),         disp.const_data_ptr<float>(),      static_cast<const uint8_t*>(hole.data_ptr()),
+      disp_hidden.const_data_ptr<float>(), static_cast<int32_t>(w),           static_cast<int32_t>(h),
+      static_cast<float>(tear_disp),       rgb_out.mutable_data_ptr<float>(), disp_out.mutable_data_ptr<float>()};
+  CallContext context(rgb);
+  raise_if_failed(c3d::cpu::inpaint_layers(args, context.get()));
+  return {rgb_out, disp_out};
+}
+
 }  // namespace
 
 STABLE_TORCH_LIBRARY(c3drender, m) {
@@ -445,6 +468,7 @@ STABLE_TORCH_LIBRARY(c3drender, m) {
   m.def(
       "find_holes(Tensor disp, Tensor disp_hidden, Tensor travel_px, Tensor cameras, int x0, int y0, int x1, int y1, "
       "float tear_disp) -> Tensor");
+  m.def("inpaint_layers(Tensor rgb, Tensor disp, Tensor hole, Tensor disp_hidden, float tear_disp) -> (Tensor, Tensor)");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(c3drender, CPU, m) {
@@ -454,6 +478,7 @@ STABLE_TORCH_LIBRARY_IMPL(c3drender, CPU, m) {
   m.impl("blend_bidirectional", TORCH_BOX(&blend_bidirectional));
   m.impl("blend_bidirectional_bwd", TORCH_BOX(&blend_bidirectional_bwd));
   m.impl("find_holes", TORCH_BOX(&find_holes));
+  m.impl("inpaint_layers", TORCH_BOX(&inpaint_layers));
 }
 
 static PyObject* has_cuda(PyObject*, PyObject*) {
