@@ -69,6 +69,20 @@ class Cloud:
         feat = (self.feat, self.feat_type, self.radius, self.radius_all)
         return twins.splat_points(device, self.xyz, *feat, camera.rows, camera.width, camera.height, *numbers)
 
+    def gradients(self, twins: Any, device: str, idx: NDArray[np.int32], grads: tuple[Floats | None, ...]) -> Arrays:
+        """Of xyz, feat and radius, for the gradients ``grads`` of feat, alpha and disp at the hits ``idx``; float32 only."""
+        camera = self.camera
+        cloud = (self.xyz, self.feat, self.radius, self.radius_all, camera.rows, camera.width, camera.height)
+        numbers = (COMPOSITORS[self.compositor], self.max_points, self.depth_tolerance)
+        return twins.splat_points_bwd(device, *cloud, *numbers, idx, *grads)
+
+    def random_gradients(self, rng: np.random.Generator, twins: Any, *, given: str = "feat alpha disp") -> tuple[Any, ...]:
+        """The last two arguments of `gradients`. ``given``: which outputs have a gradient."""
+        *outputs, idx = self.splat(twins, "cpu")
+        names = ("feat", "alpha", "disp")
+        drawn = [rng.normal(size=output.shape).astype(np.float32) for output in outputs]
+        return idx, tuple(grad if name in given else None for name, grad in zip(names, drawn, strict=True))
+
 
 def random_cloud(
     rng: np.random.Generator,
@@ -125,6 +139,13 @@ def random_sides(rng: np.random.Generator, pixels: int, channels: int, *, per_pi
     return *(a.astype(np.float32) for a in sides), loop_t, 0.3, 4.0
 
 
+def random_sides_bwd(rng: np.random.Generator, pixels: int, channels: int, *, per_pixel: bool) -> tuple[Any, ...]:
+    """Arguments of ``blend_bidirectional_bwd``."""
+    shapes = ((pixels, channels), (pixels,), (pixels,), (pixels,))
+    grads = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    return *random_sides(rng, pixels, channels, per_pixel=per_pixel), *grads
+
+
 def random_layer(rng: np.random.Generator, size: tuple[int, int], *, num_views: int, drifts: bool) -> tuple[Any, ...]:
     """Arguments of ``find_holes``: discs before a sloping ground that continues behind most of them."""
     height, width = size
@@ -152,12 +173,17 @@ def one_of_each(seed: int) -> dict[str, Any]:
         "splat long lists": random_cloud(rng, 4000, (9, 17), channels=1, compositor="surface", max_points=12, num_depths=90),
     }
     cases = {name: cloud.splat for name, cloud in clouds.items()}
+    for name in ("splat alpha", "splat surface"):
+        cases[f"{name} bwd"] = lambda twins, device, cloud=clouds[name]: cloud.gradients(
+            twins, device, *cloud.random_gradients(np.random.default_rng(seed), twins)
+        )
     arguments = {
         ("integrate_flow", "every pixel"): random_flow(rng, (23, 37), starts=None, sampling=0),
         ("integrate_flow", "starts"): random_flow(rng, (9, 31), starts=301, sampling=0),
         ("integrate_flow", "nearest"): random_flow(rng, (17, 19), starts=None, sampling=1),
         ("blend_bidirectional", "odd rows"): random_sides(rng, 777, 37, per_pixel=True),
         ("blend_bidirectional", "rows of 4"): random_sides(rng, 301, 4, per_pixel=False),
+        ("blend_bidirectional_bwd", "odd rows"): random_sides_bwd(rng, 301, 37, per_pixel=True),
         ("find_holes", "drifting"): random_layer(rng, (33, 41), num_views=3, drifts=True),
         ("find_holes", "many views"): random_layer(rng, (24, 31), num_views=35, drifts=False),
     }

@@ -26,7 +26,7 @@ SANITIZE = ["-fsanitize=address", "-fno-omit-frame-pointer"]
 
 def include_dirs() -> list[Path]:
     pybind11 = pytest.importorskip("pybind11", reason="the emulated kernels need pybind11")
-    return [CSRC / "emulation", CSRC / "include", Path(pybind11.get_include()), Path(sysconfig.get_paths()["include"])]
+    return [CSRC / "emulation", CSRC / "include", CSRC, Path(pybind11.get_include()), Path(sysconfig.get_paths()["include"])]
 
 
 def build_twins(*, sanitize: bool = False, kernels: Path = CSRC / "cuda") -> Path:

@@ -110,6 +110,37 @@ py::tuple splat_points(const std::string& device, const Floats& xyz, const py::a
   return py::make_tuple(feat_out, alpha, disp, idx);
 }
 
+// grad_*_out: as large as the forward outputs, or None: zero.
+py::tuple splat_points_bwd(const std::string& device, const Floats& xyz, const Floats& feat, const OptionalFloats& radius,
+                           float radius_all, const Floats& camera_rows, int32_t width, int32_t height, int compositor,
+                           int32_t max_points, float depth_tolerance, const py::array_t<int32_t, py::array::c_style>& idx,
+                           const OptionalFloats& grad_feat_out, const OptionalFloats& grad_alpha_out,
+                           const OptionalFloats& grad_disp_out) {
+  const auto cameras = read_cameras(camera_rows, width, height);
+  auto grad_xyz = garbage<float>({xyz.shape(0), 3}), grad_feat = garbage<float>({xyz.shape(0), feat.shape(1)});
+  auto grad_radius = garbage<float>({xyz.shape(0)});
+  const c3d::SplatPointsBwdArgs args{xyz.data(),
+                                     feat.data(),
+                                     data_of(radius),
+                                     radius_all,
+                                     xyz.shape(0),
+                                     static_cast<int32_t>(feat.shape(1)),
+                                     cameras.data(),
+                                     static_cast<int32_t>(cameras.size()),
+                                     static_cast<c3d::Compositor>(compositor),
+                                     max_points,
+                                     depth_tolerance,
+                                     idx.data(),
+                                     data_of(grad_feat_out),
+                                     data_of(grad_alpha_out),
+                                     data_of(grad_disp_out),
+                                     grad_xyz.mutable_data(),
+                                     grad_feat.mutable_data(),
+                                     grad_radius.mutable_data()};
+  call(half_of(device), c3d::cpu::splat_points_bwd, c3d::cuda::splat_points_bwd, args);
+  return py::make_tuple(grad_xyz, grad_feat, grad_radius);
+}
+
 py::tuple integrate_flow(const std::string& device, const Floats& step_px, int32_t num_steps, const OptionalFloats& start_px,
                          int sampling) {
   const int32_t height = static_cast<int32_t>(step_px.shape(0)), width = static_cast<int32_t>(step_px.shape(1));
@@ -154,6 +185,43 @@ py::tuple blend_bidirectional(const std::string& device, const Floats& feat_fwd,
   return py::make_tuple(feat, alpha, w_fwd, w_bwd);
 }
 
+// The forward arguments, then the gradients of feat, alpha, w_fwd and w_bwd; None: zero.
+py::tuple blend_bidirectional_bwd(const std::string& device, const Floats& feat_fwd, const Floats& alpha_fwd,
+                                  const Floats& disp_fwd, const Floats& feat_bwd, const Floats& alpha_bwd,
+                                  const Floats& disp_bwd, const OptionalFloats& loop_t, float loop_t_all, float sharpness,
+                                  const OptionalFloats& grad_feat_out, const OptionalFloats& grad_alpha_out,
+                                  const OptionalFloats& grad_w_fwd, const OptionalFloats& grad_w_bwd) {
+  const py::ssize_t m = feat_fwd.shape(0), c = feat_fwd.shape(1);
+  auto grad_feat_fwd = garbage<float>({m, c}), grad_feat_bwd = garbage<float>({m, c});
+  auto grad_alpha_fwd = garbage<float>({m}), grad_alpha_bwd = garbage<float>({m});
+  auto grad_disp_fwd = garbage<float>({m}), grad_disp_bwd = garbage<float>({m}), grad_loop_t = garbage<float>({m});
+  const c3d::BlendBidirectionalBwdArgs args{feat_fwd.data(),
+                                            feat_bwd.data(),
+                                            alpha_fwd.data(),
+                                            alpha_bwd.data(),
+                                            disp_fwd.data(),
+                                            disp_bwd.data(),
+                                            data_of(loop_t),
+                                            loop_t_all,
+                                            sharpness,
+                                            m,
+                                            static_cast<int32_t>(c),
+                                            data_of(grad_feat_out),
+                                            data_of(grad_alpha_out),
+                                            data_of(grad_w_fwd),
+                                            data_of(grad_w_bwd),
+                                            grad_feat_fwd.mutable_data(),
+                                            grad_feat_bwd.mutable_data(),
+                                            grad_alpha_fwd.mutable_data(),
+                                            grad_alpha_bwd.mutable_data(),
+                                            grad_disp_fwd.mutable_data(),
+                                            grad_disp_bwd.mutable_data(),
+                                            grad_loop_t.mutable_data()};
+  call(half_of(device), c3d::cpu::blend_bidirectional_bwd, c3d::cuda::blend_bidirectional_bwd, args);
+  return py::make_tuple(grad_feat_fwd, grad_alpha_fwd, grad_disp_fwd, grad_feat_bwd, grad_alpha_bwd, grad_disp_bwd,
+                        grad_loop_t);
+}
+
 py::array find_holes(const std::string& device, const Floats& disp, const Floats& disp_hidden, const Floats& travel_px,
                      const Floats& camera_rows, std::array<int32_t, 4> frame_px, float tear_disp) {
   const int32_t height = static_cast<int32_t>(disp.shape(0)), width = static_cast<int32_t>(disp.shape(1));
@@ -187,7 +255,9 @@ PYBIND11_MODULE(c3d_twins, m) {
   m.def("set_schedule", set_schedule, "order"_a, "seed"_a = 0);
   m.def("num_kernels_run", c3d::emulation::num_kernels_run);
   m.def("splat_points", splat_points);
+  m.def("splat_points_bwd", splat_points_bwd);
   m.def("integrate_flow", integrate_flow);
   m.def("blend_bidirectional", blend_bidirectional);
+  m.def("blend_bidirectional_bwd", blend_bidirectional_bwd);
   m.def("find_holes", find_holes);
 }

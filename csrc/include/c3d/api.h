@@ -174,8 +174,10 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
 // passed. One stream at a time may use a Context's scratch.
 namespace cuda {
 Status splat_points(const SplatPointsArgs& args, const Context& context);
+Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
 Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
 Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
+Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
 Status find_holes(const FindHolesArgs& args, const Context& context);
 }  // namespace cuda
 

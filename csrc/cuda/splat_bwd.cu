@@ -1,0 +1,223 @@
+// splat_points backward on CUDA: per pixel: each hit's value -> composite again, backward -> sort all hits by point -> per
+// point: add up its hits.
+//
+// The number of places for hits is known beforehand, so nothing waits for the host. The sort is stable: a point's hits stay in
+// the order of their pixels and are added in that order, without float atomics; the same inputs give the same bits.
+#include "../checks.h"
+#include "c3d/formulas.h"
+#include "primitives.cuh"
+
+namespace c3d::cuda {
+namespace {
+
+struct BwdArgs {
+  SplatPointsBwdArgs splat;  // idx and the gradients of outputs: of this camera
+  Camera camera;
+  int64_t num_pixels;
+  int64_t num_places;  // num_pixels * K
+  int lanes;  // that share a pixel's or a point's features
+  Disc* discs;  // [N]
+  float* weight;  // [pixels, K] each hit's share in its pixel
+  float* grad_q;  // [pixels, K] first each hit's value
+  SortPairs by_point;  // key: point, or N where there is no hit; value: place
+  uint32_t* start;  // [N] each point's first hit among the sorted ...
+  uint32_t* end;  // [N] ... and the place after its last; 0 and 0: no hit
+};
+
+// Thread = one point.
+__global__ void __launch_bounds__(256) splat_bwd_project_kernel(BwdArgs args) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= args.splat.num_points) return;
+  const float* p = args.splat.xyz + 3 * i;
+  const float radius = args.splat.radius ? args.splat.radius[i] : args.splat.radius_all;
+  args.discs[i] = project_disc(args.camera, p[0], p[1], p[2], radius);
+}
+
+// An index that names no point ends the list.
+__device__ inline int32_t count_hits(const BwdArgs& args, int64_t pixel) {
+  const int32_t* idx = args.splat.idx + pixel * args.splat.max_points;
+  int32_t n = 0;
+  while (n < args.splat.max_points && idx[n] >= 0 && idx[n] < args.splat.num_points) ++n;
+  return n;
+}
+
+// `lanes` lanes = one pixel: together they read the rows of its gradient and of its hits' features, consecutive bytes, and add
+// up their products. The whole warp walks as many hits as its fullest pixel has, so that all lanes take part in the sums.
+__global__ void __launch_bounds__(256) splat_bwd_value_kernel(BwdArgs args) {
+  const SplatPointsBwdArgs& splat = args.splat;
+  const int64_t thread = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const int64_t pixel = thread / args.lanes;
+  const int member = static_cast<int>(thread % args.lanes);
+  const bool inside = pixel < args.num_pixels;
+  const int32_t num_hits = inside ? count_hits(args, pixel) : 0;
+  const int32_t* idx = splat.idx + pixel * splat.max_points;
+  const float* grad = splat.grad_feat_out ? splat.grad_feat_out + pixel * splat.num_channels : nullptr;
+  for (int32_t k = 0; __any_sync(kAllLanes, k < num_hits); ++k) {
+    float value = 0.0f;
+    if (k < num_hits && grad) {
+      const float* feat = splat.feat + static_cast<int64_t>(idx[k]) * splat.num_channels;
+      for (int32_t c = member; c < splat.num_channels; c += args.lanes) value += __ldg(grad + c) * __ldg(feat + c);
+    }
+    for (int lanes = args.lanes / 2; lanes > 0; lanes /= 2) value += __shfl_xor_sync(kAllLanes, value, lanes);
+    if (k >= num_hits || member != 0) continue;
+    if (splat.grad_alpha_out) value += splat.grad_alpha_out[pixel];
+    if (splat.grad_disp_out) value += splat.grad_disp_out[pixel] / args.discs[idx[k]].z;
+    args.grad_q[pixel * splat.max_points + k] = value;
+  }
+}
+
+// Thread = one pixel: its hits are weighed near to far and back again, in local memory; every place gets its key.
+__global__ void __launch_bounds__(128) splat_bwd_hits_kernel(BwdArgs args) {
+  const SplatPointsBwdArgs& splat = args.splat;
+  const int64_t pixel = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (pixel >= args.num_pixels) return;
+  const int64_t first = pixel * splat.max_points;
+  const int32_t num_hits = count_hits(args, pixel);
+  const int32_t x = static_cast<int32_t>(pixel % args.camera.width), y = static_cast<int32_t>(pixel / args.camera.width);
+  float z[kMaxHits], q[kMaxHits], value[kMaxHits], weight[kMaxHits], grad_q[kMaxHits];
+  for (int32_t k = 0; k < num_hits; ++k) {
+    const Disc disc = args.discs[splat.idx[first + k]];
+    z[k] = disc.z;
+    q[k] = fminf(hit_q(disc, x, y), 1.0f);  // the forward pass may have rounded a rim the other way
+    value[k] = args.grad_q[first + k];
+  }
+  if (splat.compositor == Compositor::kAlpha) {
+    alpha_composite_grad(num_hits, q, value, weight, grad_q);
+  } else {
+    surface_composite_grad(num_hits, z, splat.depth_tolerance, q, value, weight, grad_q);
+  }
+  for (int32_t k = 0; k < splat.max_points; ++k) {
+    const bool hit = k < num_hits;
+    args.by_point.keys[first + k] = static_cast<uint32_t>(hit ? splat.idx[first + k] : splat.num_points);
+    args.by_point.values[first + k] = static_cast<uint32_t>(first + k);
+    if (!hit) continue;
+    args.weight[first + k] = weight[k];
+    args.grad_q[first + k] = grad_q[k];
+  }
+}
+
+// Thread = one sorted hit: where its point differs from its neighbour's, the point's stretch begins or ends.
+__global__ void __launch_bounds__(256) splat_bwd_bounds_kernel(BwdArgs args) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= args.num_places) return;
+  const uint32_t* points = args.by_point.sorted_keys;
+  const uint32_t point = points[i];
+  if (point == args.splat.num_points) return;
+  if (i == 0 || points[i - 1] != point) args.start[point] = static_cast<uint32_t>(i);
+  if (i + 1 == args.num_places || points[i + 1] != point) args.end[point] = static_cast<uint32_t>(i + 1);
+}
+
+// `lanes` lanes = one point: each adds up its channels over the point's hits; a row of gradients is read by consecutive lanes.
+// Points side by side have hits side by side, so rows come from L1 and L2 for most of them.
+__global__ void __launch_bounds__(256) splat_bwd_feat_kernel(BwdArgs args) {
+  const SplatPointsBwdArgs& splat = args.splat;
+  const int64_t thread = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const int64_t point = thread / args.lanes;
+  if (point >= splat.num_points) return;
+  const uint32_t start = args.start[point], end = args.end[point];
+  if (start == end) return;
+  for (int32_t c = static_cast<int32_t>(thread % args.lanes); c < splat.num_channels; c += args.lanes) {
+    float sum = splat.grad_feat[point * splat.num_channels + c];
+    for (uint32_t h = start; h < end; ++h) {
+      const uint32_t place = args.by_point.sorted_values[h];
+      const int64_t pixel = place / static_cast<uint32_t>(splat.max_points);
+      sum += args.weight[place] * __ldg(splat.grad_feat_out + pixel * splat.num_channels + c);
+    }
+    splat.grad_feat[point * splat.num_channels + c] = sum;
+  }
+}
+
+// Thread = one point: adds up what its hits tell its disc and takes that back through the projection.
+__global__ void __launch_bounds__(256) splat_bwd_geometry_kernel(BwdArgs args) {
+  const SplatPointsBwdArgs& splat = args.splat;
+  const int64_t point = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (point >= splat.num_points) return;
+  const uint32_t start = args.start[point], end = args.end[point];
+  if (start == end) return;
+  const uint32_t width = static_cast<uint32_t>(args.camera.width);
+  const Disc disc = args.discs[point];
+  DiscGrad sum = {};
+  for (uint32_t h = start; h < end; ++h) {
+    const uint32_t place = args.by_point.sorted_values[h], pixel = place / static_cast<uint32_t>(splat.max_points);
+    const float grad_disp = splat.grad_disp_out ? splat.grad_disp_out[pixel] : 0.0f;
+    add_hit_grad(disc, static_cast<int32_t>(pixel % width), static_cast<int32_t>(pixel / width), args.grad_q[place],
+                 args.weight[place], grad_disp, sum);
+  }
+  const PointGrad grad = project_disc_grad(args.camera, disc, sum);
+  if (splat.grad_xyz) {
+    splat.grad_xyz[3 * point] += grad.xyz.x;
+    splat.grad_xyz[3 * point + 1] += grad.xyz.y;
+    splat.grad_xyz[3 * point + 2] += grad.xyz.z;
+  }
+  if (splat.grad_radius) splat.grad_radius[point] += grad.radius;
+}
+
+Status allocate_bwd(const Scratch& scratch, BwdArgs* args) {
+  const int64_t n = args->splat.num_points, places = args->num_places;
+  args->discs = allocate<Disc>(scratch, n);
+  args->weight = allocate<float>(scratch, places);
+  args->grad_q = allocate<float>(scratch, places);
+  args->start = allocate<uint32_t>(scratch, 2 * n);
+  uint32_t* pairs = allocate<uint32_t>(scratch, 4 * places);
+  if (!args->discs || !args->weight || !args->grad_q || !args->start || !pairs)
+    return {StatusCode::kOutOfMemory, "splat_points_bwd: out of memory for working buffers"};
+  args->end = args->start + n;
+  int num_bits = 1;
+  while (num_bits < 32 && n >> num_bits) ++num_bits;
+  args->by_point = {pairs, pairs + places, pairs + 2 * places, pairs + 3 * places, places, num_bits};
+  return {};
+}
+
+Status add_gradients_of(const BwdArgs& args, const Context& context) {
+  const SplatPointsBwdArgs& splat = args.splat;
+  const int64_t n = splat.num_points;
+  Status status = status_of(cudaMemsetAsync(args.start, 0, 2 * n * sizeof(uint32_t), stream_of(context)), "splat_points_bwd");
+  if (status.ok()) status = C3D_LAUNCH(splat_bwd_project_kernel, thread_per_item(n, 256), context, args);
+  if (status.ok())
+    status = C3D_LAUNCH(splat_bwd_value_kernel, thread_per_item(args.num_pixels * args.lanes, 256), context, args);
+  if (status.ok()) status = C3D_LAUNCH(splat_bwd_hits_kernel, thread_per_item(args.num_pixels, 128), context, args);
+  if (status.ok()) status = sort_pairs(args.by_point, context);
+  if (status.ok()) status = C3D_LAUNCH(splat_bwd_bounds_kernel, thread_per_item(args.num_places, 256), context, args);
+  if (status.ok() && splat.grad_feat && splat.grad_feat_out)
+    status = C3D_LAUNCH(splat_bwd_feat_kernel, thread_per_item(n * args.lanes, 256), context, args);
+  if (status.ok() && (splat.grad_xyz || splat.grad_radius))
+    status = C3D_LAUNCH(splat_bwd_geometry_kernel, thread_per_item(n, 256), context, args);
+  return status;
+}
+
+}  // namespace
+
+Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context) {
+  Status status = check(args);
+  const int64_t n = args.num_points;
+  if (!status.ok() || n == 0) return status;
+  const auto clear = [&](float* grad, int64_t count) {
+    if (grad && status.ok())
+      status = status_of(cudaMemsetAsync(grad, 0, count * sizeof(float), stream_of(context)), "splat_points_bwd");
+  };
+  clear(args.grad_xyz, 3 * n);
+  clear(args.grad_feat, n * args.num_channels);
+  clear(args.grad_radius, n);
+  if (!status.ok() || args.num_cameras == 0) return status;
+
+  BwdArgs bwd{};
+  bwd.splat = args;
+  bwd.num_pixels = static_cast<int64_t>(args.cameras[0].width) * args.cameras[0].height;
+  bwd.num_places = bwd.num_pixels * args.max_points;
+  if (bwd.num_places > UINT32_MAX)
+    return {StatusCode::kInvalidArgument, "splat_points_bwd: width x height x max_points must be < 2^32"};
+  for (bwd.lanes = 1; bwd.lanes < args.num_channels && bwd.lanes < 16;) bwd.lanes *= 2;
+  status = allocate_bwd(context.scratch, &bwd);
+  for (int32_t view = 0; view < args.num_cameras && status.ok(); ++view) {
+    const int64_t pixel = view * bwd.num_pixels;
+    bwd.camera = args.cameras[view];
+    bwd.splat.idx = args.idx + pixel * args.max_points;
+    bwd.splat.grad_feat_out = args.grad_feat_out ? args.grad_feat_out + pixel * args.num_channels : nullptr;
+    bwd.splat.grad_alpha_out = args.grad_alpha_out ? args.grad_alpha_out + pixel : nullptr;
+    bwd.splat.grad_disp_out = args.grad_disp_out ? args.grad_disp_out + pixel : nullptr;
+    status = add_gradients_of(bwd, context);
+  }
+  return status;
+}
+
+}  // namespace c3d::cuda
