@@ -283,7 +283,7 @@ void collect_votes(const Level& level, const Place* source, int32_t i, Ballot& b
         ballot.source[ballot.num] = proposed;
         ballot.weight[ballot.num++] = 0;
       }
-      ballot.weight[j] += inpaint_vote_weight(level.error[k]) * level.confidence[pixel];
+      ballot.weight[j] += inpaint_vote_weight(level.error[k]) * std::max<int32_t>(level.confidence[pixel], 1);
     }
   }
 }
@@ -324,12 +324,20 @@ void refine_sources(const Level& coarse, const Place* coarse_source, Level& fine
   }
 }
 
+// From the border inwards: until round n, pixels deeper than n are compared with nothing, so that lines grow in from all
+// sides.
+void peel(Level& level, int round) {
+  for (int32_t i = 0; i < level.num_holes; ++i)
+    level.confidence[level.at(level.place[i])] = level.distance[i] > round ? 0 : inpaint_confidence(level.distance[i]);
+}
+
 // Improves the level's sources; returns the array that holds them.
-const Place* fill_level(Level& level, int num_rounds, const Executor& executor) {
+const Place* fill_level(Level& level, int num_rounds, bool is_coarsest, const Executor& executor) {
   std::fill_n(level.error, level.num_holes, 0);
   vote(level, level.source[0], executor);
   uint32_t pass = 0;
   for (int round = 0; round < num_rounds; ++round) {
+    if (is_coarsest) peel(level, round);
     for (int32_t jump : kJumps) {
       parallel_ranges(executor, level.num_holes, kMinPart, [&](int64_t begin, int64_t end) {
         search_sources({&level, static_cast<int32_t>(begin), static_cast<int32_t>(end), pass, jump});
@@ -375,7 +383,7 @@ const float* blend(const InpaintLayersArgs& args, const Level& level, const Plac
         const Place step = kNeighbours[n], q{p.x + step.x, p.y + step.y};
         const int32_t k = level.slot[level.at(q)];
         m.neighbour[i][n] = -1;
-        if (k < 0 && level.disp_known[level.at(q)] > level.limit[i]) continue;
+        if (level.disp[level.at(q)] > level.limit[i]) continue;
         float gradient[3] = {};
         int count = add_gradient(level.limit[i], chosen[i], step, 1.0f, gradient);
         if (k >= 0) count += add_gradient(level.limit[k], chosen[k], {-step.x, -step.y}, -1.0f, gradient);
@@ -467,10 +475,10 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
     if (coarse.num_holes == 0 || !find_nearest_known(coarse)) break;
   }
 
-  const Place* source = fill_level(levels[num_levels - 1], kFirstRounds, executor);
+  const Place* source = fill_level(levels[num_levels - 1], kFirstRounds, true, executor);
   for (int n = num_levels - 2; n >= 0; --n) {
     refine_sources(levels[n + 1], source, levels[n]);
-    source = fill_level(levels[n], kRounds, executor);
+    source = fill_level(levels[n], kRounds, false, executor);
   }
   const float* blended = blend(args, top, source, memory, executor);
   if (!memory.ok) return out_of_memory;

@@ -11,7 +11,7 @@ namespace c3d::cpu {
 
 constexpr int kPad = 4;               // px around a level, so that no patch needs a bounds check
 constexpr int kMaxLevels = 10;
-constexpr int32_t kMinSide = 16;      // px, of the coarsest level
+constexpr int32_t kMinSide = 8;      // px, of the coarsest level
 constexpr int32_t kDeepestHole = 2;   // px, at the coarsest level
 constexpr float kDispSteps = 32000.0f;
 constexpr int16_t kNoPixel = 32767;   // nearer than any limit: neither source nor context
