@@ -1,16 +1,13 @@
 // blend_bidirectional on the CPU: the forward- and the backward-displaced picture become one.
+#include "../checks.h"
 #include "c3d/formulas.h"
 #include "parallel.h"
 
 namespace c3d::cpu {
 
 Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context) {
-  if (args.num_pixels < 0 || args.num_channels < 1)
-    return {StatusCode::kInvalidArgument, "blend_bidirectional: num_pixels must be >= 0 and num_channels >= 1"};
-  if (args.num_pixels == 0) return {};
-  if (!args.feat_fwd || !args.feat_bwd || !args.alpha_fwd || !args.alpha_bwd || !args.disp_fwd || !args.disp_bwd ||
-      !args.feat_out || !args.alpha_out || !args.w_fwd || !args.w_bwd)
-    return {StatusCode::kInvalidArgument, "blend_bidirectional: rasters and outputs must not be null"};
+  const Status status = check(args);
+  if (!status.ok() || args.num_pixels == 0) return status;
   const int32_t num_channels = args.num_channels;
   parallel_ranges(context.executor, args.num_pixels, 4096, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

@@ -1,4 +1,5 @@
 // blend_bidirectional backward on the CPU: each pixel on its own.
+#include "../checks.h"
 #include "c3d/formulas.h"
 #include "parallel.h"
 
@@ -34,14 +35,8 @@ void blend_pixel_bwd(const BlendBidirectionalBwdArgs& args, int64_t i) {
 }  // namespace
 
 Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context) {
-  if (args.num_pixels < 0 || args.num_channels < 1)
-    return {StatusCode::kInvalidArgument, "blend_bidirectional_bwd: num_pixels must be >= 0 and num_channels >= 1"};
-  if (args.num_pixels == 0) return {};
-  if (!args.feat_fwd || !args.feat_bwd || !args.alpha_fwd || !args.alpha_bwd || !args.disp_fwd || !args.disp_bwd)
-    return {StatusCode::kInvalidArgument, "blend_bidirectional_bwd: rasters must not be null"};
-  if (!args.grad_feat_fwd || !args.grad_feat_bwd || !args.grad_alpha_fwd || !args.grad_alpha_bwd || !args.grad_disp_fwd ||
-      !args.grad_disp_bwd)
-    return {StatusCode::kInvalidArgument, "blend_bidirectional_bwd: gradients of the rasters must not be null"};
+  const Status status = check(args);
+  if (!status.ok() || args.num_pixels == 0) return status;
   parallel_ranges(context.executor, args.num_pixels, 4096, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) blend_pixel_bwd(args, i);
   });

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../checks.h"
 #include "c3d/formulas.h"
 #include "parallel.h"
 
@@ -24,16 +25,12 @@ void mark_row_seen(const FindHolesArgs& args, float disp_max, int32_t y) {
 void mark_drift(const FindHolesArgs& args, int32_t bx, int32_t by, int32_t y_begin, int32_t y_end) {
   const int32_t width = args.cameras[0].width;
   const int64_t b = static_cast<int64_t>(by) * width + bx;
-  const float reach = args.travel_px[b];
-  const float reach_px = std::min(std::floor(reach), static_cast<float>(INT32_MAX / 4));
-  const int32_t r = static_cast<int32_t>(reach_px);
+  const int32_t r = drift_reach(args.travel_px[b]);
   for (int32_t y = std::max(by - r, y_begin); y < std::min(by + r + 1, y_end); ++y) {
     for (int32_t x = std::max(bx - r, 0); x < std::min(bx + r + 1, width); ++x) {
-      const float dx = static_cast<float>(x - bx), dy = static_cast<float>(y - by);
-      if (dx * dx + dy * dy > reach * reach) continue;
       const int64_t p = static_cast<int64_t>(y) * width + x;
       if (is_hidden(args.disp[p], args.disp_hidden[p], args.tear_disp) &&
-          std::fabs(args.disp[b] - args.disp_hidden[p]) <= args.tear_disp)
+          drift_uncovers(args.disp[b], args.travel_px[b], x - bx, y - by, args.disp_hidden[p], args.tear_disp))
         args.holes[p] = 1;
     }
   }
@@ -42,12 +39,9 @@ void mark_drift(const FindHolesArgs& args, int32_t bx, int32_t by, int32_t y_beg
 }  // namespace
 
 Status find_holes(const FindHolesArgs& args, const Context& context) {
-  if (args.num_cameras < 1 || !args.cameras)
-    return {StatusCode::kInvalidArgument, "find_holes: at least one camera is needed, for the layer's size"};
-  if (!args.disp || !args.disp_hidden || !args.travel_px || !args.holes)
-    return {StatusCode::kInvalidArgument, "find_holes: disp, disp_hidden, travel_px and holes must not be null"};
+  const Status status = check(args);
+  if (!status.ok()) return status;
   const int32_t width = args.cameras[0].width, height = args.cameras[0].height;
-  if (width < 1 || height < 1) return {StatusCode::kInvalidArgument, "find_holes: width and height must be >= 1"};
   const int64_t num_pixels = static_cast<int64_t>(width) * height;
 
   const float disp_max = *std::max_element(args.disp, args.disp + num_pixels);

@@ -1,6 +1,7 @@
 // integrate_flow on the CPU: Euler integration of an Eulerian flow field, every intermediate displacement in one pass.
 #include <algorithm>
 
+#include "../checks.h"
 #include "c3d/formulas.h"
 #include "parallel.h"
 
@@ -29,16 +30,8 @@ void trace_block(const IntegrateFlowArgs& args, int64_t begin, int64_t end) {
 }  // namespace
 
 Status integrate_flow(const IntegrateFlowArgs& args, const Context& context) {
-  if (args.num_steps < 0) return {StatusCode::kInvalidArgument, "integrate_flow: num_steps must be >= 0"};
-  if (args.num_paths == 0) return {};
-  if (args.width < 1 || args.height < 1)
-    return {StatusCode::kInvalidArgument, "integrate_flow: width and height must be >= 1"};
-  if (!args.step_px || !args.offset_px || !args.inside)
-    return {StatusCode::kInvalidArgument, "integrate_flow: step_px, offset_px and inside must not be null"};
-  if (args.sampling == Sampling::kNearest && args.start_px)
-    return {StatusCode::kInvalidArgument, "integrate_flow: nearest sampling starts at every pixel: start_px must be null"};
-  if (!args.start_px && args.num_paths != static_cast<int64_t>(args.width) * args.height)
-    return {StatusCode::kInvalidArgument, "integrate_flow: without start_px num_paths must be width * height"};
+  const Status status = check(args);
+  if (!status.ok() || args.num_paths == 0) return status;
   const int64_t num_blocks = (args.num_paths + kBlock - 1) / kBlock;
   parallel_ranges(context.executor, num_blocks, 4, [&](int64_t first, int64_t last) {
     for (int64_t b = first; b < last; ++b) trace_block(args, b * kBlock, std::min((b + 1) * kBlock, args.num_paths));

@@ -2,7 +2,8 @@
 // pixel's nearest hits, composite.
 //
 // Everything is queued on one stream with sizes known beforehand: no kernel waits for the host, and a call can be captured in
-// a CUDA graph. Results are the CPU twin's, bit for bit where this file is compiled with -fmad=false.
+// a CUDA graph. Compiled with -fmad=false, so that depths and distances are the CPU twin's bits and both take the same
+// decisions.
 #include "../checks.h"
 #include "splat_composite.cuh"
 
