@@ -80,7 +80,7 @@ class Camera:
 
     @classmethod
     def for_photo(cls, width: int, height: int) -> Camera:
-        """The camera assumed for a photo of unknown lens: focal length = the longer side (53 degrees), centre in the middle."""
+        """The camera assumed for a photo of unknown lens: focal length = the longer side (53 degrees), centred."""
         focal = float(max(width, height))
         return cls(focal, focal, width / 2, height / 2, width, height)
 
@@ -134,7 +134,7 @@ class Scenery:
 
 @dataclass(frozen=True)
 class DepthMap:
-    """Depth along the view axis of every pixel: ``z_cam`` float32 ``[H, W]``, > 0. The unit is free unless ``metric`` (metres)."""
+    """Depth along the view axis of every pixel: ``z_cam`` float32 ``[H, W]``, > 0. Unit: free, or metres if ``metric``."""
 
     z_cam: Tensor
     metric: bool = False
@@ -205,7 +205,7 @@ class Layers:
 
 @dataclass(frozen=True)
 class PointCloud:
-    """Feature points in the photo's camera space. ``xyz`` ``[N, 3]``, ``feat`` ``[N, C]``, ``radius`` ``[N]`` in scene units."""
+    """Feature points in the photo's camera space: ``xyz [N, 3]``, ``feat [N, C]``, ``radius [N]`` in scene units."""
 
     xyz: Tensor
     feat: Tensor
@@ -250,7 +250,7 @@ class Raster:
 
 @dataclass(frozen=True)
 class Frame:
-    """One finished picture: ``rgb_u8`` uint8 ``[H, W, 3]``, sRGB; ``uncovered`` bool ``[H, W]``: pixels that no point covered."""
+    """One finished picture: ``rgb_u8`` uint8 ``[H, W, 3]``, sRGB; ``uncovered`` bool ``[H, W]``: what no point covered."""
 
     rgb_u8: Tensor
     uncovered: Tensor = field(repr=False)

@@ -157,8 +157,8 @@ def _fill_colour(rgb: np.ndarray, hole: np.ndarray, source: np.ndarray) -> np.nd
 def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera, config: LayerConfig) -> Layers:
     """Split the photo into layers and fill what ``config.views`` can uncover. ``camera``: the photo's intrinsics.
 
-    Where a fluid crosses the photo's border, the canvas is as much wider as the fluid drifts in a loop: what leaves on one side
-    has to come from beyond the other. The static margin is no wider than the views look.
+    Where a fluid crosses the photo's border, the canvas is as much wider as the fluid drifts in a loop: what leaves on one
+    side has to come from beyond the other. The static margin is no wider than the views look.
     """
     margin = max(config.margin_px, _inflow_px(flow, config.loop_steps))
     tear_disp = (MAX_STRETCH - 1.0) / max(config.parallax_px, 1e-6)
