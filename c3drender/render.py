@@ -30,7 +30,7 @@ FADE = 1 / 100  # of the longer side: the width over which a fluid's motion fade
 LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
 MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
 BED_DEPTH = 1.03  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
-BED_SAMPLES = 20  # moments of the loop at which gaps in the fluid are looked for
+BED_SAMPLES = 60  # moments of the loop at which gaps in the fluid are looked for
 
 
 @dataclass(frozen=True)
