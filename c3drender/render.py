@@ -21,6 +21,7 @@ Blend = Literal["contrast", "linear"]
 
 SPLAT_RADIUS_PX = 1.5
 DEPTH_TOLERANCE = 0.02
+MAX_POINTS = 64  # behind an edge several layers lie close: what hides a pixel must not crowd it out of its own list
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 UNCOVERED_ALPHA = 1e-3
 CONTRAST_WINDOW_PX = 16  # small against the fluid, large against its detail
@@ -216,6 +217,7 @@ def _splat_side(animation: Animation, offset_px: Tensor, view: Camera) -> Raster
         view,
         compositor="surface",
         depth_tolerance=DEPTH_TOLERANCE,
+        max_points=MAX_POINTS,
     )
 
 
