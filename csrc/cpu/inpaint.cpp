@@ -197,20 +197,31 @@ C3D_INLINE Patch read_patch(const Level& level, int32_t pixel, int16_t limit) {
   return patch;
 }
 
+C3D_INLINE int32_t sum_of(i32x8 v) {
+  v += __builtin_shuffle(v, i32x8{4, 5, 6, 7, 0, 1, 2, 3});
+  v += __builtin_shuffle(v, i32x8{2, 3, 0, 1, 6, 7, 4, 5});
+  return v[0] + v[1];
+}
+
+C3D_INLINE i32x8 row_difference(const Level& level, const Patch& patch, int32_t source, int16_t limit, int row) {
+  const i16x8 most = i16x8{} + kMaxBend, missing = i16x8{} + kMissing;
+  const int32_t q = source + (row - kRadius) * level.stride - kRadius;
+  const i16x8 bend = difference(disp_from(level.disp_known + q, level.disp_known[source]), patch.disp[row]);
+  i16x8 error = bend < most ? bend : most;
+  for (int c = 0; c < 3; ++c) error += difference(widen(level.colour[c] + q), patch.colour[row][c]);
+  error = load<i16x8>(level.disp_known + q) <= limit ? error : missing;
+  return __builtin_convertvector(error * patch.weight[row], i32x8);
+}
+
 // cost plus the weighted difference between the patch and the one around `source`, or any number >= bound.
 C3D_INLINE int32_t add_difference(const Level& level, const Patch& patch, int32_t source, int16_t limit, int32_t cost,
                                   int32_t bound) {
-  const i16x8 most = i16x8{} + kMaxBend, missing = i16x8{} + kMissing;
-  for (int row = 0; row < kSide && cost < bound; ++row) {
-    const int32_t q = source + (row - kRadius) * level.stride - kRadius;
-    const i16x8 bend = difference(disp_from(level.disp_known + q, level.disp_known[source]), patch.disp[row]);
-    i16x8 error = bend < most ? bend : most;
-    for (int c = 0; c < 3; ++c) error += difference(widen(level.colour[c] + q), patch.colour[row][c]);
-    error = load<i16x8>(level.disp_known + q) <= limit ? error : missing;
-    const i32x8 weighted = __builtin_convertvector(error * patch.weight[row], i32x8);
-    for (int i = 0; i < kSide; ++i) cost += weighted[i];
-  }
-  return cost;
+  if (cost >= bound) return cost;
+  i32x8 sum = {};
+  for (int row : {3, 1, 5}) sum += row_difference(level, patch, source, limit, row);
+  if (cost + sum_of(sum) >= bound) return bound;
+  for (int row : {0, 2, 4, 6}) sum += row_difference(level, patch, source, limit, row);
+  return cost + sum_of(sum);
 }
 
 struct SearchArgs {
@@ -261,44 +272,48 @@ C3D_DISPATCH(search_sources, search_body, SearchArgs)
 
 // --- vote --------------------------------------------------------------------------------------------------------------
 
-struct Ballot {
-  int32_t num;
-  Place source[kSide * kSide];
-  int32_t weight[kSide * kSide];
-};
-
-// Every patch that covers the hole pixel i proposes the pixel that lies in its source's patch where i lies in it.
-void collect_votes(const Level& level, const Place* source, int32_t i, Ballot& ballot) {
-  const Place p = level.place[i];
-  ballot.num = 0;
+// body(source, weight) for every patch that covers the hole pixel i: it proposes the pixel that lies in its source's patch
+// where i lies in it. The patch around i itself always proposes.
+template <typename Body>
+C3D_INLINE void for_each_vote(const Level& level, const Place* source, int32_t i, const Body& body) {
+  const int32_t centre = level.at(level.place[i]);
   for (int32_t dy = -kRadius; dy <= kRadius; ++dy) {
     for (int32_t dx = -kRadius; dx <= kRadius; ++dx) {
-      const int32_t pixel = level.at(p) + dy * level.stride + dx, k = level.slot[pixel];
+      const int32_t pixel = centre + dy * level.stride + dx, k = level.slot[pixel];
       if (k < 0) continue;
       const Place proposed{source[k].x - dx, source[k].y - dy};
       if (level.disp_known[level.at(proposed)] > level.limit[i]) continue;
-      int32_t j = 0;
-      while (j < ballot.num && (ballot.source[j].x != proposed.x || ballot.source[j].y != proposed.y)) ++j;
-      if (j == ballot.num) {
-        ballot.source[ballot.num] = proposed;
-        ballot.weight[ballot.num++] = 0;
-      }
-      ballot.weight[j] += inpaint_vote_weight(level.error[k]) * std::max<int32_t>(level.confidence[pixel], 1);
+      body(proposed, inpaint_vote_weight(level.error[k]) * std::max<int32_t>(level.confidence[pixel], 1));
     }
   }
 }
 
+// The source with most votes.
+Place elect(const Level& level, const Place* source, int32_t i) {
+  Place candidates[kSide * kSide];
+  int32_t weights[kSide * kSide];
+  int32_t num = 0;
+  for_each_vote(level, source, i, [&](Place proposed, int32_t weight) {
+    int32_t j = 0;
+    while (j < num && (candidates[j].x != proposed.x || candidates[j].y != proposed.y)) ++j;
+    if (j == num) {
+      candidates[num] = proposed;
+      weights[num++] = 0;
+    }
+    weights[j] += weight;
+  });
+  return candidates[std::max_element(weights, weights + num) - weights];
+}
+
 void vote(Level& level, const Place* source, const Executor& executor) {
   parallel_ranges(executor, level.num_holes, kMinPart, [&](int64_t begin, int64_t end) {
-    Ballot ballot;
     for (int32_t i = static_cast<int32_t>(begin); i < end; ++i) {
-      collect_votes(level, source, i, ballot);
-      int64_t sum[3] = {}, total = 0;
-      for (int32_t j = 0; j < ballot.num; ++j) {
-        const int32_t q = level.at(ballot.source[j]);
-        for (int c = 0; c < 3; ++c) sum[c] += int64_t{ballot.weight[j]} * level.colour[c][q];
-        total += ballot.weight[j];
-      }
+      int32_t sum[3] = {}, total = 0;
+      for_each_vote(level, source, i, [&](Place proposed, int32_t weight) {
+        const int32_t q = level.at(proposed);
+        for (int c = 0; c < 3; ++c) sum[c] += weight * level.colour[c][q];
+        total += weight;
+      });
       for (int c = 0; c < 3; ++c) level.voted[3 * i + c] = static_cast<uint8_t>((sum[c] + total / 2) / total);
     }
   });
@@ -360,10 +375,8 @@ const float* blend(const InpaintLayersArgs& args, const Level& level, const Plac
   if (!memory.ok) return nullptr;
   const auto rgb_at = [&](Place p) { return args.rgb + 3 * (static_cast<int64_t>(p.y) * args.width + p.x); };
   parallel_ranges(executor, m.num, kMinPart, [&](int64_t begin, int64_t end) {
-    Ballot ballot;
     for (int32_t i = static_cast<int32_t>(begin); i < end; ++i) {
-      collect_votes(level, source, i, ballot);
-      chosen[i] = ballot.source[std::max_element(ballot.weight, ballot.weight + ballot.num) - ballot.weight];
+      chosen[i] = elect(level, source, i);
       for (int c = 0; c < 3; ++c) m.value[0][3 * i + c] = rgb_at(chosen[i])[c];
     }
   });

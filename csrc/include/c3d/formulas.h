@@ -378,12 +378,12 @@ C3D_HD inline uint8_t inpaint_confidence(int32_t distance_px) {
   return distance_px < 5 ? static_cast<uint8_t>(0x235AFu >> 4 * distance_px & 0xF) : uint8_t{1};
 }
 
-// What copying from (dx, dy) px away costs, in units of the difference of one patch pixel summed over three colours: two per
-// pixel beyond the hole pixel's own distance from the known surface. Near copies continue what stands there.
+// What copying from (dx, dy) px away costs, in units of the difference of one patch pixel summed over three colours: two for
+// each of the first 40 px beyond the hole pixel's own distance from the known surface. Near copies continue what stands there.
 C3D_HD inline int32_t inpaint_far_cost(int32_t dx, int32_t dy, int32_t distance_px) {
   const float length = sqrtf(static_cast<float>(static_cast<int64_t>(dx) * dx + static_cast<int64_t>(dy) * dy));
-  const int32_t beyond = static_cast<int32_t>(fminf(length, 16384.0f)) - distance_px;
-  return beyond > 0 ? 2 * beyond : 0;
+  const float beyond = length - static_cast<float>(distance_px);
+  return 2 * static_cast<int32_t>(fminf(fmaxf(beyond, 0.0f), 40.0f));
 }
 
 // The weight of a vote whose patch differs by `error`: halves every 8 units.
