@@ -140,18 +140,13 @@ def _inflow_px(flow: FlowField, loop_steps: int) -> int:
     return min(int(np.ceil(fastest * loop_steps)), int(MAX_INFLOW * max(speed.shape)), min(speed.shape) - 1)
 
 
-def _fill_colour(rgb: np.ndarray, hole: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Colour the hole from the farther side of its tears. ``source``: as `continue_behind` returns it."""
-    reached = source >= 0
-    continued = rgb.copy()
-    continued[reached] = rgb.reshape(-1, 3)[source[reached]]
-    # Around the hole stands the continued background, not what hides it: the inpainting can only see the farther side.
-    rows, cols = np.nonzero(hole)
-    y0, y1, x0, x1 = max(rows.min() - 8, 0), rows.max() + 9, max(cols.min() - 8, 0), cols.max() + 9
-    crop = (np.clip(continued[y0:y1, x0:x1], 0, 1) * 255 + 0.5).astype(np.uint8)
-    filled = cv2.inpaint(crop, hole[y0:y1, x0:x1].astype(np.uint8), 3, cv2.INPAINT_TELEA)
-    continued[y0:y1, x0:x1][hole[y0:y1, x0:x1]] = filled[hole[y0:y1, x0:x1]].astype(np.float32) / 255
-    return continued
+def _fill(
+    rgb: np.ndarray, disp: np.ndarray, hole: np.ndarray, disp_hidden: np.ndarray, tear_disp: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """`ops.inpaint_layers` on arrays."""
+    maps = (np.ascontiguousarray(values) for values in (rgb, disp, hole, disp_hidden))
+    filled = ops.inpaint_layers(*map(torch.from_numpy, maps), tear_disp=tear_disp)
+    return filled[0].numpy(), filled[1].numpy()
 
 
 def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera, config: LayerConfig) -> Layers:
@@ -164,15 +159,16 @@ def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera,
     tear_disp = (MAX_STRETCH - 1.0) / max(config.parallax_px, 1e-6)
 
     def pad(values: np.ndarray) -> np.ndarray:
-        return cv2.copyMakeBorder(values, margin, margin, margin, margin, cv2.BORDER_REFLECT_101)
+        return cv2.copyMakeBorder(values, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
 
     disp = sharpen_depth_edges(1.0 / depth.z_cam.cpu().numpy(), 2.0 * tear_disp)
     disp = smooth_fluid_depth(disp, flow.moving.cpu().numpy(), tear_disp)
-    disp, rgb = pad(disp), pad(image.rgb.cpu().numpy())
+    disp, rgb = pad(disp.astype(np.float32)), pad(image.rgb.cpu().numpy())
     step_px, moving = pad(flow.step_px.cpu().numpy()), pad(flow.moving.cpu().numpy().astype(np.uint8)) > 0
     height, width = disp.shape
     seen = np.zeros(disp.shape, bool)
     seen[margin : height - margin, margin : width - margin] = True
+    rgb, disp = _fill(rgb, np.where(seen, disp, 0), ~seen, disp, tear_disp)
     views = camera.padded(margin).with_pose(config.views.world_to_cam)
     frame_px = (margin, margin, width - margin, height - margin)
 
@@ -193,10 +189,7 @@ def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera,
         hole &= source >= 0
         if hole.sum() < MIN_HOLE_PX:
             break
-        rgb = _fill_colour(rgb, hole, source)
-        # The visible side keeps its depth; the continued side meets it without a step.
-        hidden = np.where(source >= 0, _mean_over(hidden, source >= 0, 2.0), hidden)
-        disp = np.where(hole, np.minimum(hidden, disp - tear_disp), disp)
+        rgb, disp = _fill(rgb, disp, hole, hidden, tear_disp)
         flat = source[hole]
         step_px, moving = step_px.copy(), moving.copy()
         step_px[hole], moving[hole] = step_px.reshape(-1, 2)[flat], moving.reshape(-1)[flat]

@@ -139,6 +139,16 @@ def test_a_margin_is_filled_to_its_corners() -> None:
     assert 0.5 < float(got[hole].var() / inner.var()) < 1.3
 
 
+def test_a_depth_edge_continues_into_the_margin() -> None:
+    disp = torch.full((60, 90), FAR)
+    disp[:, 40:] = NEAR
+    seen = torch.zeros(60, 90, dtype=torch.bool)
+    seen[20:, :] = True
+    got_rgb, got_disp = ops.inpaint_layers(noise(60, 90), torch.where(seen, disp, 0.0), ~seen, disp, tear_disp=TEAR)
+    torch.testing.assert_close(got_disp, disp, rtol=0, atol=1e-5)
+    assert got_rgb.isfinite().all()
+
+
 # --- what it may copy -------------------------------------------------------------------------------------------------
 
 

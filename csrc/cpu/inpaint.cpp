@@ -128,7 +128,8 @@ const float* relax(Membrane<kChannels>& m, int num_passes, const Executor& execu
   return m.value[num_passes & 1];
 }
 
-// The hidden surface, smoothed inside the hole and fixed to the known surface where it is the same. [num_holes]
+// The hidden surface, fixed to the known surface where it is the same and smoothed inside the hole: what was continued from
+// different sides meets without a step. Where nothing hides it, its edges stay: they are those of the picture. [num_holes]
 const float* smooth_disp(const InpaintLayersArgs& args, const Level& level, const Known& known, Memory& memory,
                          const Executor& executor) {
   auto m = make_membrane<1>(level.num_holes, memory);
@@ -138,6 +139,7 @@ const float* smooth_disp(const InpaintLayersArgs& args, const Level& level, cons
       const Place p = level.place[i];
       const int64_t pixel = static_cast<int64_t>(p.y) * args.width + p.x;
       const bool is_known = !args.hole[pixel];
+      const bool keeps_edges = !(args.disp[pixel] > 0.0f);
       const float own = is_known ? args.disp[pixel] : hidden_disp(args, known, pixel);
       m.value[0][i] = own;
       m.constant[i] = is_known ? own : kDepthHold * own;
@@ -148,6 +150,7 @@ const float* smooth_disp(const InpaintLayersArgs& args, const Level& level, cons
         if (is_known || !level.contains(q)) continue;
         const int64_t beside = static_cast<int64_t>(q.y) * args.width + q.x;
         if (args.hole[beside]) {
+          if (keeps_edges && std::fabs(hidden_disp(args, known, beside) - own) > 2.0f * args.tear_disp) continue;
           m.neighbour[i][n] = level.slot[level.at(q)];
           m.weight[i] += 1.0f;
         } else if (std::fabs(args.disp[beside] - own) <= 2.0f * args.tear_disp) {
