@@ -21,6 +21,7 @@ SHORE_PX = 8.0  # over which a fluid's depth is bent to meet its shore
 MAX_SHORE_TEARS = 6.0  # a higher step between a fluid and what lies beside it is a depth edge
 SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
 MAX_LAYERS = 8
+LAYER_GAP = 1.04  # in depth, between a layer and what it hides: any nearer, the splat would take both for one surface
 MAX_INFLOW = 0.08  # of the longer side
 SPLAT_REACH_PX = 2  # how far beyond a revealed pixel's centre a splat still reads
 MIN_HOLE_PX = 16
@@ -189,7 +190,9 @@ def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera,
         hole &= source >= 0
         if hole.sum() < MIN_HOLE_PX:
             break
+        clear_of_front = np.minimum(disp - tear_disp, disp / LAYER_GAP)
         rgb, disp = _fill(rgb, disp, hole, hidden, tear_disp)
+        disp = np.where(hole, np.minimum(disp, clear_of_front), disp)
         flat = source[hole]
         step_px, moving = step_px.copy(), moving.copy()
         step_px[hole], moving[hole] = step_px.reshape(-1, 2)[flat], moving.reshape(-1)[flat]

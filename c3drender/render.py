@@ -201,7 +201,8 @@ def _displaced(animation: Animation, offset_px: Tensor) -> PointCloud:
     stretch = torch.maximum(to_right.norm(dim=1), to_below.norm(dim=1)).clamp_min(1.0)
     z_cam = 1.0 / disp.clamp_min(1e-6)
     drawn = ((xy_px >= 0) & (xy_px <= size)).all(dim=1) & (exists > 0.75)
-    radius_px = SPLAT_RADIUS_PX * stretch.clamp_max(MAX_FLUID_STRETCH)
+    # Not at the border, where a wide disc would reach over what stands beside the fluid.
+    radius_px = SPLAT_RADIUS_PX * torch.lerp(torch.ones_like(stretch), stretch.clamp_max(MAX_FLUID_STRETCH), freedom[:, 0])
     radius = torch.where(drawn, radius_px * z_cam / canvas.fx, torch.zeros_like(z_cam))
     colour = torch.lerp(resting, animation.fluid.feat[:, :3], freedom)
     confidence = animation.fluid.feat[:, 3] / (stretch * stretch)
