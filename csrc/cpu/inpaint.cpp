@@ -22,10 +22,10 @@ constexpr int16_t kMissing = 200;  // difference of a pixel that the source's pa
 constexpr int16_t kMaxBend = 60;  // the most that a difference of shape adds to that of the colours
 constexpr int kBendShift = 7;  // disparity steps per unit of that
 constexpr int kMixedPx = 1;  // how far a nearer surface's colour reaches beyond its edge
-constexpr int kDepthPasses = 200;  // smoothing reaches about the square root of this, px
-constexpr int kColourPasses = 60;
+constexpr int kDepthPasses = 200;  // of relaxation: a value reaches about the square root of this, px
+constexpr int kColourPasses = 200;
 constexpr float kDepthHold = 0.01f;  // pull towards the given values, against one for each neighbour
-constexpr float kColourHold = 0.05f;
+constexpr float kColourHold = 0.01f;
 constexpr int64_t kMinPart = 256;  // hole pixels per task
 
 typedef uint8_t u8x8 __attribute__((vector_size(8)));
