@@ -115,18 +115,18 @@ def _bare(start_px: Tensor, offsets: tuple[Tensor, Tensor], fluid: Tensor) -> Te
     """Where ``fluid [H, W]`` neither the forward- nor the backward-displaced points cover at some moment of the loop."""
     height, width = fluid.shape
     num_frames = len(offsets[0]) - 1
-    bare = torch.zeros_like(fluid)
-    last = torch.tensor([width + 1, height + 1], device=fluid.device)
+    # A point that arrives at the border may find itself outside the fluid and not be drawn.
+    inner = -functional.max_pool2d(-functional.pad(fluid[None].float(), (1, 1, 1, 1), value=1.0), 3, 1)[0]
+    bare = fluid & (inner == 0)
+    last = torch.tensor([width, height], device=fluid.device)
     for n in range(0, num_frames, max(num_frames // BED_SAMPLES, 1)):
-        # Cell (x, y) of this grid is the square between the pixel centres x-1, x and y-1, y.
-        occupied = fluid.new_zeros((height + 2) * (width + 2), dtype=torch.float32)
+        # One point in a pixel's own square is near enough to cover it. Row and column 0 take what lies beyond the canvas.
+        occupied = torch.zeros((height + 1) * (width + 1), dtype=torch.bool, device=fluid.device)
         for offset_px in (offsets[0][n], offsets[1][num_frames - n]):
-            x, y = torch.minimum((start_px + offset_px + 0.5).to(torch.int64).clamp_min(0), last).unbind(1)
-            occupied[y * (width + 2) + x] = 1.0
-        # A pixel is covered by a point within one pixel of its centre: in one of the four cells around it.
-        around = functional.max_pool2d(occupied.view(1, height + 2, width + 2), 2, 1)[0, :height, :width]
-        bare |= around == 0
-    return (functional.max_pool2d(bare.float()[None], 5, 1, 2)[0] > 0) & fluid
+            x, y = torch.minimum((start_px + offset_px + 1.0).to(torch.int64).clamp_min(0), last).unbind(1)
+            occupied[y * (width + 1) + x] = True
+        bare |= ~occupied.view(height + 1, width + 1)[1:, 1:]
+    return bare & fluid
 
 
 def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
