@@ -28,12 +28,16 @@ SOURCES = [
 ]
 HEADERS = sorted(str(path) for part in (".", "include/c3d", "cpu", "cuda") for path in Path("csrc", part).glob("*.*h"))
 NVCC = shutil.which(os.environ.get("CUDACXX", "nvcc"))
+RULES = ["setup.py", "cmake/cuda_architectures.txt"]
 KERNELS = sorted(map(str, Path("csrc/cuda").glob("*.cu"))) if NVCC else []
 
 
 def nvcc_flags() -> list[str]:
-    """Machine code for each architecture of cmake/cuda_architectures.txt, and PTX for one that is not marked -real."""
-    flags = ["-std=c++17", "-O3", "-lineinfo", "-Icsrc/include", "-Icsrc", "-Xcompiler=-fPIC", "--threads=0"]
+    """Machine code for each architecture of cmake/cuda_architectures.txt, and PTX for one that is not marked -real.
+
+    -fmad=false: no product is rounded otherwise than on the CPU, so that both decide alike which pixels a disc covers.
+    """
+    flags = ["-std=c++17", "-O3", "-fmad=false", "-lineinfo", "-Icsrc/include", "-Icsrc", "-Xcompiler=-fPIC", "--threads=0"]
     for entry in Path("cmake/cuda_architectures.txt").read_text().strip().split(";"):
         number, _, only_real = entry.partition("-")
         codes = f"sm_{number}" if only_real else f"sm_{number},compute_{number}"
@@ -54,7 +58,7 @@ class Build(BuildExtension.with_options(no_python_abi_suffix=True)):
 
     def compile_kernels(self, source: str) -> str:
         compiled = Path(self.build_temp, source).with_suffix(".o").absolute()
-        if newer_group([source, *HEADERS], compiled):
+        if newer_group([source, *HEADERS, *RULES], compiled):
             compiled.parent.mkdir(parents=True, exist_ok=True)
             subprocess.run([NVCC, *nvcc_flags(), "-c", source, "-o", compiled], check=True)
         return str(compiled)
@@ -63,7 +67,7 @@ class Build(BuildExtension.with_options(no_python_abi_suffix=True)):
 extension = CppExtension(
     "c3drender._C",
     SOURCES,
-    depends=[*HEADERS, *KERNELS],
+    depends=[*HEADERS, *KERNELS, *RULES],
     include_dirs=[str(Path(folder).absolute()) for folder in ("csrc/include", "csrc")],
     # -Wno-psabi: vector types never cross a call that is not inlined. -fno-math-errno: sqrt and rint vectorise; no fast-math.
     extra_compile_args=["-std=c++17", "-O3", "-g0", "-fno-math-errno", "-Wall", "-Wno-psabi"],

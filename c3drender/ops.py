@@ -3,7 +3,8 @@
 Every op runs on the device of its tensors, is deterministic (same inputs, same bits, whatever the thread count) and accepts
 empty input; so do the gradients. The ops trace under ``torch.compile``. Under autocast, arguments that must be float32 are
 converted and features stay as they are; results are float32 always. Keep camera poses in host memory: they are read there.
-Errors: TypeError for a wrong type or dtype, ValueError for a wrong shape, device, range or layout.
+Errors: TypeError for a wrong type or dtype, ValueError for a wrong shape, device, range or layout, RuntimeError for what CUDA
+reports.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SAMPLINGS = {"bilinear": 0, "nearest": 1}
 SIDE = ("feat", "alpha", "disp")
 HALVES = (torch.float16, torch.bfloat16)
 DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
-_ERRORS: dict[str, type[Exception]] = {"ValueError": ValueError, "TypeError": TypeError, "MemoryError": MemoryError}
+_ERRORS = {error.__name__: error for error in (ValueError, TypeError, MemoryError, RuntimeError)}
 
 
 def _call(op: Callable[..., Any], *args: Any) -> Any:

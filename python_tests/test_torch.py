@@ -11,8 +11,10 @@ from torch import Tensor
 
 from c3drender import ops
 from c3drender.data import Camera, Raster
+from c3drender.device import pick_device
 
 HEIGHT, WIDTH = 8, 9
+DEVICES = sorted({"cpu", pick_device("auto").type})
 CAMERA = Camera(9.0, 9.5, 4.4, 4.2, WIDTH, HEIGHT)
 
 
@@ -74,16 +76,38 @@ def opcheck_samples() -> dict[str, tuple[str, tuple[Any, ...]]]:
         "blend backward": ("blend_bidirectional_bwd", (*blend_grads, *sides, loop_t, 0.0, 4.0)),
         "blend backward, of little": ("blend_bidirectional_bwd", (blend_grads[0], None, None, None, *sides, None, 0.3, 4.0)),
         "holes": ("find_holes", (disp, 0.5 * disp, disp, rows, 0, 0, WIDTH, HEIGHT, 0.1)),
+        "inpaint": ("inpaint_layers", (step_px.new_ones(HEIGHT, WIDTH, 3), disp, disp > 0.5, 0.5 * disp, 0.1)),
     }
 
 
 SAMPLES = opcheck_samples()
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
-def test_opcheck(sample: str) -> None:
+def has_kernel(op: str, device: str) -> bool:
+    return torch._C._dispatch_has_kernel_for_dispatch_key(f"c3drender::{op}", device.upper())
+
+
+def on_device(args: tuple[Any, ...], device: str) -> list[Any]:
+    """Camera rows, ``[V, 16]``, stay in host memory."""
+    return [
+        t.detach().to(device).requires_grad_(t.requires_grad) if isinstance(t, Tensor) and t.shape[1:] != (16,) else t
+        for t in args
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sample", "device"),
+    [(sample, device) for device in DEVICES for sample in SAMPLES if has_kernel(SAMPLES[sample][0], device)],
+)
+def test_opcheck(sample: str, device: str) -> None:
     op, args = SAMPLES[sample]
-    torch.library.opcheck(getattr(torch.ops.c3drender, op).default, args)
+    torch.library.opcheck(getattr(torch.ops.c3drender, op).default, on_device(args, device))
+
+
+def test_the_cuda_half_is_registered() -> None:
+    """Also where torch has no CUDA: the extension loads there all the same."""
+    with_cuda = {op for op, _ in SAMPLES.values() if has_kernel(op, "cuda")}
+    assert with_cuda == ({op for op, _ in SAMPLES.values()} - {"inpaint_layers"} if ops._C.has_cuda() else set())
 
 
 def test_every_op_is_checked() -> None:
@@ -203,3 +227,20 @@ def test_no_kernel_for_a_kind_of_tensor_is_said_in_one_line() -> None:
     xyz, feat, radius = cloud()
     with pytest.raises(NotImplementedError, match=r"^splat_points: .*SparseCPU.*[^\n]$"):
         ops.splat_points(xyz.to_sparse(), feat, radius, CAMERA)
+
+
+# --- CUDA -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif("cuda" not in DEVICES, reason="no CUDA device")
+def test_work_is_queued_on_the_current_stream() -> None:
+    step_px = torch.rand(64, 64, 2, device="cuda")
+    want = ops.integrate_flow(step_px, 8).offset_px
+    late = torch.zeros_like(step_px)
+    torch.cuda.synchronize()
+    with torch.cuda.stream(torch.cuda.Stream()):
+        torch.cuda._sleep(50_000_000)
+        late.copy_(step_px)
+        got = ops.integrate_flow(late, 8).offset_px
+    torch.cuda.synchronize()
+    assert torch.equal(got, want)

@@ -1,9 +1,13 @@
 // The torch ops: check, allocate, fill the struct, dispatch. The only file that includes torch, through its stable ABI.
 //
-// A failed check throws "ValueError: ..." or "TypeError: ..."; c3drender/ops.py raises that type.
+// A failure throws "ValueError: ...", with the type that c3drender/ops.py raises as its first word.
 #define Py_LIMITED_API 0x030A0000
 #include <Python.h>
 
+#ifdef C3D_WITH_CUDA
+#include <dlfcn.h>
+#include <torch/csrc/stable/accelerator.h>
+#endif
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
@@ -118,10 +122,11 @@ std::vector<c3d::Camera> read_cameras(Checker& check, const Tensor& cameras, int
   return out;
 }
 
-// Working memory and threads of one call, both torch's own.
+// Working memory, threads and CUDA stream of one call, all torch's own. Memory goes back to torch when the call returns: torch
+// gives it to nobody but this stream, so what is queued here has passed before it is written again.
 class CallContext {
  public:
-  explicit CallContext(const Tensor& like) : like_(like) {}
+  CallContext(const Tensor& like, void* stream) : like_(like), stream_(stream) {}
   CallContext(const CallContext&) = delete;
 
   c3d::Context get() {
@@ -131,7 +136,8 @@ class CallContext {
                  for (int64_t i = begin; i < end; ++i) task(task_user, i);
                });
              },
-             nullptr, static_cast<int>(torch::stable::get_num_threads())}};
+             nullptr, static_cast<int>(torch::stable::get_num_threads())},
+            stream_};
   }
 
  private:
@@ -145,13 +151,59 @@ class CallContext {
   }
 
   const Tensor& like_;
+  void* stream_;
   std::vector<Tensor> blocks_;
 };
 
 void raise_if_failed(const c3d::Status& status) {
-  if (status.ok()) return;
-  fail(status.code == c3d::StatusCode::kOutOfMemory ? "MemoryError" : "ValueError", status.message);
+  switch (status.code) {
+    case c3d::StatusCode::kOk: return;
+    case c3d::StatusCode::kInvalidArgument: fail("ValueError", status.message);
+    case c3d::StatusCode::kOutOfMemory: fail("MemoryError", status.message);
+    case c3d::StatusCode::kDeviceError: fail("RuntimeError", status.message);
+  }
 }
+
+template <typename Args>
+using Twin = c3d::Status (*)(const Args& args, const c3d::Context& context);
+
+template <typename Args>
+void run_on_cpu(Twin<Args> op, const Tensor& like, const Args& args) {
+  CallContext context(like, nullptr);
+  raise_if_failed(op(args, context.get()));
+}
+
+#ifdef C3D_WITH_CUDA
+// The cudaStream_t that torch queues on. Looked up at run time: a torch without CUDA, which loads this file too, lacks it.
+void* current_stream(int32_t device) {
+  using Getter = int32_t (*)(int32_t device, void** stream);
+  static const Getter getter = [] {
+    constexpr const char* kName = "aoti_torch_get_current_cuda_stream";
+    void* symbol = dlsym(RTLD_DEFAULT, kName);
+    void* library = symbol ? nullptr : dlopen("libtorch_cuda.so", RTLD_LAZY | RTLD_NOLOAD);
+    if (library) symbol = dlsym(library, kName);
+    return reinterpret_cast<Getter>(symbol);
+  }();
+  void* stream = nullptr;
+  if (!getter || getter(device, &stream) != 0)
+    fail("RuntimeError", "c3drender: this torch does not tell its current stream on cuda:", device);
+  return stream;
+}
+
+template <typename Args>
+void run_on_cuda(Twin<Args> op, const Tensor& like, const Args& args) {
+  const int32_t device = like.get_device_index();
+  const torch::stable::accelerator::DeviceGuard guard(device);
+  CallContext context(like, current_stream(device));
+  raise_if_failed(op(args, context.get()));
+}
+
+// The twin of `op` on the device of `like`, one of its tensors.
+#define C3D_RUN(op, like, args) \
+  (like.is_cuda() ? run_on_cuda(c3d::cuda::op, like, args) : run_on_cpu(c3d::cpu::op, like, args))
+#else
+#define C3D_RUN(op, like, args) run_on_cpu(c3d::cpu::op, like, args)
+#endif
 
 std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const Tensor& feat,
                                                         const std::optional<Tensor>& radius, double radius_all,
@@ -199,8 +251,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const
                                   alpha_out.mutable_data_ptr<float>(),
                                   disp_out.mutable_data_ptr<float>(),
                                   return_idx ? idx_out.mutable_data_ptr<int32_t>() : nullptr};
-  CallContext context(xyz);
-  raise_if_failed(c3d::cpu::splat_points(args, context.get()));
+  C3D_RUN(splat_points, xyz, args);
   return {feat_out, alpha_out, disp_out, idx_out};
 }
 
@@ -253,8 +304,7 @@ std::tuple<Tensor, Tensor, Tensor> splat_points_bwd(const std::optional<Tensor>&
                                      wants_xyz ? grad_xyz.mutable_data_ptr<float>() : nullptr,
                                      wants_feat ? grad_feat.mutable_data_ptr<float>() : nullptr,
                                      wants_radius ? grad_radius.mutable_data_ptr<float>() : nullptr};
-  CallContext context(xyz);
-  raise_if_failed(c3d::cpu::splat_points_bwd(args, context.get()));
+  C3D_RUN(splat_points_bwd, xyz, args);
   return {grad_xyz, grad_feat, grad_radius};
 }
 
@@ -282,8 +332,7 @@ std::tuple<Tensor, Tensor> integrate_flow(const Tensor& step_px, int64_t num_ste
                                     static_cast<c3d::Sampling>(sampling),
                                     offset_px.mutable_data_ptr<float>(),
                                     static_cast<uint8_t*>(inside.mutable_data_ptr())};
-  CallContext context(step_px);
-  raise_if_failed(c3d::cpu::integrate_flow(args, context.get()));
+  C3D_RUN(integrate_flow, step_px, args);
   return {offset_px, inside};
 }
 
@@ -344,8 +393,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> blend_bidirectional(const Tensor& fea
                                          alpha.mutable_data_ptr<float>(),
                                          w_fwd.mutable_data_ptr<float>(),
                                          w_bwd.mutable_data_ptr<float>()};
-  CallContext context(feat_fwd);
-  raise_if_failed(c3d::cpu::blend_bidirectional(args, context.get()));
+  C3D_RUN(blend_bidirectional, feat_fwd, args);
   return {feat, alpha, w_fwd, w_bwd};
 }
 
@@ -390,8 +438,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> blend_bidirec
                                             grad_disp_fwd.mutable_data_ptr<float>(),
                                             grad_disp_bwd.mutable_data_ptr<float>(),
                                             loop_t ? grad_loop_t.mutable_data_ptr<float>() : nullptr};
-  CallContext context(feat_fwd);
-  raise_if_failed(c3d::cpu::blend_bidirectional_bwd(args, context.get()));
+  C3D_RUN(blend_bidirectional_bwd, feat_fwd, args);
   return {grad_feat_fwd, grad_alpha_fwd, grad_disp_fwd, grad_feat_bwd, grad_alpha_bwd, grad_disp_bwd, grad_loop_t};
 }
 
@@ -419,8 +466,7 @@ Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& t
       {static_cast<int32_t>(x0), static_cast<int32_t>(y0), static_cast<int32_t>(x1), static_cast<int32_t>(y1)},
       static_cast<float>(tear_disp),
       static_cast<uint8_t*>(holes.mutable_data_ptr())};
-  CallContext context(disp);
-  raise_if_failed(c3d::cpu::find_holes(args, context.get()));
+  C3D_RUN(find_holes, disp, args);
   return holes;
 }
 
@@ -442,9 +488,19 @@ std::tuple<Tensor, Tensor> inpaint_layers(const Tensor& rgb, const Tensor& disp,
       rgb.const_data_ptr<float>(),         disp.const_data_ptr<float>(),      static_cast<const uint8_t*>(hole.data_ptr()),
       disp_hidden.const_data_ptr<float>(), static_cast<int32_t>(w),           static_cast<int32_t>(h),
       static_cast<float>(tear_disp),       rgb_out.mutable_data_ptr<float>(), disp_out.mutable_data_ptr<float>()};
-  CallContext context(rgb);
-  raise_if_failed(c3d::cpu::inpaint_layers(args, context.get()));
+  run_on_cpu(c3d::cpu::inpaint_layers, rgb, args);
   return {rgb_out, disp_out};
+}
+
+// What runs on either device.
+template <typename Library>
+void implement_twins(Library& m) {
+  m.impl("splat_points", TORCH_BOX(&splat_points));
+  m.impl("splat_points_bwd", TORCH_BOX(&splat_points_bwd));
+  m.impl("integrate_flow", TORCH_BOX(&integrate_flow));
+  m.impl("blend_bidirectional", TORCH_BOX(&blend_bidirectional));
+  m.impl("blend_bidirectional_bwd", TORCH_BOX(&blend_bidirectional_bwd));
+  m.impl("find_holes", TORCH_BOX(&find_holes));
 }
 
 }  // namespace
@@ -472,14 +528,13 @@ STABLE_TORCH_LIBRARY(c3drender, m) {
 }
 
 STABLE_TORCH_LIBRARY_IMPL(c3drender, CPU, m) {
-  m.impl("splat_points", TORCH_BOX(&splat_points));
-  m.impl("splat_points_bwd", TORCH_BOX(&splat_points_bwd));
-  m.impl("integrate_flow", TORCH_BOX(&integrate_flow));
-  m.impl("blend_bidirectional", TORCH_BOX(&blend_bidirectional));
-  m.impl("blend_bidirectional_bwd", TORCH_BOX(&blend_bidirectional_bwd));
-  m.impl("find_holes", TORCH_BOX(&find_holes));
+  implement_twins(m);
   m.impl("inpaint_layers", TORCH_BOX(&inpaint_layers));
 }
+
+#ifdef C3D_WITH_CUDA
+STABLE_TORCH_LIBRARY_IMPL(c3drender, CUDA, m) { implement_twins(m); }
+#endif
 
 static PyObject* has_cuda(PyObject*, PyObject*) {
 #ifdef C3D_WITH_CUDA
