@@ -23,7 +23,7 @@ SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
 MAX_LAYERS = 8
 LAYER_GAP = 1.04  # in depth, between a layer and what it hides: any nearer, the splat would take both for one surface
 MAX_INFLOW = 0.08  # of the longer side
-SPLAT_REACH_PX = 2  # how far beyond a revealed pixel's centre a splat still reads
+SPLAT_REACH_PX = 4  # grown around a revealed pixel: a splat reads 2 px, and what is filled may lie farther than was assumed
 MIN_HOLE_PX = 16
 
 
