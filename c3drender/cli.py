@@ -113,6 +113,7 @@ def _add_motion_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", type=float, default=1.0, help="speed of the motion, larger is faster (default: %(default)s)"
     )
+    parser.add_argument("--blend", default="contrast", help="contrast, or linear: the paper's (default: %(default)s)")
 
 
 def _add_video_options(parser: argparse.ArgumentParser) -> None:
@@ -134,7 +135,7 @@ def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(args, name) for name in ("camera", "amplitude", "frames", "speed")}
+    return {name: getattr(args, name) for name in ("camera", "amplitude", "frames", "speed", "blend")}
 
 
 def _render(args: argparse.Namespace) -> None:

@@ -77,6 +77,11 @@ def _check_camera(camera: str | CameraPath | None, amplitude: float) -> None:
         raise ValueError(f"amplitude: expected a finite number >= 0, got {amplitude!r}")
 
 
+def _check_blend(blend: str) -> None:
+    if blend not in get_args(render.Blend):
+        raise ValueError(f"blend: expected one of {', '.join(get_args(render.Blend))}, got {blend!r}")
+
+
 def _check_motion(frames: int, speed: float) -> None:
     if not isinstance(frames, int) or isinstance(frames, bool):
         raise TypeError(f"frames: expected a whole number, got {frames!r}")
@@ -196,8 +201,7 @@ def render_frames(
     """
     _check_motion(frames, speed)
     _check_camera(camera, amplitude)
-    if blend not in get_args(render.Blend):
-        raise ValueError(f"blend: expected one of {', '.join(get_args(render.Blend))}, got {blend!r}")
+    _check_blend(blend)
     path = camera_path(scene, camera, frames, amplitude)
     return render.render_path(render.animate(scene, frames, speed), path, blend)
 
@@ -229,6 +233,7 @@ def render_cinemagraph(
     target = video.check_output(out, fps)
     _check_motion(frames, speed)
     _check_camera(camera, amplitude)
+    _check_blend(blend)
     scene = prepare(
         photo,
         mask=mask,

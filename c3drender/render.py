@@ -31,6 +31,7 @@ FADE = 1 / 100  # of the longer side: the width over which a fluid's motion fade
 LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
 MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
 BED_DEPTH = 1.03  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
+BED_RADIUS_PX = 2.5  # wide enough to meet its surroundings, from which its greater depth shifts it away
 BED_SAMPLES = 60  # moments of the loop at which gaps in the fluid are looked for
 
 
@@ -141,10 +142,10 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
 
     colour = _presharpened(layers.rgb)
 
-    def cloud(where: Tensor, confidence: Tensor, depth_scale: float = 1.0) -> PointCloud:
+    def cloud(where: Tensor, confidence: Tensor, depth_scale: float = 1.0, radius_px: float = SPLAT_RADIUS_PX) -> PointCloud:
         z_cam = layers.z_cam[where] * depth_scale
         feat = torch.cat([colour[where], confidence.expand(where.shape)[where][:, None]], dim=1)
-        return PointCloud(_unproject(canvas, xy_px[where], z_cam), feat, SPLAT_RADIUS_PX * z_cam / canvas.fx)
+        return PointCloud(_unproject(canvas, xy_px[where], z_cam), feat, radius_px * z_cam / canvas.fx)
 
     # Behind a fluid the same fluid would only be drawn twice: a pixel moves in the nearest of its layers that does.
     moves = exists & layers.moving & ((exists & layers.moving).cumsum(dim=0) == 1)
@@ -164,7 +165,7 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
     still = cloud(exists & ~layers.moving, freedom.new_ones(()))
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
     bare = _bare(start_px, (forward_px, backward_px), any_fluid)
-    bed = cloud(moves & bare, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH)
+    bed = cloud(moves & bare, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)
     return Animation(
         camera=scene.camera,
         canvas=canvas,

@@ -97,10 +97,11 @@ def test_help_is_fast_because_it_imports_nothing_heavy():
 
 def test_render_passes_every_option_on(calls, photo_path, capsys):
     argv = "render photo.png -o out.gif --mask m.png --hints h.json --flow f.flo --depth d.npy --camera swing --amplitude 0.5"
-    argv += " --frames 30 --fps 12.5 --size 640x480 --speed 2 --device cpu --seed 7 --quiet"
+    argv += " --frames 30 --fps 12.5 --size 640x480 --speed 2 --blend linear --device cpu --seed 7 --quiet"
     assert cli.main(argv.split()) == 0
     expected = {"mask": "m.png", "hints": "h.json", "flow": "f.flo", "depth": "d.npy", "camera": "swing", "amplitude": 0.5}
-    expected |= {"frames": 30, "fps": 12.5, "size": (640, 480), "speed": 2.0, "device": "cpu", "seed": 7, "progress": False}
+    expected |= {"frames": 30, "fps": 12.5, "size": (640, 480), "speed": 2.0, "blend": "linear"}
+    expected |= {"device": "cpu", "seed": 7, "progress": False}
     assert calls.render == ("photo.png", "out.gif", expected)
     assert capsys.readouterr().out == ""
 
@@ -136,7 +137,7 @@ def test_defects_keep_their_traceback(calls, photo_path):
 
 def test_inspect_writes_a_sheet(calls, photo_path, tmp_path, capsys):
     assert cli.main(["inspect", "photo.png", "-o", "sheet.png", "--frames", "8", "--camera", "zoom"]) == 0
-    assert calls.frames == {"frames": 8, "camera": "zoom", "amplitude": 1.0, "speed": 1.0}
+    assert calls.frames == {"frames": 8, "camera": "zoom", "amplitude": 1.0, "speed": 1.0, "blend": "contrast"}
     height, width = read_photo(tmp_path / "sheet.png").size
     assert width > 4 * TILE_WIDTH_PX and height > 3 * TILE_WIDTH_PX * H // W
     assert cli.main(["inspect", "photo.png", "--frames", "2", "--quiet"]) == 0
