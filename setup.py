@@ -35,7 +35,7 @@ KERNELS = sorted(map(str, Path("csrc/cuda").glob("*.cu"))) if NVCC else []
 def nvcc_flags() -> list[str]:
     """Machine code for each architecture of cmake/cuda_architectures.txt, and PTX for one that is not marked -real.
 
-    -fmad=false: no product is rounded otherwise than on the CPU, so that both decide alike which pixels a disc covers.
+    -fmad=false: products are rounded as in plain C++. The CPU's vector paths may still contract: rims can differ.
     """
     flags = ["-std=c++17", "-O3", "-fmad=false", "-lineinfo", "-Icsrc/include", "-Icsrc", "-Xcompiler=-fPIC", "--threads=0"]
     for entry in Path("cmake/cuda_architectures.txt").read_text().strip().split(";"):
