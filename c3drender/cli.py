@@ -76,6 +76,18 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--repeats", type=int, default=10, help="timed runs per row; the median is printed (default: %(default)s)"
     )
+
+    train = commands.add_parser(
+        "train", help="train the networks", description="Train the networks, in the paper's two stages."
+    )
+    stages = train.add_subparsers(required=True, metavar="stage")
+    for stage, summary in (("motion", "stage one: the motion network"), ("render", "stage two: extractor and decoder")):
+        run = _command(stages, stage, _train, summary, f"c3drender train {stage} --config {stage}.json")
+        run.add_argument("--config", required=True, help="JSON file; docs/training.md lists its names")
+        run.add_argument("--resume", action="store_true", help="continue the run that stands in the config's folder")
+        run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+        run.add_argument("--quiet", action="store_true", help="no progress bar, no notes")
+        run.set_defaults(stage=stage)
     return parser
 
 
@@ -194,6 +206,16 @@ def _bench(args: argparse.Namespace) -> None:
         raise ValueError(f"repeats: expected at least 1, got {args.repeats}")
     for line in table(pick_device(args.device), args.repeats):
         print(line, flush=True)
+
+
+def _train(args: argparse.Namespace) -> None:
+    from .networks import training
+
+    kind, train = {
+        "motion": (training.MotionConfig, training.train_motion),
+        "render": (training.RenderConfig, training.train_render),
+    }[args.stage]
+    train(training.read_config(args.config, kind), resume=args.resume, device=args.device, progress=not args.quiet)
 
 
 def _keeping(frames: Iterable[Frame], kept: dict[int, Frame], num_frames: int) -> Iterator[Frame]:

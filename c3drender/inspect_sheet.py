@@ -124,7 +124,7 @@ def _flow_tile(picture: Picture, step_px: np.ndarray, moving: np.ndarray) -> Til
     if not moving.any():
         return Tile(grey, "flow", "nothing moves")
     top_speed = max(float(np.linalg.norm(step_px, axis=2)[moving].max()), 1e-6)
-    coloured = _fit_width(np.where(moving[..., None], _flow_colours(step_px / top_speed), grey), TILE_WIDTH_PX)
+    coloured = _fit_width(np.where(moving[..., None], flow_colours(step_px / top_speed), grey), TILE_WIDTH_PX)
     scale = TILE_WIDTH_PX / picture.shape[1]
     arrow_frames = max([1, *(n for n in ARROW_FRAMES if n * top_speed * scale <= MAX_ARROW_PX)])
     height, width = coloured.shape[:2]
@@ -137,8 +137,8 @@ def _flow_tile(picture: Picture, step_px: np.ndarray, moving: np.ndarray) -> Til
     return Tile(coloured, "flow", f"rim of the wheel: {top_speed:.2f} px per frame; arrows: {arrow_frames} frames")
 
 
-def _flow_colours(relative: np.ndarray) -> Picture:
-    """``relative`` ``[H, W, 2]``: steps of length 0..1."""
+def flow_colours(relative: np.ndarray) -> Picture:
+    """Direction as hue, length as strength: ``relative`` ``[H, W, 2]``, steps of length 0..1."""
     hue = (np.arctan2(relative[..., 1], relative[..., 0]) / (2 * math.pi)) % 1
     strength = np.linalg.norm(relative, axis=2).clip(0, 1)
     hsv = np.stack([hue * 180 % 180, 255 * (0.25 + 0.75 * strength), 255 * (0.35 + 0.55 * strength)], axis=2)
@@ -169,7 +169,7 @@ def _draw_wheel(picture: Picture, moving: np.ndarray) -> None:
     top, left = min(corners, key=lambda corner: int(shown[corner[0] :, corner[1] :][:size, :size].sum()))
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1] / radius
     inside = np.hypot(x, y) <= 1
-    picture[top : top + size, left : left + size][inside] = _flow_colours(np.stack([x, y], axis=2))[inside]
+    picture[top : top + size, left : left + size][inside] = flow_colours(np.stack([x, y], axis=2))[inside]
     cv2.circle(picture, (left + radius, top + radius), radius, (255, 255, 255), 1, cv2.LINE_AA)
 
 

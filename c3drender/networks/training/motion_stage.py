@@ -1,0 +1,94 @@
+"""Stage one: the motion network learns the mean flow of a picture from its mask and a few hints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...inspect_sheet import Tile, flow_colours
+from ..motion import MotionNetwork
+from .config import MotionConfig
+from .discriminator import MultiScaleDiscriminator
+from .folder import FolderMotion
+from .losses import end_point_error
+from .procedural import ProceduralMotion
+from .samples import MotionSample, Source, Split
+from .stage import Judgement
+
+NUM_JUDGED_CHANNELS = 5  # colour and flow
+NUM_SHOWN = 3
+
+
+class FlowGenerator(nn.Module):
+    """The motion network on a batch of samples: flow ``[B, 2, S, S]``, px per frame, 0 outside the mask."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.network = MotionNetwork(channels)
+
+    def forward(self, samples: Sequence[MotionSample]) -> Tensor:
+        rgb, mask, hint = (torch.stack([getattr(s, name) for s in samples]) for name in ("rgb", "mask", "hint"))
+        return self.network(2 * rgb - 1, mask, hint) * mask
+
+
+class MotionStage:
+    name = "motion"
+    notes = ()
+
+    def __init__(self, config: MotionConfig) -> None:
+        self.generator = FlowGenerator(config.channels)
+        self.discriminator = MultiScaleDiscriminator(NUM_JUDGED_CHANNELS, config.discriminator_channels)
+        self.training = _source(config, "train")
+        self.validation = _source(config, "validation")
+        self.weights = vars(config.weights)
+
+    def losses(self, made: Tensor, samples: Sequence[MotionSample]) -> dict[str, Tensor]:
+        mask = torch.stack([s.mask for s in samples])
+        return {"end_point": end_point_error(made.float(), torch.stack([s.step_px for s in samples]), mask)}
+
+    def shown(self, made: Tensor, samples: Sequence[MotionSample]) -> tuple[Tensor, Tensor]:
+        """Picture and flow: what moves how is judged together."""
+        rgb, true = (torch.stack([getattr(s, name) for s in samples]) for name in ("rgb", "step_px"))
+        return torch.cat([rgb, made.float()], dim=1), torch.cat([rgb, true], dim=1)
+
+    def judge(self, generator: nn.Module, samples: Sequence[MotionSample]) -> Judgement:
+        """``end_point``: mean error in px per frame over the moving pixels; ``end_point_hint``: that of the hints alone;
+        ``speed``: the mean true speed there."""
+        errors, hint_errors, speeds, tiles = [], [], [], []
+        for n, sample in enumerate(samples):
+            made = generator([sample]).float()
+            true, hint, mask = (x[None] for x in (sample.step_px, sample.hint, sample.mask))
+            errors.append(float(end_point_error(made, true, mask)))
+            hint_errors.append(float(end_point_error(hint, true, mask)))
+            speeds.append(float(end_point_error(torch.zeros_like(true), true, mask)))
+            if n < NUM_SHOWN:
+                tiles += _tiles(sample, made[0], errors[-1], hint_errors[-1])
+        means = (sum(values) / len(samples) for values in (errors, hint_errors, speeds))
+        return Judgement(dict(zip(("end_point", "end_point_hint", "speed"), means, strict=True)), tiles)
+
+    def published(self, generator: nn.Module) -> tuple[str, dict[str, Any]]:
+        return "sceneflow_model.pth", {"netG": generator.network.state_dict()}
+
+
+def _source(config: MotionConfig, split: Split) -> Source[MotionSample]:
+    if config.data == "procedural":
+        return ProceduralMotion(config.size_px, config.seed, split)
+    return FolderMotion(config.data, config.size_px, config.seed, split)
+
+
+def _tiles(sample: MotionSample, made: Tensor, error: float, hint_error: float) -> list[Tile]:
+    fastest = float(sample.step_px.norm(dim=0).max().clamp_min(1e-6))
+    picture = (sample.rgb.permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy()
+
+    def coloured(step_px: Tensor) -> Any:
+        return flow_colours((step_px / fastest).permute(1, 2, 0).cpu().numpy())
+
+    return [
+        Tile(picture, "picture", "validation"),
+        Tile(coloured(sample.hint), "hint", f"end-point error {hint_error:.3f} px per frame"),
+        Tile(coloured(made), "network", f"end-point error {error:.3f} px per frame"),
+        Tile(coloured(sample.step_px), "truth", f"fastest {fastest:.2f} px per frame"),
+    ]

@@ -1,0 +1,86 @@
+"""The learned renderer that stage two trains, and the colour-only ones that it is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ... import ops
+from ...data import Camera, Layers, Raster
+from ...ops import Compositor
+from ..decoder import Decoder
+from ..features import FeatureExtractor
+from .points import SidePoints, both_sides
+from .samples import RenderSample
+
+COLOUR_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper's direct picture
+UNCOVERED_ALPHA = 1e-3
+
+
+def nearest_disparity(sample: RenderSample) -> float:
+    """The disparity of the sample's nearest point: the unit of the decoder's last channel."""
+    return float((1.0 / sample.start.z_cam[sample.start.alpha > 0.5]).max())
+
+
+def _disparity_seen(xyz: Tensor, camera: Camera) -> Tensor:
+    """``1 / z`` of world points in the camera's frame."""
+    pose = torch.eye(3, 4, device=xyz.device) if camera.world_to_cam is None else camera.world_to_cam.to(xyz.device)
+    return 1.0 / (xyz @ pose[2, :3] + pose[2, 3]).clamp_min(1e-6)
+
+
+class LearnedRenderer(nn.Module):
+    """Extractor and decoder around the splat: a batch of samples to pictures ``[B, 3, H, W]`` in 0..1.
+
+    A point carries 37 channels: colour, 1, 32 features, and its disparity relative to the scene's nearest point. Each sample
+    is a batch of its own for the extractor, whose normalisation has no other statistics when a photo is rendered.
+    """
+
+    def __init__(self, extractor_channels: int, decoder_channels: int) -> None:
+        super().__init__()
+        self.feature_net = FeatureExtractor(width=extractor_channels)
+        self.img_decoder = Decoder(width=decoder_channels)
+
+    def forward(self, samples: Sequence[RenderSample]) -> Tensor:
+        return self.img_decoder(torch.cat([self._blended(sample) for sample in samples]))
+
+    def _blended(self, sample: RenderSample) -> Tensor:
+        features = self._features([sample.start, sample.end])
+        sides = both_sides(sample.start, sample.end, sample.camera, sample.num_frames, sample.frame)
+        nearest = nearest_disparity(sample)
+        rasters = [
+            self._splat(points, layers, feature, sample.camera, nearest)
+            for points, layers, feature in zip(sides, (sample.start, sample.end), features, strict=True)
+        ]
+        blended = ops.blend_bidirectional(*rasters, sample.loop_t, sharpness=1.0)
+        return blended.feat.permute(2, 0, 1)[None]
+
+    def _features(self, moments: Sequence[Layers]) -> tuple[Tensor, ...]:
+        """The features of every pixel of each moment's layers, ``[L * H * W, 32]``."""
+        rgba = torch.cat([torch.cat([m.rgb * m.alpha[..., None], m.alpha[..., None]], dim=-1) for m in moments])
+        coarse = self.feature_net(rgba.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last))
+        fine = functional.interpolate(coarse.float(), rgba.shape[1:3], mode="bilinear", align_corners=True)
+        flat = fine.permute(0, 2, 3, 1).reshape(-1, fine.shape[1])
+        return flat.chunk(len(moments))
+
+    def _splat(self, points: SidePoints, layers: Layers, features: Tensor, camera: Camera, nearest: float) -> Raster:
+        rgb = layers.rgb.reshape(-1, 3)[points.source]
+        disp = _disparity_seen(points.xyz, camera)[:, None] / nearest
+        feat = torch.cat([rgb, torch.ones_like(disp), features[points.source], disp], dim=1)
+        splat = ops.splat_points(points.xyz, feat, points.radius, camera, compositor="alpha").feat
+        return Raster(splat, splat[..., 3].contiguous(), self.img_decoder.alpha * splat[..., -1])
+
+
+@torch.no_grad()
+def render_colours(sample: RenderSample, compositor: Compositor) -> Tensor:
+    """The same points with their plain colours: ``[3, H, W]``, what a renderer without networks shows."""
+    rasters = []
+    sides = both_sides(sample.start, sample.end, sample.camera, sample.num_frames, sample.frame)
+    for points, layers in zip(sides, (sample.start, sample.end), strict=True):
+        rgb = layers.rgb.reshape(-1, 3)[points.source]
+        side = ops.splat_points(points.xyz, rgb, points.radius, sample.camera, compositor=compositor)
+        rasters.append(Raster(side.feat / side.alpha.clamp_min(UNCOVERED_ALPHA)[..., None], side.alpha, side.disp))
+    sharpness = COLOUR_SHARPNESS / nearest_disparity(sample)
+    return ops.blend_bidirectional(*rasters, sample.loop_t, sharpness=sharpness).feat.permute(2, 0, 1).clamp(0, 1)
