@@ -1,0 +1,111 @@
+"""The released lifting: layers and their features to points, displaced along the flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ... import ops
+from ...data import Camera
+from .filters import UNKNOWN, diffuse, erode
+from .layers import DepthLayers, limited_depth
+
+VISIBLE_INSET = 5
+DIFFUSION_SIZE, DIFFUSION_ITERATIONS = 15, 7
+SPLAT_RADIUS_PX = 1.5
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """Layers ready to be displaced, near to far. ``feat`` ``[L, 4 + C, H, W]``: colour, how surely the photo shows it, features.
+    ``z_cam`` ``[L, H, W]``; ``exists``, ``reached`` bool ``[L, H, W]``: where the layer is, and where displacements of its
+    visible part ``visible`` (``[L, H, W]``, 0 or 1) spread to."""
+
+    camera: Camera
+    feat: Tensor
+    z_cam: Tensor
+    exists: Tensor
+    visible: Tensor
+    reached: Tensor
+
+
+@dataclass(frozen=True)
+class Side:
+    """Points displaced in one direction: ``xyz`` ``[N, 3]``, ``feat`` ``[N, 4 + C]``, ``radius`` ``[N]`` in scene units."""
+
+    xyz: Tensor
+    feat: Tensor
+    radius: Tensor
+
+
+def released_camera(width: int, height: int) -> Camera:
+    """The photo's camera as the released code has it."""
+    focal = float(max(width, height))
+    return Camera(focal, focal, float(width // 2), float(height // 2), width, height)
+
+
+def _spread(value: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    return diffuse(value, visible, DIFFUSION_SIZE, DIFFUSION_ITERATIONS)
+
+
+def _enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return functional.interpolate(x, size, mode="bilinear", align_corners=True)
+
+
+def make_sheets(rgb: Tensor, layers: DepthLayers, features: Tensor) -> Sheets:
+    """``rgb [3, H, W]``: the photo; ``features [L, C, h, w]`` of its ``layers``, of any size."""
+    height, width = rgb.shape[1:]
+    shown = functional.interpolate(layers.visible[:, None], features.shape[2:], mode="area")
+    sums = _enlarged(torch.cat([features * shown, shown], dim=1).sum(dim=0, keepdim=True), (height, width))[0]
+    merged = sums[:-1] / sums[-1:].clamp_min(1e-6)
+    feat, z_cam, visible, reached = [], [], [], []
+    for rgba, z, seen, encoded in zip(layers.rgba, limited_depth(layers.z_cam), layers.visible, features, strict=True):
+        inner = erode(seen[None], VISIBLE_INSET)
+        photo = torch.cat([rgb, inner])
+        own = torch.cat([rgba, _enlarged(encoded[None], (height, width))[0]])
+        feat.append(inner * torch.cat([photo, own[4:]]) + (1 - inner) * torch.cat([rgba, merged]))
+        spread_z, weight = _spread(z[None], inner)
+        near = weight > UNKNOWN
+        z_cam.append(torch.where(near, spread_z, z[None])[0])
+        visible.append(inner[0])
+        reached.append(near[0])
+    camera = released_camera(width, height)
+    exists = layers.rgba[:, 3] > 0.5
+    return Sheets(camera, *(torch.stack(x) for x in (feat, z_cam)), exists, torch.stack(visible), torch.stack(reached))
+
+
+def displaced(sheets: Sheets, offset_px: Tensor, *, push_back: bool = False) -> Side:
+    """The points after ``offset_px [2, H, W]`` (x, y), a displacement of every pixel of the photo.
+
+    ``push_back``: put what was inpainted behind everything nearer (the released code's ``correct_inpaint_depth``).
+    """
+    camera, device = sheets.camera, offset_px.device
+    height, width = camera.height, camera.width
+    grid = torch.stack(torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")).to(device, torch.float32)
+    last = torch.tensor([width - 1.0, height - 1.0], device=device)[:, None, None]
+    principal = torch.tensor([camera.cx, camera.cy], device=device)[:, None, None]
+    nearer, taken = torch.zeros(3, height, width, device=device), torch.zeros(height, width, dtype=torch.bool, device=device)
+    kept = []
+    for layer, (z, exists, visible, reached) in enumerate(
+        zip(sheets.z_cam, sheets.exists, sheets.visible, sheets.reached, strict=True)
+    ):
+        target = grid + torch.where(reached, _spread(offset_px, visible[None])[0], 0.0)
+        if push_back and layer > 0:
+            front = nearer[2][taken].max()
+            z = torch.where((exists ^ reached) & (z <= front), front * 1.1, z)
+        xyz = torch.cat([(target - principal) / camera.fx * z, z[None]])
+        xyz = torch.where(taken & (z <= nearer[2]), nearer * 1.01, xyz)
+        nearer, taken = torch.where(exists, xyz, nearer), taken | exists
+        inside = exists & ((target >= 0) & (target <= last)).all(dim=0)
+        kept.append((xyz[:, inside].T, sheets.feat[layer][:, inside].T))
+    xyz, feat = (torch.cat(parts).contiguous() for parts in zip(*kept, strict=True))
+    return Side(xyz, feat, SPLAT_RADIUS_PX / camera.fx * xyz[:, 2])
+
+
+def euler_offsets(step_px: Tensor, num_steps: int) -> Tensor:
+    """Displacements ``[num_steps + 1, 2, H, W]`` along a flow ``[2, H, W]``, by the released code's rule."""
+    trace = ops.integrate_flow(step_px.permute(1, 2, 0).contiguous(), num_steps, sampling="nearest")
+    return trace.offset_px.view(num_steps + 1, *step_px.shape[1:], 2).permute(0, 3, 1, 2)
