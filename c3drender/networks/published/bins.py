@@ -32,7 +32,7 @@ def depth_bins(depth: Tensor, num_layers: int | None = None) -> Tensor:
 
 
 def _cluster_minima(values: np.ndarray, merges: np.ndarray) -> np.ndarray:
-    """The least value of each cluster that is left after ``merges [M, 2]``, in which cluster ``len(values) + m`` is the m-th."""
+    """The least value of each cluster that remains after ``merges [M, 2]``; the m-th makes cluster ``len(values) + m``."""
     lowest = np.concatenate([values, np.empty(len(merges), values.dtype)])
     is_left = np.ones(len(lowest), bool)
     for merged, (a, b) in enumerate(merges, start=len(values)):

@@ -21,8 +21,8 @@ FARTHEST = 1e3
 
 @dataclass(frozen=True)
 class DepthLayers:
-    """Near to far: ``rgba`` ``[L, 4, H, W]`` (colour times alpha), ``z_cam`` ``[L, H, W]``, ``visible`` ``[L, H, W]``: where the
-    photo shows the layer, 0 or 1."""
+    """Near to far: ``rgba`` ``[L, 4, H, W]`` (colour times alpha), ``z_cam`` ``[L, H, W]``, ``visible`` ``[L, H, W]``: 1
+    where the photo shows the layer, else 0."""
 
     rgba: Tensor
     z_cam: Tensor

@@ -20,7 +20,7 @@ SPLAT_RADIUS_PX = 1.5
 
 @dataclass(frozen=True)
 class Sheets:
-    """Layers ready to be displaced, near to far. ``feat`` ``[L, 4 + C, H, W]``: colour, how surely the photo shows it, features.
+    """Layers ready to be displaced, near to far. ``feat`` ``[L, 4 + C, H, W]``: colour, how far the photo shows it, features.
     ``z_cam`` ``[L, H, W]``; ``exists``, ``reached`` bool ``[L, H, W]``: where the layer is, and where displacements of its
     visible part ``visible`` (``[L, H, W]``, 0 or 1) spread to."""
 
