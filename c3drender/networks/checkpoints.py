@@ -1,0 +1,167 @@
+"""Reading checkpoints: the authors' files, and those that training writes in the same layout. Weights only, nothing is run."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from . import dpt
+from .decoder import Decoder
+from .features import FeatureExtractor
+from .inpainters import ColourInpainter, DepthInpainter
+from .motion import MotionNetwork
+
+RENDERER_FILE = re.compile(r"model_(\d+)\.pth")
+MOTION_FILE = "sceneflow_model.pth"
+DEPTH_INPAINTER_FILE = "depth-model.pth"
+COLOUR_INPAINTER_FILE = "color-model.pth"
+DEPTH_FILE = "dpt_hybrid-midas-501f0c75.pt"
+CONSTANT = ".mask_conv.weight"  # all ones in the released files; a partial convolution counts with it
+NUM_NAMED = 3
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class RenderModel:
+    """The learned renderer: ``features`` encodes a scene's layers, ``decoder`` makes the frame. In evaluation mode."""
+
+    features: FeatureExtractor
+    decoder: Decoder
+
+
+@dataclass(frozen=True)
+class PublishedModels:
+    """All networks of the released system, in evaluation mode; ``depth`` is None without its file."""
+
+    renderer: RenderModel
+    motion: MotionNetwork
+    depth_inpainter: DepthInpainter
+    colour_inpainter: ColourInpainter
+    depth: dpt.DepthNetwork | None
+
+
+def load_renderer(path: str | os.PathLike, device: torch.device | str = "cpu") -> RenderModel:
+    """Feature extractor and decoder of a file ``model_<step>.pth``, or of the one with the largest step in a directory.
+
+    Raises ValueError or OSError with one line that names the file and what is missing, unexpected or of the wrong shape.
+    """
+    file = _renderer_file(Path(path))
+    state = _read(file)
+    features, decoder = (_entry(state, name, file) for name in ("feature_net", "img_decoder"))
+    extractor_width, decoder_width = _rows(features, "conv1.weight", file), _rows(decoder, "firstconv.weight", file)
+    return RenderModel(
+        _loaded(lambda: FeatureExtractor(width=extractor_width), features, file, device),
+        _loaded(lambda: Decoder(width=decoder_width), decoder, file, device),
+    )
+
+
+def load_motion(path: str | os.PathLike, device: torch.device | str = "cpu") -> MotionNetwork:
+    """The motion network of a file ``sceneflow_model.pth``, or of the one in a directory. Errors as for `load_renderer`."""
+    file = _in_folder(Path(path), MOTION_FILE)
+    state = _entry(_read(file), "netG", file)
+    width = _rows(state, "motion_predictor.conv1.weight_orig", file)
+    return _loaded(lambda: MotionNetwork(width), state, file, device)
+
+
+def load_published(folder: str | os.PathLike, device: torch.device | str = "cpu") -> PublishedModels:
+    """The authors' networks from a directory with ``model_150000.pth``, ``sceneflow_model.pth``, ``depth-model.pth`` and
+    ``color-model.pth``, and ``dpt_hybrid-midas-501f0c75.pt`` where depth is to be estimated as they did (it needs
+    ``transformers``). Errors as for `load_renderer`; ImportError where transformers is missing."""
+    folder = Path(folder)
+    renderer, motion = load_renderer(folder, device), load_motion(folder, device)
+    inpainters = []
+    for network, name in ((DepthInpainter, DEPTH_INPAINTER_FILE), (ColourInpainter, COLOUR_INPAINTER_FILE)):
+        file = _in_folder(folder, name)
+        inpainters.append(_loaded(network, _without_constants(_read(file), file), file, device))
+    depth = load_depth_network(folder, device) if (folder / DEPTH_FILE).exists() else None
+    return PublishedModels(renderer, motion, *inpainters, depth)
+
+
+def load_depth_network(path: str | os.PathLike, device: torch.device | str = "cpu") -> dpt.DepthNetwork:
+    """The depth network of a file ``dpt_hybrid-midas-501f0c75.pt``, or of the one in a directory. Errors as for
+    `load_renderer`, where keys have transformers' names; ImportError where transformers is missing."""
+    file = _in_folder(Path(path), DEPTH_FILE)
+    state = _read(file)
+    return _loaded(dpt.DepthNetwork, dpt.from_release(state["model"] if "optimizer" in state else state), file, device)
+
+
+def _renderer_file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = {int(match[1]): file for file in path.iterdir() if (match := RENDERER_FILE.fullmatch(file.name))}
+    if not found:
+        raise ValueError(f"model: expected a file model_<step>.pth in {path}, got none")
+    return found[max(found)]
+
+
+def _in_folder(path: Path, name: str) -> Path:
+    return path / name if path.is_dir() else path
+
+
+def read_weights(name: str, path: str | os.PathLike) -> Any:
+    """What ``torch.save`` wrote, if that is tensors and plain values; ``name`` is the argument that an error names."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(f"{name}: expected weights saved by torch in {path}, got {reason}") from error
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    state = read_weights("model", path)
+    if not isinstance(state, Mapping):
+        raise ValueError(f"{path}: expected a dictionary of weights, got {type(state).__name__}")
+    return state
+
+
+def _entry(state: Mapping[str, Any], name: str, file: Path) -> Mapping[str, Tensor]:
+    if not isinstance(state.get(name), Mapping):
+        raise ValueError(f"{file}: expected an entry {name}, got {_named(list(state))}")
+    return state[name]
+
+
+def _rows(state: Mapping[str, Tensor], key: str, file: Path) -> int:
+    """How wide a network is, from the first of its weights."""
+    if key not in state:
+        raise ValueError(f"{file}: 1 key is missing ({key})")
+    return len(state[key])
+
+
+def _without_constants(state: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
+    for key, value in state.items():
+        if key.endswith(CONSTANT) and not bool((value == 1).all()):
+            raise ValueError(f"{file}: {key} must be all ones")
+    return {key: value for key, value in state.items() if not key.endswith(CONSTANT)}
+
+
+def _named(keys: list[str]) -> str:
+    return ", ".join(map(str, keys[:NUM_NAMED])) + (", ..." if len(keys) > NUM_NAMED else "")
+
+
+def _loaded(make: Callable[[], Network], state: Mapping[str, Tensor], file: Path, device: torch.device | str) -> Network:
+    """The network with these weights, or one line that says how they differ from what it has."""
+    with torch.device("meta"):
+        network = make()
+    expected = network.state_dict()
+    missing, extra = [key for key in expected if key not in state], [key for key in state if key not in expected]
+    if missing or extra:
+        said = [
+            f"{len(keys)} {'key is' if len(keys) == 1 else 'keys are'} {what} ({_named(keys)})"
+            for keys, what in ((missing, "missing"), (extra, "unknown"))
+            if keys
+        ]
+        raise ValueError(f"{file}: {type(network).__name__}: {', '.join(said)}")
+    for key, value in expected.items():
+        if state[key].shape != value.shape:
+            raise ValueError(f"{file}: {key} must be {list(value.shape)}, got {list(state[key].shape)}")
+    network.load_state_dict({key: state[key].to(value.dtype) for key, value in expected.items()}, assign=True)
+    return network.to(device).eval().requires_grad_(False)

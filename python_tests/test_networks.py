@@ -1,0 +1,169 @@
+"""The paper's networks against the authors' own, under weights that both draw alike; their checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from golden_networks import golden_checksums, golden_state
+from torch import Tensor
+
+from c3drender import networks
+from c3drender.data import Raster
+from c3drender.networks.checkpoints import PublishedModels
+from c3drender.ops import blend_bidirectional
+
+Golden = Callable[[str], dict[str, Any]]
+FILES = {"depth-model.pth": "depth_model", "color-model.pth": "color_model"}
+
+
+@pytest.fixture(scope="session")
+def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory as the authors publish it, with the fixtures' weights."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    renderer = {name: golden_state(name) for name in ("feature_net", "img_decoder")}
+    torch.save(renderer | {"optimG": {"state": {}, "param_groups": []}}, folder / "model_150000.pth")
+    torch.save({"netG": golden_state("netG")}, folder / "sceneflow_model.pth")
+    for file, name in FILES.items():
+        torch.save(golden_state(name), folder / file)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published(published_folder: Path) -> PublishedModels:
+    return networks.load_published(published_folder)
+
+
+def _tensors(arrays: dict[str, Any]) -> dict[str, Tensor]:
+    return {key: torch.from_numpy(value) for key, value in arrays.items() if value.dtype.kind == "f" and value.ndim}
+
+
+@pytest.mark.parametrize("network", ["feature_net", "img_decoder", "netG", "depth_model", "color_model"])
+def test_the_drawn_weights_are_the_fixtures(network: str) -> None:
+    state = golden_state(network)
+    for key, (first, total) in golden_checksums(network).items():
+        assert float(state[key].flatten()[0]) == pytest.approx(first, abs=1e-7)
+        assert float(state[key].double().sum()) == pytest.approx(total, abs=1e-4)
+
+
+@torch.no_grad()
+def test_feature_extractor(golden: Golden, published: PublishedModels) -> None:
+    case = _tensors(golden("net_feature_net"))
+    torch.testing.assert_close(published.renderer.features(case["input"]), case["output"], atol=1e-3, rtol=0)
+
+
+@torch.no_grad()
+def test_decoder(golden: Golden, published: PublishedModels) -> None:
+    arrays = golden("net_img_decoder")
+    case, decoder = _tensors(arrays), published.renderer.decoder
+    rows = [case[side][0].permute(1, 2, 0).contiguous() for side in ("x0", "x1")]
+    sides = [Raster(x, x[..., 3].contiguous(), x[..., 36].contiguous()) for x in rows]
+    blended = blend_bidirectional(*sides, float(arrays["time"]), sharpness=float(decoder.alpha))
+    torch.testing.assert_close(decoder(blended.feat.permute(2, 0, 1)[None]), case["output"], atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_motion_network(golden: Golden, published: PublishedModels) -> None:
+    case = _tensors(golden("net_netG"))
+    flow = published.motion(case["image"], case["mask"], case["hint"])
+    torch.testing.assert_close(flow, case["output"], atol=5e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_inpainters(golden: Golden, published: PublishedModels) -> None:
+    case = _tensors(golden("net_depth_model"))
+    log_depth = published.depth_inpainter(case["depth"], case["edge"], case["context"], case["mask"])
+    torch.testing.assert_close(log_depth, case["output"], atol=2e-4, rtol=0)
+    case = _tensors(golden("net_color_model"))
+    rgb = published.colour_inpainter(case["rgb"], case["edge"], case["context"], case["mask"])
+    torch.testing.assert_close(rgb, case["output"], atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_depth_network(golden: Golden, tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="the depth network comes through transformers")
+    from c3drender.networks.checkpoints import load_depth_network
+
+    torch.save({"optimizer": {}, "model": golden_state("dpt_hybrid")}, tmp_path / "dpt_hybrid-midas-501f0c75.pt")
+    case = _tensors(golden("net_dpt_hybrid"))
+    torch.testing.assert_close(load_depth_network(tmp_path)(case["input"]), case["output"], atol=3e-3, rtol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(33, 47), (32, 32), (50, 70), (64, 81)])
+def test_any_size_is_decoded_and_encoded(published: PublishedModels, size: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture = published.renderer.decoder(torch.rand(1, 37, *size, generator=generator))
+    features = published.renderer.features(torch.rand(1, 4, *size, generator=generator))
+    assert picture.shape == (1, 3, *size)
+    assert features.shape == (1, 32, *(4 * -(-n // 16) for n in size))
+
+
+def test_a_narrow_renderer_is_recognised(tmp_path: Path) -> None:
+    small = {"feature_net": networks.FeatureExtractor(width=8), "img_decoder": networks.Decoder(width=4)}
+    for step in (90, 1000, 200):
+        torch.save({name: network.state_dict() for name, network in small.items()}, tmp_path / f"model_{step:06d}.pth")
+    torch.save({}, tmp_path / "model_000200.pth")
+    model = networks.load_renderer(tmp_path)
+    for name, network in (("feature_net", model.features), ("img_decoder", model.decoder)):
+        for key, value in small[name].state_dict().items():
+            torch.testing.assert_close(network.state_dict()[key], value)
+
+
+def _broken(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    state = {
+        "feature_net": networks.FeatureExtractor(width=8).state_dict(),
+        "img_decoder": networks.Decoder(width=4).state_dict(),
+    }
+    change(state)
+    torch.save(state, folder / "model_000001.pth")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("img_decoder"), r"expected an entry img_decoder, got feature_net"),
+        (lambda s: s["img_decoder"].pop("alpha"), r"Decoder: 1 key is missing \(alpha\)"),
+        (lambda s: s["img_decoder"].pop("firstconv.weight"), r"1 key is missing \(firstconv.weight\)"),
+        (lambda s: s["feature_net"].update(more=torch.zeros(1)), r"FeatureExtractor: 1 key is unknown \(more\)"),
+        (lambda s: s["img_decoder"].update({"alpha": torch.zeros(2)}), r"alpha must be \[\], got \[2\]"),
+    ],
+)
+def test_what_is_wrong_with_a_checkpoint_is_said(tmp_path: Path, change: Callable, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        networks.load_renderer(_broken(tmp_path, change))
+
+
+class _Malicious:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return eval, ("open('executed', 'w')",)
+
+
+def test_no_pickle_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"feature_net": _Malicious()}, tmp_path / "model_000001.pth")
+    with pytest.raises(ValueError, match=r"model: expected weights saved by torch in .*model_000001\.pth"):
+        networks.load_renderer(tmp_path)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"model: expected a file model_<step>\.pth in"):
+        networks.load_renderer(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"sceneflow_model\.pth"):
+        networks.load_motion(tmp_path)
+
+
+def test_a_partial_convolution_counts_with_ones(tmp_path: Path, published_folder: Path) -> None:
+    for file in published_folder.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "depth-model.pth").unlink()
+    state = golden_state("depth_model")
+    state["enc_1.conv.mask_conv.weight"] = torch.zeros_like(state["enc_1.conv.mask_conv.weight"])
+    torch.save(state, tmp_path / "depth-model.pth")
+    with pytest.raises(ValueError, match=r"enc_1\.conv\.mask_conv\.weight must be all ones"):
+        networks.load_published(tmp_path)
