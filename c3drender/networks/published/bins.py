@@ -21,7 +21,7 @@ def depth_bins(depth: Tensor, num_layers: int | None = None) -> Tensor:
     disp = 1.0 / depth
     near, far = disp.max(), disp.min()
     sampled = disp[::SAMPLE_EVERY, ::SAMPLE_EVERY].flatten()
-    merges = ward(((sampled - far) / (near - far)).cpu().numpy()[:, None])
+    merges = ward(((sampled - far) / (near - far).clamp_min(EDGE)).cpu().numpy()[:, None])
     count = int((merges[:, 2] >= CLUSTER_DISTANCE).sum()) + 1 if num_layers is None else num_layers
     lowest = _cluster_minima(sampled.cpu().numpy(), merges[: len(sampled) - count, :2].astype(int))
     inner = torch.from_numpy(np.sort(1.0 / lowest).astype(np.float32)).to(depth.device)

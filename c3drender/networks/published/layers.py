@@ -43,7 +43,7 @@ def build_layers(rgb: Tensor, z_cam: Tensor, bins: Tensor, inpaint_depth: Inpain
         if erode(((z_cam >= near_edge) & (z_cam < far_edge)).float(), CONTEXT_INSET).sum() < MIN_LAYER_PX:
             continue
         context = erode((z_cam >= near_edge).float(), CONTEXT_INSET)
-        hole = (1 - context) * _reach(context)
+        hole = (1 - context) * inpainting_box(context)
         depth = _continued_depth(z_cam, context, hole, torch.minimum(near_edge, far_edge), inpaint_depth)
         before_next = (depth < far_edge).float()
         known = rgb * context
@@ -65,14 +65,15 @@ def limited_depth(z_cam: Tensor) -> Tensor:
     return 1.0 / (1.0 / z_cam.clamp_min(1.0 / FARTHEST)).clamp_min(1.0 / FARTHEST)
 
 
-def _reach(context: Tensor) -> Tensor:
-    """1 in the box around ``context [1, H, W]``, grown; the picture's last row and column stay out, as they always did."""
+def inpainting_box(context: Tensor, reach_px: int = HOLE_REACH_PX) -> Tensor:
+    """1 in the box around ``context [1, H, W]``, grown by ``reach_px``; the picture's last row and column stay out, as the
+    released code has it."""
     height, width = context.shape[1:]
     rows, columns = context[0].any(dim=1).nonzero(), context[0].any(dim=0).nonzero()
     inside = torch.zeros_like(context)
     if len(rows):
-        top, bottom = max(int(rows[0]) - HOLE_REACH_PX, 0), min(int(rows[-1]) + HOLE_REACH_PX, height - 1)
-        left, right = max(int(columns[0]) - HOLE_REACH_PX, 0), min(int(columns[-1]) + HOLE_REACH_PX, width - 1)
+        top, bottom = max(int(rows[0]) - reach_px, 0), min(int(rows[-1]) + reach_px, height - 1)
+        left, right = max(int(columns[0]) - reach_px, 0), min(int(columns[-1]) + reach_px, width - 1)
         inside[:, top:bottom, left:right] = 1.0
     return inside
 
