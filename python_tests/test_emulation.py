@@ -22,6 +22,7 @@ from twin_cases import (
     one_of_each,
     random_cloud,
     random_flow,
+    random_hole,
     random_layer,
     random_sides,
     random_sides_bwd,
@@ -208,6 +209,49 @@ def test_random_layers(twins: ModuleType, size: tuple[int, int], drifts: bool, n
         assert np.mean(holes != want) < 0.01  # float32 may find a line of sight on the other side of a pixel's border
 
 
+@pytest.mark.parametrize(
+    ("size", "width_px"), [((1, 1), 0.1), ((1, 40), 9), ((37, 1), 9), ((19, 23), 3), ((33, 40), 14), ((24, 70), 60)]
+)
+def test_random_holes(twins: ModuleType, size: tuple[int, int], width_px: float) -> None:
+    """From holes a pixel wide to one that fills most of the picture, over one to three levels; to the bit."""
+    arguments = random_hole(np.random.default_rng(13), size, width_px=width_px)
+    got = under_all_schedules(twins, lambda: twins.inpaint_layers("cuda", *arguments))
+    for ours, theirs in zip(got, twins.inpaint_layers("cpu", *arguments), strict=True):
+        assert np.array_equal(ours, theirs, equal_nan=True)
+
+
+@pytest.mark.parametrize("hidden", [0.1, np.nan])
+def test_only_mixed_colours_are_known(twins: ModuleType, hidden: float) -> None:
+    """A checkerboard of depths: every known pixel lies beside something nearer, and serves all the same."""
+    rng = np.random.default_rng(14)
+    y, x = np.mgrid[:18, :21]
+    disp = np.where((x + y) % 2, 0.2, 0.9).astype(np.float32)
+    hole = ((x > 8) & (x < 12) | (disp > 0.5)).astype(np.uint8)
+    rgb = rng.uniform(0, 1, (*disp.shape, 3)).astype(np.float32)
+    arguments = rgb, disp, hole, np.full_like(disp, hidden), 0.02
+    got = under_all_schedules(twins, lambda: twins.inpaint_layers("cuda", *arguments))
+    for ours, theirs in zip(got, twins.inpaint_layers("cpu", *arguments), strict=True):
+        assert np.array_equal(ours, theirs) and np.isfinite(ours).all()
+
+
+def test_a_hole_without_anything_known_becomes_nan(twins: ModuleType) -> None:
+    rgb, disp, hole, hidden, tear_disp = random_hole(np.random.default_rng(15), (17, 40), width_px=9)
+    rgb[:], disp[5:7] = np.inf, 0.0
+    got, got_disp = under_all_schedules(twins, lambda: twins.inpaint_layers("cuda", rgb, disp, hole, hidden, tear_disp))
+    assert np.isnan(got[hole > 0]).all() and np.isnan(got_disp[hole > 0]).all()
+    assert np.array_equal(got[hole == 0], rgb[hole == 0]) and np.array_equal(got_disp[hole == 0], disp[hole == 0])
+    with pytest.raises(RuntimeError, match=r"^inpaint_layers: hole must leave .+, got none$"):
+        twins.inpaint_layers("cpu", rgb, disp, hole, hidden, tear_disp)
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 7), (9, 0)])
+def test_no_picture_launches_nothing(twins: ModuleType, size: tuple[int, int]) -> None:
+    before = twins.num_kernels_run()
+    empty = np.zeros(size, np.float32)
+    twins.inpaint_layers("cuda", np.zeros((*size, 3), np.float32), empty, np.zeros(size, np.uint8), empty, 0.1)
+    assert twins.num_kernels_run() == before
+
+
 # --- gradients --------------------------------------------------------------------------------------------------------
 
 
@@ -264,7 +308,8 @@ def planted(fault: str, file: str, sound: str, broken: str) -> Path:
     """The kernels with one fault, in a folder of their own."""
     folder = BUILD / "planted" / fault / "cuda"
     shutil.copytree(CSRC / "cuda", folder, dirs_exist_ok=True)
-    shutil.copy(CSRC / "checks.h", folder.parent)
+    for header in CSRC.glob("*.h"):
+        shutil.copy(header, folder.parent)
     text = (folder / file).read_text()
     assert text.count(sound) == 1, f"{file} has changed: plant the fault elsewhere"
     (folder / file).write_text(text.replace(sound, broken))

@@ -107,7 +107,7 @@ def test_opcheck(sample: str, device: str) -> None:
 def test_the_cuda_half_is_registered() -> None:
     """Also where torch has no CUDA: the extension loads there all the same."""
     with_cuda = {op for op, _ in SAMPLES.values() if has_kernel(op, "cuda")}
-    assert with_cuda == ({op for op, _ in SAMPLES.values()} - {"inpaint_layers"} if ops._C.has_cuda() else set())
+    assert with_cuda == ({op for op, _ in SAMPLES.values()} if ops._C.has_cuda() else set())
 
 
 def test_every_op_is_checked() -> None:

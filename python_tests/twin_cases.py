@@ -162,6 +162,27 @@ def random_layer(rng: np.random.Generator, size: tuple[int, int], *, num_views: 
     return *(a.astype(np.float32) for a in (disp, hidden, travel)), camera.rows, frame_px, 0.05
 
 
+def random_hole(rng: np.random.Generator, size: tuple[int, int], *, width_px: float) -> tuple[Any, ...]:
+    """Arguments of ``inpaint_layers``: a textured ground behind discs of about ``width_px``, and a margin without a picture.
+    Some pixels are not finite; some of the hole has no surface to continue."""
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    ground = 0.2 + 0.004 * y + 0.02 * (x > width / 2)
+    rgb = 0.5 + 0.3 * np.sin(np.stack([x / 2, (x + y) / 3, y / 4], axis=-1)) + rng.uniform(0, 0.1, (*size, 3))
+    disp = ground.copy()
+    for _ in range(3):
+        radius = width_px * rng.uniform(0.3, 0.6)
+        disp[np.hypot(x - rng.uniform(0, width), y - rng.uniform(0, height)) < radius] = rng.uniform(0.4, 1.3)
+    hole = disp > ground + 0.05
+    margin = (x < width_px / 6) & (width > width_px)
+    disp[margin], hole[margin] = 0, True
+    rgb[rng.uniform(size=size) < 0.01] = np.nan
+    disp[rng.uniform(size=size) < 0.01] = np.inf
+    rgb[-1, -1], disp[-1, -1], hole[-1, -1] = 0.5, 0.2, False  # something is known
+    hidden = np.where(rng.uniform(size=size) < 0.1, rng.choice([0.0, -1.0, np.nan, 0.6]), ground)
+    return *(a.astype(np.float32) for a in (rgb, disp)), hole.astype(np.uint8), hidden.astype(np.float32), 0.02
+
+
 def one_of_each(seed: int) -> dict[str, Any]:
     """``name: run(twins, device)`` for every op, on odd sizes."""
     rng = np.random.default_rng(seed)
@@ -185,6 +206,7 @@ def one_of_each(seed: int) -> dict[str, Any]:
         ("blend_bidirectional", "rows of 4"): random_sides(rng, 301, 4, per_pixel=False),
         ("blend_bidirectional_bwd", "odd rows"): random_sides_bwd(rng, 301, 37, per_pixel=True),
         ("find_holes", "drifting"): random_layer(rng, (33, 41), num_views=3, drifts=True),
+        ("inpaint_layers", "discs"): random_hole(rng, (33, 41), width_px=11),
         ("find_holes", "many views"): random_layer(rng, (24, 31), num_views=35, drifts=False),
     }
     for (op, kind), values in arguments.items():

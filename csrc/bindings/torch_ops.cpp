@@ -488,19 +488,19 @@ std::tuple<Tensor, Tensor> inpaint_layers(const Tensor& rgb, const Tensor& disp,
       rgb.const_data_ptr<float>(),         disp.const_data_ptr<float>(),      static_cast<const uint8_t*>(hole.data_ptr()),
       disp_hidden.const_data_ptr<float>(), static_cast<int32_t>(w),           static_cast<int32_t>(h),
       static_cast<float>(tear_disp),       rgb_out.mutable_data_ptr<float>(), disp_out.mutable_data_ptr<float>()};
-  run_on_cpu(c3d::cpu::inpaint_layers, rgb, args);
+  C3D_RUN(inpaint_layers, rgb, args);
   return {rgb_out, disp_out};
 }
 
-// What runs on either device.
 template <typename Library>
-void implement_twins(Library& m) {
+void implement_ops(Library& m) {
   m.impl("splat_points", TORCH_BOX(&splat_points));
   m.impl("splat_points_bwd", TORCH_BOX(&splat_points_bwd));
   m.impl("integrate_flow", TORCH_BOX(&integrate_flow));
   m.impl("blend_bidirectional", TORCH_BOX(&blend_bidirectional));
   m.impl("blend_bidirectional_bwd", TORCH_BOX(&blend_bidirectional_bwd));
   m.impl("find_holes", TORCH_BOX(&find_holes));
+  m.impl("inpaint_layers", TORCH_BOX(&inpaint_layers));
 }
 
 }  // namespace
@@ -527,13 +527,10 @@ STABLE_TORCH_LIBRARY(c3drender, m) {
   m.def("inpaint_layers(Tensor rgb, Tensor disp, Tensor hole, Tensor disp_hidden, float tear_disp) -> (Tensor, Tensor)");
 }
 
-STABLE_TORCH_LIBRARY_IMPL(c3drender, CPU, m) {
-  implement_twins(m);
-  m.impl("inpaint_layers", TORCH_BOX(&inpaint_layers));
-}
+STABLE_TORCH_LIBRARY_IMPL(c3drender, CPU, m) { implement_ops(m); }
 
 #ifdef C3D_WITH_CUDA
-STABLE_TORCH_LIBRARY_IMPL(c3drender, CUDA, m) { implement_twins(m); }
+STABLE_TORCH_LIBRARY_IMPL(c3drender, CUDA, m) { implement_ops(m); }
 #endif
 
 static PyObject* has_cuda(PyObject*, PyObject*) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "c3d/api.h"
+#include "scratch.h"
 
 namespace c3d::cpu {
 
@@ -31,12 +32,6 @@ void parallel_ranges(const Executor& executor, int64_t num_items, int64_t min_pa
   const int64_t most = (num_items + min_part - 1) / min_part;
   const int64_t num_parts = most < executor.num_threads ? most : executor.num_threads;
   parallel_tasks(executor, num_parts, [&](int64_t i) { body(num_items * i / num_parts, num_items * (i + 1) / num_parts); });
-}
-
-template <typename T>
-T* allocate(const Scratch& scratch, int64_t count) {
-  if (count < 0 || static_cast<uint64_t>(count) > (SIZE_MAX / 2) / sizeof(T)) return nullptr;
-  return static_cast<T*>(scratch.allocate(scratch.user, static_cast<size_t>(count) * sizeof(T)));
 }
 
 }  // namespace c3d::cpu

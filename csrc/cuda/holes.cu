@@ -1,7 +1,7 @@
 // find_holes on CUDA: which pixels of a hidden surface some view, or some drift, reveals.
 #include "../checks.h"
 #include "c3d/formulas.h"
-#include "launch.cuh"
+#include "extremes.cuh"
 
 namespace c3d::cuda {
 namespace {
@@ -17,27 +17,13 @@ struct HolesArgs {
   uint32_t* farthest;  // [2] the largest disparity and travel, as ordered bits; 0: none
 };
 
-// Unsigned integers that order like the floats; 0 is below all of them.
-__device__ inline uint32_t ordered_bits(float value) {
-  const uint32_t bits = __float_as_uint(value);
-  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
-__device__ inline float from_ordered_bits(uint32_t bits) {
-  return __uint_as_float(bits & 0x80000000u ? bits & 0x7FFFFFFFu : ~bits);
-}
-
-__device__ inline void raise_to(uint32_t* largest, uint32_t bits) {
-  for (int lanes = kWarpSize / 2; lanes > 0; lanes /= 2) bits = max(bits, __shfl_xor_sync(kAllLanes, bits, lanes));
-  if (threadIdx.x % kWarpSize == 0) atomicMax(largest, bits);
-}
-
-// Thread = one pixel; a warp agrees on its largest values before it asks memory. NaN counts as nothing.
+// Thread = one pixel. NaN counts as nothing.
 __global__ void __launch_bounds__(kBlockPixels) holes_farthest_kernel(HolesArgs args) {
   const int64_t num_pixels = static_cast<int64_t>(args.views[0].width) * args.views[0].height;
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kBlockPixels + threadIdx.x;
   const float disp = i < num_pixels ? args.holes.disp[i] : NAN, travel = i < num_pixels ? args.holes.travel_px[i] : NAN;
-  raise_to(&args.farthest[0], disp == disp ? ordered_bits(disp) : 0);
-  raise_to(&args.farthest[1], travel > 0.0f ? ordered_bits(travel) : 0);
+  raise_to(&args.farthest[0], disp == disp ? ordered_bits(disp) : 0u);
+  raise_to(&args.farthest[1], travel > 0.0f ? ordered_bits(travel) : 0u);
 }
 
 // Whether some pixel of the hidden surface's own depth can drift as far as (x, y). The CPU twin marks from the drifting pixel

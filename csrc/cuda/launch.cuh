@@ -6,18 +6,13 @@
 #include <cstdio>
 #include <type_traits>
 
+#include "../scratch.h"
 #include "c3d/api.h"
 
 namespace c3d::cuda {
 
 constexpr unsigned kAllLanes = ~0u;
 constexpr int kWarpSize = 32;
-
-template <typename T>
-T* allocate(const Scratch& scratch, int64_t count) {
-  if (count < 0 || static_cast<uint64_t>(count) > (SIZE_MAX / 2) / sizeof(T)) return nullptr;
-  return static_cast<T*>(scratch.allocate(scratch.user, static_cast<size_t>(count) * sizeof(T)));
-}
 
 inline cudaStream_t stream_of(const Context& context) { return static_cast<cudaStream_t>(context.stream); }
 

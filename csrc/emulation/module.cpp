@@ -239,6 +239,23 @@ py::array find_holes(const std::string& device, const Floats& disp, const Floats
   return std::move(holes);
 }
 
+py::tuple inpaint_layers(const std::string& device, const Floats& rgb, const Floats& disp,
+                         const py::array_t<uint8_t, py::array::c_style>& hole, const Floats& disp_hidden, float tear_disp) {
+  const int32_t height = static_cast<int32_t>(disp.shape(0)), width = static_cast<int32_t>(disp.shape(1));
+  auto rgb_out = garbage<float>({height, width, 3}), disp_out = garbage<float>({height, width});
+  const c3d::InpaintLayersArgs args{rgb.data(),
+                                    disp.data(),
+                                    hole.data(),
+                                    disp_hidden.data(),
+                                    width,
+                                    height,
+                                    tear_disp,
+                                    rgb_out.mutable_data(),
+                                    disp_out.mutable_data()};
+  call(half_of(device), c3d::cpu::inpaint_layers, c3d::cuda::inpaint_layers, args);
+  return py::make_tuple(rgb_out, disp_out);
+}
+
 void set_schedule(const std::string& order, uint64_t seed) {
   using c3d::emulation::Order;
   if (order != "forward" && order != "reversed" && order != "random")
@@ -260,4 +277,5 @@ PYBIND11_MODULE(c3d_twins, m) {
   m.def("blend_bidirectional", blend_bidirectional);
   m.def("blend_bidirectional_bwd", blend_bidirectional_bwd);
   m.def("find_holes", find_holes);
+  m.def("inpaint_layers", inpaint_layers);
 }

@@ -179,6 +179,8 @@ Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
 Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
 Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
 Status find_holes(const FindHolesArgs& args, const Context& context);
+// Where nothing is known that could fill it, which the host cannot see, the hole becomes NaN.
+Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
 }  // namespace cuda
 
 }  // namespace c3d

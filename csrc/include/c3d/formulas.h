@@ -364,31 +364,4 @@ C3D_HD inline bool line_of_sight_is_open(const FindHolesArgs& args, const Camera
   }
 }
 
-// --- inpaint_layers: integers, so that both twins take the same decisions --------------------------------------------------
-
-C3D_HD inline uint32_t hash_pair(uint32_t a, uint32_t b) {
-  uint32_t h = a * 0x9E3779B1u ^ (b + 0x7F4A7C15u) * 0x85EBCA77u;
-  h = (h ^ h >> 15) * 0x2C1B3C6Du;
-  h = (h ^ h >> 12) * 0x297A2D39u;
-  return h ^ h >> 15;
-}
-
-// How far a patch pixel is trusted, 15 = known: 15, 10, 5, 3, 2, then 1. So steep a fall lets lines grow in from the border.
-C3D_HD inline uint8_t inpaint_confidence(int32_t distance_px) {
-  return distance_px < 5 ? static_cast<uint8_t>(0x235AFu >> 4 * distance_px & 0xF) : uint8_t{1};
-}
-
-// What copying from (dx, dy) px away costs, in units of the difference of one patch pixel summed over three colours: two for
-// each of the first 40 px beyond the hole pixel's own distance from the known surface. Near copies continue what stands there.
-C3D_HD inline int32_t inpaint_far_cost(int32_t dx, int32_t dy, int32_t distance_px) {
-  const float length = sqrtf(static_cast<float>(static_cast<int64_t>(dx) * dx + static_cast<int64_t>(dy) * dy));
-  const float beyond = length - static_cast<float>(distance_px);
-  return 2 * static_cast<int32_t>(fminf(fmaxf(beyond, 0.0f), 40.0f));
-}
-
-// The weight of a vote whose patch differs by `error`: halves every 8 units.
-C3D_HD inline int32_t inpaint_vote_weight(int32_t error) {
-  return error < 128 ? 1 + (256 * (16 - (error & 7)) >> (error >> 3)) : 1;
-}
-
 }  // namespace c3d

@@ -1,0 +1,492 @@
+// What inpaint_layers computes for one pixel, for host and device. Matching is integer arithmetic on 8-bit colours and 15-bit
+// disparities; the few floats are added and divided in one order: both twins take the same decisions.
+#pragma once
+
+#include "c3d/formulas.h"
+
+namespace c3d::inpaint {
+
+constexpr int kRadius = 3;  // px, of a patch
+constexpr int kSide = 2 * kRadius + 1;
+constexpr int kPad = 4;  // px around a level, so that no patch needs a bounds check
+constexpr int kMaxLevels = 10;
+constexpr int32_t kMinSide = 8;      // px, of the coarsest level
+constexpr int32_t kDeepestHole = 2;  // px, at the coarsest level
+constexpr int kFirstRounds = 12;     // of search and vote at the coarsest level
+constexpr int kRounds = 3;           // at every other
+constexpr int kNumJumps = 2;         // searches of a round
+constexpr int32_t kMaxSearchPx = 200;
+constexpr int16_t kMissing = 200;  // difference of a pixel that the source's patch lacks, summed over colours
+constexpr int16_t kMaxBend = 60;   // the most that a difference of shape adds to that of the colours
+constexpr int kBendShift = 7;      // disparity steps per unit of that
+constexpr int kMixedPx = 1;        // how far a nearer surface's colour reaches beyond its edge
+constexpr int kDepthPasses = 200;  // of relaxation: a value reaches about the square root of this, px
+constexpr int kColourPasses = 200;
+constexpr float kDepthHold = 0.01f;  // pull towards the given values, against one for each neighbour
+constexpr float kColourHold = 0.01f;
+constexpr float kDispSteps = 32000.0f;
+constexpr int16_t kNoPixel = 32767;  // nearer than any limit: neither source nor context
+constexpr int32_t kUnreached = 1 << 20;
+
+// What a pixel is to the filling. kUnusable: outside, not finite, or its colour may be mixed with a nearer surface's.
+enum class Kind : uint8_t { kUnusable, kKnown, kHole };
+
+struct Place {
+  int32_t x, y;  // px
+};
+
+C3D_HD inline Place neighbour(Place p, int n, int32_t distance = 1) {  // n = 0..3
+  const int32_t step = n % 2 ? distance : -distance;
+  return n < 2 ? Place{p.x + step, p.y} : Place{p.x, p.y + step};
+}
+
+template <typename T>
+C3D_HD inline T lesser(T a, T b) {
+  return b < a ? b : a;
+}
+template <typename T>
+C3D_HD inline T greater(T a, T b) {
+  return a < b ? b : a;
+}
+
+template <typename I>  // an integer or a vector of them
+C3D_HD inline I magnitude(I d) {
+  return d < 0 ? -d : d;
+}
+
+// One picture of the pyramid. Planes are padded by kPad and indexed by at(); hole pixels are also listed, row by row, and
+// indexed by their slot.
+struct Level {
+  int32_t width, height, stride;
+  int64_t num_padded;
+  Kind* kind;
+  uint8_t* colour[3];
+  int16_t* disp;        // of a hole pixel: of the surface that it continues
+  int16_t* disp_known;  // the same, kNoPixel where not kKnown
+  uint8_t* confidence;  // of the colour; 0 where it is unusable
+  int32_t* slot;        // -1 where not kHole
+
+  int32_t* num_holes;  // [1]
+  Place* place;        // [num_holes]
+  int16_t* limit;      // [num_holes] disparity that no source may exceed
+  int32_t* distance;   // [num_holes] px from its nearest source
+  Place* source[2];    // [num_holes] before and after a pass
+  int32_t* error;      // [num_holes] mean difference between a pixel's patch and its source's, summed over colours
+
+  C3D_HD int32_t at(int32_t x, int32_t y) const { return (y + kPad) * stride + x + kPad; }
+  C3D_HD int32_t at(Place p) const { return at(p.x, p.y); }
+  C3D_HD bool contains(Place p) const { return p.x >= 0 && p.y >= 0 && p.x < width && p.y < height; }
+  C3D_HD Place place_of(int32_t at) const { return {at % stride - kPad, at / stride - kPad}; }
+};
+
+C3D_HD inline void clear_pixel(const Level& level, int64_t p) {
+  level.kind[p] = Kind::kUnusable;
+  for (uint8_t* plane : level.colour) plane[p] = 0;
+  level.disp[p] = level.disp_known[p] = kNoPixel;
+  level.confidence[p] = 0;
+  level.slot[p] = -1;
+}
+
+// --- what is known -----------------------------------------------------------------------------------------------------
+
+C3D_HD inline bool is_usable(const InpaintLayersArgs& args, int64_t i) {
+  const float sum = args.rgb[3 * i] + args.rgb[3 * i + 1] + args.rgb[3 * i + 2], disp = args.disp[i];
+  return !args.hole[i] && disp > 0.0f && disp - disp == 0.0f && sum - sum == 0.0f;
+}
+
+// Pixels just beyond the edge of something nearer have some of its colour. Beside a hole they are filled as well, so that the
+// fill starts from clean colours, but not returned.
+C3D_HD inline Kind kind_of(const InpaintLayersArgs& args, int32_t x, int32_t y) {
+  const int64_t i = static_cast<int64_t>(y) * args.width + x;
+  if (args.hole[i]) return Kind::kHole;
+  if (!is_usable(args, i)) return Kind::kUnusable;
+  Kind kind = Kind::kKnown;
+  for (int32_t yy = greater(y - kMixedPx, 0); yy <= lesser(y + kMixedPx, args.height - 1); ++yy) {
+    for (int32_t xx = greater(x - kMixedPx, 0); xx <= lesser(x + kMixedPx, args.width - 1); ++xx) {
+      const int64_t j = static_cast<int64_t>(yy) * args.width + xx;
+      if (!(args.disp[j] > args.disp[i] + 2.0f * args.tear_disp)) continue;
+      if (args.hole[j]) return Kind::kHole;
+      kind = Kind::kUnusable;
+    }
+  }
+  return kind;
+}
+
+struct Known {
+  float disp_min, disp_max;  // of usable pixels
+  float rgb_min, rgb_max;
+  int64_t num_pixels;
+};
+
+// The hidden surface's disparity; where none is given, that of the farthest known pixel.
+C3D_HD inline float hidden_disp(const InpaintLayersArgs& args, const Known& known, int64_t i) {
+  const float disp = args.disp_hidden[i];
+  return disp > 0.0f && disp - disp == 0.0f ? fminf(disp, known.disp_max) : known.disp_min;
+}
+
+C3D_HD inline float disp_scale(const Known& known) {
+  return known.disp_max > known.disp_min ? kDispSteps / (known.disp_max - known.disp_min) : 0.0f;
+}
+
+C3D_HD inline int32_t tear_steps(const InpaintLayersArgs& args, const Known& known) {
+  return static_cast<int32_t>(fminf(args.tear_disp * disp_scale(known), kDispSteps));
+}
+
+C3D_HD inline int16_t disp_steps(const Known& known, float disp) {
+  return static_cast<int16_t>(fminf(fmaxf((disp - known.disp_min) * disp_scale(known), 0.0f), kDispSteps));
+}
+
+// Fills the finest level at (x, y). smooth: [num_holes] disparities of the surface to continue.
+C3D_HD inline void quantise_pixel(const InpaintLayersArgs& args, const Known& known, const float* smooth, const Level& level,
+                                  int32_t x, int32_t y) {
+  const int64_t i = static_cast<int64_t>(y) * args.width + x;
+  const int32_t p = level.at(x, y), k = level.slot[p];
+  if (k >= 0) {
+    level.disp[p] = disp_steps(known, smooth[k]);
+    level.limit[k] = disp_steps(known, smooth[k] + args.tear_disp);
+  } else if (level.kind[p] == Kind::kKnown) {
+    const float scale = known.rgb_max > known.rgb_min ? 255.0f / (known.rgb_max - known.rgb_min) : 0.0f;
+    level.disp[p] = level.disp_known[p] = disp_steps(known, args.disp[i]);
+    for (int c = 0; c < 3; ++c)
+      level.colour[c][p] = static_cast<uint8_t>((args.rgb[3 * i + c] - known.rgb_min) * scale + 0.5f);
+  }
+}
+
+// --- membranes ---------------------------------------------------------------------------------------------------------
+
+// Values on hole pixels, each the weighted mean of its linked neighbours' and of a constant part.
+template <int kChannels>
+struct Membrane {
+  int32_t (*neighbour)[4];  // [num_holes] slots, -1: none
+  float* constant;  // [num_holes, kChannels] sum of what does not change
+  float* weight;  // [num_holes] of the constant part and the neighbours together
+  float* value[2];  // [num_holes, kChannels] before and after a pass
+};
+
+template <int kChannels>
+C3D_HD inline void relax_value(const Membrane<kChannels>& m, int pass, int64_t i) {
+  const float* from = m.value[pass & 1];
+  float* to = m.value[1 - (pass & 1)];
+  float sum[kChannels];
+  for (int c = 0; c < kChannels; ++c) sum[c] = m.constant[kChannels * i + c];
+  for (int n = 0; n < 4; ++n) {
+    const int64_t k = m.neighbour[i][n];
+    if (k < 0) continue;
+    for (int c = 0; c < kChannels; ++c) sum[c] += from[kChannels * k + c];
+  }
+  for (int c = 0; c < kChannels; ++c) to[kChannels * i + c] = sum[c] / m.weight[i];
+}
+
+// Hole pixel i of the hidden surface, which is fixed to the known surface where it is the same and smoothed inside the hole:
+// what was continued from different sides meets without a step. Where nothing hides it, its edges stay: they are those of the
+// picture.
+C3D_HD inline void link_disp(const InpaintLayersArgs& args, const Level& level, const Known& known, const Membrane<1>& m,
+                             int64_t i) {
+  const Place p = level.place[i];
+  const int64_t pixel = static_cast<int64_t>(p.y) * args.width + p.x;
+  const bool is_known = !args.hole[pixel];
+  const bool keeps_edges = !(args.disp[pixel] > 0.0f);
+  const float own = is_known ? args.disp[pixel] : hidden_disp(args, known, pixel);
+  float constant = is_known ? own : kDepthHold * own, weight = is_known ? 1.0f : kDepthHold;
+  for (int n = 0; n < 4; ++n) {
+    const Place q = neighbour(p, n);
+    m.neighbour[i][n] = -1;
+    if (is_known || !level.contains(q)) continue;
+    const int64_t beside = static_cast<int64_t>(q.y) * args.width + q.x;
+    if (args.hole[beside]) {
+      if (keeps_edges && fabsf(hidden_disp(args, known, beside) - own) > 2.0f * args.tear_disp) continue;
+      m.neighbour[i][n] = level.slot[level.at(q)];
+      weight += 1.0f;
+    } else if (fabsf(args.disp[beside] - own) <= 2.0f * args.tear_disp) {
+      constant += args.disp[beside];
+      weight += 1.0f;
+    }
+  }
+  m.value[0][i] = own;
+  m.constant[i] = constant;
+  m.weight[i] = weight;
+}
+
+// --- levels ------------------------------------------------------------------------------------------------------------
+
+// Pixel (x, y) of the half-sized level: a hole where half of what it covers is one, else its farthest surface. tear: steps.
+C3D_HD inline void halve_pixel(const Level& fine, const Level& coarse, int32_t tear, int32_t x, int32_t y) {
+  const int32_t corner = fine.at(2 * x, 2 * y);
+  const int32_t children[4] = {corner, corner + 1, corner + fine.stride, corner + fine.stride + 1};
+  int32_t num_known = 0, num_holes = 0, sum_disp = 0, sum[3] = {};
+  int32_t farthest = kNoPixel;
+  for (int32_t q : children) {
+    farthest = lesser<int32_t>(farthest, fine.disp_known[q]);
+    num_known += fine.kind[q] == Kind::kKnown;
+    num_holes += fine.kind[q] == Kind::kHole;
+  }
+  if (num_known + num_holes == 0) return;
+  const int32_t p = coarse.at(x, y);
+  const Kind kind = coarse.kind[p] = num_holes >= num_known ? Kind::kHole : Kind::kKnown;
+  int32_t count = 0;
+  for (int32_t q : children) {
+    if (fine.kind[q] != kind || (kind == Kind::kKnown && fine.disp[q] > farthest + tear)) continue;
+    ++count;
+    sum_disp += fine.disp[q];
+    for (int c = 0; c < 3; ++c) sum[c] += fine.colour[c][q];
+  }
+  coarse.disp[p] = static_cast<int16_t>(sum_disp / count);
+  if (kind == Kind::kHole) return;
+  coarse.disp_known[p] = coarse.disp[p];
+  for (int c = 0; c < 3; ++c) coarse.colour[c][p] = static_cast<uint8_t>((sum[c] + count / 2) / count);
+}
+
+C3D_HD inline void halve_limit(const Level& fine, const Level& coarse, int64_t i) {
+  const int32_t corner = fine.at(2 * coarse.place[i].x, 2 * coarse.place[i].y);
+  int32_t sum = 0, count = 0;
+  const int32_t children[4] = {corner, corner + 1, corner + fine.stride, corner + fine.stride + 1};
+  for (int32_t q : children) {
+    if (fine.slot[q] < 0) continue;
+    sum += fine.limit[fine.slot[q]];
+    ++count;
+  }
+  coarse.limit[i] = static_cast<int16_t>(sum / count);
+}
+
+// --- the nearest source ------------------------------------------------------------------------------------------------
+
+C3D_HD inline int32_t first_flood_jump(const Level& level) {
+  int32_t jump = 1;
+  while (2 * jump < greater(level.width, level.height)) jump *= 2;
+  return jump;
+}
+
+// How far a patch pixel is trusted, 15 = known: 15, 10, 5, 3, 2, then 1. So steep a fall lets lines grow in from the border.
+C3D_HD inline uint8_t confidence_at(int32_t distance_px) {
+  return distance_px < 5 ? static_cast<uint8_t>(0x235AFu >> 4 * distance_px & 0xF) : uint8_t{1};
+}
+
+C3D_HD inline void trust_known(const Level& level, int32_t p) {
+  if (level.kind[p] == Kind::kKnown) level.confidence[p] = confidence_at(0);
+}
+
+// Raises a limit that would leave no source at all to the level's farthest pixel.
+C3D_HD inline void start_flood(const Level& level, int16_t least_disp, int64_t i) {
+  level.limit[i] = greater(level.limit[i], least_disp);
+  level.source[0][i] = {-1, -1};  // none yet
+}
+
+C3D_HD inline int64_t square_distance(Place a, Place b) {
+  const int64_t dx = a.x - b.x, dy = a.y - b.y;
+  return dx * dx + dy * dy;
+}
+
+// One round of a jump flood (Rong and Tan 2006): a hole pixel looks at what lies `jump` px away in eight directions and takes
+// over the nearest source that is one for it too. Rounds with half the jump each leave almost every pixel its nearest.
+C3D_HD inline void flood_source(const Level& level, int round, int32_t jump, int64_t i) {
+  const Place* from = level.source[round & 1];
+  const Place p = level.place[i];
+  Place best = from[i];
+  int64_t best_square = best.x < 0 ? INT64_MAX : square_distance(p, best);
+  for (int32_t dy = -jump; dy <= jump; dy += jump) {
+    for (int32_t dx = -jump; dx <= jump; dx += jump) {
+      Place candidate{p.x + dx, p.y + dy};
+      if (!level.contains(candidate)) continue;
+      if (const int32_t k = level.slot[level.at(candidate)]; k >= 0) candidate = from[k];
+      if (candidate.x < 0 || level.disp_known[level.at(candidate)] > level.limit[i]) continue;
+      const int64_t square = square_distance(p, candidate);
+      if (square < best_square) best_square = square, best = candidate;
+    }
+  }
+  level.source[1 - (round & 1)][i] = best;
+}
+
+// A pixel that no source reached takes the level's farthest.
+C3D_HD inline void finish_flood(const Level& level, int num_rounds, Place farthest, int64_t i) {
+  const Place p = level.place[i], nearest = level.source[num_rounds & 1][i];
+  const bool is_reached = nearest.x >= 0;
+  level.source[0][i] = is_reached ? nearest : farthest;
+  level.distance[i] = is_reached ? greater(magnitude(p.x - nearest.x), magnitude(p.y - nearest.y)) : kUnreached;
+  level.confidence[level.at(p)] = confidence_at(level.distance[i]);
+  level.error[i] = 0;
+}
+
+// Takes over the source of the coarser level where it is one here; else the nearest stays.
+C3D_HD inline void refine_source(const Level& coarse, const Level& fine, int64_t i) {
+  const Place p = fine.place[i];
+  const int32_t parent = coarse.slot[coarse.at(p.x / 2, p.y / 2)];
+  if (parent < 0) return;
+  const Place s = coarse.source[0][parent];
+  for (int32_t flip = 0; flip < 4; ++flip) {
+    const Place child{2 * s.x + ((p.x ^ flip) & 1), 2 * s.y + ((p.y ^ flip >> 1) & 1)};
+    if (!fine.contains(child) || fine.disp_known[fine.at(child)] > fine.limit[i]) continue;
+    fine.source[0][i] = child;
+    return;
+  }
+}
+
+// From the border inwards: until round n, pixels deeper than n are compared with nothing, so that lines grow in from all
+// sides.
+C3D_HD inline void peel_pixel(const Level& level, int round, int64_t i) {
+  level.confidence[level.at(level.place[i])] = level.distance[i] > round ? uint8_t{0} : confidence_at(level.distance[i]);
+}
+
+// --- search ------------------------------------------------------------------------------------------------------------
+
+C3D_HD inline uint32_t hash_pair(uint32_t a, uint32_t b) {
+  uint32_t h = a * 0x9E3779B1u ^ (b + 0x7F4A7C15u) * 0x85EBCA77u;
+  h = (h ^ h >> 15) * 0x2C1B3C6Du;
+  h = (h ^ h >> 12) * 0x297A2D39u;
+  return h ^ h >> 15;
+}
+
+// What copying from (dx, dy) px away costs, in units of the difference of one patch pixel summed over three colours: two for
+// each of the first 40 px beyond the hole pixel's own distance from its nearest source. Near copies continue what stands
+// there.
+C3D_HD inline int32_t far_cost(Place p, Place source, int32_t distance_px) {
+  const float beyond = sqrtf(static_cast<float>(square_distance(p, source))) - static_cast<float>(distance_px);
+  return 2 * static_cast<int32_t>(fminf(fmaxf(beyond, 0.0f), 40.0f));
+}
+
+// How much two patch pixels differ. bend: difference of their depths below their patches' centres, in units of kBendShift.
+template <typename I>
+C3D_HD inline I pixel_difference(I bend, I red, I green, I blue) {
+  const I shape = magnitude(bend), most = I{} + kMaxBend;
+  return (shape < most ? shape : most) + magnitude(red) + magnitude(green) + magnitude(blue);
+}
+
+// A search of hole pixel i (PatchMatch): its own source, those of its neighbours `jump` px away, and random ones ever closer
+// to the best so far. add_difference(source, cost, bound): cost plus the difference between the patches around i and around
+// `source`, times their weights; or any number >= bound. total_weight: of the patch around i.
+template <typename AddDifference>
+C3D_HD inline void search_source(const Level& level, uint32_t pass, int32_t i, int32_t total_weight,
+                                 const AddDifference& add_difference) {
+  const Place* from = level.source[pass & 1];
+  const int32_t jump = kNumJumps - static_cast<int32_t>(pass % kNumJumps);  // px: 2, then 1
+  const Place p = level.place[i];
+  const int16_t limit = level.limit[i];
+  const int32_t distance = level.distance[i];
+  Place best = from[i];
+  int32_t best_cost = INT32_MAX;
+  const auto offer = [&](Place candidate) {
+    if (!level.contains(candidate)) return;
+    const int32_t q = level.at(candidate);
+    if (level.disp_known[q] > limit) return;
+    const int32_t cost = add_difference(q, total_weight * far_cost(p, candidate, distance), best_cost);
+    if (cost < best_cost) best_cost = cost, best = candidate;
+  };
+  offer(best);
+  for (int n = 0; n < 4; ++n) {
+    const Place there = neighbour(p, n, jump);
+    if (!level.contains(there)) continue;
+    if (const int32_t k = level.slot[level.at(there)]; k >= 0) offer({from[k].x + p.x - there.x, from[k].y + p.y - there.y});
+  }
+  uint32_t draw = pass * 32u;
+  for (int32_t radius = lesser(greater(level.width, level.height), kMaxSearchPx); radius >= 1; radius /= 2) {
+    const uint32_t h = hash_pair(static_cast<uint32_t>(i), draw++);
+    const uint32_t span = 2u * static_cast<uint32_t>(radius) + 1u;
+    offer({best.x - radius + static_cast<int32_t>((h & 0xFFFF) * span >> 16),
+           best.y - radius + static_cast<int32_t>((h >> 16) * span >> 16)});
+  }
+  level.source[1 - (pass & 1)][i] = best;
+  level.error[i] = total_weight > 0 ? best_cost / total_weight : 0;
+}
+
+static_assert(kFirstRounds * kNumJumps % 2 == 0 && kRounds * kNumJumps % 2 == 0, "the last search must write source[0]");
+
+// --- vote --------------------------------------------------------------------------------------------------------------
+
+// The weight of a vote whose patch differs by `error`: halves every 8 units.
+C3D_HD inline int32_t vote_weight(int32_t error) { return error < 128 ? 1 + (256 * (16 - (error & 7)) >> (error >> 3)) : 1; }
+
+// body(source, weight) for every patch that covers the hole pixel i: it proposes the pixel that lies in its source's patch
+// where i lies in it. The patch around i itself always proposes.
+template <typename Body>
+C3D_HD inline void for_each_vote(const Level& level, const Place* source, int64_t i, const Body& body) {
+  const int32_t centre = level.at(level.place[i]);
+  for (int32_t dy = -kRadius; dy <= kRadius; ++dy) {
+    for (int32_t dx = -kRadius; dx <= kRadius; ++dx) {
+      const int32_t pixel = centre + dy * level.stride + dx, k = level.slot[pixel];
+      if (k < 0) continue;
+      const Place proposed{source[k].x - dx, source[k].y - dy};
+      if (level.disp_known[level.at(proposed)] > level.limit[i]) continue;
+      body(proposed, vote_weight(level.error[k]) * greater<int32_t>(level.confidence[pixel], 1));
+    }
+  }
+}
+
+// The hole pixel's colour: the mean of what is proposed. Only known pixels are, so that none is read that is being voted.
+C3D_HD inline void vote_colour(const Level& level, const Place* source, int64_t i) {
+  int32_t sum[3] = {}, total = 0;
+  for_each_vote(level, source, i, [&](Place proposed, int32_t weight) {
+    const int32_t q = level.at(proposed);
+    for (int c = 0; c < 3; ++c) sum[c] += weight * level.colour[c][q];
+    total += weight;
+  });
+  const int32_t pixel = level.at(level.place[i]);
+  for (int c = 0; c < 3; ++c) level.colour[c][pixel] = static_cast<uint8_t>((sum[c] + total / 2) / total);
+}
+
+// The source with most votes.
+C3D_HD inline Place elect(const Level& level, const Place* source, int64_t i) {
+  Place candidates[kSide * kSide] = {};
+  int32_t weights[kSide * kSide];
+  int32_t num = 0, most = 0;
+  for_each_vote(level, source, i, [&](Place proposed, int32_t weight) {
+    int32_t j = 0;
+    while (j < num && (candidates[j].x != proposed.x || candidates[j].y != proposed.y)) ++j;
+    if (j == num) {
+      candidates[num] = proposed;
+      weights[num++] = 0;
+    }
+    weights[j] += weight;
+  });
+  for (int32_t j = 1; j < num; ++j)
+    if (weights[j] > weights[most]) most = j;
+  return candidates[most];
+}
+
+// --- blend -------------------------------------------------------------------------------------------------------------
+
+C3D_HD inline const float* rgb_at(const InpaintLayersArgs& args, Place p) {
+  return args.rgb + 3 * (static_cast<int64_t>(p.y) * args.width + p.x);
+}
+
+// Adds the step from `from` to `to`, its neighbour in the photo, where that may be a source; returns how many were added.
+C3D_HD inline int add_gradient(const InpaintLayersArgs& args, const Level& level, int16_t limit, Place from, Place to,
+                               float sign, float* gradient) {
+  if (level.disp_known[level.at(to)] > limit) return 0;
+  for (int c = 0; c < 3; ++c) gradient[c] += sign * (rgb_at(args, to)[c] - rgb_at(args, from)[c]);
+  return 1;
+}
+
+// Hole pixel i of the copies, which are fitted to each other and to the known surface by their gradients (Perez et al. 2003,
+// screened). chosen: [num_holes] what is copied.
+C3D_HD inline void link_colour(const InpaintLayersArgs& args, const Level& level, const Place* chosen, const Membrane<3>& m,
+                               int64_t i) {
+  const Place p = level.place[i], own = chosen[i];
+  const float* copied = rgb_at(args, own);
+  float constant[3] = {kColourHold * copied[0], kColourHold * copied[1], kColourHold * copied[2]}, weight = kColourHold;
+  for (int n = 0; n < 4; ++n) {
+    const Place q = neighbour(p, n);
+    const int32_t k = level.slot[level.at(q)];
+    m.neighbour[i][n] = -1;
+    if (level.disp[level.at(q)] > level.limit[i]) continue;
+    float gradient[3] = {};
+    int count = add_gradient(args, level, level.limit[i], own, neighbour(own, n), 1.0f, gradient);
+    if (k >= 0) count += add_gradient(args, level, level.limit[k], chosen[k], neighbour(chosen[k], n, -1), -1.0f, gradient);
+    if (count == 0) continue;
+    m.neighbour[i][n] = k;
+    weight += 1.0f;
+    for (int c = 0; c < 3; ++c) constant[c] += (k < 0 ? rgb_at(args, q)[c] : 0.0f) - gradient[c] / static_cast<float>(count);
+  }
+  m.weight[i] = weight;
+  for (int c = 0; c < 3; ++c) {
+    m.value[0][3 * i + c] = copied[c];
+    m.constant[3 * i + c] = constant[c];
+  }
+}
+
+// Writes a hole's pixel. blended: [num_holes, 3].
+C3D_HD inline void write_filled(const InpaintLayersArgs& args, const Known& known, const float* smooth, const float* blended,
+                                int64_t pixel, int64_t k) {
+  for (int c = 0; c < 3; ++c) args.rgb_out[3 * pixel + c] = fminf(fmaxf(blended[3 * k + c], known.rgb_min), known.rgb_max);
+  args.disp_out[pixel] = args.disp[pixel] > 0.0f ? fminf(smooth[k], args.disp[pixel] - args.tear_disp) : smooth[k];
+}
+
+}  // namespace c3d::inpaint
