@@ -7,7 +7,7 @@ Ten pairs of neighbouring frames and the last one are rendered of a loop of 60. 
 sharp   root of the high-frequency energy (luma minus its Gaussian mean, sigma 2 px) inside the mask as a share of the photo's:
         its least value over the loop (asked: >= 0.95) and its swing, largest minus least (<= 0.05). A plain cross-fade of two
         unrelated pictures falls to 0.71.
-grain   the same of the finest detail (sigma 0.7 px), its largest value: well above 1 would be noise that the photo does not have
+grain   the same of the finest detail (sigma 0.7 px), its largest value: well above 1 is noise that the photo does not have
 seam    the step (mean absolute difference inside the mask) from frame 59 to 0 over the median step (<= 1.2)
 motion  mean length of the flow that OpenCV's DIS sees between neighbouring frames, over that of the step asked (0.75 .. 1.25),
         inside the mask where the photo has texture to be seen by

@@ -1,0 +1,148 @@
+"""Fluids that keep their contrast over the loop: what displaced points must be given so that no pulse is seen.
+
+A cross-fade of two displaced copies of a picture loses contrast, most in mid-loop; so do points between the pixels of the grid
+and the fade at a fluid's border. Each loss is undone in the points' own colours, before they are splatted: the finest detail
+by where a point lies between the pixels, all detail by a gain that was measured once per scene, for a few moments of the loop
+and windows of the picture. In the blend the copies' surplus and its loss cancel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+BAND_PX = 9  # twice a box of this width: what is finer than that is detail
+MEASURED_PX = 5  # the same for what is measured: the eye and the splat's loss are in the finer half of the detail
+WINDOW_SHARE = 1 / 25  # of the canvas' longer side
+MOMENTS = (0.05, 0.15, 0.28, 0.4, 0.5, 0.6, 0.72, 0.85, 0.95)
+PASSES = 2
+RELAXATION = 0.75  # of the exponent by which the gain follows the energy: 0.5 would fall short, detail mixes with its mean
+MIN_GAIN, MAX_GAIN = 0.7, 2.5
+LEAST_ENERGY = 1e-7  # mean square of luma: below a twelfth of a grey level there is nothing to keep
+PHASE_SPREAD = 0.9  # below 1: the fade never runs backward
+PHASE_WAVES = ((1.7, 0.6, 1.0), (-0.8, 1.9, 2.0))  # periods along x and y over the canvas' longer side, and start in radians
+
+
+@dataclass(frozen=True)
+class Details:
+    """Of each fluid point the detail of the picture around it, float32 ``[M, 3]``: ``fine`` against its eight neighbours,
+    ``broad`` against the mean of its surroundings. Neighbours that are no fluid do not count."""
+
+    fine: Tensor
+    broad: Tensor
+
+
+def point_details(rgb: Tensor, fluid: Tensor) -> Details:
+    """The details of the points ``fluid`` bool ``[L, H, W]`` of layers ``rgb`` float32 ``[L, H, W, 3]``."""
+    weight = fluid[..., None].to(rgb.dtype)
+
+    def detail(mean_of: Callable[[Tensor], Tensor]) -> Tensor:
+        return (rgb - mean_of(rgb * weight) / mean_of(weight).clamp_min(1e-4))[fluid]
+
+    return Details(detail(_binomial), detail(lambda planes: _box(_box(planes, BAND_PX), BAND_PX)))
+
+
+def _binomial(planes: Tensor) -> Tensor:
+    """``[L, H, W, C]`` under the kernel 1 2 1, both ways."""
+    row = planes.new_tensor([0.25, 0.5, 0.25])
+    channels = planes.shape[-1]
+    padded = functional.pad(planes.permute(0, 3, 1, 2), (1, 1, 1, 1), mode="replicate")
+    kernel = (row[:, None] * row).expand(channels, 1, 3, 3)
+    return functional.conv2d(padded, kernel, groups=channels).permute(0, 2, 3, 1)
+
+
+def _box(planes: Tensor, size: int) -> Tensor:
+    """Means of ``[L, H, W, C]`` over ``size x size`` pixels; beyond the border nothing counts."""
+    means = functional.avg_pool2d(planes.permute(0, 3, 1, 2), size, 1, size // 2, count_include_pad=False)
+    return means.permute(0, 2, 3, 1)
+
+
+def fine_share(offset_px: Tensor) -> Tensor:
+    """How much of its fine detail a point displaced by ``offset_px [M, 2]`` must gain, ``[M, 1]``.
+
+    Between two pixels at ``f`` the splat averages both, a kernel of variance ``f (1-f)`` px^2; a picture is as much blurred
+    as ``f (1-f) / 2`` of its second derivative, and the binomial detail is a quarter of that, negative, along both axes. The
+    share is twice what the isotropic part needs in theory, half of the axes' sum: the kernel's higher orders blur too.
+    """
+    part = offset_px - offset_px.floor()
+    return (part * (1.0 - part)).sum(dim=1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class ContrastGains:
+    """Gains of the broad detail, ``gain`` float32 ``[T, h, w]``, at ``moments`` of the loop (0 first, 1 last). Window
+    ``(i, j)`` is centred at the canvas' ``((j, i) * spacing_px)``."""
+
+    moments: tuple[float, ...]
+    gain: Tensor
+    spacing_px: int
+
+    def at(self, loop_t: float) -> Tensor:
+        """``[h, w]`` at this moment, 0..1."""
+        after = next(k for k, moment in enumerate(self.moments) if moment >= loop_t and k > 0)
+        start, end = self.moments[after - 1], self.moments[after]
+        return torch.lerp(self.gain[after - 1], self.gain[after], (loop_t - start) / (end - start))
+
+
+def sample_gain(gain: Tensor, spacing_px: int, xy_px: Tensor) -> Tensor:
+    """``gain [h, w]`` of one moment at canvas positions ``xy_px [M, 2]``, bilinear between windows' centres: ``[M, 1]``."""
+    height, width = gain.shape
+    last = xy_px.new_tensor([max(width - 1, 1), max(height - 1, 1)]) * spacing_px
+    grid = (xy_px / last * 2.0 - 1.0)[None, None]
+    return functional.grid_sample(gain[None, None], grid, align_corners=True, padding_mode="border")[0, 0, 0, :, None]
+
+
+def measure_gains(
+    blended: Callable[[float, ContrastGains | None], Tensor], resting: Tensor, fluid: Tensor, num_frames: int
+) -> ContrastGains:
+    """The gains that keep the local contrast of the fluid what it is at rest, at every place and moment.
+
+    ``blended(loop_t, gains)``: the fluid's blended picture ``[H, W, 3]`` on the canvas at a moment that is a frame's, with the
+    points' details raised by ``gains`` (None: not at all); ``resting [H, W, 3]``: its picture at rest; ``fluid`` bool
+    ``[H, W]``.
+    """
+    height, width = fluid.shape
+    window = max(2 * round(WINDOW_SHARE * max(height, width) / 2), 2)
+    window = min(window, 2 * max(min(height, width) // 2, 1))
+    wanted = _window_energy(resting, fluid, window)
+    frames = sorted({round(moment * num_frames) for moment in MOMENTS} - {0, num_frames})
+    moments = (0.0, *(n / num_frames for n in frames), 1.0)
+    one = torch.ones_like(wanted)
+    gains = None
+    for _ in range(PASSES):
+        table = [one]
+        for k, moment in enumerate(moments[1:-1], start=1):
+            got = _window_energy(blended(moment, gains), fluid, window)
+            so_far = one if gains is None else gains.gain[k]
+            table.append((so_far * (wanted / got) ** RELAXATION).clamp(MIN_GAIN, MAX_GAIN))
+        gains = ContrastGains(moments, torch.stack([*table, one]), window // 2)
+    return gains
+
+
+def _window_energy(rgb: Tensor, fluid: Tensor, window: int) -> Tensor:
+    """Mean square of the luma's detail over half-overlapping windows of the fluid."""
+    weight = fluid[None, :, :, None].to(rgb.dtype)
+    luma = rgb.mean(dim=-1)[None, :, :, None]
+    mean = _box(_box(luma * weight, MEASURED_PX), MEASURED_PX) / _box(_box(weight, MEASURED_PX), MEASURED_PX).clamp_min(1e-4)
+    energy = ((luma - mean) * weight).square()[..., 0]
+    pooled = functional.avg_pool2d(energy, window, window // 2, window // 2, count_include_pad=False)[0]
+    return pooled.clamp_min(LEAST_ENERGY)
+
+
+def phase_of(xy_px: Tensor, longer_side_px: int) -> Tensor:
+    """A smooth field over the canvas, -1..1, ``[M]``: where the cross-fade runs early and where late."""
+    x, y = (xy_px / longer_side_px).unbind(1)
+    waves = [torch.sin(2 * math.pi * (along * x + down * y) + start) for along, down, start in PHASE_WAVES]
+    return sum(waves) / len(waves)
+
+
+def fade_shares(loop_t: float, phase: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors ``[M]`` of the points' confidence, forward and backward, that let the fade of ``loop_t`` (0 < t < 1) be early or
+    late: the shares become ``1 - a`` and ``a``, ``a = t + spread phase sin(pi t) / pi``, which is 0 at 0, 1 at 1 and rises."""
+    shifted = loop_t + PHASE_SPREAD * phase * (math.sin(math.pi * loop_t) / math.pi)
+    return (1.0 - shifted) / (1.0 - loop_t), shifted / loop_t
