@@ -1,4 +1,4 @@
-# make demo | test | bench | bench-quality | wheel | format | clean
+# make demo | test | bench | bench-data | bench-quality | wheel | format | clean
 # Everything is made in .venv, build and dist. PYTHON names the interpreter to start from: any CPython >= 3.10.
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -8,7 +8,7 @@ BIN := .venv/bin
 CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
 PY := c3drender python_tests benchmarks setup.py
 
-.PHONY: demo test lint core-test wheel-test python-test bench bench-quality wheel format clean
+.PHONY: demo test lint core-test wheel-test python-test bench bench-data bench-quality wheel format clean
 
 demo: .venv/installed
 	$(BIN)/c3drender demo -o demo.mp4
@@ -40,8 +40,13 @@ bench: .venv/installed
 	$(BIN)/c3drender bench
 	$(BIN)/python benchmarks/photo_to_mp4.py
 
-# On the test photos of ../shared.
-bench-quality: .venv/installed
+# Scenes with known geometry and motion, drawn once into build/bench-data (docs/benchmark.md).
+bench-data: .venv/installed .venv/tools
+	PYTHONPATH=benchmarks $(BIN)/python -m quality data
+
+# Against the truth on those scenes; then on the test photos of ../shared.
+bench-quality: bench-data
+	PYTHONPATH=benchmarks nice $(BIN)/python -m quality run
 	$(BIN)/python benchmarks/depth_order.py
 	$(BIN)/python benchmarks/motion_masks.py
 	$(BIN)/python benchmarks/acceptance.py

@@ -1,0 +1,114 @@
+"""Methods on one footing: each gets what a user would have (photo, depth, flow, camera poses) and makes any frame of the loop.
+
+The paper's baselines and the ablations of the point renderer stand in `baselines`; here are ours, and what is left out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from c3drender import depth as depths
+from c3drender import motion, pipeline, render, scenery
+from c3drender.data import CameraPath, DepthMap, FlowField, Image, MotionHints, Scene
+
+from .scenes import LOOP_FRAMES
+from .truth import Truth
+
+Picture = NDArray[np.uint8]
+Video = Callable[[int, int], tuple[Picture, NDArray[np.bool_]]]  # frame, camera -> rgb_u8 [H, W, 3], uncovered [H, W]
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a method works from. ``poses [C, 3, 4]``: the cameras that will look, the first at rest."""
+
+    image: Image
+    depth: DepthMap
+    flow: FlowField
+    poses: torch.Tensor
+
+
+Method = Callable[[Given], Video]
+
+
+def given_truth(truth: Truth) -> Given:
+    """The true depth and the true flow."""
+    return Given(
+        image=photo_of(truth),
+        depth=DepthMap(torch.from_numpy(truth.z_cam)),
+        flow=FlowField(torch.from_numpy(truth.step_px * truth.moving[..., None]), torch.from_numpy(truth.moving)),
+        poses=torch.from_numpy(truth.poses),
+    )
+
+
+def photo_of(truth: Truth) -> Image:
+    return Image(torch.from_numpy(truth.photo_u8.astype(np.float32) / 255))
+
+
+def builtin_depth(truth: Truth) -> DepthMap:
+    """The built-in estimate. It knows depth up to a scale and a shift of 1/z, which are fitted to the truth."""
+    image = photo_of(truth)
+    estimate, _ = depths.estimate_depth(image, scenery.find_scenery(image), method="builtin")
+    disp, true = 1 / estimate.z_cam.numpy().astype(np.float64), 1 / truth.z_cam.astype(np.float64)
+    scale, shift = np.polyfit(disp.ravel(), true.ravel(), 1)
+    fitted = np.clip(scale * disp + shift, true.min(), true.max())
+    return DepthMap(torch.from_numpy((1 / fitted).astype(np.float32)))
+
+
+def flow_from_arrows(truth: Truth, depth: DepthMap) -> FlowField:
+    """The motion stage's own field, from the true mask and a few arrows."""
+    hints = MotionHints(torch.from_numpy(truth.moving), torch.from_numpy(truth.arrows))
+    return motion.flow_from_hints(photo_of(truth), depth, hints)
+
+
+def automatic_flow(truth: Truth, depth: DepthMap) -> FlowField:
+    """The motion stage's own field, from the photo alone."""
+    image = photo_of(truth)
+    hints = MotionHints(None, torch.zeros(0, 2, 2))
+    return motion.find_flow(image, depth, scenery.find_scenery(image), hints)[0]
+
+
+@lru_cache(maxsize=1)
+def prepared(given: Given) -> Scene:
+    views = CameraPath(given.poses.contiguous())
+    return pipeline.build_scene(given.image, given.depth, given.flow, views, 1.0, ())
+
+
+def shown(scene: Scene, given: Given, blend: render.Blend) -> Video:
+    animation = render.animate(scene, LOOP_FRAMES)
+
+    def video(frame: int, camera: int) -> tuple[Picture, NDArray[np.bool_]]:
+        made = render.render_frame(animation, given.poses[camera], frame, blend)
+        return made.rgb_u8.numpy(), made.uncovered.numpy()
+
+    return video
+
+
+def ours(given: Given, blend: render.Blend = "contrast") -> Video:
+    return shown(prepared(given), given, blend)
+
+
+def without_inpainting(given: Given) -> Video:
+    """Only what the photo shows: nothing behind, nothing beyond its border."""
+    scene = prepared(given)
+    layers = scene.layers
+    seen = replace(layers, alpha=layers.alpha * layers.seen, moving=layers.moving & layers.seen)
+    return shown(replace(scene, layers=seen), given, "contrast")
+
+
+def forward_only(given: Given) -> Video:
+    """The photo's points drift forward and nothing else: no second side, so the loop jumps at its end."""
+    animation = render.animate(prepared(given), LOOP_FRAMES)
+    one_way = replace(animation, backward_px=animation.forward_px.flip(0))
+
+    def video(frame: int, camera: int) -> tuple[Picture, NDArray[np.bool_]]:
+        made = render.render_frame(one_way, given.poses[camera], frame, "linear")
+        return made.rgb_u8.numpy(), made.uncovered.numpy()
+
+    return video

@@ -1,0 +1,171 @@
+"""What is measured of a video against the truth, as plain numbers.
+
+A loop cannot be true at all times: it ends where it began. Its first half continues the photo forward and is compared with
+what came after; its second half leads up to the photo and is compared with what came before. Frame n of N stands for time n
+where n < N/2 and for time n - N where n > N/2; the middle stands for neither and is only looked at for its sharpness.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+
+from .methods import Picture, Video
+from .scenes import LOOP_FRAMES
+from .truth import Truth
+
+Mask = NDArray[np.bool_]
+Numbers = dict[str, float]
+
+DETAIL_SIGMA_PX = 2.0  # what a Gaussian of this width takes away is detail
+LOOKED_AT = (0, 15, 30, 45)  # frames whose step to the next, and whose sharpness, is measured; then comes the seam
+LEAST_MSE = 1e-3  # of grey levels: equal pictures count as 78 dB
+LPIPS_WEIGHTS = "alexnet-owt-7be5be79.pth"
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The picture farthest from its truth."""
+
+    frame: int
+    camera: int
+    psnr: float
+    made: Picture
+    true: Picture
+
+
+def psnr(got: Picture, want: Picture, where: Mask | None = None) -> float:
+    square = (got.astype(np.float32) - want) ** 2
+    mse = float(np.mean(square if where is None else square[where], dtype=np.float64))
+    return float(10 * np.log10(255**2 / max(mse, LEAST_MSE)))
+
+
+def luma(picture: Picture) -> NDArray[np.float32]:
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+
+def similarity(got: Picture, want: Picture) -> NDArray[np.float32]:
+    """The map of SSIM (Wang et al. 2004) of luma, ``[H, W]``."""
+    return structural_similarity(luma(got), luma(want), data_range=255.0, full=True)[1]
+
+
+def detail(picture: Picture, where: Mask) -> float:
+    """Mean square, inside ``where``, of luma minus its Gaussian blur."""
+    grey = luma(picture)
+    return float(np.mean((grey - cv2.GaussianBlur(grey, (0, 0), DETAIL_SIGMA_PX))[where] ** 2))
+
+
+def seen_motion(first: Picture, second: Picture, where: Mask) -> float:
+    """Mean length, px inside ``where``, of the optical flow (OpenCV's DIS) between two pictures."""
+    grey = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (first, second))
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)
+    return float(np.hypot(flow[..., 0], flow[..., 1])[where].mean())
+
+
+def warping_error(first: Picture, second: Picture, step_px: NDArray[np.float32], where: Mask) -> float:
+    """Mean difference in grey levels, inside ``where``, between a picture and the next one read along the true flow."""
+    ys, xs = np.mgrid[: first.shape[0], : first.shape[1]].astype(np.float32)
+    at = xs + step_px[..., 0], ys + step_px[..., 1]
+    inside = where & (at[0] >= 0) & (at[0] <= first.shape[1] - 1) & (at[1] >= 0) & (at[1] <= first.shape[0] - 1)
+    read = cv2.remap(second, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return float(np.abs(read.astype(np.float32) - first)[inside].mean())
+
+
+def step_size(first: Picture, second: Picture, where: Mask) -> float:
+    return float(np.abs(first.astype(np.float32) - second)[where].mean())
+
+
+@cache
+def perceptual_distance() -> Callable[[Picture, Picture], float] | None:
+    """LPIPS (Zhang et al. 2018, AlexNet) where the package and its weights are at hand; nothing is downloaded."""
+    weights = Path(torch.hub.get_dir()) / "checkpoints" / LPIPS_WEIGHTS
+    if importlib.util.find_spec("lpips") is None or not weights.exists():
+        return None
+    import lpips
+
+    network = lpips.LPIPS(net="alex", verbose=False).eval()
+
+    @torch.inference_mode()
+    def distance(got: Picture, want: Picture) -> float:
+        planes = (torch.from_numpy(p).permute(2, 0, 1)[None].float() / 127.5 - 1 for p in (got, want))
+        return float(network(*planes))
+
+    return distance
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+def _compare(truth: Truth, video: Video, views: list[tuple[int, int]]) -> tuple[list[Numbers], Worst]:
+    """Numbers of each ``(index of time, camera)``, and the picture farthest from its truth."""
+    rows, worst = [], None
+    distance = perceptual_distance()
+    for index, camera in views:
+        frame = int(truth.times[index]) % LOOP_FRAMES
+        made, uncovered = video(frame, camera)
+        true, moving = truth.frames_u8[index, camera], truth.moving_seen[camera]
+        ssim = similarity(made, true)
+        row = {
+            "psnr": psnr(made, true),
+            "psnr_moving": psnr(made, true, moving),
+            "psnr_rest": psnr(made, true, ~moving),
+            "ssim": float(ssim.mean()),
+            "ssim_moving": float(ssim[moving].mean()),
+            "ssim_rest": float(ssim[~moving].mean()),
+            "uncovered": float(uncovered.mean()),
+        }
+        if distance is not None:
+            row["lpips"] = distance(made, true)
+        rows.append(row)
+        if worst is None or row["psnr"] < worst.psnr:
+            worst = Worst(frame, camera, row["psnr"], made, true)
+    return rows, worst
+
+
+def measure_loop(video: Video, truth: Truth) -> Numbers:
+    """The loop as a resting camera sees it.
+
+    ``seam``: the change from the last frame to the first, relative to the median of other steps' (1: no seam is seen);
+    ``seam_ssim``: between those two frames; ``alive``: apparent motion relative to the true one; ``sharp_min``,
+    ``sharp_swing``: detail relative to the photo's, its least value and its range; ``warp``: grey levels. All where it moves.
+    """
+    where = truth.moving
+    frames = {n: video(n % LOOP_FRAMES, 0)[0] for k in (*LOOKED_AT, LOOP_FRAMES - 1) for n in (k, k + 1)}
+    pairs = [(frames[n], frames[n + 1]) for n in LOOKED_AT]
+    last, first = frames[LOOP_FRAMES - 1], frames[0]
+    own = detail(truth.photo_u8, where)
+    sharp = [detail(frames[n], where) / own for n in LOOKED_AT]
+    true_speed = float(np.hypot(*truth.step_px[where].T).mean())
+    return {
+        "seam": step_size(last, first, where) / max(median(step_size(*pair, where) for pair in pairs), 1e-6),
+        "seam_ssim": float(similarity(last, first)[where].mean()),
+        "alive": _mean(seen_motion(*pair, where) for pair in pairs) / true_speed,
+        "sharp_min": min(sharp),
+        "sharp_swing": max(sharp) - min(sharp),
+        "warp": _mean(warping_error(*pair, truth.step_px, where) for pair in pairs),
+    }
+
+
+def measure(truth: Truth, video: Video) -> tuple[Numbers, Worst]:
+    """Everything of one video. Prefixes: none, moving cameras and motion together; ``still_``, a resting camera;
+    ``frozen_``, moving cameras at the photo's time."""
+    video = cache(video)
+    cameras, times = range(1, len(truth.poses)), range(1, len(truth.times))
+    both, worst = _compare(truth, video, [(t, c) for t in times for c in cameras])
+    resting, _ = _compare(truth, video, [(t, 0) for t in times])
+    frozen, _ = _compare(truth, video, [(0, c) for c in cameras])
+    numbers = {key: _mean(row[key] for row in both) for key in both[0]}
+    for prefix, rows in (("still_", resting), ("frozen_", frozen)):
+        numbers |= {prefix + key: _mean(row[key] for row in rows) for key in ("psnr", "psnr_moving", "psnr_rest", "ssim")}
+    return numbers | measure_loop(video, truth), worst

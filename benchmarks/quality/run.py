@@ -1,0 +1,133 @@
+"""Draw the scenes, run the methods on them, measure, and write the tables.
+
+PYTHONPATH=benchmarks python -m quality data              draw the scenes into build/bench-data, or check what is there
+PYTHONPATH=benchmarks python -m quality run               measure every method on every scene, and the stereo pair
+PYTHONPATH=benchmarks python -m quality run --methods ours --scenes sea river --out build/quality
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import cv2
+import torch
+from tqdm import tqdm
+
+from . import report
+from .baselines import BASELINES, COMPOSITORS
+from .methods import (
+    Given,
+    Method,
+    Video,
+    automatic_flow,
+    builtin_depth,
+    flow_from_arrows,
+    forward_only,
+    given_truth,
+    ours,
+    without_inpainting,
+)
+from .metrics import measure
+from .scenes import SCENES
+from .stereo_views import measure_stereo
+from .truth import Truth, cached, read_signatures, signature, write_signatures
+
+REPO = Path(__file__).resolve().parents[2]
+DATA = REPO / "build" / "bench-data"
+RESULTS = REPO / "benchmarks" / "results"
+SIGNATURES = Path(__file__).with_name("signatures.json")
+STEREO = REPO.parent / "shared" / "stereo" / "motorcycle"
+
+
+def _ours_with_depth(given: Given, truth: Truth) -> Video:
+    return ours(replace(given, depth=builtin_depth(truth)))
+
+
+def _ours_with_arrows(given: Given, truth: Truth) -> Video:
+    return ours(replace(given, flow=flow_from_arrows(truth, given.depth)))
+
+
+def _ours_with_found_motion(given: Given, truth: Truth) -> Video:
+    return ours(replace(given, flow=automatic_flow(truth, given.depth)))
+
+
+def _ours_with_nothing(given: Given, truth: Truth) -> Video:
+    depth = builtin_depth(truth)
+    return ours(replace(given, depth=depth, flow=automatic_flow(truth, depth)))
+
+
+# The first is ours in full. All but the last four are given the true depth and the true flow.
+ON_TRUTH: dict[str, Method] = {
+    "ours": ours,
+    "ours, linear blend": partial(ours, blend="linear"),
+    "ours, no inpainting": without_inpainting,
+    "ours, forward only": forward_only,
+    **COMPOSITORS,
+    **BASELINES,
+}
+ON_ESTIMATES: dict[str, Callable[[Given, Truth], Video]] = {
+    "ours, built-in depth": _ours_with_depth,
+    "ours, arrows": _ours_with_arrows,
+    "ours, motion found": _ours_with_found_motion,
+    "ours, photo alone": _ours_with_nothing,
+}
+METHODS = [*ON_TRUTH, *ON_ESTIMATES]
+
+
+def make_video(method: str, given: Given, truth: Truth) -> Video:
+    return ON_TRUTH[method](given) if method in ON_TRUTH else ON_ESTIMATES[method](given, truth)
+
+
+def draw_all(names: list[str], write: bool) -> None:
+    """Draw what the cache lacks, and check it, or (``write``) commit to it."""
+    expected = None if write else read_signatures(SIGNATURES)
+    found = {name: signature(cached(DATA, name, expected)) for name in tqdm(names, desc="scenes", unit="scene")}
+    if write:
+        write_signatures(SIGNATURES, found)
+
+
+def run_all(scenes: list[str], methods: list[str], out: Path) -> None:
+    expected = read_signatures(SIGNATURES)
+    results: report.Results = {method: {} for method in methods}
+    shown, start = [], time.process_time()
+    progress = tqdm(total=len(scenes) * len(methods), desc="measure", unit="video")
+    for scene in scenes:
+        truth = cached(DATA, scene, expected)
+        given = given_truth(truth)
+        for method in methods:
+            results[method][scene], worst = measure(truth, make_video(method, given, truth))
+            if method == methods[0]:
+                shown.append(report.Shown(scene, worst))
+            progress.update()
+    progress.close()
+    stereo = measure_stereo(STEREO) if STEREO.is_dir() else []
+    for title, lines in report.tables(results, stereo).items():
+        print(f"\n{title}\n{report.as_text(lines)}")
+    print(f"\n{time.process_time() - start:.0f} s of CPU")
+    report.write_all(out, results, stereo, shown, REPO)
+    print(f"wrote {out}/quality.json, .md and .html")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    data = commands.add_parser("data", help="draw the scenes, or check those drawn")
+    data.add_argument("--write-signatures", action="store_true", help="commit to what is drawn, instead of checking it")
+    run = commands.add_parser("run", help="measure and write the tables")
+    run.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, metavar="METHOD")
+    run.add_argument("--out", type=Path, default=RESULTS)
+    for command in (data, run):
+        command.add_argument("--scenes", nargs="+", choices=list(SCENES), default=list(SCENES), metavar="SCENE")
+        command.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(args.threads)
+    if args.command == "data":
+        draw_all(args.scenes, args.write_signatures)
+    else:
+        run_all(args.scenes, args.methods, args.out)
