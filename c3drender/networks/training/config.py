@@ -10,8 +10,9 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ...files import naming
 from ..features import SIZE_MULTIPLE
+from ..motion import MASK_CHANNEL
+from ..motion import SIZE_MULTIPLE as MOTION_SIZE_MULTIPLE
 
-MOTION_SIZE_MULTIPLE = 256  # the motion network halves its picture eight times
 ConfigT = TypeVar("ConfigT")
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -84,7 +85,7 @@ class MotionConfig(RunConfig):
     def __post_init__(self) -> None:
         _check_run(self)
         _check(self.size_px % MOTION_SIZE_MULTIPLE == 0, "size_px", f"a multiple of {MOTION_SIZE_MULTIPLE}", self.size_px)
-        _check(self.channels >= 1, "channels", ">= 1", self.channels)
+        _check(self.channels > MASK_CHANNEL, "channels", f"> {MASK_CHANNEL}", self.channels)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...inspect_sheet import Tile, flow_colours
+from ..checkpoints import MOTION_FILE
 from ..motion import MotionNetwork
 from .config import MotionConfig
 from .discriminator import MultiScaleDiscriminator
@@ -70,7 +71,7 @@ class MotionStage:
         return Judgement(dict(zip(("end_point", "end_point_hint", "speed"), means, strict=True)), tiles)
 
     def published(self, generator: nn.Module) -> tuple[str, dict[str, Any]]:
-        return "sceneflow_model.pth", {"netG": generator.network.state_dict()}
+        return MOTION_FILE, {"netG": generator.network.state_dict()}
 
 
 def _source(config: MotionConfig, split: Split) -> Source[MotionSample]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import io
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,26 +12,21 @@ import torch
 
 from ...files import naming, replacing, write_picture
 from ...inspect_sheet import Tile, compose
+from ..checkpoints import read_weights
 
 STATE = "state.pth"
 TABLES = ("train", "validation")
 
 
-def read_weights(name: str, path: str | Path) -> dict[str, Any]:
-    """What a file of ``torch.save`` holds, if that is tensors and plain values: nothing in it is ever executed. ``name`` is
-    the argument that an error names."""
+def read_saved(name: str, path: str | Path) -> Any:
+    """`checkpoints.read_weights`, where a file that cannot be read gets its line too."""
     with naming(name, "read", path):
-        content = Path(path).read_bytes()
-    try:
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{name}: expected weights saved by torch in {path}, got {reason}") from error
+        return read_weights(name, path)
 
 
 def read_state(folder: str | Path) -> dict[str, Any]:
     """The state that a run in ``folder`` saved last."""
-    return read_weights("resume", Path(folder) / STATE)
+    return read_saved("resume", Path(folder) / STATE)
 
 
 class Records:

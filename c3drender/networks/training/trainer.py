@@ -71,7 +71,6 @@ class Trainer:
             "generator": torch.optim.Adam(self.generator.parameters(), optimiser.learning_rate, betas),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), optimiser.discriminator_rate, betas),
         }
-        self._shared = {"generator": team.share(self.generator), "discriminator": team.share(self.discriminator)}
         self._precision = PRECISIONS[optimiser.precision]
         self._scaler = torch.amp.GradScaler(team.device.type, enabled=self._precision == torch.float16)
         self._progress = progress and team.leads
@@ -79,6 +78,7 @@ class Trainer:
         self._held_out: list[Any] = []
         if resume:
             self._restore(read_state(config.out))
+        self._shared = {"generator": team.share(self.generator), "discriminator": team.share(self.discriminator)}
         if self._progress:
             for note in self.stage.notes:
                 tqdm.write(note)
