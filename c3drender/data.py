@@ -10,6 +10,7 @@ data enters the package (`files`, `pipeline`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from math import isfinite
 from typing import Any
 
 import torch
@@ -223,18 +224,53 @@ class PointCloud:
 
 @dataclass(frozen=True)
 class CameraPath:
-    """Poses of a moving camera, one per frame: ``world_to_cam`` float32 ``[F, 3, 4]``; frame F would repeat frame 0."""
+    """Poses of a moving camera, one per frame: ``world_to_cam`` float32 ``[F, 3, 4]``; frame F would repeat frame 0.
+    ``zoom``: float32 ``[F]``, > 0, factors of the focal length; None: one."""
 
     world_to_cam: Tensor
     name: str = "custom"
+    zoom: Tensor | None = None
 
     def __post_init__(self) -> None:
         check_tensor("CameraPath", "world_to_cam", self.world_to_cam, ("F", 3, 4), torch.float32)
         if len(self.world_to_cam) == 0:
             raise ValueError("CameraPath: world_to_cam must have at least one frame, got 0")
+        if self.zoom is not None:
+            check_tensor("CameraPath", "zoom", self.zoom, (len(self.world_to_cam),), torch.float32)
 
     def __len__(self) -> int:
         return len(self.world_to_cam)
+
+    def view(self, lens: Camera, n: int) -> Camera:
+        """``lens`` in frame ``n``: posed and zoomed."""
+        zoom = 1.0 if self.zoom is None else float(self.zoom[n])
+        return replace(lens, fx=lens.fx * zoom, fy=lens.fy * zoom, world_to_cam=self.world_to_cam[n])
+
+
+@dataclass(frozen=True)
+class CameraKeys:
+    """Key frames of a camera, to be joined by a spline: at ``loop_t`` (rising, from 0, below 1 where the path is ``closed``,
+    else to 1) it is at ``position`` (x, y, z), in the units of the presets (1 is as far to a side, or forward, as ``swing`` or
+    half of ``zoom`` go), with the focal length times ``zoom`` (>= 1)."""
+
+    loop_t: tuple[float, ...]
+    position: tuple[tuple[float, float, float], ...]
+    zoom: tuple[float, ...]
+    closed: bool = True
+
+    def __post_init__(self) -> None:
+        count = len(self.loop_t)
+        if count < 2 or len(self.position) != count or len(self.zoom) != count:
+            got = f"{count} times, {len(self.position)} positions, {len(self.zoom)} zooms"
+            raise ValueError(f"CameraKeys: expected as many times, positions and zooms, two or more, got {got}")
+        rising = all(a < b for a, b in zip(self.loop_t, self.loop_t[1:], strict=False))
+        if self.loop_t[0] != 0 or not rising or not (self.loop_t[-1] < 1 if self.closed else self.loop_t[-1] == 1):
+            end = "below 1" if self.closed else "to 1"
+            raise ValueError(f"CameraKeys: expected times that rise from 0 {end}, got {list(self.loop_t)}")
+        if not all(isfinite(value) for position in self.position for value in position):
+            raise ValueError(f"CameraKeys: expected finite positions (x, y, z), got {list(self.position)}")
+        if not all(isfinite(zoom) and zoom >= 1 for zoom in self.zoom):
+            raise ValueError(f"CameraKeys: expected zooms >= 1 (step back to see more), got {list(self.zoom)}")
 
 
 @dataclass(frozen=True)
@@ -260,7 +296,8 @@ class Frame:
 class Scene:
     """Everything that `render_frames` needs, constant over the video: the photo's ``camera`` (identity pose), its ``layers``,
     and three disparities (1/z) that scale camera paths: ``disp_near`` (the nearest content), ``disp_far`` and ``disp_focus``
-    (what stays in place while the camera moves). ``notes``: one line per guess that preparation made."""
+    (what stays in place while the camera moves, at ``focus_px`` (x, y); None: the middle). ``notes``: one line per guess that
+    preparation made."""
 
     camera: Camera
     layers: Layers
@@ -268,3 +305,4 @@ class Scene:
     disp_far: float
     disp_focus: float
     notes: tuple[str, ...] = ()
+    focus_px: tuple[float, float] | None = None

@@ -7,6 +7,7 @@ ValueError, a wrong kind of argument TypeError; each message is one line: argume
 from __future__ import annotations
 
 import io
+import json
 import os
 import struct
 import tempfile
@@ -24,7 +25,7 @@ import PIL.ImageOps
 import torch
 from torch import Tensor
 
-from .data import Image
+from .data import CameraKeys, Image
 from .resize import MIN_SIDE_PX, Size, fit_size, resize_photo
 
 DEPTH_SUFFIXES = (".npy", ".pfm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -106,6 +107,29 @@ def read_flow(flow: Any, height: int, width: int) -> Tensor:
         raise ValueError(f"flow: expected [{height}, {width}, 2] (the photo's height and width), got {list(values.shape)}")
     _check_finite("flow", values)
     return torch.from_numpy(np.array(values, dtype=np.float32, order="C"))
+
+
+def read_camera_keys(path: str | os.PathLike) -> CameraKeys:
+    """Read a camera's key frames from JSON: a list of objects with ``x``, ``y``, ``z`` (0 where left out), ``zoom`` (1) and
+    ``t`` (evenly spaced where all leave it out), or ``{"closed": false, "keys": [...]}``; see `CameraKeys`."""
+    try:
+        content = json.loads(_read_bytes("camera", path))
+        closed, listed = (content.get("closed", True), content["keys"]) if isinstance(content, dict) else (True, content)
+        unknown = {name for key in listed for name in key} - {"t", "x", "y", "z", "zoom"}
+        if unknown:
+            raise ValueError(f"unknown {', '.join(sorted(unknown))}")
+        if not isinstance(closed, bool):
+            raise ValueError(f"closed {closed!r}")
+        even = len(listed) if closed else max(len(listed) - 1, 1)
+        timed = any("t" in key for key in listed)
+        return CameraKeys(
+            loop_t=tuple(float(key["t"]) if timed else n / even for n, key in enumerate(listed)),
+            position=tuple((float(key.get("x", 0)), float(key.get("y", 0)), float(key.get("z", 0))) for key in listed),
+            zoom=tuple(float(key.get("zoom", 1)) for key in listed),
+            closed=closed,
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"camera: expected key frames with t, x, y, z, zoom in {os.fspath(path)}, got {error}") from error
 
 
 def write_picture(out: str | os.PathLike, rgb_u8: Tensor | np.ndarray) -> Path:

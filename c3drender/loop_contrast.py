@@ -21,7 +21,7 @@ MEASURED_PX = 5  # the same for what is measured: the eye and the splat's loss a
 WINDOW_SHARE = 1 / 25  # of the canvas' longer side
 MOMENTS = (0.05, 0.15, 0.28, 0.4, 0.5, 0.6, 0.72, 0.85, 0.95)
 PASSES = 2
-RELAXATION = 0.75  # of the exponent by which the gain follows the energy: 0.5 would fall short, detail mixes with its mean
+EXPONENTS = (0.5, 1.0)  # range of that by which a gain follows the energy asked: 0.5 for detail that the gain scales alone
 MIN_GAIN, MAX_GAIN = 0.7, 2.5
 LEAST_ENERGY = 1e-7  # mean square of luma: below a twelfth of a grey level there is nothing to keep
 PHASE_SPREAD = 0.9  # below 1: the fade never runs backward
@@ -113,15 +113,17 @@ def measure_gains(
     frames = sorted({round(moment * num_frames) for moment in MOMENTS} - {0, num_frames})
     moments = (0.0, *(n / num_frames for n in frames), 1.0)
     one = torch.ones_like(wanted)
-    gains = None
-    for _ in range(PASSES):
-        table = [one]
-        for k, moment in enumerate(moments[1:-1], start=1):
-            got = _window_energy(blended(moment, gains), fluid, window)
-            so_far = one if gains is None else gains.gain[k]
-            table.append((so_far * (wanted / got) ** RELAXATION).clamp(MIN_GAIN, MAX_GAIN))
-        gains = ContrastGains(moments, torch.stack([*table, one]), window // 2)
-    return gains
+    plain = [wanted / _window_energy(blended(moment, None), fluid, window) for moment in moments[1:-1]]
+    table = [ratio.sqrt().clamp(MIN_GAIN, MAX_GAIN) for ratio in plain]
+    for _ in range(PASSES - 1):
+        gains = ContrastGains(moments, torch.stack([one, *table, one]), window // 2)
+        for k, moment in enumerate(moments[1:-1]):
+            ratio = wanted / _window_energy(blended(moment, gains), fluid, window)
+            # What the gain has bought so far, in logarithms, tells the exponent (a secant).
+            bought = (plain[k] / ratio).log() / table[k].log()
+            exponent = (1.0 / bought).nan_to_num(nan=EXPONENTS[0]).clamp(*EXPONENTS)
+            table[k] = (table[k] * ratio**exponent).clamp(MIN_GAIN, MAX_GAIN)
+    return ContrastGains(moments, torch.stack([one, *table, one]), window // 2)
 
 
 def _window_energy(rgb: Tensor, fluid: Tensor, window: int) -> Tensor:

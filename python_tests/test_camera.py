@@ -1,11 +1,14 @@
 """Camera paths: they close, they keep the focus, their parallax is what they say, and the paper's are the paper's."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from c3drender.camera import PAPER_PRESETS, PARALLAX, PRESETS, envelope_path, make_camera_path
-from c3drender.data import Camera
+from c3drender.data import Camera, CameraKeys
+from c3drender.files import read_camera_keys
 
 CAMERA = Camera.for_photo(640, 480)
 SCALE = dict(disp_near=0.8, disp_far=0.1, disp_focus=0.3)
@@ -74,3 +77,110 @@ def test_bad_input() -> None:
         make_camera_path(CAMERA, "spiral", 5, **SCALE)
     with pytest.raises(ValueError, match=r"^frames: expected >= 1, got 0"):
         make_camera_path(CAMERA, "circle", 0, **SCALE)
+
+
+def test_an_off_centre_focus_stays_in_place() -> None:
+    u, v = 520.0, 130.0
+    for preset in ("circle", "dolly", "rise"):
+        for pose in make_camera_path(CAMERA, preset, 7, **SCALE, focus_px=(u, v)).world_to_cam:
+            torch.testing.assert_close(pose[:, :3] @ pose[:, :3].T, torch.eye(3), atol=1e-6, rtol=0)
+            np.testing.assert_allclose(project(pose, u, v, SCALE["disp_focus"]), [u, v], atol=1e-3)
+    plain = make_camera_path(CAMERA, "circle", 7, **SCALE).world_to_cam
+    middle = make_camera_path(CAMERA, "circle", 7, **SCALE, focus_px=(CAMERA.cx, CAMERA.cy)).world_to_cam
+    assert torch.equal(plain, middle)
+
+
+def test_amplitude_per_axis() -> None:
+    def centres(amplitude) -> torch.Tensor:
+        poses = make_camera_path(CAMERA, "orbit", 9, **SCALE, amplitude=amplitude).world_to_cam
+        return -torch.einsum("fji,fj->fi", poses[:, :, :3], poses[:, :, 3])
+
+    scaled = centres(1.0) * torch.tensor([2.0, 0.5, 0.0])
+    torch.testing.assert_close(centres((2.0, 0.5, 0.0)), scaled, atol=1e-6, rtol=1e-4)
+
+
+def test_ease_stops_at_the_seam_and_keeps_the_way() -> None:
+    def steps(ease: float) -> np.ndarray:
+        poses = make_camera_path(CAMERA, "circle", 60, **SCALE, ease=ease).world_to_cam
+        return np.array([float((poses[n] - poses[n - 1]).norm()) for n in range(60)])
+
+    even, eased = steps(0.0), steps(1.0)
+    assert even.max() < 1.8 * even.min()
+    assert eased[:2].max() < 0.1 * even.mean() and eased[29:31].min() > 1.5 * even[29:31].max()
+    assert eased.sum() == pytest.approx(even.sum(), rel=0.01)
+
+
+def test_dolly_zoom_keeps_the_focus_size_and_grows_the_background() -> None:
+    path = make_camera_path(CAMERA, "dolly-zoom", 12, **SCALE)
+    assert path.zoom is not None and path.zoom[0] == 1 and path.zoom.max() > 1.002
+    half = path.view(CAMERA, 6)
+
+    def spread(disp: float) -> float:
+        x, z = 0.1 / disp, 1 / disp + float(half.world_to_cam[2, 3])
+        return half.fx * x / z / (0.1 * CAMERA.fx)
+
+    assert spread(SCALE["disp_focus"]) == pytest.approx(1.0, abs=1e-5)
+    assert spread(SCALE["disp_far"]) > 1.002 and spread(SCALE["disp_near"]) < 0.99
+
+
+KEYS = CameraKeys((0.0, 0.25, 0.6), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.5), (-1.0, 0.0, 0.0)), (1.0, 1.2, 1.0))
+
+
+def test_key_frames_are_met_and_joined_smoothly() -> None:
+    path = make_camera_path(CAMERA, KEYS, 100, **SCALE)
+    swing = make_camera_path(CAMERA, "swing", 4, **SCALE).world_to_cam
+    torch.testing.assert_close(path.world_to_cam[0], swing[1])
+    torch.testing.assert_close(path.world_to_cam[60], swing[3])
+    assert path.zoom[25] == pytest.approx(1.2, abs=1e-5) and path.zoom.min() >= 1
+    around = torch.cat([path.world_to_cam, path.world_to_cam[:2]])
+    bend = (around[2:] - 2 * around[1:-1] + around[:-2]).flatten(1).norm(dim=1)
+    assert bend.max() < 20 * bend.median(), "no kink, the seam included"
+
+
+def test_an_open_path_ends_where_its_last_key_is() -> None:
+    keys = CameraKeys((0.0, 1.0), ((-1.0, 0.0, 0.0), (1.0, 0.0, 0.0)), (1.0, 1.0), closed=False)
+    path = make_camera_path(CAMERA, keys, 11, **SCALE)
+    swing = make_camera_path(CAMERA, "swing", 4, **SCALE).world_to_cam
+    torch.testing.assert_close(path.world_to_cam[0], swing[3])
+    torch.testing.assert_close(path.world_to_cam[10], swing[1])
+    assert path.zoom is None
+
+
+def test_key_frames_from_a_file(tmp_path) -> None:
+    file = tmp_path / "path.json"
+    file.write_text(json.dumps([{"t": 0, "x": 1}, {"t": 0.25, "y": 1, "z": 0.5, "zoom": 1.2}, {"t": 0.6, "x": -1}]))
+    assert read_camera_keys(file) == KEYS
+    file.write_text(json.dumps({"closed": False, "keys": [{"x": -1}, {}, {"x": 1}]}))
+    assert read_camera_keys(file).loop_t == (0.0, 0.5, 1.0) and not read_camera_keys(file).closed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}",
+        "[]",
+        '[{"x": 0}]',
+        '[{"x": 0}, {"q": 1}]',
+        '[{"x": "a"}, {}]',
+        '[{"t": 0}, {"t": 1}]',
+        '[{"zoom": 0.5}, {}]',
+        "no",
+    ],
+)
+def test_bad_key_frames_get_one_line(tmp_path, content: str) -> None:
+    file = tmp_path / "path.json"
+    file.write_text(content)
+    with pytest.raises(ValueError, match=r"^camera: expected key frames") as error:
+        read_camera_keys(file)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("bad", [-1.0, float("nan"), True, (1.0, 2.0), (1.0, "a", 2.0)])
+def test_bad_amplitude(bad) -> None:
+    with pytest.raises(ValueError, match=r"^amplitude: expected a finite number"):
+        make_camera_path(CAMERA, "circle", 5, **SCALE, amplitude=bad)
+
+
+def test_bad_ease() -> None:
+    with pytest.raises(ValueError, match=r"^ease: expected a number in 0..1, got 2"):
+        make_camera_path(CAMERA, "circle", 5, **SCALE, ease=2)
