@@ -104,6 +104,7 @@ def _add_scene_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hints", help="JSON list of arrows [[x0, y0], [x1, y1]], or a labelme file (default: guessed)")
     parser.add_argument("--flow", help="dense flow, .npy or .flo, instead of hints")
     parser.add_argument("--depth", default="auto", help="auto, builtin, a model's name, or a file: grey picture, .npy, .pfm")
+    parser.add_argument("--focus", type=_numbers, help="X,Y: the pixel that the camera keeps in place (default: the middle)")
     parser.add_argument("--size", type=_size, help="longer side in pixels, or WIDTHxHEIGHT (default: the photo's)")
     _add_common_options(parser)
 
@@ -118,14 +119,22 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_motion_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--camera", default=CAMERA, help="circle, swing, zoom, dolly, rise, orbit or still (default: %(default)s)"
+        "--camera",
+        default=CAMERA,
+        help="circle, swing, zoom, dolly, rise, orbit, still, dolly-zoom, or a .json of key frames (default: %(default)s)",
     )
-    parser.add_argument("--amplitude", type=float, default=1.0, help="how far the camera moves (default: %(default)s)")
+    parser.add_argument(
+        "--amplitude", type=_numbers, default=1.0, help="how far the camera moves, or X,Y,Z (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--ease", type=float, default=0.0, help="0..1: slow down towards the loop's start and end (default: %(default)s)"
+    )
     parser.add_argument("--frames", type=int, default=NUM_FRAMES, help="frames of one loop (default: %(default)s)")
     parser.add_argument(
         "--speed", type=float, default=1.0, help="speed of the motion, larger is faster (default: %(default)s)"
     )
     parser.add_argument("--blend", default="contrast", help="contrast, or linear: the paper's (default: %(default)s)")
+    parser.add_argument("--model", help="render by learned features: a checkpoint model_<step>.pth, or the directory it is in")
 
 
 def _add_video_options(parser: argparse.ArgumentParser) -> None:
@@ -141,13 +150,21 @@ def _size(text: str) -> int | tuple[int, ...]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
+def _numbers(text: str) -> float | tuple[float, ...]:
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers, separated by commas, got {text!r}") from None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("mask", "hints", "flow", "depth", "size", "device", "seed")
+    names = ("mask", "hints", "flow", "depth", "focus", "size", "device", "seed")
     return {name: getattr(args, name) for name in names} | {"progress": not args.quiet}
 
 
 def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(args, name) for name in ("camera", "amplitude", "frames", "speed", "blend")}
+    return {name: getattr(args, name) for name in ("camera", "amplitude", "frames", "speed", "blend", "model")}
 
 
 def _render(args: argparse.Namespace) -> None:

@@ -20,8 +20,10 @@ from . import camera as cameras
 from . import depth as depths
 from . import files, layers, motion, render, resize, scenery, video
 from .annotations import read_hints
-from .data import Camera, CameraPath, DepthMap, FlowField, Frame, Image, MotionHints, Scene, Scenery, to_device
+from .data import Camera, CameraKeys, CameraPath, DepthMap, FlowField, Frame, Image, MotionHints, Scene, Scenery, to_device
 from .device import pick_device
+from .networks import RenderModel, load_renderer
+from .networks import render as learned
 
 DEFAULT_FRAMES = 60
 DEPTH_METHODS = ("auto", "builtin")
@@ -29,6 +31,8 @@ MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the round
 
 Arrows = Any
 PathLike = str | os.PathLike
+CameraLike = PathLike | CameraKeys | CameraPath
+Amplitude = float | tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -38,21 +42,26 @@ class _Inputs:
     image: Image
     hints: MotionHints
     step_px: Tensor | None
+    focus_px: tuple[float, float] | None
     depth: Tensor | None
     depth_kind: str  # "disparity", "metric", or the estimator's method where depth is None
 
 
-def _read_inputs(photo: Any, mask: Any, hints: Any, flow: Any, depth: Any, size: resize.Size) -> _Inputs:
+def _read_inputs(photo: Any, mask: Any, hints: Any, flow: Any, depth: Any, focus: Any, size: resize.Size) -> _Inputs:
     original = files.read_photo(photo)
     height, width = original.size
     target = resize.fit_size(height, width, size)
     moving = resize.resize_hints(read_hints(hints, height, width, mask), (height, width), *target)
     step_px = None if flow is None else resize.resize_flow(files.read_flow(flow, height, width), *target)
+    focus_px = None
+    if focus is not None:
+        x, y = _check_focus(focus, height, width)
+        focus_px = (x * target[1] / width, y * target[0] / height)
     values, kind = None, depth
     if not (isinstance(depth, str) and _names_an_estimator(depth)):
         values, kind = files.read_depth(depth, height, width)
         values = resize.resize_depth(values, *target)
-    return _Inputs(resize.resize_photo(original, *target), moving, step_px, values, kind)
+    return _Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, values, kind)
 
 
 def _names_an_estimator(depth: str) -> bool:
@@ -68,13 +77,29 @@ def _find_depth(inputs: _Inputs, shown: Scenery, device: torch.device) -> tuple[
     return depths.depth_from_disparity(inputs.depth), "depth: yours, near is bright"
 
 
-def _check_camera(camera: str | CameraPath | None, amplitude: float) -> None:
-    if isinstance(camera, str):
-        cameras.check_preset(camera)
-    elif not (camera is None or isinstance(camera, CameraPath)):
-        raise TypeError(f"camera: expected the name of a preset or a CameraPath, got {type(camera).__name__}")
-    if isinstance(amplitude, bool) or not isinstance(amplitude, (int, float)) or not isfinite(amplitude) or amplitude < 0:
-        raise ValueError(f"amplitude: expected a finite number >= 0, got {amplitude!r}")
+def _read_camera(camera: CameraLike | None, amplitude: Amplitude, ease: float = 0.0) -> str | CameraKeys | CameraPath | None:
+    """``camera``, read where it is a file of key frames. Raises unless all three are what they should be."""
+    cameras.check_amplitude(amplitude)
+    cameras.check_ease(ease)
+    if camera is None or isinstance(camera, (CameraKeys, CameraPath)):
+        return camera
+    if not isinstance(camera, (str, os.PathLike)):
+        kinds = "the name of a preset, a .json file, CameraKeys or a CameraPath"
+        raise TypeError(f"camera: expected {kinds}, got {type(camera).__name__}")
+    if Path(camera).suffix.lower() == ".json":
+        return files.read_camera_keys(camera)
+    cameras.check_preset(str(camera))
+    return str(camera)
+
+
+def _check_focus(focus: Any, height: int, width: int) -> tuple[float, float]:
+    try:
+        x, y = (float(value) for value in focus)
+    except (TypeError, ValueError):
+        raise ValueError(f"focus: expected (x, y) in pixels, got {focus!r}") from None
+    if not (0 <= x <= width and 0 <= y <= height):
+        raise ValueError(f"focus: expected (x, y) inside {width} x {height} px, got ({x:g}, {y:g})")
+    return x, y
 
 
 def _check_blend(blend: str) -> None:
@@ -91,18 +116,27 @@ def _check_motion(frames: int, speed: float) -> None:
         raise ValueError(f"speed: expected a finite number >= 0, got {speed!r}")
 
 
-def camera_path(scene: Scene, camera: str | CameraPath, frames: int, amplitude: float = 1.0) -> CameraPath:
+def _renderer(model: RenderModel | PathLike) -> RenderModel:
+    if not isinstance(model, (RenderModel, str, os.PathLike)):
+        raise TypeError(f"model: expected a checkpoint, a directory of them or a RenderModel, got {type(model).__name__}")
+    return model if isinstance(model, RenderModel) else load_renderer(model)
+
+
+def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplitude = 1.0, ease: float = 0.0) -> CameraPath:
     """The path of ``frames`` poses that ``camera`` names for this scene (see `camera.make_camera_path`), or the path given."""
-    if isinstance(camera, CameraPath):
-        return camera
+    wanted = _read_camera(camera, amplitude, ease)
+    if isinstance(wanted, CameraPath):
+        return wanted
     return cameras.make_camera_path(
         scene.camera,
-        camera,
+        wanted,
         frames,
         disp_near=scene.disp_near,
         disp_far=scene.disp_far,
         disp_focus=scene.disp_focus,
+        focus_px=scene.focus_px,
         amplitude=amplitude,
+        ease=ease,
     )
 
 
@@ -114,8 +148,9 @@ def prepare(
     flow: Any = None,
     depth: Any = "auto",
     size: resize.Size = None,
-    amplitude: float = 1.0,
-    camera: str | CameraPath | None = None,
+    amplitude: Amplitude = 1.0,
+    camera: CameraLike | None = None,
+    focus: tuple[float, float] | None = None,
     device: str | torch.device = "auto",
     seed: int = 0,
     progress: bool = False,
@@ -127,16 +162,17 @@ def prepare(
     (`annotations.read_hints`). ``flow``: dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo``. ``depth``: ``"auto"``,
     ``"builtin"``, a model of transformers, or a depth map (`files.read_depth`). ``size``: the longer side in pixels.
 
-    The scene can be rendered by any preset up to ``amplitude``; with ``camera`` (a preset or a `CameraPath`) it is filled for
-    that path only, which is quicker. ``seed`` is kept for estimators that draw random numbers; none of the built-in ones does.
+    The scene can be rendered by any preset up to ``amplitude``; with ``camera`` (as in `render_frames`) it is filled for that
+    path only, which is quicker. ``focus``: the point (x, y) of the photo that every camera keeps in place; None: its middle.
+    ``seed`` is kept for estimators that draw random numbers; none of the built-in ones does.
 
     Raises ValueError, TypeError or OSError with one line that names the argument.
     """
-    _check_camera(camera, amplitude)
+    wanted = _read_camera(camera, amplitude)
     target_device = pick_device(device)
     torch.manual_seed(seed)
     steps = tqdm(total=4, desc="prepare", unit="stage", disable=not progress, leave=False)
-    inputs = _read_inputs(photo, mask, hints, flow, depth, size)
+    inputs = _read_inputs(photo, mask, hints, flow, depth, focus, size)
     steps.set_description("depth")
     shown = scenery.find_scenery(inputs.image)
     depth_map, depth_note = _find_depth(inputs, shown, target_device)
@@ -145,7 +181,7 @@ def prepare(
     field, motion_note = motion.find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px)
     steps.update()
     steps.set_description("layers")
-    scene = build_scene(inputs.image, depth_map, field, camera, amplitude, (depth_note, motion_note))
+    scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, (depth_note, motion_note), inputs.focus_px)
     steps.update(2)
     steps.close()
     return to_device(scene, target_device)
@@ -155,9 +191,10 @@ def build_scene(
     image: Image,
     depth: DepthMap,
     flow: FlowField,
-    camera: str | CameraPath | None,
-    amplitude: float,
+    camera: str | CameraKeys | CameraPath | None,
+    amplitude: Amplitude,
     notes: tuple[str, ...],
+    focus_px: tuple[float, float] | None = None,
 ) -> Scene:
     """The last stage of `prepare`: the layers that ``camera`` (None: any preset) can look at."""
     height, width = image.size
@@ -166,7 +203,9 @@ def build_scene(
     # The nearest and farthest percent may be a speck; the focus lies in the middle of what there is.
     sample = disp[:: max(height // 256, 1), :: max(width // 256, 1)].flatten()
     near, far, focus = (float(sample.quantile(q)) for q in (0.99, 0.01, 0.5))
-    scale = {"disp_near": near, "disp_far": min(far, 0.98 * near), "disp_focus": focus}
+    if focus_px is not None:
+        focus = float(disp[min(int(focus_px[1]), height - 1), min(int(focus_px[0]), width - 1)])
+    scale = {"disp_near": near, "disp_far": min(far, 0.98 * near), "disp_focus": focus, "focus_px": focus_px}
     if isinstance(camera, CameraPath):
         views = camera
     elif camera is None:
@@ -187,22 +226,29 @@ def build_scene(
 def render_frames(
     scene: Scene,
     *,
-    camera: str | CameraPath = "circle",
-    amplitude: float = 1.0,
+    camera: CameraLike = "circle",
+    amplitude: Amplitude = 1.0,
+    ease: float = 0.0,
     frames: int = DEFAULT_FRAMES,
     speed: float = 1.0,
     blend: render.Blend = "contrast",
+    model: RenderModel | PathLike | None = None,
 ) -> Iterator[Frame]:
     """Render one period of the loop: ``frames`` frames, the last of which is followed by the first.
 
-    ``camera``: ``circle swing zoom dolly rise orbit still``, the paper's ``paper-*``, or a `CameraPath` (one frame per pose).
+    ``camera``: ``circle swing zoom dolly rise orbit still dolly-zoom``, the paper's ``paper-*``, a ``.json`` file of key
+    frames (`files.read_camera_keys`), `CameraKeys`, or a `CameraPath` (one frame per pose). ``amplitude``: one number, or
+    three for x, y and z. ``ease`` 0..1: how far the camera slows down towards the loop's start and end.
     ``speed``: larger is faster. ``blend``: ``"contrast"``, or ``"linear"`` for the paper's cross-fade (`render.render_frame`).
+    ``model``: render by learned features instead, which ``blend`` does not concern: a checkpoint, a directory of them
+    (`networks.load_renderer`), or what was loaded.
     Yields `Frame`; ``frame.rgb_u8`` is uint8 ``[H, W, 3]``.
     """
     _check_motion(frames, speed)
-    _check_camera(camera, amplitude)
     _check_blend(blend)
-    path = camera_path(scene, camera, frames, amplitude)
+    path = camera_path(scene, camera, frames, amplitude, ease)
+    if model is not None:
+        return learned.render_path(learned.animate(scene, _renderer(model), frames, speed), path)
     return render.render_path(render.animate(scene, frames, speed), path, blend)
 
 
@@ -214,13 +260,16 @@ def render_cinemagraph(
     hints: Arrows = None,
     flow: Any = None,
     depth: Any = "auto",
-    camera: str | CameraPath = "circle",
-    amplitude: float = 1.0,
+    camera: CameraLike = "circle",
+    amplitude: Amplitude = 1.0,
+    ease: float = 0.0,
+    focus: tuple[float, float] | None = None,
     frames: int = DEFAULT_FRAMES,
     fps: float = 25,
     size: resize.Size = None,
     speed: float = 1.0,
     blend: render.Blend = "contrast",
+    model: RenderModel | PathLike | None = None,
     device: str | torch.device = "auto",
     seed: int = 0,
     progress: bool = True,
@@ -232,8 +281,9 @@ def render_cinemagraph(
     """
     target = video.check_output(out, fps)
     _check_motion(frames, speed)
-    _check_camera(camera, amplitude)
+    wanted = _read_camera(camera, amplitude, ease)
     _check_blend(blend)
+    renderer = None if model is None else _renderer(model)
     scene = prepare(
         photo,
         mask=mask,
@@ -242,7 +292,8 @@ def render_cinemagraph(
         depth=depth,
         size=size,
         amplitude=amplitude,
-        camera=camera,
+        camera=wanted,
+        focus=focus,
         device=device,
         seed=seed,
         progress=progress,
@@ -254,6 +305,8 @@ def render_cinemagraph(
             tqdm.write(note)
         if (out_height, out_width) != (height, width):
             tqdm.write(f"size: {width} x {height} becomes {out_width} x {out_height}, {target.suffix} needs even sides")
-    rendered = render_frames(scene, camera=camera, amplitude=amplitude, frames=frames, speed=speed, blend=blend)
+    rendered = render_frames(
+        scene, camera=wanted, amplitude=amplitude, ease=ease, frames=frames, speed=speed, blend=blend, model=renderer
+    )
     shown = tqdm(rendered, total=frames, desc="render", unit="frame", disable=not progress)
     return video.write_video(target, (frame.rgb_u8.cpu() for frame in shown), fps)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ..files import naming
 from . import dpt
 from .decoder import Decoder
 from .features import FeatureExtractor
@@ -110,7 +111,8 @@ def _in_folder(path: Path, name: str) -> Path:
 def read_weights(name: str, path: str | os.PathLike) -> Any:
     """What ``torch.save`` wrote, if that is tensors and plain values; ``name`` is the argument that an error names."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with naming(name, "read", path):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f"{name}: expected weights saved by torch in {path}, got {reason}") from error

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 NUM_CHANNELS = 37  # colour 0-2, alpha 3, features 4-35, relative disparity 36
 CHANNELS_PER_GROUP = 32
+MIN_SIDE = 32  # four halvings leave two pixels, which a mirrored border needs
 
 
 class _Unit(nn.Sequential):
@@ -106,6 +107,8 @@ class Decoder(nn.Module):
         self.outc = _Head(2 * w)
 
     def forward(self, blended: Tensor) -> Tensor:
+        if min(blended.shape[2:]) < MIN_SIDE:
+            raise ValueError(f"Decoder: sides must be >= {MIN_SIDE}, got {blended.shape[2]} x {blended.shape[3]}")
         full = self.firstprelu(self.firstconv(blended))
         half = self.down1(full)
         quarter = self.down2(half[1])

@@ -1,0 +1,143 @@
+"""Rendering by learned features: what the decoder is given, the loop, and the way through the pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import c3drender as c3d
+from c3drender import networks
+from c3drender.data import Camera, Layers, Scene
+from c3drender.networks import RenderModel
+from c3drender.networks import render as learned
+
+HEIGHT, WIDTH, MARGIN = 40, 56, 4
+NUM_FRAMES = 8
+STILL = torch.eye(3, 4)
+
+
+def _scene(step: tuple[float, float] = (1.0, 0.0)) -> Scene:
+    """A tilted plane, smooth colours; its lower half flows."""
+    camera = Camera.for_photo(WIDTH, HEIGHT)
+    canvas = camera.padded(MARGIN)
+    ys, xs = torch.meshgrid(torch.linspace(0, 1, canvas.height), torch.linspace(0, 1, canvas.width), indexing="ij")
+    rgb = torch.stack([0.2 + 0.6 * xs, 0.2 + 0.6 * ys, 0.5 + 0.3 * torch.sin(6 * xs)], dim=-1)[None]
+    moving = (ys > 0.5)[None]
+    layers = Layers(
+        rgb=rgb.contiguous(),
+        alpha=torch.ones(1, canvas.height, canvas.width),
+        z_cam=(2.0 - ys)[None].contiguous(),
+        seen=torch.ones(1, canvas.height, canvas.width, dtype=torch.bool),
+        step_px=(moving[..., None] * torch.tensor(step)).contiguous(),
+        moving=moving,
+        margin_px=MARGIN,
+    )
+    return Scene(camera, layers, disp_near=1.0, disp_far=0.5, disp_focus=0.7)
+
+
+def _model() -> RenderModel:
+    torch.manual_seed(0)
+    return RenderModel(networks.FeatureExtractor(width=8), networks.Decoder(width=4))
+
+
+class _Constant(nn.Module):
+    """An extractor whose every feature is the number of its channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values = nn.Parameter(torch.arange(32.0))
+
+    def forward(self, rgba: Tensor) -> Tensor:
+        return self.values[:, None, None].expand(len(rgba), 32, rgba.shape[2] // 4, rgba.shape[3] // 4)
+
+
+class _Shown(networks.Decoder):
+    """A decoder that keeps what it was given."""
+
+    def forward(self, blended: Tensor) -> Tensor:
+        self.given = blended[0].float()
+        return blended[:, :3]
+
+
+def _decoder_input(scene: Scene, frame: int) -> Tensor:
+    animation = learned.animate(scene, RenderModel(_Constant(), _Shown(width=4)), NUM_FRAMES)
+    learned.render_frame(animation, STILL, frame)
+    return animation.decoder.given
+
+
+@pytest.mark.parametrize("frame", [0, 3])
+def test_what_the_decoder_reads(frame: int) -> None:
+    scene = _scene()
+    given = _decoder_input(scene, frame)
+    assert given.shape == (37, HEIGHT, WIDTH)
+    assert float(given[3].min()) > 0.95
+    for channel in (4, 5, 20, 35):
+        torch.testing.assert_close(given[channel], (channel - 4) * given[3], atol=2e-2, rtol=1e-2)
+    disp = (1.0 / scene.layers.z_cam)[0, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    unit = float((1.0 / scene.layers.z_cam).max())
+    assert float((given[36] - given[3] * disp / unit).abs().max()) < 2e-2
+
+
+def test_a_scene_at_rest_shows_its_own_colours() -> None:
+    scene = _scene(step=(0.0, 0.0))
+    photo = scene.layers.rgb[0, MARGIN:-MARGIN, MARGIN:-MARGIN].permute(2, 0, 1)
+    for frame in range(0, NUM_FRAMES, 3):
+        assert float((_decoder_input(scene, frame)[:3] - photo).abs().max()) < 4e-2
+
+
+def test_fluid_drifts_along_its_flow() -> None:
+    """A mark on the fluid is found displaced by the steps of the frame, while the other side is still without weight."""
+    scene = _scene(step=(2.0, 0.0))
+    row, column = MARGIN + 30, MARGIN + 20
+    scene.layers.rgb[0, row - 2 : row + 3, column - 2 : column + 3] = 1.0
+    brightness = _decoder_input(scene, 1)[:3].mean(dim=0)[30]
+    assert abs(int(brightness.argmax()) - 22) <= 2
+
+
+def test_the_loop_closes_and_frames_depend_on_nothing_else() -> None:
+    animation = learned.animate(_scene(), _model(), NUM_FRAMES)
+    first, later = (learned.render_frame(animation, STILL, n).rgb_u8 for n in (0, 5))
+    assert first.shape == (HEIGHT, WIDTH, 3)
+    assert torch.equal(first, learned.render_frame(animation, STILL, NUM_FRAMES).rgb_u8)
+    again = learned.animate(_scene(), _model(), NUM_FRAMES)
+    assert torch.equal(later, learned.render_frame(again, STILL, 5).rgb_u8)
+    assert not torch.equal(first, later)
+
+
+def test_the_model_given_stays_as_it_is() -> None:
+    model = _model()
+    learned.animate(_scene(), model, 2)
+    assert model.decoder.training
+    assert next(model.decoder.parameters()).requires_grad
+
+
+def test_photo_to_video_with_a_model(tmp_path: Path) -> None:
+    model = _model()
+    state = {"feature_net": model.features.state_dict(), "img_decoder": model.decoder.state_dict()}
+    torch.save(state, tmp_path / "model_000010.pth")
+    photo = (_scene().layers.rgb[0] * 255).to(torch.uint8).numpy()
+    quick = {"depth": "builtin", "camera": "still", "frames": 2, "progress": False, "device": "cpu"}
+    by_path, by_model, plain = (tmp_path / f"{n}.png" for n in range(3))
+    scene = c3d.prepare(photo, depth="builtin", camera="still", device="cpu")
+    for out, given in ((by_path, tmp_path), (by_model, networks.load_renderer(tmp_path)), (plain, None)):
+        folder = out.with_suffix("")
+        c3d.render_cinemagraph(photo, folder, model=given, **quick)
+        frames = list(c3d.render_frames(scene, camera="still", frames=2, model=given))
+        assert len(frames) == len(list(folder.iterdir())) == 2
+    pictures = [sorted(out.with_suffix("").iterdir())[0].read_bytes() for out in (by_path, by_model, plain)]
+    assert pictures[0] == pictures[1] != pictures[2]
+
+
+def test_a_bad_model_is_named_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="model: expected a checkpoint"):
+        c3d.render_cinemagraph("missing.jpg", tmp_path / "out.mp4", model=5)
+    with pytest.raises(OSError, match=r"model: .*none\.pth"):
+        c3d.render_cinemagraph("missing.jpg", tmp_path / "out.mp4", model=tmp_path / "none.pth")
+
+
+def test_a_picture_too_small_to_decode() -> None:
+    with pytest.raises(ValueError, match="Decoder: sides must be >= 32, got 31 x 40"):
+        networks.Decoder(width=4)(torch.zeros(1, 37, 31, 40))
