@@ -1,0 +1,137 @@
+"""The torch ops on every device that is there, with the inputs of the emulated kernels' tests: against the CPU, and again for
+the same bits. `benchmarks/gpu_check.py` runs this file under compute-sanitizer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from twin_cases import Arrays, arrays_of, one_of_each, random_cloud
+
+from c3drender import ops
+from c3drender.data import Camera
+from c3drender.device import pick_device
+
+DEVICES = sorted({"cpu", pick_device("auto").type})
+SUMMED_IN_ANOTHER_ORDER = 2e-5
+needs_cuda = pytest.mark.skipif("cuda" not in DEVICES, reason="no CUDA device")
+
+
+class TorchTwins:
+    """The interface of ``c3d_twins``, on torch's ops."""
+
+    def call(self, op: str, device: str, *args: Any) -> Any:
+        result = getattr(torch.ops.c3drender, op)(*(self.to_torch(a, device) for a in args))
+        return tuple(t.cpu().numpy() for t in result) if isinstance(result, tuple) else result.cpu().numpy()
+
+    @staticmethod
+    def to_torch(value: Any, device: str) -> Any:
+        if not isinstance(value, np.ndarray):
+            return value
+        is_camera_rows = value.shape[1:] == (16,) and value.dtype == np.float32  # they stay in host memory
+        return torch.from_numpy(value.copy()).to("cpu" if is_camera_rows else device)
+
+    def splat_points(self, device: str, xyz: Any, feat: Any, feat_type: str, *args: Any) -> Arrays:
+        if feat_type != "float32":
+            feat = torch.from_numpy(feat.view(np.int16)).view(getattr(torch, feat_type)).to(device)
+        radius, radius_all, rows, width, height, compositor, most, tolerance = args
+        numbers = (radius_all, rows, width, height, compositor, most, tolerance, True)
+        return self.call("splat_points", device, xyz, feat, radius, *numbers)
+
+    def splat_points_bwd(self, device: str, *args: Any) -> Arrays:
+        xyz, feat, radius, radius_all, rows, width, height, compositor, _, tolerance, idx, *grads = args
+        numbers = (radius_all, rows, width, height, compositor, tolerance, idx, True, True, True)
+        return self.call("splat_points_bwd", device, *grads, xyz, feat, radius, *numbers)
+
+    def integrate_flow(self, device: str, *args: Any) -> Arrays:
+        return self.call("integrate_flow", device, *args)
+
+    def blend_bidirectional(self, device: str, *args: Any) -> Arrays:
+        return self.call("blend_bidirectional", device, *args)
+
+    def blend_bidirectional_bwd(self, device: str, *args: Any) -> Arrays:
+        return self.call("blend_bidirectional_bwd", device, *args[9:], *args[:9])
+
+    def find_holes(self, device: str, disp: Any, hidden: Any, travel: Any, rows: Any, frame: Any, tear: float) -> Any:
+        return self.call("find_holes", device, disp, hidden, travel, rows, *frame, tear)
+
+    def inpaint_layers(self, device: str, rgb: Any, disp: Any, hole: Any, hidden: Any, tear: float) -> Arrays:
+        return self.call("inpaint_layers", device, rgb, disp, hole.astype(bool), hidden, tear)
+
+
+def assert_same(ours: Any, theirs: Any, tolerance: float) -> None:
+    """Decisions are equal; floats may be summed up in another order."""
+    for mine, other in zip(arrays_of(ours), arrays_of(theirs), strict=True):
+        if mine.dtype == np.float32:
+            scale = max(1, np.abs(other[np.isfinite(other)]).max(initial=0))
+            assert np.allclose(mine, other, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+        else:
+            assert np.array_equal(mine, other)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", list(one_of_each(0)))
+def test_every_op(name: str, seed: int, device: str) -> None:
+    run = one_of_each(seed)[name]
+    got = run(TorchTwins(), device)
+    assert_same(got, run(TorchTwins(), "cpu"), SUMMED_IN_ANOTHER_ORDER)
+    assert_same(run(TorchTwins(), device), got, 0.0)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("compositor", ["alpha", "surface"])
+@pytest.mark.parametrize("channels", [4, 37])
+def test_a_picture(channels: int, compositor: str, device: str) -> None:
+    """Enough points that blocks run at once. Rims may round differently: a few pixels of a hundred thousand may differ."""
+    cloud = random_cloud(np.random.default_rng(channels), 200_000, (270, 481), channels=channels, compositor=compositor)
+    got, want = cloud.splat(TorchTwins(), device), cloud.splat(TorchTwins(), "cpu")
+    differs = (got[3] != want[3]).any(-1)
+    assert differs.mean() < 1e-3
+    for ours, theirs in zip(got[:3], want[:3], strict=True):
+        assert np.allclose(ours[~differs], theirs[~differs], rtol=0, atol=SUMMED_IN_ANOTHER_ORDER)
+    assert_same(cloud.splat(TorchTwins(), device), got, 0.0)
+
+
+@needs_cuda
+def test_a_frame_is_captured_in_a_cuda_graph() -> None:
+    """Both sides and the blend: nothing waits for the host, and a replay sees new positions."""
+    camera = Camera.for_photo(320, 180)
+    cloud = random_cloud(np.random.default_rng(1), 60_000, (180, 320), channels=8)
+    xyz, feat, radius = (torch.from_numpy(a).cuda() for a in (cloud.xyz, cloud.feat, cloud.radius))
+
+    def frame() -> torch.Tensor:
+        sides = (ops.splat_points(xyz + shift, feat, radius, camera) for shift in (0.01, -0.01))
+        return ops.blend_bidirectional(*sides, 0.3).feat
+
+    frame()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = frame()
+    xyz += 0.02
+    graph.replay()
+    assert torch.equal(captured, frame())
+
+
+@needs_cuda
+@pytest.mark.parametrize("name", list(one_of_each(0)))
+def test_no_op_waits_for_the_device(name: str) -> None:
+    """Waiting would end a capture with an error."""
+    calls = []
+
+    class Recording(TorchTwins):
+        def call(self, op: str, device: str, *args: Any) -> Any:
+            calls.append((op, [self.to_torch(value, device) for value in args]))
+            return super().call(op, device, *args)
+
+    one_of_each(0)[name](Recording(), "cuda")
+    op, args = calls[-1]
+    want = getattr(torch.ops.c3drender, op)(*args)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        got = getattr(torch.ops.c3drender, op)(*args)
+    graph.replay()
+    for ours, theirs in zip(*((r if isinstance(r, tuple) else (r,)) for r in (got, want)), strict=True):
+        assert torch.allclose(ours, theirs, rtol=0, atol=0, equal_nan=True)
