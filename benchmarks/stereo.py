@@ -172,28 +172,14 @@ def fill_layers(pair: Pair, disparity: np.ndarray) -> np.ndarray:
     beyond[margin:-margin, margin:-margin] = False
     tear_disp = TEAR_PX / FOCAL_PX
 
-    def fill(rgb: np.ndarray, disp: np.ndarray, hole: np.ndarray, hidden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        filled = ops.inpaint_layers(*map(torch.from_numpy, (rgb, disp, hole, hidden)), tear_disp=tear_disp)
-        return filled[0].numpy(), filled[1].numpy()
-
-    rgb, disp = fill(rgb, np.where(beyond, 0, disp), beyond, disp)
-    found = [(rgb, disp, everywhere)]
-    canvas, nothing = pair.camera.padded(margin), np.zeros(disp.shape, np.float32)
+    maps = map(torch.from_numpy, (rgb, np.where(beyond, 0, disp), beyond, disp))
+    rgb, disp = (filled.numpy() for filled in ops.inpaint_layers(*maps, tear_disp=tear_disp))
+    front = layering.Canvas(rgb, disp, np.zeros((height, width, 2), np.float32), ~everywhere, ~beyond, everywhere)
+    canvas = pair.camera.padded(margin)
     frame_px = (margin, margin, width - margin, height - margin)
-    while len(found) < layering.MAX_LAYERS:
-        reach_px = ceil(float(disparity.max() - disparity.min()))
-        hidden, source = layering.continue_behind(disp, nothing > 0, found[-1][2], tear_disp, reach_px)
-        maps = map(torch.from_numpy, (disp, hidden, nothing))
-        hole = ops.find_holes(*maps, canvas.with_pose(pose(1)), frame_px, tear_disp=tear_disp).numpy()
-        hole = (cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0) & (source >= 0)
-        if not hole.any():
-            break
-        rgb, disp = fill(rgb, disp, hole, hidden)
-        found.append((rgb, disp, hole))
-
-    rgbs, disps, exist = (torch.from_numpy(np.stack(parts)) for parts in zip(*found, strict=True))
-    step_px = torch.zeros(*exist.shape, 2)
-    layers = Layers(rgbs, exist.float(), 1 / disps, exist, step_px, torch.zeros_like(exist), margin)
+    rules = layering.HidingRules(tear_disp, layering.LAYER_GAP, FOCAL_PX)
+    uncovered = layering.uncover(front, canvas.with_pose(pose(1)), frame_px, rules, loop_steps=0)
+    layers = layering.stack(front, uncovered, margin)
     picture, alpha = splat(lift(layers, canvas), pair.camera.with_pose(pose(1)), "surface")
     return fill_telea(picture, alpha < UNCOVERED_ALPHA)
 

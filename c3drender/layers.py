@@ -1,12 +1,13 @@
 """From one depth map to a layered depth image: what the photo shows, and behind it what the camera can uncover.
 
-Layer 0 is the photo, continued into a margin. Layer k holds the pixels that layer k-1 hides and some view or drift reveals
-(`ops.find_holes`), continued from the farther side of each depth edge. There are as many layers as the scene asks for.
+Layer 0 is the photo, continued into a margin. Layer 1, where there is any, holds what layer 0 hides and some view or drift
+reveals (`ops.find_holes`), continued from the farther side of each depth edge (`layer_hidden`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,16 +15,16 @@ import torch
 
 from . import ops
 from .data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
+from .layer_hidden import HidingRules, continue_behind
 
 MAX_STRETCH = 1.5  # px between neighbours, in any view, up to which a splat surface has no gap and they are one surface
 FLUID_SMOOTHING_PX = 16.0  # standard deviation
 SHORE_PX = 8.0  # over which a fluid's depth is bent to meet its shore
 MAX_SHORE_TEARS = 6.0  # a higher step between a fluid and what lies beside it is a depth edge
 SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
-MAX_LAYERS = 8
 LAYER_GAP = 1.04  # in depth, between a layer and what it hides: any nearer, the splat would take both for one surface
 MAX_INFLOW = 0.08  # of the longer side
-SPLAT_REACH_PX = 4  # grown around a revealed pixel: a splat reads 2 px, and what is filled may lie farther than was assumed
+SPLAT_REACH_PX = 4  # grown around a revealed pixel: a splat reads 2 px; and presets pass between the views looked from
 MIN_HOLE_PX = 16
 
 
@@ -52,62 +53,6 @@ def sharpen_depth_edges(disp: np.ndarray, min_jump: float) -> np.ndarray:
             toggled = np.where(disp - low < high - disp, low, high)
             disp = np.where(high - low > min_jump, toggled, disp)
     return disp
-
-
-def _shifted(values: np.ndarray, dy: int, dx: int) -> np.ndarray:
-    """``values`` at the neighbour (x+dx, y+dy), repeated at the border."""
-    padded = cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    height, width = values.shape[:2]
-    return padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-
-
-FOUR_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
-EIGHT_NEIGHBOURS = (*FOUR_NEIGHBOURS, (1, 1), (1, -1), (-1, 1), (-1, -1))
-
-
-def continue_behind(
-    disp: np.ndarray, moving: np.ndarray, where: np.ndarray, tear_disp: float, reach_px: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Continue the farther side of every tear behind the nearer side, pixel ring by pixel ring.
-
-    Returns ``(disp_hidden [H, W], source [H, W])``: the disparity of the surface behind (0 where none) and the flat index of
-    the pixel beyond the tear that it continues (-1 where none). Only pixels in ``where`` are considered. A fluid is one
-    surface: between two ``moving`` pixels nothing tears.
-    """
-    height, width = disp.shape
-    own = np.arange(height * width, dtype=np.int32).reshape(height, width)
-    hidden = np.full(disp.shape, np.inf, np.float32)
-    source = np.full(disp.shape, -1, np.int32)
-    for dy, dx in FOUR_NEIGHBOURS:
-        far = _shifted(disp, dy, dx)
-        one_fluid = moving & _shifted(moving.view(np.uint8), dy, dx).view(bool)
-        torn = where & ~one_fluid & (far > 0) & (far < disp - tear_disp) & (far < hidden)
-        hidden[torn] = far[torn]
-        source[torn] = _shifted(own.view(np.float32), dy, dx).view(np.int32)[torn]
-    rows, cols = np.nonzero(source >= 0)
-    for _ in range(reach_px):
-        # Only the newest ring can hand on; a pixel takes the farthest surface that a neighbour offers.
-        offers: dict[str, list[np.ndarray]] = {"to": [], "disp": [], "source": []}
-        for dy, dx in EIGHT_NEIGHBOURS:
-            y, x = rows + dy, cols + dx
-            ok = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-            y, x, from_y, from_x = y[ok], x[ok], rows[ok], cols[ok]
-            value = hidden[from_y, from_x]
-            ok = (source[y, x] < 0) & where[y, x] & (value < disp[y, x] - tear_disp)
-            offers["to"].append((y * width + x)[ok])
-            offers["disp"].append(value[ok])
-            offers["source"].append(source[from_y, from_x][ok])
-        to, value, origin = (np.concatenate(offers[key]) for key in ("to", "disp", "source"))
-        if not len(to):
-            break
-        # Last write wins: the farthest offer, ties by the lower source index.
-        order = np.lexsort((-origin, -value))
-        hidden.reshape(-1)[to[order]] = value[order]
-        source.reshape(-1)[to[order]] = origin[order]
-        ring = np.unique(to)
-        rows, cols = ring // width, ring % width
-    hidden[source < 0] = 0
-    return hidden, source
 
 
 def smooth_fluid_depth(disp: np.ndarray, moving: np.ndarray, tear_disp: float) -> np.ndarray:
@@ -141,13 +86,43 @@ def _inflow_px(flow: FlowField, loop_steps: int) -> int:
     return min(int(np.ceil(fastest * loop_steps)), int(MAX_INFLOW * max(speed.shape)), min(speed.shape) - 1)
 
 
-def _fill(
+def _inpaint(
     rgb: np.ndarray, disp: np.ndarray, hole: np.ndarray, disp_hidden: np.ndarray, tear_disp: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """`ops.inpaint_layers` on arrays."""
-    maps = (np.ascontiguousarray(values) for values in (rgb, disp, hole, disp_hidden))
-    filled = ops.inpaint_layers(*map(torch.from_numpy, maps), tear_disp=tear_disp)
+    filled = ops.inpaint_layers(*map(torch.from_numpy, (rgb, disp, hole, disp_hidden)), tear_disp=tear_disp)
     return filled[0].numpy(), filled[1].numpy()
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The photo's maps, continued into the margin: all ``[H, W, ...]``. ``exists``: some view, or some drift, can show it."""
+
+    rgb: np.ndarray
+    disp: np.ndarray
+    step_px: np.ndarray
+    moving: np.ndarray
+    seen: np.ndarray
+    exists: np.ndarray
+
+
+def _canvas(image: Image, disp: np.ndarray, flow: FlowField, margin_px: int, static_px: int, tear_disp: float) -> Canvas:
+    """``margin_px`` more on every side, of which only fluids need more than ``static_px``."""
+
+    def pad(values: np.ndarray) -> np.ndarray:
+        return cv2.copyMakeBorder(values, *4 * (margin_px,), cv2.BORDER_REPLICATE)
+
+    def inner(inset_px: int) -> np.ndarray:
+        inside = np.zeros(wide.shape, bool)
+        inside[inset_px : wide.shape[0] - inset_px, inset_px : wide.shape[1] - inset_px] = True
+        return inside
+
+    wide, moving = pad(disp), pad(flow.moving.cpu().numpy().view(np.uint8)).view(bool)
+    seen = inner(margin_px)
+    exists = inner(margin_px - static_px) | moving
+    beyond = exists & ~seen
+    rgb, filled = _inpaint(pad(image.rgb.cpu().numpy()), np.where(seen, wide, 0), beyond, wide, tear_disp)
+    return Canvas(rgb, np.where(beyond, filled, wide), pad(flow.step_px.cpu().numpy()), moving, seen, exists)
 
 
 def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera, config: LayerConfig) -> Layers:
@@ -157,56 +132,78 @@ def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera,
     side has to come from beyond the other. The static margin is no wider than the views look.
     """
     margin = max(config.margin_px, _inflow_px(flow, config.loop_steps))
-    tear_disp = (MAX_STRETCH - 1.0) / max(config.parallax_px, 1e-6)
-
-    def pad(values: np.ndarray) -> np.ndarray:
-        return cv2.copyMakeBorder(values, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-
+    parallax_px = max(config.parallax_px, 1e-6)
+    tear_disp = (MAX_STRETCH - 1.0) / parallax_px
     disp = sharpen_depth_edges(1.0 / depth.z_cam.cpu().numpy(), 2.0 * tear_disp)
     disp = smooth_fluid_depth(disp, flow.moving.cpu().numpy(), tear_disp)
-    disp, rgb = pad(disp.astype(np.float32)), pad(image.rgb.cpu().numpy())
-    step_px, moving = pad(flow.step_px.cpu().numpy()), pad(flow.moving.cpu().numpy().astype(np.uint8)) > 0
-    height, width = disp.shape
-    seen = np.zeros(disp.shape, bool)
-    seen[margin : height - margin, margin : width - margin] = True
-    rgb, disp = _fill(rgb, np.where(seen, disp, 0), ~seen, disp, tear_disp)
+    front = _canvas(image, disp, flow, margin, config.margin_px, tear_disp)
+    height, width = front.disp.shape
     views = camera.padded(margin).with_pose(config.views.world_to_cam)
     frame_px = (margin, margin, width - margin, height - margin)
+    rules = HidingRules(tear_disp, LAYER_GAP, parallax_px)
+    uncovered = uncover(front, views, frame_px, rules, config.loop_steps)
+    return stack(front, uncovered, margin)
 
-    outer = margin - config.margin_px
-    shown = np.zeros(disp.shape, bool)
-    shown[outer : height - outer, outer : width - outer] = True
-    layers = [(rgb, shown | moving, disp, seen, step_px, moving)]
-    reach_px = int(np.ceil(config.parallax_px * (disp.max() - disp.min()))) + SPLAT_REACH_PX
-    where = shown
-    while len(layers) < MAX_LAYERS:
-        hidden, source = continue_behind(disp, moving, where, tear_disp, reach_px)
-        at_tear = np.zeros(disp.shape, bool)
-        at_tear.reshape(-1)[np.unique(source[source >= 0])] = True
-        drift = np.minimum(np.linalg.norm(step_px, axis=-1) * config.loop_steps / 2, reach_px)
-        travel_px = np.where(at_tear & moving, drift, 0).astype(np.float32)
-        hole = ops.find_holes(*map(torch.from_numpy, (disp, hidden, travel_px)), views, frame_px, tear_disp=tear_disp).numpy()
-        hole = cv2.dilate(hole.astype(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)) > 0
-        hole &= source >= 0
-        if hole.sum() < MIN_HOLE_PX:
-            break
-        clear_of_front = np.minimum(disp - tear_disp, disp / LAYER_GAP)
-        rgb, disp = _fill(rgb, disp, hole, hidden, tear_disp)
-        disp = np.where(hole, np.minimum(disp, clear_of_front), disp)
-        flat = source[hole]
-        step_px, moving = step_px.copy(), moving.copy()
-        step_px[hole], moving[hole] = step_px.reshape(-1, 2)[flat], moving.reshape(-1)[flat]
-        layers.append((rgb, hole, disp, np.zeros(disp.shape, bool), step_px, moving))
-        where = hole
 
-    stacked = [torch.from_numpy(np.ascontiguousarray(np.stack(parts))) for parts in zip(*layers, strict=True)]
-    rgb_l, alpha_l, disp_l, seen_l, step_l, moving_l = stacked
-    return Layers(
-        rgb=rgb_l,
-        alpha=alpha_l.to(torch.float32),
-        z_cam=1.0 / disp_l,
-        seen=seen_l,
-        step_px=step_l * alpha_l[..., None],
-        moving=moving_l & alpha_l,
-        margin_px=margin,
+@dataclass(frozen=True)
+class Uncovered:
+    """The hidden layer: ``hole [H, W]`` where it exists, its ``rgb [H, W, 3]``; of the pixels in ``hole``, in order, their
+    disparities and the pixels beyond the edge (flat) whose motion they continue."""
+
+    hole: np.ndarray
+    rgb: np.ndarray
+    disp: np.ndarray
+    source: np.ndarray
+
+
+def uncover(
+    front: Canvas, views: Camera, frame_px: tuple[int, int, int, int], rules: HidingRules, loop_steps: int
+) -> Uncovered | None:
+    """What lies behind ``front`` and some of the ``views``, or some drift, reveals, filled; None where that is nothing.
+
+    ``views``: the canvas' camera with their poses; ``frame_px``: what of the canvas they show.
+    """
+    reach_px = np.ceil(rules.parallax_px * (front.disp.max() - front.disp.min())) + SPLAT_REACH_PX
+    drift_px = np.minimum(np.linalg.norm(front.step_px, axis=2) * (loop_steps / 2), reach_px) * front.moving
+    hidden = continue_behind(front.disp, front.moving, drift_px, front.exists, rules)
+    at_tear = np.unique(hidden.source)
+    travel_px = _spread_out(at_tear, drift_px.reshape(-1)[at_tear], front.disp.shape)
+    maps = (front.disp, _spread_out(hidden.pixel, hidden.disp, front.disp.shape), travel_px)
+    hole = ops.find_holes(*map(torch.from_numpy, maps), views, frame_px, tear_disp=rules.tear_disp).numpy()
+    hole = cv2.dilate(hole.view(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)).view(bool)
+    there = hole.reshape(-1)[hidden.pixel]
+    if np.count_nonzero(there) < MIN_HOLE_PX:
+        return None
+    hole = _spread_out(hidden.pixel[there], True, hole.shape, bool)
+    own_disp = _spread_out(hidden.pixel, hidden.own_disp, front.disp.shape)
+    rgb, _ = _inpaint(front.rgb, np.where(front.exists, front.disp, 0), hole, own_disp, rules.tear_disp)
+    return Uncovered(hole, rgb, hidden.disp[there], hidden.source[there])
+
+
+def _spread_out(pixel: np.ndarray, values: Any, shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
+    """A map that has ``values`` at the flat indices ``pixel`` and 0 elsewhere."""
+    spread = np.zeros(shape, dtype)
+    spread.reshape(-1)[pixel] = values
+    return spread
+
+
+def stack(front: Canvas, uncovered: Uncovered | None, margin: int) -> Layers:
+    """``front`` and what it hides, on a canvas ``margin`` px wider than the photo."""
+    num_layers = 1 if uncovered is None else 2
+    planes = (num_layers, *front.disp.shape)
+    rgb, z_cam, alpha = torch.empty(*planes, 3), torch.empty(planes), torch.zeros(planes)
+    seen, moving, step_px = (
+        torch.zeros(planes, dtype=torch.bool),
+        torch.zeros(planes, dtype=torch.bool),
+        torch.zeros(*planes, 2),
     )
+    exists = torch.from_numpy(front.exists)
+    rgb[0], alpha[0], z_cam[0] = torch.from_numpy(front.rgb), exists, 1.0 / torch.from_numpy(front.disp)
+    seen[0], moving[0] = torch.from_numpy(front.seen), torch.from_numpy(front.moving) & exists
+    step_px[0] = torch.from_numpy(front.step_px) * exists[..., None]
+    if uncovered is not None:
+        hole, source = torch.from_numpy(uncovered.hole), torch.from_numpy(uncovered.source)
+        rgb[1], alpha[1], z_cam[1] = torch.from_numpy(uncovered.rgb), hole, z_cam[0]
+        z_cam[1][hole] = 1.0 / torch.from_numpy(uncovered.disp)
+        moving[1][hole], step_px[1][hole] = moving[0].reshape(-1)[source], step_px[0].reshape(-1, 2)[source]
+    return Layers(rgb, alpha, z_cam, seen, step_px, moving, margin)

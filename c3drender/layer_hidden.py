@@ -1,0 +1,201 @@
+"""The surface that a picture hides: the farther side of every depth edge, continued behind the nearer side."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+SLOPE_WINDOW_PX = 15  # over which the farther side's slope is measured
+MOSAIC_PX = 3.0  # standard deviation: what different pixels of the farther side continue is joined over this width
+SPARE_PX = 6  # continued beyond what a view can look at: a splat reads its neighbours, and different sides are joined
+SLOPE = 0.9  # of a tear, between neighbours that belong together
+SWEEPS = 8  # of rows and columns, at most; a sweep reaches round one corner more
+FOUR_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
+EIGHT_NEIGHBOURS = (*FOUR_NEIGHBOURS, (1, 1), (1, -1), (-1, 1), (-1, -1))
+
+
+@dataclass(frozen=True)
+class HidingRules:
+    """``tear_disp``: neighbours whose disparities differ by more are not connected. ``gap``: the least factor in depth between
+    a surface and what it hides. ``parallax_px``: pixels by which views shift contents against each other per unit of
+    disparity."""
+
+    tear_disp: float
+    gap: float
+    parallax_px: float
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What continues behind the pixels ``pixel [P]`` (flat, ascending): ``disp [P]`` its disparity, without a tear between
+    neighbours; ``own_disp [P]`` the same before neighbours were joined; ``source [P]`` the pixel beyond the depth edge that it
+    continues (flat)."""
+
+    pixel: np.ndarray
+    disp: np.ndarray
+    own_disp: np.ndarray
+    source: np.ndarray
+
+
+def continue_behind(
+    disp: np.ndarray, moving: np.ndarray, drift_px: np.ndarray, where: np.ndarray, rules: HidingRules
+) -> Hidden:
+    """Continue the farther side of every tear behind the nearer side, as far as a view can look or a fluid comes from.
+
+    ``disp`` float32 ``[H, W]``, 0 where there is no pixel. A fluid is one surface: between two ``moving [H, W]`` pixels
+    nothing tears; behind what hides it, it is continued by ``drift_px [H, W]`` more. Only what hides in ``where [H, W]``
+    counts. Each pixel continues the nearest farther side, along its own slope.
+
+    Where different sides meet, the nearer one is bent back until neighbours differ by less than a tear: one connected surface
+    closes every hole, so that nothing can be uncovered behind it in turn.
+    """
+    behind = np.minimum(disp - rules.tear_disp, disp / rules.gap)
+    # Never a tear nearer than what is seen beside it: a view would look between the two.
+    beside = cv2.erode(np.where(disp > 0, disp, np.inf), np.ones((3, 3), np.uint8)) + SLOPE * rules.tear_disp
+    limit = np.where(where, np.minimum(behind, beside), -np.inf).reshape(-1)
+    sheet = _seed(disp, moving, limit, rules)
+    _grow(sheet, disp, drift_px, limit, rules)
+    pixel = sheet.pixel()
+    if not len(pixel):
+        return Hidden(pixel, np.empty(0, np.float32), np.empty(0, np.float32), pixel)
+    own = _continued(disp, pixel, sheet.source[pixel], limit[pixel], rules.tear_disp)
+    joined = np.minimum(_mean_in_place(own, pixel, disp.shape), limit[pixel])
+    sheet.disp[pixel] = _bent_back(joined, pixel, disp.shape[1], SLOPE * rules.tear_disp)
+    # What was bent back can be looked at from farther inside.
+    _grow(sheet, disp, drift_px, limit, rules)
+    pixel = sheet.pixel()
+    source = sheet.source[pixel]
+    own = _continued(disp, pixel, source, limit[pixel], rules.tear_disp)
+    return Hidden(pixel, _bent_back(sheet.disp[pixel], pixel, disp.shape[1], SLOPE * rules.tear_disp), own, source)
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """A surface while it grows, per pixel of the canvas (flat): ``disp``, inf where there is none, and ``source``. ``rings``:
+    its pixels by their distance from the tear."""
+
+    disp: np.ndarray
+    source: np.ndarray
+    rings: list[np.ndarray]
+
+    def pixel(self) -> np.ndarray:
+        return np.sort(np.concatenate(self.rings))
+
+
+def _shifted(values: np.ndarray, dy: int, dx: int) -> np.ndarray:
+    """``values`` at the neighbour (x+dx, y+dy), repeated at the border."""
+    padded = cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    height, width = values.shape[:2]
+    return padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+
+
+def _seed(disp: np.ndarray, moving: np.ndarray, limit: np.ndarray, rules: HidingRules) -> _Sheet:
+    """The nearer pixels of all tears, each continuing its farthest neighbour."""
+    height, width = disp.shape
+    sheet = _Sheet(np.full(disp.size, np.inf, np.float32), np.full(disp.size, -1, np.int64), [])
+    for dy, dx in FOUR_NEIGHBOURS:
+        far = _shifted(disp, dy, dx)
+        torn = (limit > 0) & ((far > 0) & (far < disp - rules.tear_disp)).reshape(-1) & (far.reshape(-1) < sheet.disp)
+        near = np.flatnonzero(torn)
+        y, x = np.divmod(near, width)
+        beyond = np.clip(y + dy, 0, height - 1) * width + np.clip(x + dx, 0, width - 1)
+        apart = ~(moving.reshape(-1)[near] & moving.reshape(-1)[beyond])
+        sheet.disp[near[apart]] = disp.reshape(-1)[beyond[apart]]
+        sheet.source[near[apart]] = beyond[apart]
+    seeds = np.flatnonzero(sheet.source >= 0)
+    sheet.disp[seeds] = np.minimum(sheet.disp[seeds], limit[seeds])
+    sheet.rings.append(seeds)
+    return sheet
+
+
+def _grow(sheet: _Sheet, disp: np.ndarray, drift_px: np.ndarray, limit: np.ndarray, rules: HidingRules) -> None:
+    """Add to ``sheet``, ring by ring, the pixels at which it lies below ``limit`` and that a view can look at."""
+    height, width = disp.shape
+    front, drift_px = disp.reshape(-1), drift_px.reshape(-1)
+    for distance_px in itertools.count(1):
+        if distance_px > len(sheet.rings):
+            break
+        ring = sheet.rings[distance_px - 1]
+        rows, cols = np.divmod(ring, width)
+        values, origins = sheet.disp[ring], sheet.source[ring]
+        # What can be looked at, so far behind the edge, must lie so much farther.
+        nearest = values + np.maximum(distance_px - SPARE_PX - drift_px[origins], 0) / rules.parallax_px
+        to, value, origin = [], [], []
+        for dy, dx in EIGHT_NEIGHBOURS:
+            inside = (rows + dy >= 0) & (rows + dy < height) & (cols + dx >= 0) & (cols + dx < width)
+            beside = ring[inside] + dy * width + dx
+            offered = values[inside]
+            taken = (sheet.source[beside] < 0) & (offered < limit[beside]) & (front[beside] > nearest[inside])
+            to.append(beside[taken])
+            value.append(offered[taken])
+            origin.append(origins[inside][taken])
+        to, value, origin = np.concatenate(to), np.concatenate(value), np.concatenate(origin)
+        if not len(to):
+            continue
+        # Last write wins: the farthest offer, ties by the lower source index.
+        order = np.lexsort((-origin, -value))
+        sheet.disp[to[order]] = value[order]
+        sheet.source[to[order]] = origin[order]
+        if distance_px == len(sheet.rings):
+            sheet.rings.append(np.empty(0, np.int64))
+        sheet.rings[distance_px] = np.concatenate([sheet.rings[distance_px], np.unique(to)])
+
+
+def _continued(disp: np.ndarray, pixel: np.ndarray, source: np.ndarray, limit: np.ndarray, tear_disp: float) -> np.ndarray:
+    """The disparities that the pixels ``source`` have, continued along their slopes to ``pixel``, no nearer than ``limit``."""
+    (y, x), (from_y, from_x) = np.divmod(pixel, disp.shape[1]), np.divmod(source, disp.shape[1])
+    slope_y, slope_x = _slopes(disp, tear_disp)
+    start = disp.reshape(-1)[source]
+    plane = start + slope_y.reshape(-1)[source] * (y - from_y) + slope_x.reshape(-1)[source] * (x - from_x)
+    return np.minimum(np.maximum(plane, 0.5 * start), limit)
+
+
+def _slopes(disp: np.ndarray, tear_disp: float) -> tuple[np.ndarray, np.ndarray]:
+    """The mean slope of each pixel's surface, down and right, from the steps around it that are no tears."""
+    slopes = []
+    for axis in (0, 1):
+        step = np.diff(disp, axis=axis)
+        even = (np.abs(step) < tear_disp).astype(np.float32)
+        window = (SLOPE_WINDOW_PX, SLOPE_WINDOW_PX)
+        total = cv2.boxFilter(step * even, -1, window) / np.maximum(cv2.boxFilter(even, -1, window), 1e-3)
+        pad = ((0, 1), (0, 0)) if axis == 0 else ((0, 0), (0, 1))
+        slopes.append(np.pad(total, pad, mode="edge"))
+    return slopes[0], slopes[1]
+
+
+def _mean_in_place(values: np.ndarray, pixel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Each value's Gaussian mean over its neighbours among ``pixel``."""
+    weight, total = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    weight.reshape(-1)[pixel], total.reshape(-1)[pixel] = 1, values
+    weight, total = (cv2.GaussianBlur(plane, (0, 0), MOSAIC_PX) for plane in (weight, total))
+    return total.reshape(-1)[pixel] / weight.reshape(-1)[pixel]
+
+
+def _bent_back(values: np.ndarray, pixel: np.ndarray, width: int, slope: float) -> np.ndarray:
+    """The largest values no larger than these that differ by at most ``slope`` between neighbours among ``pixel``."""
+    y, x = np.divmod(pixel, width)
+    by_column = np.lexsort((y, x))
+    back = np.argsort(by_column)
+    values = values.astype(np.float64)
+    for _ in range(SWEEPS):
+        before = values
+        values = _bend_lines(values, y, x, slope)
+        values = _bend_lines(values[by_column], x[by_column], y[by_column], slope)[back]
+        if np.array_equal(before, values):
+            break
+    return values.astype(np.float32)
+
+
+def _bend_lines(values: np.ndarray, line: np.ndarray, place: np.ndarray, slope: float) -> np.ndarray:
+    """The same along lines alone. Values are sorted by (line, place); a gap between places ends a line."""
+    starts = np.concatenate([[True], (np.diff(line) != 0) | (np.diff(place) != 1)])
+    run = np.cumsum(starts)
+    rise = slope * np.arange(len(values))
+    # Every run starts far below the one before it: a running minimum never carries over.
+    apart = (2 * (values.max() - values.min()) + 1) * run
+    values = np.minimum.accumulate(values - rise - apart) + rise + apart
+    values = values[::-1]
+    return (np.minimum.accumulate(values - rise + apart[::-1] - apart[-1]) + rise - apart[::-1] + apart[-1])[::-1]
