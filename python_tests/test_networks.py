@@ -14,6 +14,7 @@ from torch import Tensor
 from c3drender import networks
 from c3drender.data import Raster
 from c3drender.networks.checkpoints import PublishedModels
+from c3drender.networks.precision import for_inference
 from c3drender.ops import blend_bidirectional
 
 Golden = Callable[[str], dict[str, Any]]
@@ -167,3 +168,27 @@ def test_a_partial_convolution_counts_with_ones(tmp_path: Path, published_folder
     torch.save(state, tmp_path / "depth-model.pth")
     with pytest.raises(ValueError, match=r"enc_1\.conv\.mask_conv\.weight must be all ones"):
         networks.load_published(tmp_path)
+
+
+@pytest.mark.parametrize("size", [(32, 40), (61, 47)])
+def test_decoding_in_strips_is_exact(
+    published: PublishedModels, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    decoder = published.renderer.decoder
+    blended = torch.rand(1, 37, *size, generator=torch.Generator().manual_seed(0))
+    whole = decoder(blended)
+    monkeypatch.setattr("c3drender.networks.decoder.STRIP_BYTES", 1)
+    with torch.no_grad():
+        torch.testing.assert_close(decoder(blended), whole, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_bfloat16_differs_little(golden: Golden, published: PublishedModels) -> None:
+    """The tolerances are what `benchmarks/networks_speed.py` prints, rounded up."""
+    x = _tensors(golden("net_img_decoder"))["x0"]
+    decoder = published.renderer.decoder
+    half = for_inference(decoder, "cpu", torch.bfloat16)(x.bfloat16()).float()
+    error = (half - decoder(x)).abs()
+    assert 0 < float(error.mean()) < 0.01
+    assert float(error.max()) < 0.1
+    assert next(decoder.parameters()).dtype == torch.float32

@@ -8,11 +8,32 @@ from torch.nn import functional
 
 NUM_CHANNELS = 37  # colour 0-2, alpha 3, features 4-35, relative disparity 36
 CHANNELS_PER_GROUP = 32
+STRIP_BYTES = 16 << 20  # of a strip's input: small beside the maps, large beside the weights that each strip reads anew
+MIN_STRIP_ROWS = 8
 MIN_SIDE = 32  # four halvings leave two pixels, which a mirrored border needs
 
 
+def _mirrored_conv(conv: nn.Conv2d, *maps: Tensor) -> Tensor:
+    """``conv``, 3 x 3 with a mirrored border, of all maps' channels.
+
+    Without gradients it goes by strips of rows: the joined map and its bordered copy, the widest there are, never exist whole.
+    """
+    if torch.is_grad_enabled():
+        return conv(torch.cat(maps, dim=1))
+    height = maps[0].shape[2]
+    row_bytes = sum(m[:, :, 0].numel() for m in maps) * maps[0].element_size()
+    rows = max(STRIP_BYTES // row_bytes, MIN_STRIP_ROWS)
+    strips = []
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        joined = torch.cat([m[:, :, max(top - 1, 0) : bottom + 1] for m in maps], dim=1)
+        bordered = functional.pad(joined, (1, 1, int(top == 0), int(bottom == height)), mode="reflect")
+        strips.append(functional.conv2d(bordered, conv.weight, conv.bias))
+    return torch.cat(strips, dim=2) if len(strips) > 1 else strips[0]
+
+
 class _Unit(nn.Sequential):
-    """Convolution, normalisation over groups of channels, PReLU."""
+    """Convolution of one or several maps, normalisation over groups of channels, PReLU."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(
@@ -20,6 +41,10 @@ class _Unit(nn.Sequential):
             nn.GroupNorm(max(out_channels // CHANNELS_PER_GROUP, 1), out_channels),
             nn.PReLU(),
         )
+
+    def forward(self, *maps: Tensor) -> Tensor:
+        conv, norm, activation = self
+        return activation(norm(_mirrored_conv(conv, *maps)))
 
 
 class _DoubleConv(nn.Module):
@@ -53,8 +78,7 @@ class _MirroredDoubleConv(nn.Module):
         self.double_conv2 = _Unit(2 * channels, out_channels)
 
     def forward(self, x: Tensor, encoded: tuple[Tensor, Tensor]) -> Tensor:
-        x = self.double_conv1(torch.cat([encoded[1], x], dim=1))
-        return self.double_conv2(torch.cat([encoded[0], x], dim=1))
+        return self.double_conv2(encoded[0], self.double_conv1(encoded[1], x))
 
 
 class _Up(nn.Module):
@@ -78,8 +102,8 @@ class _Head(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(in_channels, 3, 3, padding=1, padding_mode="reflect")
 
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.conv(x))
+    def forward(self, *maps: Tensor) -> Tensor:
+        return torch.sigmoid(_mirrored_conv(self.conv, *maps))
 
 
 class Decoder(nn.Module):
@@ -119,4 +143,4 @@ class Decoder(nn.Module):
         x = self.up2(x, eighth)
         x = self.up3(x, quarter)
         x = self.up4(x, half)
-        return self.outc(torch.cat([full, _doubled(x, full)], dim=1))
+        return self.outc(full, _doubled(x, full))
