@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import ops
-    from .data import Camera, CameraPath, Frame, Scene
+    from .data import Camera, CameraKeys, CameraPath, Frame, Scene
     from .pipeline import camera_path, prepare, render_cinemagraph, render_frames
     from .scene_file import load_scene, save_scene
 
 __version__ = "0.1.0"
 __all__ = [
     "Camera",
+    "CameraKeys",
     "CameraPath",
     "Frame",
     "Scene",
@@ -27,6 +28,7 @@ __all__ = [
 # Loaded when first used: importing torch takes seconds, and `c3drender --help` needs none of it.
 _HOME = {
     "Camera": "data",
+    "CameraKeys": "data",
     "CameraPath": "data",
     "Frame": "data",
     "Scene": "data",

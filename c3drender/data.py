@@ -177,6 +177,56 @@ class FlowField:
 
 
 @dataclass(frozen=True)
+class Flow:
+    """Something fluid, as the user describes it: ``mask``, ``hints`` and ``flow`` as in `pipeline.prepare`."""
+
+    mask: Any = None
+    hints: Any = None
+    flow: Any = None
+
+
+@dataclass(frozen=True)
+class Sway:
+    """Something that swings about its root, as the user describes it: a tree, grass, a flag, hair, a boat.
+
+    ``mask``: picture or array, white sways. ``hints``: arrows whose direction is the swing's and whose length is the tip's
+    reach to either side, in pixels; without, sideways, by a share of the picture's size. ``root``: the side on which each
+    connected part of the mask is held: ``bottom top left right``. ``strength`` scales the reach.
+    """
+
+    mask: Any
+    hints: Any = None
+    root: str = "bottom"
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Ripple:
+    """Still water that mirrors something, as the user describes it: waves run over the reflection.
+
+    ``mask``: picture or array, white ripples. ``hints``: arrows along which the waves run; without, toward the camera.
+    ``strength`` scales the waves' height.
+    """
+
+    mask: Any
+    hints: Any = None
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Harmonics:
+    """A periodic displacement of every pixel: ``sum_k sine_k sin(2 pi k t) + cosine_k (cos(2 pi k t) - 1)``, k = 1..K, with t
+    the loop's time, 0..1. Nothing is displaced at t = 0. ``sine_px``, ``cosine_px``: float32 ``[K, H, W, 2]``, (x, y)."""
+
+    sine_px: Tensor
+    cosine_px: Tensor
+
+    def __post_init__(self) -> None:
+        check_tensor("Harmonics", "sine_px", self.sine_px, ("K", "H", "W", 2), torch.float32)
+        check_tensor("Harmonics", "cosine_px", self.cosine_px, (*self.sine_px.shape,), torch.float32)
+
+
+@dataclass(frozen=True)
 class Layers:
     """A layered depth image (LDI) on a canvas that is ``margin_px`` wider than the photo on every side.
 
@@ -297,7 +347,7 @@ class Scene:
     """Everything that `render_frames` needs, constant over the video: the photo's ``camera`` (identity pose), its ``layers``,
     and three disparities (1/z) that scale camera paths: ``disp_near`` (the nearest content), ``disp_far`` and ``disp_focus``
     (what stays in place while the camera moves, at ``focus_px`` (x, y); None: the middle). ``notes``: one line per guess that
-    preparation made."""
+    preparation made. ``harmonics``: what sways and ripples, on the layers' canvas, the same in every layer; None: nothing."""
 
     camera: Camera
     layers: Layers
@@ -306,3 +356,4 @@ class Scene:
     disp_focus: float
     notes: tuple[str, ...] = ()
     focus_px: tuple[float, float] | None = None
+    harmonics: Harmonics | None = None
