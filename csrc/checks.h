@@ -87,9 +87,10 @@ inline Status check(const FindHolesArgs& args) {
 
 inline Status check(const InpaintLayersArgs& args) {
   const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
-  if (args.width < 0 || args.height < 0 || static_cast<int64_t>(args.width) * args.height > (1 << 30))
-    return invalid("inpaint_layers: width and height must be >= 0 and width * height at most 2^30");
+  if (args.width < 0 || args.height < 0) return invalid("inpaint_layers: width and height must be >= 0");
   if (args.width == 0 || args.height == 0) return {};
+  if ((int64_t{args.width} + 16) * (int64_t{args.height} + 16) > INT32_MAX)  // its padded pixels are counted in 32 bits
+    return invalid("inpaint_layers: (width + 16) * (height + 16) must be < 2^31");
   if (!args.rgb || !args.disp || !args.hole || !args.disp_hidden || !args.rgb_out || !args.disp_out)
     return invalid("inpaint_layers: rgb, disp, hole, disp_hidden and outputs must not be null");
   return {};

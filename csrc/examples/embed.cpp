@@ -32,15 +32,17 @@ struct Call {
 
 void require(const c3d::Status& status) { require(status.ok(), status.message); }
 
-// The scene's points, and behind its rocks those that some view of the camera's path reveals.
+// The scene's points, and behind its rocks those that some view of the camera's path reveals: how far away they are is known,
+// their colours are continued from beside the rocks.
 std::vector<Point> make_cloud() {
   const c3d::Camera canvas = camera_at(0, kMargin), views[] = {camera_at(-kSwing, kMargin), camera_at(kSwing, kMargin)};
   std::vector<Point> front, hidden;
-  Array disp, disp_hidden, travel_px;
+  Array rgb, disp, disp_hidden, travel_px;
   for (int32_t y = 0; y < canvas.height; ++y)
     for (int32_t x = 0; x < canvas.width; ++x) {
       front.push_back(cast_ray(x, y, true));
       hidden.push_back(cast_ray(x, y, false));
+      rgb.insert(rgb.end(), {front.back().r, front.back().g, front.back().b});
       disp.push_back(1.0f / front.back().z);
       disp_hidden.push_back(1.0f / hidden.back().z);
       travel_px.push_back(kNumFrames * std::hypot(front.back().step_x, front.back().step_y));
@@ -56,8 +58,18 @@ std::vector<Point> make_cloud() {
                                 tear_disp,
                                 holes.data()},
                                Call().context));
-  for (size_t i = 0; i < holes.size(); ++i)
-    if (holes[i]) front.push_back(hidden[i]);
+  Array rgb_filled(rgb.size()), disp_filled(disp.size());
+  require(c3d::cpu::inpaint_layers({rgb.data(), disp.data(), holes.data(), disp_hidden.data(), canvas.width, canvas.height,
+                                    tear_disp, rgb_filled.data(), disp_filled.data()},
+                                   Call().context));
+  for (size_t i = 0; i < holes.size(); ++i) {
+    if (!holes[i]) continue;
+    Point p = hidden[i];
+    const float scale = 1.0f / (disp_filled[i] * p.z);
+    p.x *= scale, p.y *= scale, p.z *= scale, p.radius *= scale;
+    p.r = rgb_filled[3 * i], p.g = rgb_filled[3 * i + 1], p.b = rgb_filled[3 * i + 2];
+    front.push_back(p);
+  }
   return front;
 }
 
