@@ -18,7 +18,8 @@ fi
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 mkdir "$place/tests"
-cp -r "$repo"/python_tests/{conftest.py,reference.py,golden,test_{splat,trace,blend,holes,inpaint,gradients,torch}.py} "$place/tests"
+cp -r "$repo"/python_tests/{conftest.py,reference.py,twin_cases.py,golden,test_{splat,trace,blend,holes,inpaint,gradients,torch,device}.py} \
+  "$place/tests"
 cd "$place/tests"
 [[ $# -gt 0 ]] || set -- python3=2.13.0 python3=2.14.1
 for pair in "$@"; do

@@ -95,6 +95,43 @@ def test_a_picture(channels: int, compositor: str, device: str) -> None:
     assert_same(cloud.splat(TorchTwins(), device), got, 0.0)
 
 
+def needs_gpu_memory(gigabytes: int) -> None:
+    if torch.cuda.mem_get_info()[0] < gigabytes * 1e9:
+        pytest.skip(f"needs {gigabytes} GB of free GPU memory")
+
+
+@needs_cuda
+def test_a_hundred_million_points() -> None:
+    """Numbers of points beyond what float32 tells apart, offsets in bytes beyond 32 bits: the last thousand are all that is
+    seen."""
+    needs_gpu_memory(12)
+    cloud = random_cloud(np.random.default_rng(2), 1000, (90, 160), channels=16)
+    last = [torch.from_numpy(a).cuda() for a in (cloud.xyz, cloud.feat, cloud.radius)]
+    num = 100_000_000
+    xyz, feat, radius = (t.new_zeros(num, *t.shape[1:]) for t in last)
+    xyz[:, 2] = -1
+    for everything, t in zip((xyz, feat, radius), last, strict=True):
+        everything[-1000:] = t
+    camera = Camera.for_photo(160, 90)
+    want = ops.splat_points(*last, camera, compositor="alpha", return_idx=True)
+    got = ops.splat_points(xyz, feat, radius, camera, compositor="alpha", return_idx=True)
+    assert torch.equal(got.feat, want.feat) and torch.equal(got.idx, torch.where(want.idx < 0, -1, want.idx + num - 1000))
+
+
+@needs_cuda
+def test_the_last_pixel_of_an_8k_frame() -> None:
+    """Places beyond 2^31 in the picture of features."""
+    needs_gpu_memory(30)
+    camera = Camera.for_photo(7680, 4320)
+    x, y = (7679.5 - camera.cx) / camera.fx, (4319.5 - camera.cy) / camera.fy
+    xyz, feat = torch.tensor([[x, y, 1.0]], device="cuda"), torch.rand(1, 72, device="cuda")
+    raster = ops.splat_points(xyz, feat, 0.4 / camera.fx, camera)
+    torch.testing.assert_close(raster.feat[-1, -1] / raster.alpha[-1, -1], feat[0])
+    assert raster.alpha.count_nonzero() == 1 and raster.feat.sum().isclose(raster.feat[-1, -1].sum())
+    blend = ops.blend_bidirectional(raster, raster, 0.5)
+    torch.testing.assert_close(blend.feat[-1, -1], raster.feat[-1, -1])
+
+
 @needs_cuda
 def test_a_frame_is_captured_in_a_cuda_graph() -> None:
     """Both sides and the blend: nothing waits for the host, and a replay sees new positions."""

@@ -305,6 +305,39 @@ void test_holes() {
   CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: disp"));
 }
 
+// Vertical stripes 4 px wide with a hole in their middle.
+void test_inpaint() {
+  const int32_t width = 48, height = 33;
+  Array rgb, disp(static_cast<size_t>(width * height), 0.5f), disp_hidden = disp;
+  std::vector<uint8_t> hole;
+  for (int32_t i = 0; i < width * height; ++i) {
+    const int32_t x = i % width, y = i / width;
+    hole.push_back(x >= 18 && x < 31 && y >= 10 && y < 22);
+    rgb.insert(rgb.end(), 3, hole.back() ? -7.0f : static_cast<float>(x / 4 % 2));
+    if (hole.back()) disp[static_cast<size_t>(i)] = 1.0f;
+  }
+  Array rgb_out(rgb.size()), disp_out(disp.size());
+  c3d::InpaintLayersArgs args{rgb.data(), disp.data(), hole.data(),    disp_hidden.data(), width,
+                              height,     0.1f,        rgb_out.data(), disp_out.data()};
+  CHECK(c3d::cpu::inpaint_layers(args, Call(1).context).ok());
+  for (size_t i = 0; i < disp.size(); ++i) {
+    CHECK(std::fabs(rgb_out[3 * i] - static_cast<float>(i % width / 4 % 2)) <= 0.02f);
+    CHECK(std::fabs(disp_out[i] - 0.5f) <= 1e-6f);
+  }
+  const Array expected = rgb_out;
+  for (const int num_threads : {2, 5})
+    CHECK(c3d::cpu::inpaint_layers(args, Call(num_threads).context).ok() && same_bits(rgb_out, expected));
+  for (const size_t budget : {size_t{0}, size_t{1} << 12, size_t{1} << 16})
+    CHECK(c3d::cpu::inpaint_layers(args, Call(2, budget).context).code == c3d::StatusCode::kOutOfMemory);
+
+  args.width = 1 << 30, args.height = 1;  // with its padding more than 2^31 pixels
+  CHECK(rejects(c3d::cpu::inpaint_layers(args, Call().context), "must be < 2^31"));
+  args.width = 1, args.height = 0;
+  CHECK(c3d::cpu::inpaint_layers(args, Call().context).ok());
+  args.height = 1, args.rgb = nullptr;
+  CHECK(rejects(c3d::cpu::inpaint_layers(args, Call().context), "inpaint_layers: rgb"));
+}
+
 }  // namespace
 
 int main() {
@@ -315,6 +348,7 @@ int main() {
   test_trace();
   test_blend();
   test_holes();
+  test_inpaint();
   std::printf(num_failed ? "%d checks failed\n" : "all checks passed\n", num_failed);
   return num_failed != 0;
 }
