@@ -1,4 +1,4 @@
-# make demo | test | bench | bench-data | bench-quality | wheel | format | clean
+# make demo | test | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
 # Everything is made in .venv, build and dist. PYTHON names the interpreter to start from: any CPython >= 3.10.
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -8,7 +8,7 @@ BIN := .venv/bin
 CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
 PY := c3drender python_tests benchmarks setup.py
 
-.PHONY: demo test lint core-test wheel-test python-test bench bench-data bench-quality wheel format clean
+.PHONY: demo test lint core-test wheel-test python-test bench bench-data bench-quality wheel wheel-check format clean
 
 demo: .venv/installed
 	$(BIN)/c3drender demo -o demo.mp4
@@ -54,6 +54,10 @@ bench-quality: bench-data
 wheel: .venv/build-tools
 	rm -rf dist build/lib.* build/bdist.*
 	$(BIN)/pip wheel -q --no-build-isolation --no-deps -w dist .
+
+# Fresh environments with two torch releases: some gigabytes come from the package index.
+wheel-check: wheel
+	benchmarks/wheel_check.sh $(PYTHON)=2.13.0 $(PYTHON)=2.14.1
 
 format: .venv/tools
 	$(BIN)/ruff check --fix $(PY)

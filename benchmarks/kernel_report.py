@@ -18,7 +18,7 @@ KERNEL = re.compile(
     re.DOTALL,
 )
 NAME = re.compile(r"\d((?:splat|trace|blend|holes|inpaint)_\w+?_kernel)(I.*?E)?E?v?")
-VARIANTS = {"IfLi1E": " float32 x1", "IfLi4E": " float32 x4"}
+VARIANTS = {"IfLi1E": " float32 x1", "IfLi4E": " float32 x4", "ILi1E": " of 1 channel", "ILi3E": " of 3 channels"}
 
 
 def report_of(source: Path, architecture: str) -> dict[str, str]:
