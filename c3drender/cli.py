@@ -53,6 +53,26 @@ def _parser() -> argparse.ArgumentParser:
     _add_scene_options(render)
     _add_video_options(render)
 
+    published = _command(
+        commands,
+        "published",
+        _published,
+        "photo to video by the authors' checkpoints, as their code does it",
+        "c3drender published photo.jpg --model ckpts --mask mask.png --hints hints.json -o out.mp4",
+    )
+    published.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...)")
+    published.add_argument("-o", "--out", help=".mp4 .webm .gif .apng .webp, or a folder of PNGs (default: <photo>.mp4, here)")
+    published.add_argument("--model", required=True, help="the directory of model_150000.pth, sceneflow_model.pth, ...")
+    published.add_argument("--mask", help="picture of the photo's size, white moves (or polygons in the file of hints)")
+    published.add_argument("--hints", required=True, help="JSON list of arrows [[x0, y0], [x1, y1]], or a labelme file")
+    published.add_argument("--depth", default="auto", help="auto: the authors' network; or a file: grey picture, .npy, .pfm")
+    published.add_argument("--camera", default="paper-circle", help="a camera preset (default: %(default)s)")
+    published.add_argument("--frames", type=int, default=NUM_FRAMES, help="frames of one loop (default: %(default)s)")
+    published.add_argument("--fps", type=float, default=FPS, help="frames per second (default: %(default)s)")
+    published.add_argument("--size", type=_size, help="longer side in pixels, or WIDTHxHEIGHT (default: the photo's)")
+    published.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    published.add_argument("--quiet", action="store_true", help="no progress bar")
+
     demo = _command(commands, "demo", _demo, "render the bundled example", "c3drender demo -o demo.mp4")
     demo.add_argument(
         "-o", "--out", default="demo.mp4", help="the video; its contact sheet goes to <name>_sheet.png beside it"
@@ -172,6 +192,16 @@ def _render(args: argparse.Namespace) -> None:
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
     render_cinemagraph(args.photo, out, fps=args.fps, **_motion_arguments(args), **_scene_arguments(args))
+    _say(args, f"wrote {out}")
+
+
+def _published(args: argparse.Namespace) -> None:
+    from .pipeline_published import render_published
+
+    out = args.out or f"{Path(args.photo).stem}.mp4"
+    names = ("mask", "hints", "depth", "camera", "frames", "fps", "size", "device")
+    given = {name: getattr(args, name) for name in names}
+    render_published(args.photo, out, args.model, **given, progress=not args.quiet)
     _say(args, f"wrote {out}")
 
 

@@ -16,7 +16,7 @@ from c3drender.networks import render as learned
 
 HEIGHT, WIDTH, MARGIN = 40, 56, 4
 NUM_FRAMES = 8
-STILL = torch.eye(3, 4)
+STILL = Camera.for_photo(WIDTH, HEIGHT)
 
 
 def _scene(step: tuple[float, float] = (1.0, 0.0)) -> Scene:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,8 +15,10 @@ from golden_networks import golden_state
 from torch import Tensor
 
 from c3drender import ops
-from c3drender.networks import Decoder
-from c3drender.networks.published import bins, filters, frame, layers, motion, points
+from c3drender.networks import Decoder, FeatureExtractor, MotionNetwork, PublishedModels, RenderModel
+from c3drender.networks.inpainters import ColourInpainter, DepthInpainter
+from c3drender.networks.published import bins, depth, filters, frame, layers, motion, points
+from c3drender.pipeline_published import render_published
 
 Golden = Callable[[str], dict[str, Any]]
 
@@ -41,11 +44,11 @@ def _depth(disp_u16: np.ndarray) -> Tensor:
 @pytest.mark.parametrize("name", ["steps", "ramp", "blobs"])
 def test_depth_bins(golden: Golden, name: str) -> None:
     case = golden("depth_bins")
-    depth = _depth(case[f"{name}_disp_u16"])
-    edges = bins.depth_bins(depth)
+    z_cam = _depth(case[f"{name}_disp_u16"])
+    edges = bins.depth_bins(z_cam)
     np.testing.assert_allclose(edges.numpy(), case[f"{name}_bins"], rtol=1e-5)
-    np.testing.assert_allclose(bins.depth_bins(depth, 4).numpy(), case[f"{name}_bins_num4"], rtol=1e-5)
-    counts = [int(((depth >= near) & (depth < far)).sum()) for near, far in pairwise(edges)]
+    np.testing.assert_allclose(bins.depth_bins(z_cam, 4).numpy(), case[f"{name}_bins_num4"], rtol=1e-5)
+    counts = [int(((z_cam >= near) & (z_cam < far)).sum()) for near, far in pairwise(edges)]
     assert counts == case[f"{name}_layer_counts"].tolist()
 
 
@@ -113,8 +116,8 @@ def test_layers(fixture: Callable) -> None:
             _close(known, case[f"layer{n}_zero_mean_depth"], 1e-5)
         return case[f"layer{n}_net_{name}"]
 
-    depth = _depth(case["disp_u16"].numpy())
-    built = layers.build_layers(case["rgb"][0], depth, case["bins"].float(), inpaint, inpaint)
+    z_cam = _depth(case["disp_u16"].numpy())
+    built = layers.build_layers(case["rgb"][0], z_cam, case["bins"].float(), inpaint, inpaint)
     _close(built.rgba, case["rgba_layers"][:, 0], 1e-5)
     _close(built.z_cam, case["depth_layers"][:, 0, 0], 1e-5)
     assert torch.equal(built.visible > 0, case["mask_layers"][:, 0, 0])
@@ -188,7 +191,9 @@ def test_a_whole_frame(fixture: Callable) -> None:
     backward_px = points.euler_offsets(-case["flow"][0], num_frames - steps)[-1]
     forward, backward = points.displaced(sheets, forward_px), points.displaced(sheets, backward_px)
     _close(torch.cat([forward.xyz, backward.xyz]), case["pts"], 1e-4)
-    splats = frame.splat_sides(sheets, forward, backward, case["t"])
+    pose = torch.cat([torch.eye(3), case["t"][:, None]], dim=1)
+    view = sheets.camera.with_pose(pose)
+    splats = frame.splat_sides(forward, backward, view)
     for splat, name in zip(splats, ("global_out0", "global_out1"), strict=True):
         # Two points of almost the same depth may change places: three pixels of 3072 here, by 0.002.
         error = (splat.feat - case[name][0]).abs().amax(dim=-1)
@@ -197,7 +202,7 @@ def test_a_whole_frame(fixture: Callable) -> None:
 
     decoder = Decoder().eval()
     decoder.load_state_dict(golden_state("img_decoder"))
-    made = frame.render_frame(sheets, decoder, forward_px, backward_px, float(case["time"]), case["t"])
+    made = frame.render_frame(sheets, decoder, forward_px, backward_px, float(case["time"]), view)
     _close(made.direct, case["direct_rgb"][0], 1e-4)
     _close(made.coverage, case["acc"][0, 0], 1e-4)
     _close(made.rgb, case["pred_rgb"][0], 2e-4)
@@ -212,3 +217,76 @@ def test_a_pixel_at_rest_is_half_a_pixel_off(fixture: Callable) -> None:
     side = points.displaced(points.make_sheets(rgb, stack, torch.zeros(1, 1, 8, 12)), torch.zeros(2, 31, 45))
     alpha = ops.splat_points(side.xyz, side.feat, side.radius, camera, compositor="alpha").alpha
     assert float(alpha[-1, -1]) < 0.8 < 0.99 < float(alpha[0, 0])
+
+
+@pytest.fixture(scope="module")
+def models() -> PublishedModels:
+    """Networks with random weights; the depth network is left out."""
+    torch.manual_seed(0)
+    renderer = RenderModel(FeatureExtractor(width=8).eval(), Decoder(width=4).eval())
+    return PublishedModels(renderer, MotionNetwork(8).eval(), DepthInpainter().eval(), ColourInpainter().eval(), None)
+
+
+PHOTO_HEIGHT, PHOTO_WIDTH = 96, 128
+
+
+@pytest.fixture(scope="module")
+def inputs() -> dict[str, np.ndarray]:
+    y, x = np.mgrid[:PHOTO_HEIGHT, :PHOTO_WIDTH].astype(np.float32)
+    photo = np.stack([x / PHOTO_WIDTH, y / PHOTO_HEIGHT, 0.5 + 0.4 * np.sin(x / 6)], axis=-1)
+    return {
+        "photo": (255 * photo).astype(np.uint8),
+        "depth": (120 * (y / PHOTO_HEIGHT + ((x > 40) & (x < 70) & (y > 40)))).astype(np.uint8),
+        "mask": (y > 48).astype(np.uint8) * 255,
+    }
+
+
+def test_photo_to_video(models: PublishedModels, inputs: dict[str, np.ndarray], tmp_path: Path) -> None:
+    arrows = [((20, 80), (60, 80))]
+    given = {
+        "mask": inputs["mask"],
+        "hints": arrows,
+        "depth": inputs["depth"],
+        "frames": 2,
+        "progress": False,
+        "device": "cpu",
+    }
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        render_published(inputs["photo"], folder, models, **given)
+    pictures = [[file.read_bytes() for file in sorted(folder.iterdir())] for folder in (tmp_path / "a", tmp_path / "b")]
+    assert pictures[0] == pictures[1]
+    assert len(set(pictures[0])) == 2
+    shown = cv2.imread(str(next((tmp_path / "a").iterdir())))
+    assert shown.shape == (PHOTO_HEIGHT - 64, PHOTO_WIDTH - 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mask": None}, "mask: the published preset needs a mask"),
+        ({"hints": []}, "hints: the published preset needs at least one arrow, got none"),
+        ({"depth": "auto"}, "depth: the published preset needs a depth map"),
+        ({"size": 64}, "photo: the published preset crops 32 px on every side, got 64 x 48"),
+    ],
+)
+def test_what_the_preset_needs_is_said(
+    models: PublishedModels, inputs: dict[str, np.ndarray], tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    given = {"mask": inputs["mask"], "hints": [((20, 80), (60, 80))], "depth": inputs["depth"]} | change
+    with pytest.raises(ValueError, match=message):
+        render_published(inputs["photo"], tmp_path / "out.mp4", models, **given, progress=False, device="cpu")
+
+
+def test_size_of_the_depth_networks_picture() -> None:
+    assert depth.network_size(720, 1280) == (384, 672)
+    assert depth.network_size(384, 384) == (384, 384)
+    assert depth.network_size(300, 200) == (384, 256)
+
+
+def test_depth_from_disparity_removes_specks() -> None:
+    disp = torch.full((20, 30), 5.0)
+    disp[:, 15:] = 3.0
+    disp[4, 4] = 1.0
+    z_cam = depth.depth_from_disparity(disp)
+    assert float(z_cam[4, 4]) == 1.0
+    torch.testing.assert_close(z_cam[10, 20], 1 / torch.tensor(32767 / 65535))

@@ -76,7 +76,7 @@ def load_motion(path: str | os.PathLike, device: torch.device | str = "cpu") -> 
 def load_published(folder: str | os.PathLike, device: torch.device | str = "cpu") -> PublishedModels:
     """The authors' networks from a directory with ``model_150000.pth``, ``sceneflow_model.pth``, ``depth-model.pth`` and
     ``color-model.pth``, and ``dpt_hybrid-midas-501f0c75.pt`` where depth is to be estimated as they did (it needs
-    ``transformers``). Errors as for `load_renderer`; ImportError where transformers is missing."""
+    ``transformers``). Errors as for `load_renderer`."""
     folder = Path(folder)
     renderer, motion = load_renderer(folder, device), load_motion(folder, device)
     inpainters = []
@@ -89,7 +89,7 @@ def load_published(folder: str | os.PathLike, device: torch.device | str = "cpu"
 
 def load_depth_network(path: str | os.PathLike, device: torch.device | str = "cpu") -> dpt.DepthNetwork:
     """The depth network of a file ``dpt_hybrid-midas-501f0c75.pt``, or of the one in a directory. Errors as for
-    `load_renderer`, where keys have transformers' names; ImportError where transformers is missing."""
+    `load_renderer`, where keys have transformers' names."""
     file = _in_folder(Path(path), DEPTH_FILE)
     state = _read(file)
     return _loaded(dpt.DepthNetwork, dpt.from_release(state["model"] if "optimizer" in state else state), file, device)

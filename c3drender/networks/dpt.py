@@ -66,13 +66,13 @@ def from_release(state: dict[str, Tensor]) -> dict[str, Tensor]:
 class DepthNetwork(nn.Module):
     """Relative disparity ``[B, H, W]`` >= 0, free scale, of pictures ``[B, 3, H, W]`` in -1..1; sides are multiples of 32.
 
-    Needs ``transformers`` (ImportError without). Weights: see `from_release`.
+    Needs ``transformers`` (ValueError without). Weights: see `from_release`.
     """
 
     def __init__(self) -> None:
         super().__init__()
         if importlib.util.find_spec("transformers") is None:
-            raise ImportError("the published depth network needs transformers: pip install c3drender[models]")
+            raise ValueError("depth: the published depth network needs transformers: pip install c3drender[models]")
         from transformers import DPTConfig, DPTForDepthEstimation
 
         config = DPTConfig(is_hybrid=True, neck_hidden_sizes=[256, 512, 768, 768], layer_norm_eps=1e-6)

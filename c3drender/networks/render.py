@@ -1,6 +1,6 @@
 """A scene to frames by learned features: encode the layers, splat what they encode, blend both sides, decode.
 
-As in `c3drender.render`, a frame depends on (LearnedAnimation, pose, frame number) alone.
+As in `c3drender.render`, a frame depends on (LearnedAnimation, view, frame number) alone.
 """
 
 from __future__ import annotations
@@ -145,10 +145,9 @@ def _splat_side(animation: LearnedAnimation, offset_px: Tensor, view: Camera) ->
 
 
 @torch.no_grad()
-def render_frame(animation: LearnedAnimation, world_to_cam: Tensor, frame: int) -> Frame:
-    """Render frame ``frame`` (any integer: the loop repeats) from the pose ``world_to_cam [3, 4]``."""
+def render_frame(animation: LearnedAnimation, view: Camera, frame: int) -> Frame:
+    """Render frame ``frame`` (any integer: the loop repeats) as ``view`` sees it."""
     n, decoder = frame % animation.num_frames, animation.decoder
-    view = animation.camera.with_pose(world_to_cam)
     forward, covered = _splat_side(animation, animation.forward_px[n], view)
     backward, also_covered = _splat_side(animation, animation.backward_px[animation.num_frames - n], view)
     blended = ops.blend_bidirectional(forward, backward, n / animation.num_frames, sharpness=float(decoder.alpha)).feat
@@ -158,6 +157,7 @@ def render_frame(animation: LearnedAnimation, world_to_cam: Tensor, frame: int) 
 
 
 def render_path(animation: LearnedAnimation, path: CameraPath) -> Iterator[Frame]:
-    """Render one frame per pose of ``path``; the motion's loop repeats every ``animation.num_frames``."""
+    """Render one frame per view of ``path``; the motion's loop repeats every ``animation.num_frames``."""
     for n in range(len(path)):
-        yield render_frame(animation, path.world_to_cam[n], n)
+        view = animation.camera.with_pose(path.world_to_cam[n])
+        yield render_frame(animation, view if path.zoom is None else view.zoomed(float(path.zoom[n])), n)
