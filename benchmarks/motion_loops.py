@@ -10,7 +10,7 @@ sharp   root of the high-frequency energy (luma minus its Gaussian mean, sigma 2
 grain   the same of the finest detail (sigma 0.7 px), its largest value: well above 1 is noise that the photo does not have
 seam    the step (mean absolute difference inside the mask) from frame 59 to 0 over the median step (<= 1.2)
 motion  mean length of the flow that OpenCV's DIS sees between neighbouring frames, over that of the step asked (0.75 .. 1.25),
-        inside the mask where the photo has texture to be seen by
+        inside the mask where the photo has texture to be seen by; it fades in from the border, so narrow streams show less
 
 With --out, frames 0, 12, 30 and 42 are written there.
 """
@@ -90,6 +90,9 @@ def measure(scene: c3drender.Scene, photo_u8: np.ndarray, blend: str, keep: Call
         return float(np.abs(frames[(n + 1) % NUM_FRAMES] - frames[n])[moving].mean())
 
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis.setFinestScale(0)  # at half the resolution, the preset's, steps below a pixel are underestimated
+    dis.setPatchStride(4)
+    dis.setGradientDescentIterations(40)
     pictures = {n: (frame * 255).round().astype(np.uint8) for n, frame in frames.items()}
     textured = moving & (cv2.GaussianBlur(np.square(detail_of(photo, DETAIL_SIGMA_PX)), (0, 0), 4) > LEAST_TEXTURE**2)
     seen = [mean_length(dis.calc(pictures[n], pictures[n + 1], None), textured) for n in firsts]

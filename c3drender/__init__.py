@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import ops
-    from .data import Camera, CameraKeys, CameraPath, Frame, Scene
+    from .data import Camera, CameraKeys, CameraPath, Flow, Frame, Ripple, Scene, Sway
     from .pipeline import camera_path, prepare, render_cinemagraph, render_frames
     from .scene_file import load_scene, save_scene
 
@@ -14,8 +14,11 @@ __all__ = [
     "Camera",
     "CameraKeys",
     "CameraPath",
+    "Flow",
     "Frame",
+    "Ripple",
     "Scene",
+    "Sway",
     "camera_path",
     "load_scene",
     "ops",
@@ -30,8 +33,11 @@ _HOME = {
     "Camera": "data",
     "CameraKeys": "data",
     "CameraPath": "data",
+    "Flow": "data",
     "Frame": "data",
+    "Ripple": "data",
     "Scene": "data",
+    "Sway": "data",
     "camera_path": "pipeline",
     "load_scene": "scene_file",
     "prepare": "pipeline",

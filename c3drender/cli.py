@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from .data import Frame, Scene
+    from .data import Flow, Frame, Ripple, Scene, Sway
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C
@@ -123,6 +123,10 @@ def _add_scene_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mask", help="picture of the photo's size, white moves (default: found automatically)")
     parser.add_argument("--hints", help="JSON list of arrows [[x0, y0], [x1, y1]], or a labelme file (default: guessed)")
     parser.add_argument("--flow", help="dense flow, .npy or .flo, instead of hints")
+    parser.add_argument("--sway", help="mask of what sways: trees, grass, flags, boats")
+    parser.add_argument("--sway-hints", help="arrows whose direction and length are the swing's, as --hints")
+    parser.add_argument("--sway-root", default="bottom", help="bottom, top, left or right: where it is held (default: bottom)")
+    parser.add_argument("--ripple", help="mask of still water whose reflections ripple")
     parser.add_argument("--depth", default="auto", help="auto, builtin, a model's name, or a file: grey picture, .npy, .pfm")
     parser.add_argument("--focus", type=_numbers, help="X,Y: the pixel that the camera keeps in place (default: the middle)")
     parser.add_argument("--size", type=_size, help="longer side in pixels, or WIDTHxHEIGHT (default: the photo's)")
@@ -179,12 +183,24 @@ def _numbers(text: str) -> float | tuple[float, ...]:
 
 
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("mask", "hints", "flow", "depth", "focus", "size", "device", "seed")
-    return {name: getattr(args, name) for name in names} | {"progress": not args.quiet}
+    names = ("depth", "focus", "size", "device", "seed")
+    fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow")}
+    moves: dict[str, Any] = fluid | {"motion": None}
+    if args.sway or args.ripple:
+        moves = dict.fromkeys(fluid) | {"motion": _motion_list(args, fluid)}
+    return {name: getattr(args, name) for name in names} | moves | {"progress": not args.quiet}
+
+
+def _motion_list(args: argparse.Namespace, fluid: dict[str, Any]) -> list[Flow | Sway | Ripple]:
+    from .data import Flow, Ripple, Sway
+
+    flow = [Flow(**fluid)] if any(fluid.values()) else []
+    sway = [Sway(args.sway, args.sway_hints, args.sway_root)] if args.sway else []
+    return [*flow, *sway, *([Ripple(args.ripple)] if args.ripple else [])]
 
 
 def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(args, name) for name in ("camera", "amplitude", "frames", "speed", "blend", "model")}
+    return {name: getattr(args, name) for name in ("camera", "amplitude", "ease", "frames", "speed", "blend", "model")}
 
 
 def _render(args: argparse.Namespace) -> None:

@@ -88,6 +88,9 @@ class Camera:
     def with_pose(self, world_to_cam: Tensor) -> Camera:
         return replace(self, world_to_cam=world_to_cam)
 
+    def zoomed(self, zoom: float) -> Camera:
+        return replace(self, fx=self.fx * zoom, fy=self.fy * zoom)
+
     def padded(self, margin_px: int) -> Camera:
         """The same camera with ``margin_px`` more pixels on every side."""
         return replace(
@@ -290,11 +293,6 @@ class CameraPath:
 
     def __len__(self) -> int:
         return len(self.world_to_cam)
-
-    def view(self, lens: Camera, n: int) -> Camera:
-        """``lens`` in frame ``n``: posed and zoomed."""
-        zoom = 1.0 if self.zoom is None else float(self.zoom[n])
-        return replace(lens, fx=lens.fx * zoom, fy=lens.fy * zoom, world_to_cam=self.world_to_cam[n])
 
 
 @dataclass(frozen=True)

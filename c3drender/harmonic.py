@@ -36,8 +36,8 @@ def from_waves(amplitude_px: np.ndarray, phase: np.ndarray) -> Harmonics:
 
 
 def joined(fields: list[Harmonics]) -> Harmonics:
-    """What several motions do together."""
-    return Harmonics(sum(f.sine_px for f in fields), sum(f.cosine_px for f in fields))
+    """What several motions do together, bent no more than `MAX_BEND` anywhere."""
+    return _bent_less(Harmonics(sum(f.sine_px for f in fields), sum(f.cosine_px for f in fields)))
 
 
 def held_still(field: Harmonics, moving: Tensor) -> Harmonics:
@@ -47,8 +47,11 @@ def held_still(field: Harmonics, moving: Tensor) -> Harmonics:
         distance = cv2.distanceTransform((~moving).to(torch.uint8).cpu().numpy(), cv2.DIST_L2, 5)
         fade = smooth_step(torch.from_numpy(distance) / max(4.0 * reach, 1.0))[None, :, :, None]
         field = Harmonics(field.sine_px * fade, field.cosine_px * fade)
-    bend = max_bend(field)
-    scale = min(1.0, MAX_BEND / max(bend, 1e-6))
+    return _bent_less(field)
+
+
+def _bent_less(field: Harmonics) -> Harmonics:
+    scale = min(1.0, MAX_BEND / max(max_bend(field), 1e-6))
     return Harmonics(field.sine_px * scale, field.cosine_px * scale)
 
 

@@ -6,21 +6,39 @@ The only module that composes the stages. Values are checked here and in `files`
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from . import camera as cameras
 from . import depth as depths
-from . import files, layers, motion, render, resize, scenery, video
+from . import files, harmonic, layers, render, resize, ripple, scenery, sway, video
+from . import motion as flows
 from .annotations import read_hints
-from .data import Camera, CameraKeys, CameraPath, DepthMap, FlowField, Frame, Image, MotionHints, Scene, Scenery, to_device
+from .data import (
+    Camera,
+    CameraKeys,
+    CameraPath,
+    DepthMap,
+    Flow,
+    FlowField,
+    Frame,
+    Harmonics,
+    Image,
+    MotionHints,
+    Ripple,
+    Scene,
+    Scenery,
+    Sway,
+    to_device,
+)
 from .device import pick_device
 from .networks import RenderModel, load_renderer
 from .networks import render as learned
@@ -33,6 +51,7 @@ Arrows = Any
 PathLike = str | os.PathLike
 CameraLike = PathLike | CameraKeys | CameraPath
 Amplitude = float | tuple[float, float, float]
+Motion = Sequence[Flow | Sway | Ripple]
 
 
 @dataclass(frozen=True)
@@ -44,15 +63,24 @@ class _Inputs:
     step_px: Tensor | None
     focus_px: tuple[float, float] | None
     depth: Tensor | None
+    harmonic: tuple[tuple[Sway | Ripple, MotionHints], ...]
     depth_kind: str  # "disparity", "metric", or the estimator's method where depth is None
 
 
-def _read_inputs(photo: Any, mask: Any, hints: Any, flow: Any, depth: Any, focus: Any, size: resize.Size) -> _Inputs:
+def _read_inputs(photo: Any, motion: Motion, depth: Any, focus: Any, size: resize.Size) -> _Inputs:
     original = files.read_photo(photo)
     height, width = original.size
     target = resize.fit_size(height, width, size)
-    moving = resize.resize_hints(read_hints(hints, height, width, mask), (height, width), *target)
-    step_px = None if flow is None else resize.resize_flow(files.read_flow(flow, height, width), *target)
+
+    def hints_of(hints: Any, mask: Any) -> MotionHints:
+        return resize.resize_hints(read_hints(hints, height, width, mask), (height, width), *target)
+
+    harmonic = tuple((part, hints_of(part.hints, part.mask)) for part in motion if not isinstance(part, Flow))
+    fluid = next((part for part in motion if isinstance(part, Flow)), None)
+    moving = hints_of(None, np.zeros((height, width), bool)) if fluid is None else hints_of(fluid.hints, fluid.mask)
+    step_px = None
+    if fluid is not None and fluid.flow is not None:
+        step_px = resize.resize_flow(files.read_flow(fluid.flow, height, width), *target)
     focus_px = None
     if focus is not None:
         x, y = _check_focus(focus, height, width)
@@ -61,7 +89,37 @@ def _read_inputs(photo: Any, mask: Any, hints: Any, flow: Any, depth: Any, focus
     if not (isinstance(depth, str) and _names_an_estimator(depth)):
         values, kind = files.read_depth(depth, height, width)
         values = resize.resize_depth(values, *target)
-    return _Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, values, kind)
+    return _Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, values, harmonic, kind)
+
+
+def _list_motion(motion: Motion | None, **single: Any) -> Motion:
+    """``motion``, or the one `Flow` that ``mask``, ``hints`` and ``flow`` describe."""
+    if motion is None:
+        return (Flow(**single),)
+    given = [name for name, value in single.items() if value is not None]
+    if given:
+        raise ValueError(f"motion: expected {', '.join(given)} inside a Flow of the list, got both")
+    if not isinstance(motion, (list, tuple)) or not all(isinstance(part, (Flow, Sway, Ripple)) for part in motion):
+        raise TypeError(f"motion: expected a list of Flow, Sway and Ripple, got {motion!r}")
+    if sum(isinstance(part, Flow) for part in motion) > 1:
+        raise ValueError("motion: expected at most one Flow (its mask may have many regions), got more")
+    return motion
+
+
+def _find_harmonics(inputs: _Inputs, depth: DepthMap, flow: FlowField) -> tuple[Harmonics | None, tuple[str, ...]]:
+    """What sways and ripples beside the flow, and one line for each."""
+    fields, notes = [], []
+    for part, hints in inputs.harmonic:
+        held = hints.mask if hints.freeze is None else hints.mask & ~hints.freeze
+        mask, arrows = held.numpy(), hints.arrows.numpy()
+        if isinstance(part, Sway):
+            field = sway.sway_field(mask, arrows, part.root, part.strength)
+        else:
+            field = ripple.ripple_field(mask, 1.0 / depth.z_cam.cpu().numpy(), arrows, part.strength)
+        fields.append(harmonic.held_still(field, flow.moving))
+        reach = harmonic.reach_px(fields[-1])
+        notes.append(f"{type(part).__name__.lower()}: {mask.mean():.0%} of the picture, by up to {reach:.1f} px")
+    return (harmonic.joined(fields) if fields else None), tuple(notes)
 
 
 def _names_an_estimator(depth: str) -> bool:
@@ -146,6 +204,7 @@ def prepare(
     mask: Any = None,
     hints: Arrows = None,
     flow: Any = None,
+    motion: Motion | None = None,
     depth: Any = "auto",
     size: resize.Size = None,
     amplitude: Amplitude = 1.0,
@@ -159,7 +218,8 @@ def prepare(
 
     ``photo``: path, PIL image, array or tensor (`files.read_photo`). ``mask``: picture or array, white moves; None: found.
     ``hints``: arrows ``((x0, y0), (x1, y1))`` in pixels, each as long as 50 frames of motion, or a JSON or labelme file
-    (`annotations.read_hints`). ``flow``: dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo``. ``depth``: ``"auto"``,
+    (`annotations.read_hints`). ``flow``: dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo``. ``motion``: instead of
+    these three a list of what moves, `Flow`, `Sway` and `Ripple`, each with its own mask. ``depth``: ``"auto"``,
     ``"builtin"``, a model of transformers, or a depth map (`files.read_depth`). ``size``: the longer side in pixels.
 
     The scene can be rendered by any preset up to ``amplitude``; with ``camera`` (as in `render_frames`) it is filled for that
@@ -169,19 +229,23 @@ def prepare(
     Raises ValueError, TypeError or OSError with one line that names the argument.
     """
     wanted = _read_camera(camera, amplitude)
+    parts = _list_motion(motion, mask=mask, hints=hints, flow=flow)
     target_device = pick_device(device)
     torch.manual_seed(seed)
     steps = tqdm(total=4, desc="prepare", unit="stage", disable=not progress, leave=False)
-    inputs = _read_inputs(photo, mask, hints, flow, depth, focus, size)
+    inputs = _read_inputs(photo, parts, depth, focus, size)
     steps.set_description("depth")
     shown = scenery.find_scenery(inputs.image)
     depth_map, depth_note = _find_depth(inputs, shown, target_device)
     steps.update()
     steps.set_description("flow")
-    field, motion_note = motion.find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px)
+    field, motion_note = flows.find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px)
+    harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
+    flow_notes = (motion_note,) if any(isinstance(part, Flow) for part in parts) else ()
     steps.update()
     steps.set_description("layers")
-    scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, (depth_note, motion_note), inputs.focus_px)
+    notes = (depth_note, *flow_notes, *harmonic_notes)
+    scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics)
     steps.update(2)
     steps.close()
     return to_device(scene, target_device)
@@ -195,6 +259,7 @@ def build_scene(
     amplitude: Amplitude,
     notes: tuple[str, ...],
     focus_px: tuple[float, float] | None = None,
+    harmonics: Harmonics | None = None,
 ) -> Scene:
     """The last stage of `prepare`: the layers that ``camera`` (None: any preset) can look at."""
     height, width = image.size
@@ -213,14 +278,17 @@ def build_scene(
     else:
         views = cameras.make_camera_path(lens, camera, 16, **scale, amplitude=amplitude)
     nearest, farthest = float(disp.max()), float(disp.min())
-    reach = [cameras.max_shift_px(lens, views, d) for d in (nearest, farthest)]
+    swing_px = 0.0 if harmonics is None else harmonic.reach_px(harmonics)
+    reach = [cameras.max_shift_px(lens, views, d) + swing_px for d in (nearest, farthest)]
     config = layers.LayerConfig(
         views=views,
         parallax_px=cameras.parallax_px(lens, views, nearest, farthest),
         margin_px=min(ceil(max(reach)) + MARGIN_SPARE_PX, min(height, width) - 1),
         loop_steps=DEFAULT_FRAMES,
     )
-    return Scene(lens, layers.build_layers(image, depth, flow, lens, config), **scale, notes=notes)
+    layered = layers.build_layers(image, depth, flow, lens, config)
+    on_canvas = None if harmonics is None else harmonic.on_canvas(harmonics, layered.margin_px)
+    return Scene(lens, layered, **scale, notes=notes, harmonics=on_canvas)
 
 
 def render_frames(
@@ -259,6 +327,7 @@ def render_cinemagraph(
     mask: Any = None,
     hints: Arrows = None,
     flow: Any = None,
+    motion: Motion | None = None,
     depth: Any = "auto",
     camera: CameraLike = "circle",
     amplitude: Amplitude = 1.0,
@@ -289,6 +358,7 @@ def render_cinemagraph(
         mask=mask,
         hints=hints,
         flow=flow,
+        motion=motion,
         depth=depth,
         size=size,
         amplitude=amplitude,

@@ -16,7 +16,7 @@ from .harmonic import from_waves, smooth_step
 LENGTH_SHARE = 0.05  # of the photo's longer side: the longest wave in the middle of the water
 # By the number of periods that pass in a loop: wavelength over the longest, angle to the main direction (radians), height.
 WAVES = ((1.0, 0.0, 1.0), (0.62, 0.5, 0.7), (0.44, -0.6, 0.5))
-SHIFT = 0.035  # of the wavelength, by which a mirror image is shifted
+SHIFT = 0.02  # of the wavelength, by which a mirror image is shifted
 SIDEWAYS = 0.35  # of that, across
 LEAST_LENGTH_PX = (5.0, 10.0)  # of a wave on screen: shorter ones fade out, pixels cannot show them
 NEAR_FAR = (0.1, 4.0)  # range of the disparity relative to the water's middle

@@ -15,7 +15,7 @@ REACH_SHARE = 0.006  # of the photo's longer side: how far a tip swings to eithe
 PART_SHARE = 0.08  # of a part's own extent, at most
 SHARES = (0.6, 0.27, 0.13)  # of the reach, by the number of swings in a loop
 BENDING = 1.5  # power by which the swing grows from root to tip
-FALL_OFF = 4.0  # times the reach: how far beyond the mask the surroundings are drawn along
+FALL_OFF = 8.0  # times the reach: how far beyond the mask the surroundings are drawn along
 LEAST_FALL_OFF_PX = 6.0
 GUSTS = ((1.1, 0.3, 0.0), (1.7, -0.6, 2.1), (-2.3, 0.9, 4.2))  # phase: turns along x and y over the longer side, and start
 

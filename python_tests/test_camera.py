@@ -113,7 +113,7 @@ def test_ease_stops_at_the_seam_and_keeps_the_way() -> None:
 def test_dolly_zoom_keeps_the_focus_size_and_grows_the_background() -> None:
     path = make_camera_path(CAMERA, "dolly-zoom", 12, **SCALE)
     assert path.zoom is not None and path.zoom[0] == 1 and path.zoom.max() > 1.002
-    half = path.view(CAMERA, 6)
+    half = CAMERA.with_pose(path.world_to_cam[6]).zoomed(float(path.zoom[6]))
 
     def spread(disp: float) -> float:
         x, z = 0.1 / disp, 1 / disp + float(half.world_to_cam[2, 3])

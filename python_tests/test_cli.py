@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from c3drender import cli, render_cinemagraph
-from c3drender.data import Camera, Frame, Image, Layers, Scene
+from c3drender.data import Camera, Flow, Frame, Image, Layers, Ripple, Scene, Sway
 from c3drender.files import read_photo
 from c3drender.inspect_sheet import TILE_WIDTH_PX, contact_sheet
 
@@ -98,12 +98,24 @@ def test_help_is_fast_because_it_imports_nothing_heavy():
 def test_render_passes_every_option_on(calls, photo_path, capsys):
     argv = "render photo.png -o out.gif --mask m.png --hints h.json --flow f.flo --depth d.npy --camera swing --amplitude 0.5"
     argv += " --frames 30 --fps 12.5 --size 640x480 --speed 2 --blend linear --device cpu --seed 7 --quiet"
+    argv += " --ease 0.5 --focus 100,200 --model m.pth"
     assert cli.main(argv.split()) == 0
     expected = {"mask": "m.png", "hints": "h.json", "flow": "f.flo", "depth": "d.npy", "camera": "swing", "amplitude": 0.5}
     expected |= {"frames": 30, "fps": 12.5, "size": (640, 480), "speed": 2.0, "blend": "linear"}
-    expected |= {"device": "cpu", "seed": 7, "progress": False}
+    expected |= {"device": "cpu", "seed": 7, "progress": False, "motion": None}
+    expected |= {"ease": 0.5, "focus": (100.0, 200.0), "model": "m.pth"}
     assert calls.render == ("photo.png", "out.gif", expected)
     assert capsys.readouterr().out == ""
+
+
+def test_what_sways_and_ripples_goes_into_one_list(calls, photo_path):
+    argv = "render photo.png --mask m.png --sway s.png --sway-hints h.json --sway-root top --ripple r.png --amplitude 1,0.5,2"
+    assert cli.main(argv.split()) == 0
+    options = calls.render[2]
+    assert options["motion"] == [Flow(mask="m.png"), Sway("s.png", "h.json", "top"), Ripple("r.png")]
+    assert options["mask"] is None and options["amplitude"] == (1.0, 0.5, 2.0)
+    assert cli.main(["render", "photo.png", "--sway", "s.png"]) == 0
+    assert calls.render[2]["motion"] == [Sway("s.png")]
 
 
 def test_render_has_the_defaults_of_the_function(calls, photo_path, capsys):
@@ -137,7 +149,8 @@ def test_defects_keep_their_traceback(calls, photo_path):
 
 def test_inspect_writes_a_sheet(calls, photo_path, tmp_path, capsys):
     assert cli.main(["inspect", "photo.png", "-o", "sheet.png", "--frames", "8", "--camera", "zoom"]) == 0
-    assert calls.frames == {"frames": 8, "camera": "zoom", "amplitude": 1.0, "speed": 1.0, "blend": "contrast"}
+    asked = {"frames": 8, "camera": "zoom", "amplitude": 1.0, "ease": 0.0, "speed": 1.0, "blend": "contrast", "model": None}
+    assert calls.frames == asked
     height, width = read_photo(tmp_path / "sheet.png").size
     assert width > 4 * TILE_WIDTH_PX and height > 3 * TILE_WIDTH_PX * H // W
     assert cli.main(["inspect", "photo.png", "--frames", "2", "--quiet"]) == 0
