@@ -210,7 +210,7 @@ def test_random_layers(twins: ModuleType, size: tuple[int, int], drifts: bool, n
 
 
 @pytest.mark.parametrize(
-    ("size", "width_px"), [((1, 1), 0.1), ((1, 40), 9), ((37, 1), 9), ((19, 23), 3), ((33, 40), 14), ((24, 70), 60)]
+    ("size", "width_px"), [((1, 1), 0.1), ((1, 40), 9), ((37, 1), 9), ((19, 23), 3), ((27, 33), 12), ((19, 47), 40)]
 )
 def test_random_holes(twins: ModuleType, size: tuple[int, int], width_px: float) -> None:
     """From holes a pixel wide to one that fills most of the picture, over one to three levels; to the bit."""

@@ -120,7 +120,7 @@ def test_every_op_is_checked() -> None:
 
 def render(
     xyz: Tensor, feat: Tensor, radius: Tensor, step_px: Tensor, disp: Tensor, camera: Camera, loop_t: float
-) -> tuple[ops.Blend, ops.FlowTrace, Tensor]:
+) -> tuple[ops.Blend, ops.FlowTrace, Tensor, Tensor]:
     """Every op, with what a caller does between them."""
     trace = ops.integrate_flow(step_px, 3)
     drift = torch.nn.functional.pad(trace.offset_px[-1, : len(xyz)] / camera.fx, (0, 1))
@@ -128,7 +128,9 @@ def render(
     bwd = ops.splat_points(xyz - drift, feat, 0.15, camera, compositor="alpha", max_points=4)
     identity = replace(camera, world_to_cam=None)
     holes = ops.find_holes(disp, 0.5 * disp, disp, identity, (0, 0, camera.width, camera.height), tear_disp=0.1)
-    return ops.blend_bidirectional(fwd, bwd, loop_t), trace, holes
+    grey = disp[..., None].expand(-1, -1, 3).contiguous()
+    filled, _ = ops.inpaint_layers(grey, disp, holes, 0.5 * disp, tear_disp=0.1)
+    return ops.blend_bidirectional(fwd, bwd, loop_t), trace, holes, filled
 
 
 def render_inputs(num: int, channels: int = 4) -> tuple[Tensor, ...]:
@@ -148,10 +150,11 @@ def test_compiled_in_one_graph(num_views: int | None) -> None:
     compiled = torch.compile(render, fullgraph=True, backend="aot_eager")
     for num, loop_t in ((40, 0.3), (23, 0.7)):  # the second call is traced with a symbolic number of points
         inputs = render_inputs(num)
-        for got, want in zip(compiled(*inputs, camera, loop_t)[:2], render(*inputs, camera, loop_t)[:2], strict=True):
+        results, expected = compiled(*inputs, camera, loop_t), render(*inputs, camera, loop_t)
+        for got, want in zip(results[:2], expected[:2], strict=True):
             for name, value in vars(want).items():
                 assert torch.equal(getattr(got, name), value), name
-        assert torch.equal(compiled(*inputs, camera, loop_t)[2], render(*inputs, camera, loop_t)[2])
+        assert torch.equal(results[2], expected[2]) and torch.equal(results[3], expected[3])
 
 
 def test_compiled_with_gradients() -> None:
@@ -161,7 +164,7 @@ def test_compiled_with_gradients() -> None:
     for function in (render, compiled):
         xyz, feat, radius, step_px, disp = render_inputs(30)
         leaves = [t.requires_grad_() for t in (xyz, feat, radius)]
-        blend, _, _ = function(*leaves, step_px, disp, camera, 0.4)
+        blend, *_ = function(*leaves, step_px, disp, camera, 0.4)
         gradients.append(torch.autograd.grad(blend.feat.square().sum() + blend.alpha.sum(), leaves))
     for eager, traced in zip(*gradients, strict=True):
         assert eager.any() and torch.allclose(eager, traced, rtol=1e-5, atol=1e-6)
@@ -221,6 +224,7 @@ def test_shapes_without_data() -> None:
                 shape = getattr(ours, name)
                 assert shape.is_meta and shape.shape == value.shape and shape.dtype == value.dtype
         assert meta[2].shape == real[2].shape and meta[2].dtype == torch.bool
+        assert meta[3].shape == real[3].shape and meta[3].dtype == torch.float32
 
 
 def test_no_kernel_for_a_kind_of_tensor_is_said_in_one_line() -> None:
