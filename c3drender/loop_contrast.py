@@ -18,7 +18,8 @@ from torch.nn import functional
 
 BAND_PX = 9  # twice a box of this width: what is finer than that is detail
 MEASURED_PX = 5  # the same for what is measured: the eye and the splat's loss are in the finer half of the detail
-WINDOW_SHARE = 1 / 25  # of the canvas' longer side
+WINDOW_SHARE = 1 / 25  # of the canvas' longer side ...
+LEAST_WINDOW_PX = 24  # ... but large against its detail
 MOMENTS = (0.03, 0.12, 0.26, 0.4, 0.5, 0.6, 0.74, 0.88, 0.97)
 PASSES = 2
 EXPONENTS = (0.5, 1.0)  # range of that by which a gain follows the energy asked: 0.5 for detail that the gain scales alone
@@ -108,7 +109,7 @@ def measure_gains(
     ``[H, W]``.
     """
     height, width = fluid.shape
-    window = max(2 * round(WINDOW_SHARE * max(height, width) / 2), 2)
+    window = max(2 * round(WINDOW_SHARE * max(height, width) / 2), LEAST_WINDOW_PX)
     window = min(window, 2 * max(min(height, width) // 2, 1))
     wanted = _window_energy(resting, fluid, window)
     frames = sorted({round(moment * num_frames) for moment in MOMENTS} - {0, num_frames})
