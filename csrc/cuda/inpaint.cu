@@ -2,7 +2,7 @@
 // stands in inpaint_formulas.h.
 //
 // Everything is queued on one stream: passes that turn out to have no work launch and return, so that nothing waits for the
-// host. A call is some 1,000 launches, which a CUDA graph makes cheap.
+// host. A call is some 900 launches, which a CUDA graph makes cheap.
 #include "inpaint_levels.cuh"
 
 #include "../checks.h"
@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kBlockThreads) inpaint_depth_kernel(InpaintArg
   for_each_hole(args.level, [&](int32_t i) { link_disp(args.images, args.level, known_of(*args.measured), args.depth, i); });
 }
 
-// A pass reads what the pass before wrote: 200 launches of 24 bytes a hole pixel, or 44 for colours, mostly in L2.
+// A pass reads what the pass before wrote: 200 launches of 28 bytes a hole pixel, or 44 for colours, mostly in L2.
 template <int kChannels>
 __global__ void __launch_bounds__(kBlockThreads) inpaint_relax_kernel(InpaintArgs args) {
   for_each_hole(args.level, [&](int32_t i) {
