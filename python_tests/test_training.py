@@ -18,6 +18,7 @@ import torch
 
 from c3drender.cli import EXIT_USER_ERROR, main
 from c3drender.networks import load_motion, load_renderer
+from c3drender.networks.decoder import Decoder
 from c3drender.networks.training.config import MotionConfig, Optimiser, RenderConfig, RunConfig, Schedule
 from c3drender.networks.training.motion_stage import MotionStage
 from c3drender.networks.training.records import STATE, Records
@@ -47,7 +48,7 @@ def tiny_render(out: Path, steps: int, **more: int) -> RenderConfig:
         size_px=32,
         margin_px=8,
         extractor_channels=4,
-        decoder_channels=4,
+        decoder_channels=12,
         discriminator_channels=4,
         schedule=schedule(steps, **more),
         optimiser=Optimiser(learning_rate=5e-3),
@@ -99,6 +100,7 @@ class Always:
 def test_render_stage_overfits_one_sample(tmp_path: Path) -> None:
     trainer = Trainer(RenderStage, tiny_render(tmp_path / "run", steps=60, validate_every=20), ALONE)
     trainer.stage.training = trainer.stage.validation = Always(trainer.stage.training[0])
+    trainer.generator.img_decoder.load_state_dict(Decoder(width=12).state_dict())  # random: it does not begin with the colours
     trainer.run(60)
     losses, judged = rows(tmp_path / "run", "train"), rows(tmp_path / "run", "validation")
     assert losses[-1]["l1"] < 0.4 * losses[0]["l1"]

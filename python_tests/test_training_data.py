@@ -12,6 +12,7 @@ import torch
 
 from c3drender.data import Camera, Layers
 from c3drender.files import write_picture
+from c3drender.networks.decoder import Decoder
 from c3drender.networks.training import losses
 from c3drender.networks.training.config import MotionConfig, RenderConfig, read_config
 from c3drender.networks.training.discriminator import MultiScaleDiscriminator, split_verdicts
@@ -265,13 +266,22 @@ def test_split_verdicts_keeps_pairs_apart() -> None:
 
 def test_gradients_reach_every_weight_through_splat_and_blend() -> None:
     torch.manual_seed(0)
-    renderer = LearnedRenderer(extractor_channels=4, decoder_channels=4)
+    renderer = LearnedRenderer(extractor_channels=4, decoder_channels=12)
+    renderer.img_decoder.load_state_dict(Decoder(width=12).state_dict())  # the colours alone would pass all else by
     made = renderer([VIEWS[0]])
     assert made.shape == (1, 3, 48, 48)
     made.square().mean().backward()
     silent = [name for name, weight in renderer.named_parameters() if weight.grad is None or not weight.grad.any()]
     # A bias before a normalisation has a gradient of zero, up to rounding.
     assert all(name.endswith("bias") for name in silent)
+
+
+def test_new_decoder_shows_the_colours_that_it_is_given() -> None:
+    decoder = LearnedRenderer(extractor_channels=4, decoder_channels=12).img_decoder
+    blended = torch.rand(1, 37, 32, 32, generator=torch.Generator().manual_seed(0))
+    blended[:, 3] = 1
+    error = decoder(blended) - blended[:, :3]
+    assert error.square().mean().sqrt() < 0.012 and error.abs().max() < 0.05
 
 
 # --- configuration ----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from ..features import SIZE_MULTIPLE
 from ..motion import MASK_CHANNEL
 from ..motion import SIZE_MULTIPLE as MOTION_SIZE_MULTIPLE
 
+MIN_DECODER_CHANNELS = 12  # what `renderer.start_from_colours` takes
 ConfigT = TypeVar("ConfigT")
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -106,7 +107,8 @@ class RenderConfig(RunConfig):
         _check(self.size_px >= 2 * SIZE_MULTIPLE, "size_px", f">= {2 * SIZE_MULTIPLE}", self.size_px)
         _check(self.margin_px >= 0 and self.margin_px % 8 == 0, "margin_px", "a multiple of 8, >= 0", self.margin_px)
         _check(self.extractor_channels >= 1, "extractor_channels", ">= 1", self.extractor_channels)
-        _check(self.decoder_channels >= 1, "decoder_channels", ">= 1", self.decoder_channels)
+        least = MIN_DECODER_CHANNELS
+        _check(self.decoder_channels >= least, "decoder_channels", f">= {least}", self.decoder_channels)
 
 
 def _check(holds: bool, name: str, expected: str, got: Any) -> None:

@@ -18,6 +18,8 @@ from .samples import RenderSample
 
 COLOUR_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper's direct picture
 UNCOVERED_ALPHA = 1e-3
+ALPHA_CHANNEL = 3
+LOGIT_UNITS = ((0.5, 0.5626), (0.8, 7.2053))  # thresholds and gains, fitted to logit(c) under the PReLU's initial slope
 
 
 def nearest_disparity(sample: RenderSample) -> float:
@@ -31,6 +33,26 @@ def _disparity_seen(xyz: Tensor, camera: Camera) -> Tensor:
     return 1.0 / (xyz @ pose[2, :3] + pose[2, 3]).clamp_min(1e-6)
 
 
+@torch.no_grad()
+def start_from_colours(decoder: Decoder) -> None:
+    """Let a new decoder begin as the renderer without networks: it shows the colours that it is given (to 41 dB).
+
+    A random one takes thousands of steps to learn just that. Of each colour ``c`` the first convolution takes ``c - t`` and
+    ``1 - t - c`` for two thresholds ``t``; with PReLU's kinks they add up to the inverse of the last sigmoid. The alpha
+    channel stands for 1.
+    """
+    first, last = decoder.firstconv.weight, decoder.outc.conv.weight
+    middle, centre = first.shape[2] // 2, last.shape[2] // 2
+    last.zero_()
+    decoder.outc.conv.bias.zero_()
+    units = [(colour, threshold, gain, sign) for colour in range(3) for threshold, gain in LOGIT_UNITS for sign in (1, -1)]
+    first[: len(units)] = 0
+    for n, (colour, threshold, gain, sign) in enumerate(units):
+        first[n, colour, middle, middle] = sign
+        first[n, ALPHA_CHANNEL, middle, middle] = -threshold if sign > 0 else 1 - threshold
+        last[colour, n, centre, centre] = sign * gain
+
+
 class LearnedRenderer(nn.Module):
     """Extractor and decoder around the splat: a batch of samples to pictures ``[B, 3, H, W]`` in 0..1.
 
@@ -42,6 +64,7 @@ class LearnedRenderer(nn.Module):
         super().__init__()
         self.feature_net = FeatureExtractor(width=extractor_channels)
         self.img_decoder = Decoder(width=decoder_channels)
+        start_from_colours(self.img_decoder)
 
     def forward(self, samples: Sequence[RenderSample]) -> Tensor:
         return self.img_decoder(torch.cat([self._blended(sample) for sample in samples]))
@@ -70,7 +93,7 @@ class LearnedRenderer(nn.Module):
         disp = _disparity_seen(points.xyz, camera)[:, None] / nearest
         feat = torch.cat([rgb, torch.ones_like(disp), features[points.source], disp], dim=1)
         splat = ops.splat_points(points.xyz, feat, points.radius, camera, compositor="alpha").feat
-        return Raster(splat, splat[..., 3].contiguous(), self.img_decoder.alpha * splat[..., -1])
+        return Raster(splat, splat[..., ALPHA_CHANNEL].contiguous(), self.img_decoder.alpha * splat[..., -1])
 
 
 @torch.no_grad()
