@@ -105,8 +105,8 @@ def measure_gains(
     """The gains that keep the local contrast of the fluid what it is at rest, at every place and moment.
 
     ``blended(loop_t, gains)``: the fluid's blended picture ``[H, W, 3]`` on the canvas at a moment that is a frame's, with the
-    points' details raised by ``gains`` (None: not at all); ``resting [H, W, 3]``: its picture at rest; ``fluid`` bool
-    ``[H, W]``.
+    points' details raised by ``gains`` (None: not at all); ``resting [H, W, 3]``: its picture at rest, splatted too; ``fluid``
+    bool ``[H, W]``.
     """
     height, width = fluid.shape
     window = max(2 * round(WINDOW_SHARE * max(height, width) / 2), LEAST_WINDOW_PX)

@@ -1,4 +1,4 @@
-"""Makes the pictures of the README from the bundled example: python docs/make_figures.py"""
+"""Makes the pictures of the README and of motion.md from the bundled example: python docs/make_figures.py"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 
 import c3drender
+import motion_figures
 from c3drender.files import read_photo, write_picture
 from c3drender.inspect_sheet import contact_sheet
 
@@ -32,6 +33,7 @@ def main() -> None:
     loop = [_shrink(frame.rgb_u8.numpy(), LOOP_WIDTH, height) for frame in frames[::2]]
     first, *others = loop
     first.save(IMAGES / "stream_cascade.webp", save_all=True, append_images=others, duration=80, loop=0, quality=60)
+    motion_figures.main()
 
 
 def _shrink(rgb_u8: np.ndarray, width: int, height: int) -> PIL.Image.Image:
