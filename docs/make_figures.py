@@ -6,11 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 
 import cv2
+import motion_figures
 import numpy as np
 import PIL.Image
 
 import c3drender
-import motion_figures
 from c3drender.files import read_photo, write_picture
 from c3drender.inspect_sheet import contact_sheet
 
