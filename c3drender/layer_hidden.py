@@ -12,6 +12,7 @@ SLOPE_WINDOW_PX = 15  # over which the farther side's slope is measured
 MOSAIC_PX = 3.0  # standard deviation: what different pixels of the farther side continue is joined over this width
 SPARE_PX = 6  # continued beyond what a view can look at: a splat reads its neighbours, and different sides are joined
 SLOPE = 0.9  # of a tear, between neighbours that belong together
+OWN_SLOPE = 2.0  # of a tear: how soon a surface's own colours give way to the farther one beside it
 SWEEPS = 8  # of rows and columns, at most; a sweep reaches round one corner more
 FOUR_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 EIGHT_NEIGHBOURS = (*FOUR_NEIGHBOURS, (1, 1), (1, -1), (-1, 1), (-1, -1))
@@ -31,8 +32,8 @@ class HidingRules:
 @dataclass(frozen=True)
 class Hidden:
     """What continues behind the pixels ``pixel [P]`` (flat, ascending): ``disp [P]`` its disparity, without a tear between
-    neighbours; ``own_disp [P]`` the same before neighbours were joined; ``source [P]`` the pixel beyond the depth edge that it
-    continues (flat)."""
+    neighbours; ``own_disp [P]`` that of the surface whose colours it has, which is less bent; ``source [P]`` the pixel
+    beyond the depth edge that it continues (flat)."""
 
     pixel: np.ndarray
     disp: np.ndarray
@@ -69,6 +70,7 @@ def continue_behind(
     pixel = sheet.pixel()
     source = sheet.source[pixel]
     own = _continued(disp, pixel, source, limit[pixel], rules.tear_disp)
+    own = _bent_back(own, pixel, disp.shape[1], OWN_SLOPE * rules.tear_disp)
     return Hidden(pixel, _bent_back(sheet.disp[pixel], pixel, disp.shape[1], SLOPE * rules.tear_disp), own, source)
 
 

@@ -79,8 +79,8 @@ def test_thread_count(for_thread_counts: Callable[[Callable[[], Any]], list[Any]
 def test_a_constant_picture_stays_constant(level: float) -> None:
     rgb = torch.full((50, 70, 3), level)
     got, disp = fill_flat(rgb, block(50, 70, 10, 40, 15, 50))
-    torch.testing.assert_close(got, rgb, rtol=0, atol=1e-6)
-    assert (disp <= FAR + 1e-6).all() and (disp >= FAR - 1e-6).all()
+    torch.testing.assert_close(got, rgb, rtol=0, atol=1e-5)
+    assert (disp <= FAR + 1e-5).all() and (disp >= FAR - 1e-5).all()
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.5, -1.0])
@@ -99,7 +99,7 @@ def test_stripes_keep_their_period() -> None:
     rgb = ((x // 4) % 2).float()[None, :, None].expand(80, 120, 3).contiguous()
     hole = block(80, 120, 25, 55, 40, 75)
     got, _ = fill_flat(rgb, hole)
-    assert mean_error(got, rgb, hole) < 0.02
+    assert mean_error(got, rgb, hole) < 0.05
 
 
 def test_texture_is_not_blurred() -> None:
@@ -135,7 +135,7 @@ def test_a_margin_is_filled_to_its_corners() -> None:
     rgb[inside], hole[inside], disp[inside] = inner, False, FAR
     got, got_disp = ops.inpaint_layers(rgb, disp, hole, torch.full(shape, FAR), tear_disp=TEAR)
     assert got.isfinite().all()
-    torch.testing.assert_close(got_disp, torch.full(shape, FAR), rtol=0, atol=1e-6)
+    torch.testing.assert_close(got_disp, torch.full(shape, FAR), rtol=0, atol=1e-5)
     assert 0.5 < float(got[hole].var() / inner.var()) < 1.3
 
 
@@ -165,7 +165,7 @@ def test_the_occluders_colour_never_appears() -> None:
     rgb, disp, hole = scene_with_occluder()
     got, got_disp = ops.inpaint_layers(rgb, disp, hole, torch.full_like(disp, FAR), tear_disp=TEAR)
     assert float(got[hole][:, 0].max()) < 0.02
-    torch.testing.assert_close(got_disp[hole], torch.full_like(got_disp[hole], FAR), rtol=0, atol=1e-6)
+    torch.testing.assert_close(got_disp[hole], torch.full_like(got_disp[hole], FAR), rtol=0, atol=1e-5)
 
 
 def test_colours_mixed_at_the_edge_do_not_leak() -> None:
@@ -207,7 +207,7 @@ def test_without_a_hidden_surface_the_farthest_is_continued(bad: float) -> None:
     rgb, disp, hole = scene_with_occluder()
     got, got_disp = ops.inpaint_layers(rgb, disp, hole, torch.full_like(disp, bad), tear_disp=TEAR)
     assert float(got[hole][:, 0].max()) < 0.02
-    torch.testing.assert_close(got_disp[hole], torch.full_like(got_disp[hole], FAR), rtol=0, atol=1e-6)
+    torch.testing.assert_close(got_disp[hole], torch.full_like(got_disp[hole], FAR), rtol=0, atol=1e-5)
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
@@ -229,8 +229,8 @@ def test_one_known_pixel_fills_all(height: int, width: int) -> None:
     disp[-1, -1] = FAR
     hole = disp == 0
     got, got_disp = ops.inpaint_layers(rgb, disp, hole, torch.full_like(disp, FAR), tear_disp=TEAR)
-    torch.testing.assert_close(got, torch.tensor([0.1, 0.5, 0.9]).expand(height, width, 3), rtol=0, atol=1e-6)
-    torch.testing.assert_close(got_disp, torch.full_like(got_disp, FAR), rtol=0, atol=1e-6)
+    torch.testing.assert_close(got, torch.tensor([0.1, 0.5, 0.9]).expand(height, width, 3), rtol=0, atol=1e-5)
+    torch.testing.assert_close(got_disp, torch.full_like(got_disp, FAR), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("known", [None, math.nan])

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from c3drender import ops
 from c3drender.camera import make_camera_path, max_shift_px, parallax_px
-from c3drender.data import Camera, DepthMap, FlowField, Image, Layers
+from c3drender.data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
+from c3drender.layer_hidden import HidingRules, continue_behind
 from c3drender.layers import LayerConfig, build_layers, sharpen_depth_edges, smooth_fluid_depth
 
 HEIGHT, WIDTH = 60, 80
@@ -13,14 +15,19 @@ CAMERA = Camera.for_photo(WIDTH, HEIGHT)
 BACK, FRONT = (0.1, 0.7, 0.2), (0.9, 0.1, 0.1)
 
 
-def layers_of(disp: np.ndarray, moving: np.ndarray | None = None, amplitude: float = 2.0) -> Layers:
+def swing(camera: Camera, num_frames: int, amplitude: float = 2.0) -> CameraPath:
+    return make_camera_path(camera, "swing", num_frames, disp_near=1.0, disp_far=0.1, disp_focus=0.3, amplitude=amplitude)
+
+
+def layers_of(disp: np.ndarray, moving: np.ndarray | None = None, amplitude: float = 2.0, camera: Camera = CAMERA) -> Layers:
     """Layers of a picture that is FRONT where it is near (disp > 0.5) and BACK elsewhere, for a swinging camera."""
-    views = make_camera_path(CAMERA, "swing", 8, disp_near=1.0, disp_far=0.1, disp_focus=0.3, amplitude=amplitude)
+    views = swing(camera, 8, amplitude)
     rgb = torch.tensor(np.where((disp > 0.5)[..., None], FRONT, BACK), dtype=torch.float32)
     moving = np.zeros(disp.shape, bool) if moving is None else moving
     flow = FlowField(torch.tensor(moving[..., None] * [0.5, 0.0], dtype=torch.float32), torch.tensor(moving))
-    config = LayerConfig(views, parallax_px(CAMERA, views, 1.0, 0.1), int(max_shift_px(CAMERA, views, 1.0)) + 2, loop_steps=20)
-    return build_layers(Image(rgb), DepthMap(torch.tensor(1 / disp, dtype=torch.float32)), flow, CAMERA, config)
+    margin_px = int(max_shift_px(camera, views, 1.0)) + 2
+    config = LayerConfig(views, parallax_px(camera, views, 1.0, 0.1), margin_px, loop_steps=20)
+    return build_layers(Image(rgb), DepthMap(torch.tensor(1 / disp, dtype=torch.float32)), flow, camera, config)
 
 
 def test_a_plane_is_one_layer() -> None:
@@ -114,3 +121,74 @@ def test_deterministic(moving: bool, for_thread_counts) -> None:
 
     first, *others = for_thread_counts(hidden)
     assert all(torch.equal(a, b) for other in others for a, b in zip(first, other, strict=True))
+
+
+def hidden_behind(disp: np.ndarray, gap: float = 1.04) -> tuple[np.ndarray, float]:
+    """The hidden surface's disparity, 0 where there is none, and the tear."""
+    rules = HidingRules(tear_disp=0.02, gap=gap, parallax_px=25.0)
+    still = np.zeros(disp.shape, np.float32)
+    hidden = continue_behind(disp, still > 0, still, still == 0, rules)
+    sheet = still.copy()
+    sheet.reshape(-1)[hidden.pixel] = hidden.disp
+    return sheet, rules.tear_disp
+
+
+def test_the_hidden_surface_is_connected_and_lies_behind() -> None:
+    rng = np.random.default_rng(2)
+    disp = np.full((70, 90), 0.2, np.float32)
+    disp[30:, :40] = 0.4
+    disp[40:, 60:] = 0.5
+    disp[20:60, 30:50] = 0.9
+    disp[10:65, 70:73] = 0.8
+    disp += rng.uniform(0, 0.004, disp.shape).astype(np.float32)
+    sheet, tear = hidden_behind(disp)
+    assert (sheet > 0).sum() > 300
+    assert (sheet[sheet > 0] <= (disp - tear)[sheet > 0]).all() and (sheet[sheet > 0] <= disp[sheet > 0] / 1.04).all()
+    for axis in (0, 1):
+        both = np.minimum(sheet, np.roll(sheet, 1, axis)) > 0
+        both[(0,) if axis == 0 else (slice(None), 0)] = False
+        assert both.any() and np.abs(sheet - np.roll(sheet, 1, axis))[both].max() < tear
+        # Nowhere a tear nearer than what is seen beside it: no view looks between the two.
+        for step in (1, -1):
+            beside = np.roll(disp, step, axis)
+            farther = (sheet > 0) & (beside < disp - tear)
+            farther[[0, -1]], farther[:, [0, -1]] = False, False
+            assert farther.any() and (sheet[farther] < beside[farther] + tear).all()
+
+
+def test_a_slope_continues_behind_what_stands_on_it() -> None:
+    slope = (0.2 + 0.004 * np.arange(60, dtype=np.float32))[:, None].repeat(60, 1)
+    disp = slope.copy()
+    disp[20:40, 25:35] = 0.9
+    sheet, tear = hidden_behind(disp, gap=1.0)
+    inside = sheet[20:40, 26:34]
+    assert (inside > 0).mean() > 0.9
+    assert np.abs(inside - slope[20:40, 26:34])[inside > 0].max() < tear
+
+
+@pytest.mark.parametrize("size", [(40, 60), (48, 48)])
+def test_no_frame_uncovers_what_no_layer_has(size: tuple[int, int]) -> None:
+    """Brute force: every frame of the swing is splatted; between the layers nothing stays open."""
+    height, width = size
+    disp = np.full((height, width), 0.2)
+    disp[height // 2 :, : width // 2] = 0.35
+    disp[8:-8, 20:32] = 0.9
+    disp[4:-4, 38:40] = 0.7
+    camera = Camera.for_photo(width, height)
+    layers = layers_of(disp, camera=camera)
+    exists = layers.alpha > 0
+    canvas = camera.padded(layers.margin_px)
+    ys, xs = torch.meshgrid(torch.arange(canvas.height) + 0.5, torch.arange(canvas.width) + 0.5, indexing="ij")
+    z_cam = layers.z_cam[exists]
+    rays = torch.stack([(xs - canvas.cx) / canvas.fx, (ys - canvas.cy) / canvas.fy, torch.ones_like(xs)], dim=-1)
+    points = rays.expand(*exists.shape, 3)[exists] * z_cam[:, None]
+    colour, radius = layers.rgb[exists].contiguous(), 1.5 * z_cam / canvas.fx
+    poses = swing(camera, 40).world_to_cam
+    alone = points[: int(exists[0].sum())]
+    opened = 0
+    for pose in poses:
+        view = camera.with_pose(pose.contiguous())
+        assert float(ops.splat_points(points, colour, radius, view).alpha.min()) > 1e-3
+        front = ops.splat_points(alone, colour[: len(alone)].contiguous(), radius[: len(alone)].contiguous(), view)
+        opened += int((front.alpha <= 1e-3).sum())
+    assert opened > 100, "the scene must have holes to close"
