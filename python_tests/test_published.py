@@ -15,6 +15,7 @@ from golden_networks import golden_state
 from torch import Tensor
 
 from c3drender import ops
+from c3drender.cli import main
 from c3drender.networks import Decoder, FeatureExtractor, MotionNetwork, PublishedModels, RenderModel
 from c3drender.networks.inpainters import ColourInpainter, DepthInpainter
 from c3drender.networks.published import bins, depth, filters, frame, layers, motion, points
@@ -290,3 +291,16 @@ def test_depth_from_disparity_removes_specks() -> None:
     z_cam = depth.depth_from_disparity(disp)
     assert float(z_cam[4, 4]) == 1.0
     torch.testing.assert_close(z_cam[10, 20], 1 / torch.tensor(32767 / 65535))
+
+
+@pytest.mark.parametrize("command", ["published", "render"])
+def test_the_command_line_names_a_missing_model(
+    command: str, inputs: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), inputs["photo"])
+    (tmp_path / "arrows.json").write_text("[[[20, 80], [60, 80]]]")
+    given = ["--hints", str(tmp_path / "arrows.json"), "--model", str(tmp_path), "-o", str(tmp_path / "out.mp4"), "--quiet"]
+    assert main([command, str(photo), *given]) == 2
+    assert "model: expected a file model_<step>.pth" in capsys.readouterr().err
+    assert not (tmp_path / "out.mp4").exists()

@@ -35,7 +35,7 @@ class LearnedAnimation:
     ``start_px [M, 2]`` on the ``canvas`` and drift by ``forward_px``, ``backward_px`` ``[num_frames + 1, M, 2]`` along
     ``surface [1, 2, H, W]`` (disparity where the fluid exists, existence). ``feat`` ``[S + M, 3 + C + 1]``: colour, features,
     confidence when the two sides are blended; ``resting_radius`` ``[S]`` in scene units. ``disp_unit``: the disparity that the
-    decoder sees as 1.
+    decoder sees as 1; ``sharpness``: of the blend, per such unit.
     """
 
     camera: Camera
@@ -49,6 +49,7 @@ class LearnedAnimation:
     feat: Tensor
     decoder: Decoder
     disp_unit: float
+    sharpness: float
     num_frames: int
 
 
@@ -119,6 +120,7 @@ def animate(scene: Scene, model: RenderModel, num_frames: int, speed: float = 1.
         feat=torch.cat([carried(still, 1.0), bed, flowing]),
         decoder=for_inference(model.decoder, device, dtype),
         disp_unit=float((1.0 / layers.z_cam[exists]).max()),
+        sharpness=float(model.decoder.alpha),
         num_frames=num_frames,
     )
 
@@ -150,7 +152,7 @@ def render_frame(animation: LearnedAnimation, view: Camera, frame: int) -> Frame
     n, decoder = frame % animation.num_frames, animation.decoder
     forward, covered = _splat_side(animation, animation.forward_px[n], view)
     backward, also_covered = _splat_side(animation, animation.backward_px[animation.num_frames - n], view)
-    blended = ops.blend_bidirectional(forward, backward, n / animation.num_frames, sharpness=float(decoder.alpha)).feat
+    blended = ops.blend_bidirectional(forward, backward, n / animation.num_frames, sharpness=animation.sharpness).feat
     rgb = decoder(blended.to(decoder.alpha.dtype).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
     uncovered = torch.maximum(covered, also_covered) < UNCOVERED_ALPHA
     return Frame((rgb.float() * 255 + 0.5).to(torch.uint8).contiguous(), uncovered)
