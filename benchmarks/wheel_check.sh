@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the wheel of dist/ (`make wheel`) into fresh environments of several Pythons and torch releases and runs the op tests
-# there, away from the sources:
+# Installs the wheel of dist/ (`make wheel`) into fresh environments of several Pythons and torch releases and runs the op
+# tests there, away from the sources:
 #
 #   benchmarks/wheel_check.sh [INTERPRETER=TORCH ...]      e.g. python3.12=2.14.1
 #
@@ -18,7 +18,8 @@ fi
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 mkdir "$place/tests"
-cp -r "$repo"/python_tests/{conftest.py,reference.py,twin_cases.py,golden,test_{splat,trace,blend,holes,inpaint,gradients,torch,device}.py} \
+cd "$repo/python_tests"
+cp -r conftest.py reference.py twin_cases.py golden test_{splat,trace,blend,holes,inpaint,gradients,torch,device}.py \
   "$place/tests"
 cd "$place/tests"
 [[ $# -gt 0 ]] || set -- python3=2.13.0 python3=2.14.1
