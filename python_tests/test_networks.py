@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,19 @@ FILES = {"depth-model.pth": "depth_model", "color-model.pth": "color_model"}
 
 
 @pytest.fixture(scope="session")
-def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory as the authors publish it, with the fixtures' weights."""
-    folder = tmp_path_factory.mktemp("checkpoints")
+def published_folder() -> Iterator[Path]:
+    """A directory as the authors publish it, with the fixtures' weights. Half a gigabyte: not kept as pytest's folders are."""
+    with tempfile.TemporaryDirectory() as name:
+        _write_checkpoints(Path(name))
+        yield Path(name)
+
+
+def _write_checkpoints(folder: Path) -> None:
     renderer = {name: golden_state(name) for name in ("feature_net", "img_decoder")}
     torch.save(renderer | {"optimG": {"state": {}, "param_groups": []}}, folder / "model_150000.pth")
     torch.save({"netG": golden_state("netG")}, folder / "sceneflow_model.pth")
     for file, name in FILES.items():
         torch.save(golden_state(name), folder / file)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -84,13 +89,16 @@ def test_inpainters(golden: Golden, published: PublishedModels) -> None:
 
 
 @torch.no_grad()
-def test_depth_network(golden: Golden, tmp_path: Path) -> None:
+def test_depth_network(golden: Golden) -> None:
     pytest.importorskip("transformers", reason="the depth network comes through transformers")
     from c3drender.networks.checkpoints import load_depth_network
 
-    torch.save({"optimizer": {}, "model": golden_state("dpt_hybrid")}, tmp_path / "dpt_hybrid-midas-501f0c75.pt")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "dpt_hybrid-midas-501f0c75.pt"
+        torch.save({"optimizer": {}, "model": golden_state("dpt_hybrid")}, file)
+        network = load_depth_network(folder)
     case = _tensors(golden("net_dpt_hybrid"))
-    torch.testing.assert_close(load_depth_network(tmp_path)(case["input"]), case["output"], atol=3e-3, rtol=0)
+    torch.testing.assert_close(network(case["input"]), case["output"], atol=3e-3, rtol=0)
 
 
 @torch.no_grad()
@@ -163,9 +171,7 @@ def test_a_partial_convolution_counts_with_ones(tmp_path: Path, published_folder
     for file in published_folder.iterdir():
         (tmp_path / file.name).symlink_to(file)
     (tmp_path / "depth-model.pth").unlink()
-    state = golden_state("depth_model")
-    state["enc_1.conv.mask_conv.weight"] = torch.zeros_like(state["enc_1.conv.mask_conv.weight"])
-    torch.save(state, tmp_path / "depth-model.pth")
+    torch.save({"enc_1.conv.mask_conv.weight": torch.zeros(64, 4, 7, 7)}, tmp_path / "depth-model.pth")
     with pytest.raises(ValueError, match=r"enc_1\.conv\.mask_conv\.weight must be all ones"):
         networks.load_published(tmp_path)
 
