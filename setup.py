@@ -25,6 +25,8 @@ SOURCES = [
     "csrc/cpu/blend_bwd.cpp",
     "csrc/cpu/holes.cpp",
     "csrc/cpu/inpaint.cpp",
+    "csrc/cpu/drift.cpp",
+    "csrc/cpu/frame.cpp",
 ]
 HEADERS = sorted(str(path) for part in (".", "include/c3d", "cpu", "cuda") for path in Path("csrc", part).glob("*.*h"))
 NVCC = shutil.which(os.environ.get("CUDACXX", "nvcc"))
@@ -35,7 +37,7 @@ KERNELS = sorted(map(str, Path("csrc/cuda").glob("*.cu"))) if NVCC else []
 def nvcc_flags() -> list[str]:
     """Machine code for each architecture of cmake/cuda_architectures.txt, and PTX for one that is not marked -real.
 
-    -fmad=false: products are rounded as in plain C++. The CPU's vector paths may still contract: rims can differ.
+    -fmad=false: products are rounded as on the CPU.
     """
     flags = ["-std=c++17", "-O3", "-fmad=false", "-lineinfo", "-Icsrc/include", "-Icsrc", "-Xcompiler=-fPIC", "--threads=0"]
     for entry in Path("cmake/cuda_architectures.txt").read_text().strip().split(";"):
@@ -69,8 +71,12 @@ extension = CppExtension(
     SOURCES,
     depends=[*HEADERS, *KERNELS, *RULES],
     include_dirs=[str(Path(folder).absolute()) for folder in ("csrc/include", "csrc")],
-    # -Wno-psabi: vector types never cross a call that is not inlined. -fno-math-errno: sqrt and rint vectorise; no fast-math.
-    extra_compile_args=["-std=c++17", "-O3", "-g0", "-fno-math-errno", "-Wall", "-Wno-psabi"],
+    # -Wno-psabi: vector types never cross a call that is not inlined. -fno-math-errno, -fno-trapping-math: sqrt, rint and
+    # choices vectorise; no fast-math. -ffp-contract=off: products round as in the kernels, for the same decisions.
+    extra_compile_args=[
+        *("-std=c++17", "-O3", "-g0", "-Wall", "-Wno-psabi"),
+        *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"),
+    ],
     define_macros=[("TORCH_TARGET_VERSION", TORCH_2_10), *([("C3D_WITH_CUDA", None)] if KERNELS else [])],
     library_dirs=cuda_library_dirs() if KERNELS else [],
     libraries=["cudart_static", "dl", "rt", "pthread"] if KERNELS else [],

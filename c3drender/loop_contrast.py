@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -60,19 +62,14 @@ def _binomial(planes: Tensor, dim: int) -> Tensor:
 
 def _box(planes: Tensor, size: int) -> Tensor:
     """Means of ``[L, H, W, C]`` over ``size x size`` pixels; beyond the border nothing counts."""
-    means = functional.avg_pool2d(planes.permute(0, 3, 1, 2), size, 1, size // 2, count_include_pad=False)
-    return means.permute(0, 2, 3, 1)
+    pictures = planes.cpu().numpy()
 
+    def sums(picture: np.ndarray) -> np.ndarray:
+        return cv2.boxFilter(picture, cv2.CV_32F, (size, size), normalize=False, borderType=cv2.BORDER_CONSTANT)
 
-def fine_share(offset_px: Tensor) -> Tensor:
-    """How much of its fine detail along x and y a point displaced by ``offset_px [M, 2]`` must gain, ``[M, 2]``.
-
-    Between two pixels, at ``f``, the splat takes from both. The variance of what it then takes, beyond its own on the grid,
-    is ``0.2 sin^2(pi f)`` px^2 (of the kernel ``(1-q)^6``, r = 1.5 px), nearly ``3.2 (f (1-f))^2``; half of it times the
-    second derivative is lost, of which the binomial detail is a quarter. Higher orders are lost too: 8 for 6.4.
-    """
-    part = offset_px - offset_px.floor()
-    return (part * (1.0 - part)).square() * 8.0
+    count = sums(np.ones(pictures.shape[1:3], np.float32))[..., None]
+    means = [sums(picture).reshape(picture.shape) / count for picture in pictures]
+    return torch.from_numpy(np.stack(means)).to(planes.device)
 
 
 @dataclass(frozen=True)
@@ -89,14 +86,6 @@ class ContrastGains:
         after = next(k for k, moment in enumerate(self.moments) if moment >= loop_t and k > 0)
         start, end = self.moments[after - 1], self.moments[after]
         return torch.lerp(self.gain[after - 1], self.gain[after], (loop_t - start) / (end - start))
-
-
-def sample_gain(gain: Tensor, spacing_px: int, xy_px: Tensor) -> Tensor:
-    """``gain [h, w]`` of one moment at canvas positions ``xy_px [M, 2]``, bilinear between windows' centres: ``[M, 1]``."""
-    height, width = gain.shape
-    last = xy_px.new_tensor([max(width - 1, 1), max(height - 1, 1)]) * spacing_px
-    grid = (xy_px / last * 2.0 - 1.0)[None, None]
-    return functional.grid_sample(gain[None, None], grid, align_corners=True, padding_mode="border")[0, 0, 0, :, None]
 
 
 def measure_gains(
@@ -145,8 +134,9 @@ def phase_of(xy_px: Tensor, longer_side_px: int) -> Tensor:
     return sum(waves) / len(waves)
 
 
-def fade_shares(loop_t: float, phase: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors ``[M]`` of the points' confidence, forward and backward, that let the fade of ``loop_t`` (0 < t < 1) be early or
-    late: the shares become ``1 - a`` and ``a``, ``a = t + spread phase sin(pi t) / pi``, which is 0 at 0, 1 at 1 and rises."""
-    shifted = loop_t + PHASE_SPREAD * phase * (math.sin(math.pi * loop_t) / math.pi)
-    return (1.0 - shifted) / (1.0 - loop_t), shifted / loop_t
+def fades(loop_t: float) -> tuple[float, float]:
+    """Factors of the phase, forward and backward, that let the fade of ``loop_t`` (0 < t < 1) be early or late: with
+    confidences times ``1 + fade * phase`` the shares become ``1 - a`` and ``a``, ``a = t + spread phase sin(pi t) / pi``, which is 0 at 0,
+    1 at 1 and rises."""
+    shift = PHASE_SPREAD * math.sin(math.pi * loop_t) / math.pi
+    return -shift / (1.0 - loop_t), shift / loop_t

@@ -153,6 +153,20 @@ def _(rgb, disp, hole, disp_hidden, tear_disp):
     return torch.empty_like(rgb), torch.empty_like(disp)
 
 
+# --- drift_points, compose_frame --------------------------------------------------------------------------------------
+
+
+@torch.library.register_fake("c3drender::drift_points")
+def _(*args):
+    return None
+
+
+@torch.library.register_fake("c3drender::compose_frame")
+def _(feat_fwd, alpha_fwd, disp_fwd, feat_bwd, alpha_bwd, disp_bwd, loop_t, sharpness, least_alpha):
+    rgb_u8 = feat_fwd.new_empty((*alpha_fwd.shape, 3), dtype=torch.uint8)
+    return rgb_u8, torch.empty_like(alpha_fwd, dtype=torch.bool)
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from . import _C, op_rules  # noqa: F401  (they register torch.ops.c3drender)
-from .data import Camera, Raster
+from .data import Camera, Frame, PointCloud, Raster
 
 Compositor = Literal["alpha", "surface"]
 Sampling = Literal["bilinear", "nearest"]
@@ -271,11 +271,89 @@ def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor,
     Every hole pixel takes a known pixel as its source whose surroundings look like its own (PatchMatch, Barnes et al. 2009,
     coarse to fine), which is at most ``tear_disp`` nearer than the surface it continues; patches vote for the colours (Wexler
     et al. 2007), the winners are copied and blended by their gradients. Pixels next to the edge of something nearer, whose
-    colours are mixed, and pixels that are not finite or have ``disp <= 0`` are never a source. Where no pixel is, the CPU raises
-    ValueError; CUDA, which does not wait to see it, fills with NaN.
+    colours are mixed, and pixels that are not finite or have ``disp <= 0`` are never a source. Where no pixel is, the CPU
+    raises ValueError; CUDA, which does not wait to see it, fills with NaN.
     """
     op = "inpaint_layers"
     _check_tensors(op, rgb=rgb, disp=disp, hole=hole, disp_hidden=disp_hidden)
     tear = _real(op, "tear_disp", tear_disp)
     rgb, disp, disp_hidden = _in_float32(rgb, disp, disp_hidden)
     return _call(torch.ops.c3drender.inpaint_layers, rgb, disp, hole, disp_hidden, tear)
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What `drift_points` adds to colours so that a loop keeps its contrast: ``fine`` float32 ``[M, 2, 3]`` along x and y,
+    ``broad [M, 3]``, and the factor of the latter at this moment, ``gain [h, w]``: ``(i, j)`` stands at the canvas'
+    ``((j, i) * gain_spacing_px)``."""
+
+    fine: Tensor
+    broad: Tensor
+    gain: Tensor
+    gain_spacing_px: float
+
+
+def drift_points(
+    start_px: Tensor,
+    offset_px: Tensor,
+    neighbours: tuple[Tensor, Tensor],
+    feat: Tensor,
+    surface: Tensor,
+    canvas: Camera,
+    out: PointCloud,
+    *,
+    radius_px: float,
+    max_stretch: float,
+    least_existence: float,
+    phase: Tensor,
+    fade: float,
+    detail: Detail | None = None,
+) -> None:
+    """Write the points of a fluid after they drifted from ``start_px`` by ``offset_px`` (float32 ``[M, 2]``, canvas px) to
+    ``out`` (M points, 4 channels; not differentiable).
+
+    ``surface`` float32 ``[H, W, 8]`` describes the fluid on the canvas: disparity, existence, freedom ``f`` to move (0..1),
+    resting colour, and two zeros that make a row of one vector. It is sampled between pixel centres where a point arrives:
+    there the point takes the depth, its colour becomes ``lerp(resting, own, f)``, and where less than ``least_existence``
+    exists it gets radius 0. ``neighbours``: int32 ``[M]`` twice, the points at +1 px in x and in y at rest (itself: none).
+    Where the flow pulls them ``s >= 1`` px apart the disc widens to ``radius_px * (1 + f (min(s, max_stretch) - 1))`` and the
+    confidence, ``feat[:, 3]``, falls by ``s^2``. The confidence is also multiplied by ``1 + fade * phase``, ``phase [M]``.
+    """
+    op = "drift_points"
+    right, below = neighbours
+    tensors = {"start_px": start_px, "offset_px": offset_px, "right": right, "below": below, "feat": feat, "surface": surface}
+    _check_tensors(op, **tensors, phase=phase, **{f"out.{name}": getattr(out, name) for name in ("xyz", "feat", "radius")})
+    _check_type(op, "canvas", canvas, Camera)
+    if surface.shape[:2] != (canvas.height, canvas.width):
+        expected = f"[{canvas.height}, {canvas.width}, 8] (from canvas)"
+        raise ValueError(f"{op}: surface must be {expected}, got {list(surface.shape)}")
+    details = (None, None, None, 1.0) if detail is None else (detail.fine, detail.broad, detail.gain, detail.gain_spacing_px)
+    lens = (canvas.fx, canvas.fy, canvas.cx, canvas.cy)
+    limits = (radius_px, max_stretch, least_existence)
+    _call(
+        torch.ops.c3drender.drift_points,
+        *tensors.values(),
+        *(float(number) for number in (*lens, *limits)),
+        *details[:3],
+        float(details[3]),
+        phase,
+        _real(op, "fade", fade),
+        out.xyz,
+        out.feat,
+        out.radius,
+    )
+
+
+def compose_frame(fwd: Raster, bwd: Raster, loop_t: float, *, sharpness: float, least_alpha: float) -> Frame:
+    """Two splats of colour and confidence, ``feat [H, W, 4]``, to a finished frame in 8 bits.
+
+    Colours are divided by their coverage and blended as by `blend_bidirectional` with the splatted confidences in place of
+    ``a``. ``uncovered`` is where both sides cover less than ``least_alpha``. Not differentiable.
+    """
+    op = "compose_frame"
+    _check_type(op, "fwd", fwd, Raster)
+    _check_type(op, "bwd", bwd, Raster)
+    tensors = {f"{side}.{name}": getattr(raster, name) for side, raster in (("fwd", fwd), ("bwd", bwd)) for name in SIDE}
+    _check_tensors(op, **tensors)
+    numbers = _real(op, "loop_t", loop_t), _real(op, "sharpness", sharpness), _real(op, "least_alpha", least_alpha)
+    return Frame(*_call(torch.ops.c3drender.compose_frame, *tensors.values(), *numbers))

@@ -5,8 +5,8 @@ A frame depends on (Animation, pose, frame number) alone: no random source, noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from . import ops
+from . import harmonic, loop_contrast, ops
 from .data import Camera, CameraPath, Frame, PointCloud, Raster, Scene
 
 Blend = Literal["contrast", "linear"]
@@ -24,44 +24,65 @@ DEPTH_TOLERANCE = 0.02
 MAX_POINTS = 64  # behind an edge several layers lie close: what hides a pixel must not crowd it out of its own list
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 UNCOVERED_ALPHA = 1e-3
-CONTRAST_WINDOW_PX = 16  # small against the fluid, large against its detail
-LEAST_ENERGY = 1e-6  # mean square of luma differences: below a quarter of a grey level there is nothing to keep
-MAX_CONTRAST_GAIN = 1.6  # a little above sqrt(2): the two sides may even cancel each other
 FADE = 1 / 100  # of the longer side: the width over which a fluid's motion fades in from its border
 LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
+LEAST_EXISTENCE = 0.75  # a point that drifts to where less of a fluid pixel is than this has left the fluid
 MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
 BED_DEPTH = 1.03  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
 BED_RADIUS_PX = 2.5  # wide enough to meet its surroundings, from which its greater depth shifts it away
 BED_SAMPLES = 60  # moments of the loop at which gaps in the fluid are looked for
+LEAST_SWAY_PX = 0.01  # what sways by less stands still
 
 
 @dataclass(frozen=True)
-class Animation:
-    """A scene ready to render as a loop of ``num_frames``.
+class BentPoints:
+    """Points that sway or ripple: at rest a ``cloud`` at ``start_px [P, 2]`` of the canvas, displaced by the coefficients
+    ``sine_px``, ``cosine_px`` ``[K, P, 2]`` (`harmonic.displaced_px`)."""
 
-    ``still`` and ``fluid`` points have four channels: colour, and the confidence with which they speak for their pixel when
-    the two sides are blended. For each fluid point: its canvas position ``start_px [M, 2]``; ``right``, ``below`` ``[M]``, the
-    indices of the fluid points next to it (its own where there is none); its drifts ``forward_px``, ``backward_px``
-    ``[num_frames+1, M, 2]``. ``surface [1, 6, H, W]``: of the canvas' fluid surface the disparity, where it exists, how freely
-    it moves (0 at its border .. 1), and its colour at rest.
+    cloud: PointCloud
+    start_px: Tensor
+    sine_px: Tensor
+    cosine_px: Tensor
+
+
+@dataclass(frozen=True)
+class Fluid:
+    """The points that drift, M of them; all positions in px of the canvas.
+
+    ``cloud``: at rest. ``start_px [M, 2]``; ``right``, ``below`` int32 ``[M]``, the points next to each (itself: none);
+    ``forward_px``, ``backward_px`` ``[num_frames+1, M, 2]``, their drifts. ``surface [H, W, 8]``: of the canvas' fluid surface
+    the disparity, where it exists, how freely it moves (0 at its border .. 1), and its colour at rest. ``detail``, ``phase
+    [M]`` and ``gains`` keep the contrast (`loop_contrast`).
     """
 
-    camera: Camera
-    canvas: Camera
-    still: PointCloud
-    fluid: PointCloud
+    cloud: PointCloud
     start_px: Tensor
     right: Tensor
     below: Tensor
     forward_px: Tensor
     backward_px: Tensor
     surface: Tensor
+    detail: loop_contrast.Details
+    phase: Tensor
+    gains: loop_contrast.ContrastGains | None = None
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A scene ready to render as a loop of ``num_frames``.
+
+    Points have four channels: colour, and the confidence with which they speak for their pixel when the two sides are blended.
+    ``sides``: the clouds that are splatted forward and backward, which begin with the points that never move and go on with
+    the bent ones and the fluid; each frame writes the latter anew, so one Animation renders one frame at a time.
+    """
+
+    camera: Camera
+    canvas: Camera
+    sides: tuple[PointCloud, PointCloud]
+    bent: BentPoints
+    fluid: Fluid
     sharpness: float
     num_frames: int
-
-
-def _joined(a: PointCloud, b: PointCloud) -> PointCloud:
-    return PointCloud(torch.cat([a.xyz, b.xyz]), torch.cat([a.feat, b.feat]), torch.cat([a.radius, b.radius]))
 
 
 def _unproject(canvas: Camera, xy_px: Tensor, z_cam: Tensor) -> Tensor:
@@ -91,8 +112,8 @@ def _fade_in(exists: Tensor, width_px: float) -> Tensor:
 
 def _neighbour(where: Tensor, dy: int, dx: int) -> Tensor:
     """For each True of ``where [L, H, W]``, in order, the rank of the one at (x+dx, y+dy), or its own where that is False."""
-    rank = torch.full(where.shape, -1, dtype=torch.int64, device=where.device)
-    own = torch.arange(int(where.sum()), device=where.device)
+    rank = torch.full(where.shape, -1, dtype=torch.int32, device=where.device)
+    own = torch.arange(int(where.sum()), dtype=torch.int32, device=where.device)
     rank[where] = own
     beside = torch.full_like(rank, -1)
     height, width = where.shape[1:]
@@ -152,66 +173,145 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
     # The nearest fluid surface at each pixel, visible or continued behind what hides it.
     any_fluid = moves.any(dim=0)
     first = moves.to(torch.uint8).argmax(dim=0, keepdim=True)
+
+    def nearest_fluid(values: Tensor) -> Tensor:
+        return values.gather(0, first[..., None].expand(-1, -1, -1, values.shape[-1]))[0]
+
     disp = 1.0 / layers.z_cam.gather(0, first)[0]
-    step = layers.step_px.gather(0, first[..., None].expand(-1, -1, -1, 2))[0] * any_fluid[..., None]
-    resting = colour.gather(0, first[..., None].expand(-1, -1, -1, 3))[0].permute(2, 0, 1)
     freedom = _fade_in(any_fluid, FADE * max(height, width))
-    spread = _spread(torch.cat([disp[None], resting]), any_fluid)
-    surface = torch.cat([spread[:1], any_fluid[None].to(torch.float32), freedom[None], spread[1:]])[None]
+    spread = _spread(torch.cat([disp[None], nearest_fluid(colour).permute(2, 0, 1)]), any_fluid)
+    surface = torch.cat(
+        [spread[:1], any_fluid[None].to(torch.float32), freedom[None], spread[1:], torch.zeros_like(spread[:2])]
+    )
     start_px = xy_px[moves].contiguous()
-    step = (step * speed).contiguous()
-    forward_px = ops.integrate_flow(step, num_frames, start_px=start_px).offset_px
-    backward_px = ops.integrate_flow(-step, num_frames, start_px=start_px).offset_px
-    still = cloud(exists & ~layers.moving, freedom.new_ones(()))
-    # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
-    bare = _bare(start_px, (forward_px, backward_px), any_fluid)
-    bed = cloud(moves & bare, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)
-    return Animation(
-        camera=scene.camera,
-        canvas=canvas,
-        still=_joined(still, bed),
-        fluid=cloud(moves, freedom.clamp_min(LEAST_CONFIDENCE)),
+    step = (nearest_fluid(layers.step_px) * any_fluid[..., None] * speed).contiguous()
+    fluid = Fluid(
+        cloud=cloud(moves, freedom.clamp_min(LEAST_CONFIDENCE)),
         start_px=start_px,
         right=_neighbour(moves, 0, 1),
         below=_neighbour(moves, 1, 0),
-        forward_px=forward_px,
-        backward_px=backward_px,
-        surface=surface,
-        sharpness=BLEND_SHARPNESS / scene.disp_near,
-        num_frames=num_frames,
+        forward_px=ops.integrate_flow(step, num_frames, start_px=start_px).offset_px,
+        backward_px=ops.integrate_flow(-step, num_frames, start_px=start_px).offset_px,
+        surface=surface.permute(1, 2, 0).contiguous(),
+        detail=loop_contrast.point_details(layers.rgb, moves),
+        phase=loop_contrast.phase_of(start_px, max(height, width)),
+    )
+    fluid = replace(fluid, gains=_measured_gains(fluid, canvas, scene.disp_near, num_frames))
+
+    sure = freedom.new_ones(())
+    sways = exists & ~layers.moving & _swaying(scene, exists)
+    # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
+    bare = _bare(start_px, (fluid.forward_px, fluid.backward_px), any_fluid)
+    bed = cloud(moves & bare, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)
+    bent = _bent_points(scene, cloud(sways, sure), sways, xy_px)
+    forward = _joined([cloud(exists & ~layers.moving & ~sways, sure), bed, bent.cloud, fluid.cloud])
+    backward = PointCloud(forward.xyz.clone(), forward.feat.clone(), forward.radius.clone())
+    sharpness = BLEND_SHARPNESS / scene.disp_near
+    return Animation(scene.camera, canvas, (forward, backward), bent, fluid, sharpness, num_frames)
+
+
+def _swaying(scene: Scene, exists: Tensor) -> Tensor:
+    """Where ``exists [L, H, W]`` lies on something that sways or ripples."""
+    if scene.harmonics is None:
+        return torch.zeros_like(exists)
+    size_px = scene.harmonics.sine_px.norm(dim=-1) + scene.harmonics.cosine_px.norm(dim=-1)
+    return exists & (size_px.sum(dim=0) > LEAST_SWAY_PX)
+
+
+def _bent_points(scene: Scene, cloud: PointCloud, sways: Tensor, xy_px: Tensor) -> BentPoints:
+    if scene.harmonics is None:
+        none = xy_px.new_zeros(harmonic.NUM_HARMONICS, 0, 2)
+        return BentPoints(cloud, xy_px[sways], none, none)
+
+    def of_points(planes: Tensor) -> Tensor:
+        return planes[:, None].expand(-1, len(sways), -1, -1, -1)[:, sways].contiguous()
+
+    return BentPoints(cloud, xy_px[sways], of_points(scene.harmonics.sine_px), of_points(scene.harmonics.cosine_px))
+
+
+def _measured_gains(fluid: Fluid, canvas: Camera, disp_near: float, num_frames: int) -> loop_contrast.ContrastGains | None:
+    """The fluid alone is splatted on the canvas at a few moments, to see what contrast is left."""
+    if len(fluid.cloud) == 0:
+        return None
+    sides = [replace(fluid.cloud, xyz=fluid.cloud.xyz.clone(), feat=fluid.cloud.feat.clone()) for _ in range(2)]
+    sides = [replace(side, radius=side.radius.clone()) for side in sides]
+
+    def blended(loop_t: float, gains: loop_contrast.ContrastGains | None) -> Tensor:
+        now = fluid if gains is None else replace(fluid, gains=gains)
+        frame = _blend_sides(
+            now, canvas, canvas, sides, 0, round(loop_t * num_frames), num_frames, BLEND_SHARPNESS / disp_near
+        )
+        return frame.rgb_u8.to(torch.float32) / 255.0
+
+    return loop_contrast.measure_gains(blended, blended(0.0, None), fluid.surface[..., 1] > 0, num_frames)
+
+
+def _blend_sides(
+    fluid: Fluid,
+    canvas: Camera,
+    view: Camera,
+    sides: Sequence[PointCloud],
+    num_others: int,
+    n: int,
+    num_frames: int,
+    sharpness: float,
+    blend: Blend = "contrast",
+) -> Frame:
+    """Let the fluid, which follows the ``num_others`` first points of each side, drift to frame ``n``; splat and blend."""
+    loop_t = n / num_frames
+    fades, detail = (0.0, 0.0), None
+    if blend == "contrast" and 0 < n < num_frames:
+        fades = loop_contrast.fades(loop_t)
+        gain, spacing_px = (
+            (fluid.phase.new_ones(1, 1), 1) if fluid.gains is None else (fluid.gains.at(loop_t), fluid.gains.spacing_px)
+        )
+        detail = ops.Detail(fluid.detail.fine, fluid.detail.broad, gain, spacing_px)
+    offsets = (fluid.forward_px[n], fluid.backward_px[num_frames - n])
+    # At rest, and where nothing drifts, both sides are the same.
+    used = 2 if n > 0 and len(fluid.start_px) > 0 else 1
+    rasters = []
+    for side, offset_px, fade in list(zip(sides, offsets, fades, strict=True))[:used]:
+        _drift(fluid, canvas, offset_px, fade, detail, _part(side, num_others))
+        rasters.append(_splat(side, view))
+    return ops.compose_frame(
+        rasters[0], rasters[-1], loop_t if used == 2 else 0.0, sharpness=sharpness, least_alpha=UNCOVERED_ALPHA
     )
 
 
-def _displaced(animation: Animation, offset_px: Tensor) -> PointCloud:
-    """The fluid points after drifting by ``offset_px [M, 2]``.
-
-    A point takes its depth from the fluid surface where it arrives; one that arrives where no fluid is gets radius 0: it is
-    not drawn. Near the fluid's border it takes the resting colour too, so that the motion fades in instead of being cut off.
-    Where the flow pulls neighbours apart the discs widen, and speak with less confidence.
-    """
-    canvas = animation.canvas
-    xy_px = animation.start_px + offset_px
-    size = torch.tensor([canvas.width, canvas.height], device=xy_px.device)
-    grid = (xy_px / size * 2.0 - 1.0)[None, None]  # align_corners=False: -1 and 1 are the canvas' outer edges
-    sampled = functional.grid_sample(animation.surface, grid, align_corners=False, padding_mode="border")[0, :, 0]
-    disp, exists, freedom, resting = sampled[0], sampled[1], sampled[2, :, None], sampled[3:].T.contiguous()
-    to_right = offset_px[animation.right] - offset_px
-    to_below = offset_px[animation.below] - offset_px
-    to_right[:, 0] += 1.0
-    to_below[:, 1] += 1.0
-    stretch = torch.maximum(to_right.norm(dim=1), to_below.norm(dim=1)).clamp_min(1.0)
-    z_cam = 1.0 / disp.clamp_min(1e-6)
-    drawn = ((xy_px >= 0) & (xy_px <= size)).all(dim=1) & (exists > 0.75)
-    # Not at the border, where a wide disc would reach over what stands beside the fluid.
-    radius_px = SPLAT_RADIUS_PX * torch.lerp(torch.ones_like(stretch), stretch.clamp_max(MAX_FLUID_STRETCH), freedom[:, 0])
-    radius = torch.where(drawn, radius_px * z_cam / canvas.fx, torch.zeros_like(z_cam))
-    colour = torch.lerp(resting, animation.fluid.feat[:, :3], freedom)
-    confidence = animation.fluid.feat[:, 3] / (stretch * stretch)
-    return PointCloud(_unproject(canvas, xy_px, z_cam), torch.cat([colour, confidence[:, None]], dim=1), radius)
+def _bent(animation: Animation, loop_t: float) -> Tensor:
+    """Where the bent points are at this moment, ``xyz [P, 3]``."""
+    bent = animation.bent
+    xy_px = bent.start_px + harmonic.displaced_px(bent.sine_px, bent.cosine_px, loop_t)
+    return _unproject(animation.canvas, xy_px, bent.cloud.xyz[:, 2])
 
 
-def _splat_side(animation: Animation, offset_px: Tensor, view: Camera) -> Raster:
-    cloud = _joined(animation.still, _displaced(animation, offset_px))
+def _joined(clouds: Sequence[PointCloud]) -> PointCloud:
+    return PointCloud(*(torch.cat([getattr(cloud, name) for cloud in clouds]) for name in ("xyz", "feat", "radius")))
+
+
+def _part(cloud: PointCloud, first: int) -> PointCloud:
+    return PointCloud(cloud.xyz[first:], cloud.feat[first:], cloud.radius[first:])
+
+
+def _drift(fluid: Fluid, canvas: Camera, offset_px: Tensor, fade: float, detail: ops.Detail | None, out: PointCloud) -> None:
+    ops.drift_points(
+        fluid.start_px,
+        offset_px,
+        (fluid.right, fluid.below),
+        fluid.cloud.feat,
+        fluid.surface,
+        canvas,
+        out,
+        radius_px=SPLAT_RADIUS_PX,
+        max_stretch=MAX_FLUID_STRETCH,
+        least_existence=LEAST_EXISTENCE,
+        phase=fluid.phase,
+        fade=fade,
+        detail=detail,
+    )
+
+
+def _splat(cloud: PointCloud, view: Camera) -> Raster:
     return ops.splat_points(
         cloud.xyz,
         cloud.feat,
@@ -223,71 +323,44 @@ def _splat_side(animation: Animation, offset_px: Tensor, view: Camera) -> Raster
     )
 
 
-def _colour(side: Raster) -> Tensor:
-    return side.feat[..., :3] / side.alpha.clamp_min(UNCOVERED_ALPHA)[..., None]
-
-
-def _windows(planes: Tensor) -> Tensor:
-    """Means of ``planes [C, H, W]`` over half-overlapping windows."""
-    size = min(CONTRAST_WINDOW_PX, *planes.shape[1:])
-    return functional.avg_pool2d(planes[None], size, max(size // 2, 1), size // 2, count_include_pad=False)[0]
-
-
-def _keep_contrast(blended: Tensor, fwd: Tensor, bwd: Tensor, w_fwd: Tensor, w_bwd: Tensor) -> Tensor:
-    """Give the blend of two unlike pictures back the local contrast that averaging took.
-
-    Detail about the local mean is scaled so that its energy (squared differences between neighbours) is the weighted mean of
-    the two sides' own. Where both sides are alike (nothing moved) that changes nothing; where they are unrelated and equal in
-    weight the gain is about sqrt(2).
-    """
-    luma = torch.stack([picture.mean(dim=-1) for picture in (blended, fwd, bwd)])
-    across, down = luma.diff(dim=2, append=luma[:, :, -1:]), luma.diff(dim=1, append=luma[:, -1:])
-    energy = _windows(across * across + down * down).clamp_min(LEAST_ENERGY)
-    share_fwd, share_bwd = _windows(torch.stack([w_fwd, w_bwd]))
-    gain = ((share_fwd * energy[1] + share_bwd * energy[2]) / energy[0]).sqrt().clamp(1.0, MAX_CONTRAST_GAIN)
-    coarse = torch.cat([_windows(blended.permute(2, 0, 1)), gain[None]])[None]
-    smooth = functional.interpolate(coarse, blended.shape[:2], mode="bilinear", align_corners=False)[0].permute(1, 2, 0)
-    mean, gain = smooth[..., :3], smooth[..., 3:]
-    return mean + gain * (blended - mean)
-
-
-def _fill_uncovered(rgb: Tensor, uncovered: Tensor) -> Tensor:
+def _fill_uncovered(frame: Frame) -> Frame:
     """Colour the uncovered pixels by the mean of ever wider neighbourhoods of covered ones."""
-    if not bool(uncovered.any()):
-        return rgb
-    weight = (~uncovered)[None, None].to(rgb.dtype)
-    value = rgb.permute(2, 0, 1)[None] * weight
-    while not bool((weight > 0).all()) and bool((weight > 0).any()):
+    uncovered = frame.uncovered
+    if not bool(uncovered.any()) or bool(uncovered.all()):
+        return frame
+    weight = (~uncovered)[None, None].to(torch.float32)
+    value = frame.rgb_u8.permute(2, 0, 1)[None] * weight
+    while not bool((weight > 0).all()):
         wide_value, wide_weight = functional.avg_pool2d(value, 3, 1, 1), functional.avg_pool2d(weight, 3, 1, 1)
         known = weight > 0
         value = torch.where(known, value, wide_value / wide_weight.clamp_min(1e-12))
-        weight = (known | (wide_weight > 0)).to(rgb.dtype)
-    return value[0].permute(1, 2, 0)
+        weight = (known | (wide_weight > 0)).to(torch.float32)
+    return Frame((value[0].permute(1, 2, 0) + 0.5).to(torch.uint8).contiguous(), uncovered)
 
 
-def render_frame(animation: Animation, world_to_cam: Tensor, frame: int, blend: Blend = "contrast") -> Frame:
-    """Render frame ``frame`` (any integer: the loop repeats) from the pose ``world_to_cam [3, 4]``.
+def render_frame(
+    animation: Animation, world_to_cam: Tensor, frame: int, blend: Blend = "contrast", zoom: float = 1.0
+) -> Frame:
+    """Render frame ``frame`` (any integer: the loop repeats) from the pose ``world_to_cam [3, 4]``, with the focal length
+    times ``zoom``.
 
     ``blend="linear"`` is the paper's cross-fade, which dims and blurs in mid-loop; ``"contrast"`` keeps the detail's contrast.
     """
     n = frame % animation.num_frames
-    view = animation.camera.with_pose(world_to_cam)
-    forward = _splat_side(animation, animation.forward_px[n], view)
-    if n == 0 or len(animation.fluid) == 0:
-        rgb, covered = _colour(forward), forward.alpha
-    else:
-        backward = _splat_side(animation, animation.backward_px[animation.num_frames - n], view)
-        sides = [Raster(_colour(side), side.feat[..., 3].contiguous(), side.disp) for side in (forward, backward)]
-        mixed = ops.blend_bidirectional(*sides, n / animation.num_frames, sharpness=animation.sharpness)
-        rgb = mixed.feat
-        if blend == "contrast":
-            rgb = _keep_contrast(rgb, sides[0].feat, sides[1].feat, mixed.w_fwd, mixed.w_bwd)
-        covered = torch.maximum(forward.alpha, backward.alpha)
-    uncovered = covered < UNCOVERED_ALPHA
-    return Frame((_fill_uncovered(rgb, uncovered).clamp(0, 1) * 255 + 0.5).to(torch.uint8), uncovered)
+    bent, fluid = animation.bent, animation.fluid
+    num_others = len(animation.sides[0]) - len(fluid.start_px)
+    if len(bent.cloud) > 0:
+        xyz = _bent(animation, n / animation.num_frames)
+        for side in animation.sides:
+            side.xyz[num_others - len(xyz) : num_others] = xyz
+    view = animation.camera.with_pose(world_to_cam).zoomed(zoom)
+    drawn = _blend_sides(
+        fluid, animation.canvas, view, animation.sides, num_others, n, animation.num_frames, animation.sharpness, blend
+    )
+    return _fill_uncovered(drawn)
 
 
 def render_path(animation: Animation, path: CameraPath, blend: Blend = "contrast") -> Iterator[Frame]:
     """Render one frame per pose of ``path``; the motion's loop repeats every ``animation.num_frames``."""
     for n in range(len(path)):
-        yield render_frame(animation, path.world_to_cam[n], n, blend)
+        yield render_frame(animation, path.world_to_cam[n], n, blend, 1.0 if path.zoom is None else float(path.zoom[n]))

@@ -96,4 +96,27 @@ inline Status check(const InpaintLayersArgs& args) {
   return {};
 }
 
+inline Status check(const DriftPointsArgs& args) {
+  const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
+  if (args.num_points < 0 || args.num_points > INT32_MAX) return invalid("drift_points: num_points must be 0..2^31-1");
+  if (args.num_points == 0) return {};
+  if (args.canvas.width < 1 || args.canvas.height < 1) return invalid("drift_points: canvas width and height must be >= 1");
+  if (!args.start_px || !args.offset_px || !args.right || !args.below || !args.feat || !args.surface || !args.phase)
+    return invalid("drift_points: inputs must not be null");
+  if (args.gain && (!args.fine || !args.broad || args.gain_width < 1 || args.gain_height < 1))
+    return invalid("drift_points: gain needs fine, broad and a size >= 1");
+  if (!args.xyz || !args.feat_out || !args.radius) return invalid("drift_points: outputs must not be null");
+  return {};
+}
+
+inline Status check(const ComposeFrameArgs& args) {
+  const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
+  if (args.num_pixels < 0) return invalid("compose_frame: num_pixels must be >= 0");
+  if (args.num_pixels == 0) return {};
+  if (!args.feat_fwd || !args.feat_bwd || !args.alpha_fwd || !args.alpha_bwd || !args.disp_fwd || !args.disp_bwd)
+    return invalid("compose_frame: inputs must not be null");
+  if (!args.rgb_out || !args.uncovered_out) return invalid("compose_frame: outputs must not be null");
+  return {};
+}
+
 }  // namespace c3d

@@ -47,7 +47,7 @@ def splat_hits(
 
 
 def surface_weights(q: Tensor, is_hit: Tensor, z: Tensor, depth_tolerance: float) -> Tensor:
-    w, cone = torch.where(is_hit, (1 - q) ** 6, 0.0), torch.where(is_hit, (2 - 3 * q.sqrt()).clamp(min=0), 0.0)
+    w, cap = torch.where(is_hit, (1 - q) ** 6, 0.0), torch.where(is_hit, (1.4 - 3.15 * q).clamp(min=0), 0.0)
     surface = torch.zeros(z.shape, dtype=torch.long)
     z_end = z[..., 0] * (1 + depth_tolerance)
     for k in range(1, z.shape[-1]):
@@ -56,8 +56,8 @@ def surface_weights(q: Tensor, is_hit: Tensor, z: Tensor, depth_tolerance: float
         z_end = torch.where(opens, z[..., k] * (1 + depth_tolerance), z_end)
     through, weight = torch.ones_like(q[..., :1]), torch.zeros_like(q)
     for s in range(int(surface.max()) + 1):
-        w_s, cone_s = (torch.where(surface == s, values, 0.0) for values in (w, cone))
-        cover = cone_s.sum(-1, keepdim=True).clamp(max=1)
+        w_s, cap_s = (torch.where(surface == s, values, 0.0) for values in (w, cap))
+        cover = cap_s.sum(-1, keepdim=True).clamp(max=1)
         total = w_s.sum(-1, keepdim=True)
         weight = weight + through * cover * w_s / torch.where(total > 0, total, 1.0)
         through = through * (1 - cover)
@@ -207,7 +207,7 @@ def test_descent_moves_a_point_to_its_target(compositor: str) -> None:
         raster = ops.splat_points(xyz, feat, radius, camera, compositor=compositor)
         losses.append((raster.feat - target.feat).square().sum() + (raster.disp - target.disp).square().sum())
         (slope,) = torch.autograd.grad(losses[-1], xyz)
-        xyz = (xyz - 3e-4 * slope).detach().requires_grad_()
+        xyz = (xyz - 1e-4 * slope).detach().requires_grad_()
     assert all(after < before for before, after in pairwise(losses))
     assert losses[-1] < 0.5 * losses[0]
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import reference
 import torch
 
 from c3drender import loop_contrast as lc
@@ -40,16 +41,12 @@ def energy(rgb: torch.Tensor) -> float:
 def test_fine_detail_makes_up_for_the_grid(offset_px: tuple[float, float]) -> None:
     rgb = texture()
     details = lc.point_details(rgb[None], torch.ones(1, SIZE, SIZE, dtype=torch.bool))
-    share = lc.fine_share(torch.tensor([offset_px]).expand(SIZE * SIZE, 2))
+    share = torch.from_numpy(reference.fine_share([offset_px])).float()
     plain = rgb.reshape(-1, 3)
     sharpened = plain + (share[:, :, None] * details.fine).sum(dim=1)
     photo, blurred, kept = energy(rgb), energy(splatted(plain, offset_px)), energy(splatted(sharpened, offset_px))
     lost, left = (1 - math.sqrt(value / photo) for value in (blurred, kept))
     assert lost > 0.1 and -0.03 < left < 0.6 * lost
-
-
-def test_on_the_grid_nothing_is_sharpened() -> None:
-    assert not lc.fine_share(torch.tensor([[0.0, 0.0], [3.0, -2.0]])).any()
 
 
 def test_details_do_not_see_across_the_border_of_the_fluid() -> None:
@@ -62,6 +59,10 @@ def test_details_do_not_see_across_the_border_of_the_fluid() -> None:
     assert len(details.fine) == int(fluid.sum())
 
 
+def sampled(gains: lc.ContrastGains, loop_t: float, xy_px: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(reference.bilinear(gains.at(loop_t)[..., None], xy_px / gains.spacing_px + 0.5)).float()
+
+
 def cross_fade(rgb: torch.Tensor, other: torch.Tensor, loop_t: float, gains: lc.ContrastGains | None) -> torch.Tensor:
     """Two unlike pictures, their broad details raised by the gains, faded into each other."""
     y, x = torch.meshgrid(torch.arange(SIZE) + 0.5, torch.arange(SIZE) + 0.5, indexing="ij")
@@ -69,7 +70,7 @@ def cross_fade(rgb: torch.Tensor, other: torch.Tensor, loop_t: float, gains: lc.
     everywhere = torch.ones(1, SIZE, SIZE, dtype=torch.bool)
     sides = []
     for picture in (rgb, other):
-        gain = 1.0 if gains is None else lc.sample_gain(gains.at(loop_t), gains.spacing_px, xy_px)
+        gain = 1.0 if gains is None else sampled(gains, loop_t, xy_px)
         raised = picture.reshape(-1, 3) + (gain - 1.0) * lc.point_details(picture[None], everywhere).broad
         sides.append(Raster(raised.reshape(SIZE, SIZE, 3), torch.ones(SIZE, SIZE), torch.ones(SIZE, SIZE)))
     return ops.blend_bidirectional(*sides, loop_t).feat
@@ -91,18 +92,12 @@ def test_what_loses_nothing_gains_nothing() -> None:
     torch.testing.assert_close(gains.gain, torch.ones_like(gains.gain))
 
 
-def test_gains_are_sampled_where_their_windows_are() -> None:
-    gain = torch.arange(12.0).reshape(3, 4)
-    at = torch.tensor([[0.0, 0.0], [30.0, 20.0], [15.0, 10.0], [1000.0, 1000.0]])
-    torch.testing.assert_close(lc.sample_gain(gain, 10, at)[:, 0], torch.tensor([0.0, 11.0, 5.5, 11.0]))
-
-
 def test_the_fade_is_early_here_and_late_there_but_always_whole() -> None:
     phase = torch.tensor([-1.0, 0.0, 1.0])
     shares = []
     for n in range(1, 60):
         t = n / 60
-        forward, backward = lc.fade_shares(t, phase)
+        forward, backward = (1 + fade * phase for fade in lc.fades(t))
         share = t * backward
         torch.testing.assert_close((1 - t) * forward, 1 - share)
         shares.append(share)
@@ -119,4 +114,3 @@ def test_odd_and_tiny_canvases(size: tuple[int, int]) -> None:
     rgb = torch.rand(*size, 3, generator=torch.Generator().manual_seed(0))
     gains = lc.measure_gains(lambda t, g: 0.5 * rgb, rgb, torch.ones(size, dtype=torch.bool), 3)
     assert torch.isfinite(gains.gain).all()
-    assert torch.isfinite(lc.sample_gain(gains.at(1 / 3), gains.spacing_px, torch.rand(5, 2) * 50)).all()

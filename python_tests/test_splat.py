@@ -192,7 +192,9 @@ def test_max_points_defaults() -> None:
     for compositor, max_points in (("alpha", 8), ("surface", 32)):
         implied = cloud.splat(camera, compositor=compositor, return_idx=True)
         assert implied.idx.shape == (6, 5, max_points)
-        assert torch.equal(implied.feat, cloud.splat(camera, compositor=compositor, max_points=max_points).feat)
+        # Few channels are summed in another order where no indices are asked for: only rounding may differ.
+        named = cloud.splat(camera, compositor=compositor, max_points=max_points)
+        torch.testing.assert_close(implied.feat, named.feat, rtol=1e-5, atol=1e-6)
     assert cloud.splat(camera).idx is None
     assert torch.equal(cloud.splat(camera).feat, cloud.splat(camera, compositor="surface").feat)
 

@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CSRC, BUILD = ROOT / "csrc", ROOT / "build" / "twins"
 COMPILER = shutil.which("g++") or shutil.which("clang++")
-FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-Wall", "-Wno-psabi", "-Wno-unknown-pragmas", "-Werror"]
+FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ffp-contract=off", "-Wall", "-Wno-psabi", "-Wno-unknown-pragmas", "-Werror"]
 SANITIZE = ["-fsanitize=address", "-fno-omit-frame-pointer"]
 
 

@@ -492,6 +492,104 @@ std::tuple<Tensor, Tensor> inpaint_layers(const Tensor& rgb, const Tensor& disp,
   return {rgb_out, disp_out};
 }
 
+void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor& right, const Tensor& below,
+                  const Tensor& feat, const Tensor& surface, double fx, double fy, double cx, double cy, double radius_px,
+                  double max_stretch, double least_existence, const std::optional<Tensor>& fine,
+                  const std::optional<Tensor>& broad, const std::optional<Tensor>& gain, double gain_spacing_px,
+                  const Tensor& phase, double fade, const Tensor& xyz_out, const Tensor& feat_out, const Tensor& radius_out) {
+  Checker check("drift_points");
+  check.tensor("start_px", start_px, {-1, 2}, "[M, 2]");
+  const int64_t m = start_px.size(0);
+  const std::string from_start = " with M = " + std::to_string(m) + " (from start_px)";
+  check.tensor("offset_px", offset_px, {m, 2}, "[M, 2]" + from_start);
+  check.tensor("right", right, {m}, "[M]" + from_start, ScalarType::Int);
+  check.tensor("below", below, {m}, "[M]" + from_start, ScalarType::Int);
+  check.tensor("feat", feat, {m, 4}, "[M, 4]" + from_start);
+  check.tensor("surface", surface, {-1, -1, 8}, "[H, W, 8]");
+  const int64_t h = surface.size(0), w = surface.size(1);
+  check.that(h >= 1 && w >= 1 && h <= kMaxSide && w <= kMaxSide, "surface must be [H, W, 8] with H and W in 1..2^30, got ",
+             spell(shape_of(surface)));
+  check.that(fx > 0.0 && fy > 0.0, "canvas must have fx and fy > 0, got ", fx, ", ", fy);
+  check.that(fine.has_value() == gain.has_value() && broad.has_value() == gain.has_value(),
+             "fine, broad and gain must be given together");
+  if (gain) {
+    check.tensor("fine", *fine, {m, 2, 3}, "[M, 2, 3]" + from_start);
+    check.tensor("broad", *broad, {m, 3}, "[M, 3]" + from_start);
+    check.tensor("gain", *gain, {-1, -1}, "[h, w]");
+    check.that(gain_spacing_px > 0.0, "gain_spacing_px must be > 0, got ", gain_spacing_px);
+  }
+  check.tensor("phase", phase, {m}, "[M]" + from_start);
+  check.tensor("out.xyz", xyz_out, {m, 3}, "[M, 3]" + from_start);
+  check.tensor("out.feat", feat_out, {m, 4}, "[M, 4]" + from_start);
+  check.tensor("out.radius", radius_out, {m}, "[M]" + from_start);
+
+  c3d::DriftPointsArgs args{};
+  args.start_px = start_px.const_data_ptr<float>();
+  args.offset_px = offset_px.const_data_ptr<float>();
+  args.right = right.const_data_ptr<int32_t>();
+  args.below = below.const_data_ptr<int32_t>();
+  args.feat = feat.const_data_ptr<float>();
+  args.surface = surface.const_data_ptr<float>();
+  args.canvas.fx = static_cast<float>(fx);
+  args.canvas.fy = static_cast<float>(fy);
+  args.canvas.cx = static_cast<float>(cx);
+  args.canvas.cy = static_cast<float>(cy);
+  args.canvas.width = static_cast<int32_t>(w);
+  args.canvas.height = static_cast<int32_t>(h);
+  args.radius_px = static_cast<float>(radius_px);
+  args.max_stretch = static_cast<float>(max_stretch);
+  args.least_existence = static_cast<float>(least_existence);
+  if (gain) {
+    args.fine = fine->const_data_ptr<float>();
+    args.broad = broad->const_data_ptr<float>();
+    args.gain = gain->const_data_ptr<float>();
+    args.gain_width = static_cast<int32_t>(gain->size(1));
+    args.gain_height = static_cast<int32_t>(gain->size(0));
+    args.gain_spacing_px = static_cast<float>(gain_spacing_px);
+  }
+  args.phase = phase.const_data_ptr<float>();
+  args.fade = static_cast<float>(fade);
+  args.num_points = m;
+  args.xyz = xyz_out.mutable_data_ptr<float>();
+  args.feat_out = feat_out.mutable_data_ptr<float>();
+  args.radius = radius_out.mutable_data_ptr<float>();
+  C3D_RUN(drift_points, start_px, args);
+}
+
+std::tuple<Tensor, Tensor> compose_frame(const Tensor& feat_fwd, const Tensor& alpha_fwd, const Tensor& disp_fwd,
+                                         const Tensor& feat_bwd, const Tensor& alpha_bwd, const Tensor& disp_bwd,
+                                         double loop_t, double sharpness, double least_alpha) {
+  Checker check("compose_frame");
+  check.tensor("fwd.feat", feat_fwd, {-1, -1, 4}, "[H, W, 4]");
+  const Shape pixels = without_last(shape_of(feat_fwd)), with_channels = shape_of(feat_fwd);
+  const std::string spelled = spell(pixels) + " (from fwd.feat)", feat_spelled = spell(with_channels) + " (from fwd.feat)";
+  check.tensor("fwd.alpha", alpha_fwd, pixels, spelled);
+  check.tensor("fwd.disp", disp_fwd, pixels, spelled);
+  check.tensor("bwd.feat", feat_bwd, with_channels, feat_spelled);
+  check.tensor("bwd.alpha", alpha_bwd, pixels, spelled);
+  check.tensor("bwd.disp", disp_bwd, pixels, spelled);
+  check.that(loop_t >= 0.0 && loop_t <= 1.0, "loop_t must be in 0..1, got ", loop_t);
+  check.that(std::isfinite(sharpness), "sharpness must be finite, got ", sharpness);
+  check.that(least_alpha > 0.0, "least_alpha must be > 0, got ", least_alpha);
+
+  Tensor rgb = empty(feat_fwd, {pixels[0], pixels[1], 3}, ScalarType::Byte);
+  Tensor uncovered = empty(feat_fwd, pixels, ScalarType::Bool);
+  const c3d::ComposeFrameArgs args{feat_fwd.const_data_ptr<float>(),
+                                   feat_bwd.const_data_ptr<float>(),
+                                   alpha_fwd.const_data_ptr<float>(),
+                                   alpha_bwd.const_data_ptr<float>(),
+                                   disp_fwd.const_data_ptr<float>(),
+                                   disp_bwd.const_data_ptr<float>(),
+                                   static_cast<float>(loop_t),
+                                   static_cast<float>(sharpness),
+                                   static_cast<float>(least_alpha),
+                                   alpha_fwd.numel(),
+                                   static_cast<uint8_t*>(rgb.mutable_data_ptr()),
+                                   static_cast<uint8_t*>(uncovered.mutable_data_ptr())};
+  C3D_RUN(compose_frame, feat_fwd, args);
+  return {rgb, uncovered};
+}
+
 template <typename Library>
 void implement_ops(Library& m) {
   m.impl("splat_points", TORCH_BOX(&splat_points));
@@ -501,6 +599,8 @@ void implement_ops(Library& m) {
   m.impl("blend_bidirectional_bwd", TORCH_BOX(&blend_bidirectional_bwd));
   m.impl("find_holes", TORCH_BOX(&find_holes));
   m.impl("inpaint_layers", TORCH_BOX(&inpaint_layers));
+  m.impl("drift_points", TORCH_BOX(&drift_points));
+  m.impl("compose_frame", TORCH_BOX(&compose_frame));
 }
 
 }  // namespace
@@ -525,6 +625,14 @@ STABLE_TORCH_LIBRARY(c3drender, m) {
       "find_holes(Tensor disp, Tensor disp_hidden, Tensor travel_px, Tensor cameras, int x0, int y0, int x1, int y1, "
       "float tear_disp) -> Tensor");
   m.def("inpaint_layers(Tensor rgb, Tensor disp, Tensor hole, Tensor disp_hidden, float tear_disp) -> (Tensor, Tensor)");
+  m.def(
+      "drift_points(Tensor start_px, Tensor offset_px, Tensor right, Tensor below, Tensor feat, Tensor surface, float fx, "
+      "float fy, float cx, float cy, float radius_px, float max_stretch, float least_existence, Tensor? fine, Tensor? broad, "
+      "Tensor? gain, float gain_spacing_px, Tensor phase, float fade, Tensor(a!) xyz_out, Tensor(b!) feat_out, "
+      "Tensor(c!) radius_out) -> ()");
+  m.def(
+      "compose_frame(Tensor feat_fwd, Tensor alpha_fwd, Tensor disp_fwd, Tensor feat_bwd, Tensor alpha_bwd, Tensor disp_bwd, "
+      "float loop_t, float sharpness, float least_alpha) -> (Tensor, Tensor)");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(c3drender, CPU, m) { implement_ops(m); }

@@ -36,7 +36,7 @@ __device__ inline Totals surface_weights(const TileMemory& memory, const float4*
     float sum_w = 0.0f, sum_cover = 0.0f;
     do {
       const float q = memory.q[k * stride + column];
-      const float cover = surface_coverage(sqrtf(q)), weight = surface_weight(q);
+      const float cover = surface_coverage(q), weight = surface_weight(q);
       sum_cover += cover > 0.0f ? cover : 0.0f;
       sum_w += weight;
       memory.q[k * stride + column] = weight;

@@ -34,12 +34,14 @@ Half half_of(const std::string& device) {
 }
 
 // Working memory of one call; each piece exactly as long as asked for, so that the address sanitizer watches its ends.
+constexpr std::align_val_t kAlignment{64};
+
 class CallContext {
  public:
   c3d::Context get() {
     const auto allocate = [](void* user, size_t num_bytes) -> void* {
       auto& pieces = static_cast<CallContext*>(user)->pieces_;
-      pieces.emplace_back(new char[num_bytes]);
+      pieces.emplace_back(static_cast<char*>(::operator new(num_bytes, kAlignment)));
       std::memset(pieces.back().get(), 0xC5, num_bytes);
       return pieces.back().get();
     };
@@ -47,7 +49,10 @@ class CallContext {
   }
 
  private:
-  std::vector<std::unique_ptr<char[]>> pieces_;
+  struct Release {
+    void operator()(char* piece) const { ::operator delete(piece, kAlignment); }
+  };
+  std::vector<std::unique_ptr<char, Release>> pieces_;
 };
 
 template <typename Args>

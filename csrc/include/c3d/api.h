@@ -159,6 +159,46 @@ struct InpaintLayersArgs {
   float* disp_out;           // [H, W]
 };
 
+// The points of a fluid after drifting: a point takes its depth from the fluid surface where it arrives, and its resting
+// colour too as far as the fluid is not free to move there. All positions in px of `canvas`, whose pose is not read.
+struct DriftPointsArgs {
+  const float* start_px;    // [M, 2]
+  const float* offset_px;   // [M, 2]
+  const int32_t* right;     // [M] the point one pixel to the right at rest; itself where there is none
+  const int32_t* below;     // [M]
+  const float* feat;        // [M, 4] colour and confidence
+  const float* surface;  // [H, W, 6] of the fluid's surface: disparity, existence, freedom to move (each 0..1), resting colour
+  Camera canvas;
+  float radius_px;  // where nothing is stretched
+  float max_stretch;  // px between neighbours up to which discs widen
+  float least_existence;  // a point that arrives at less gets radius 0
+  const float* fine;  // [M, 2, 3] detail of the colours along x and along y; read where gain is given
+  const float* broad;  // [M, 3] detail against the surroundings; read where gain is given
+  const float* gain;  // [gain_height, gain_width] factor of the broad detail; nullptr: no detail is added
+  int32_t gain_width, gain_height;
+  float gain_spacing_px;  // gain (i, j) stands at ((j, i) * gain_spacing_px)
+  const float* phase;  // [M] the confidence is multiplied by 1 + fade * phase
+  float fade;
+  int64_t num_points;  // M
+  float* xyz;  // [M, 3] in the canvas' camera space
+  float* feat_out;  // [M, 4] colour and confidence
+  float* radius;  // [M] scene units
+};
+
+// Two splats of colour and confidence (C = 4) to a frame: colours over coverage, blended as by blend_bidirectional with the
+// confidences for coverage, in 8 bits.
+struct ComposeFrameArgs {
+  const float *feat_fwd, *feat_bwd;  // [M, 4]
+  const float *alpha_fwd, *alpha_bwd;  // [M]
+  const float *disp_fwd, *disp_bwd;  // [M]
+  float loop_t;
+  float sharpness;
+  float least_alpha;  // less coverage than this on both sides is none
+  int64_t num_pixels;  // M
+  uint8_t* rgb_out;  // [M, 3]
+  uint8_t* uncovered_out;  // [M] 0 or 1
+};
+
 namespace cpu {
 Status splat_points(const SplatPointsArgs& args, const Context& context);
 Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
@@ -167,6 +207,8 @@ Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& co
 Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
 Status find_holes(const FindHolesArgs& args, const Context& context);
 Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
+Status drift_points(const DriftPointsArgs& args, const Context& context);
+Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cpu
 
 // The same on the current CUDA device, queued on context.stream: nothing waits for the device. Arrays are device memory, but
@@ -181,6 +223,8 @@ Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Cont
 Status find_holes(const FindHolesArgs& args, const Context& context);
 // Where nothing is known that could fill it, which the host cannot see, the hole becomes NaN.
 Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
+Status drift_points(const DriftPointsArgs& args, const Context& context);
+Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cuda
 
 }  // namespace c3d

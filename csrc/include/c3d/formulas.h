@@ -74,11 +74,11 @@ C3D_HD inline F surface_weight(F q) {
   return a2 * a2 * a2;
 }
 
-// A cone whose sum is >= 1 everywhere on a unit grid at radius_px = 1.5 (root_q = sqrt(q)), also where the grid is stretched
-// by a half, and 0 at the next pixel centre beyond the last point of an edge.
+// A cap whose sum is >= 1 everywhere on a unit grid at radius_px = 1.5, also where the grid is stretched by a half, and 0 at
+// the next pixel centre beyond the last point of an edge (q = 4/9).
 template <typename F>
-C3D_HD inline F surface_coverage(F root_q) {
-  return 2.0f - 3.0f * root_q;
+C3D_HD inline F surface_coverage(F q) {
+  return 1.4f - 3.15f * q;
 }
 
 // What follows goes backward: grad_x is dL/dx, for a loss L that the caller knows.
@@ -105,14 +105,13 @@ C3D_HD inline float surface_weight_grad(float q) {  // d surface_weight / dq
   return -6.0f * a2 * a2 * a;
 }
 
-// d surface_coverage / dq; the tip of the cone counts as flat.
-C3D_HD inline float surface_coverage_grad(float root_q) { return root_q > 0.0f ? -1.5f / root_q : 0.0f; }
+constexpr float kSurfaceCoverageGrad = -3.15f;  // d surface_coverage / dq
 
 struct SurfaceSums {
   int32_t begin;  // its first hit
   float weight;   // sum w
   float value;    // sum w value
-  float cover;    // sum of cones
+  float cover;    // sum of caps
   float through;  // what the surfaces in front let through
 };
 
@@ -132,7 +131,7 @@ C3D_HD inline void surface_composite_grad(int32_t num_hits, const float* z, floa
     const float w = surface_weight(q[k]);
     surface.weight += w;
     surface.value += w * value[k];
-    surface.cover += fmaxf(surface_coverage(sqrtf(q[k])), 0.0f);
+    surface.cover += fmaxf(surface_coverage(q[k]), 0.0f);
   }
   float behind = 0.0f;
   int32_t end = num_hits;
@@ -143,10 +142,9 @@ C3D_HD inline void surface_composite_grad(int32_t num_hits, const float* z, floa
     const float scale = surface.weight > 0.0f ? surface.through * cover / surface.weight : 0.0f;
     const float grad_cover = surface.cover < 1.0f ? surface.through * (mean - behind) : 0.0f;
     for (int32_t k = surface.begin; k < end; ++k) {
-      const float root_q = sqrtf(q[k]);
       weight[k] = surface_weight(q[k]) * scale;
       grad_q[k] = scale * (value[k] - mean) * surface_weight_grad(q[k]);
-      if (surface_coverage(root_q) > 0.0f) grad_q[k] += grad_cover * surface_coverage_grad(root_q);
+      if (surface_coverage(q[k]) > 0.0f) grad_q[k] += grad_cover * kSurfaceCoverageGrad;
     }
     behind += cover * (mean - behind);
     end = surface.begin;
@@ -242,18 +240,31 @@ struct Vec2 {
   float x, y;
 };
 
-// Bilinear sample of a field [H, W, 2] between pixel centres, clamped at the border. position: px.
-C3D_HD inline Vec2 sample_field(const float* field, int32_t width, int32_t height, Vec2 position) {
-  const float x = fminf(fmaxf(position.x - 0.5f, 0.0f), static_cast<float>(width - 1));
-  const float y = fminf(fmaxf(position.y - 0.5f, 0.0f), static_cast<float>(height - 1));
+// NaN becomes `least`. Two comparisons: fminf and fmaxf are calls on the CPU, for what they do about NaN.
+C3D_HD inline float clamped(float value, float least, float most) {
+  return value > least ? (value < most ? value : most) : least;
+}
+
+// Bilinear sample of `kValues` interleaved values [H, W, kValues] between pixel centres, clamped at the border. position: px.
+template <int kValues>
+C3D_HD inline void sample_values(const float* field, int32_t width, int32_t height, Vec2 position, float* out) {
+  const float x = clamped(position.x - 0.5f, 0.0f, static_cast<float>(width - 1));
+  const float y = clamped(position.y - 0.5f, 0.0f, static_cast<float>(height - 1));
   const int32_t x0 = static_cast<int32_t>(x), y0 = static_cast<int32_t>(y);
   const int32_t x1 = x0 + 1 < width ? x0 + 1 : x0, y1 = y0 + 1 < height ? y0 + 1 : y0;
   const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
-  const float* top = field + 2 * static_cast<int64_t>(y0) * width;
-  const float* bottom = field + 2 * static_cast<int64_t>(y1) * width;
+  const float* top = field + kValues * static_cast<int64_t>(y0) * width;
+  const float* bottom = field + kValues * static_cast<int64_t>(y1) * width;
   const float w00 = (1.0f - fx) * (1.0f - fy), w01 = fx * (1.0f - fy), w10 = (1.0f - fx) * fy, w11 = fx * fy;
-  return {w00 * top[2 * x0] + w01 * top[2 * x1] + w10 * bottom[2 * x0] + w11 * bottom[2 * x1],
-          w00 * top[2 * x0 + 1] + w01 * top[2 * x1 + 1] + w10 * bottom[2 * x0 + 1] + w11 * bottom[2 * x1 + 1]};
+  for (int c = 0; c < kValues; ++c)
+    out[c] = w00 * top[kValues * x0 + c] + w01 * top[kValues * x1 + c] + w10 * bottom[kValues * x0 + c] +
+             w11 * bottom[kValues * x1 + c];
+}
+
+C3D_HD inline Vec2 sample_field(const float* field, int32_t width, int32_t height, Vec2 position) {
+  float step[2];
+  sample_values<2>(field, width, height, position, step);
+  return {step[0], step[1]};
 }
 
 struct FlowPath {
@@ -301,6 +312,81 @@ C3D_HD inline FlowPath start_path(const IntegrateFlowArgs& args, int64_t i) {
                          : Vec2{static_cast<float>(i % args.width) + centre, static_cast<float>(i / args.width) + centre};
   const bool inside = is_within(start, static_cast<float>(args.width), static_cast<float>(args.height));
   return {start, start, start, {0.0f, 0.0f}, inside};
+}
+
+// How much of its fine detail along an axis a point gains that lies offset_px from its pixel. Between two pixels, at f, the
+// surface splat takes from both: the variance of what it then takes, beyond its own on the grid, is 0.2 sin^2(pi f) px^2, nearly
+// 3.2 (f (1-f))^2. Half of it times the second derivative is lost, of which the binomial detail is a quarter; and higher orders:
+// 8 for 6.4.
+C3D_HD inline float fine_share(float offset_px) {
+  const float part = offset_px - floorf(offset_px), both = part * (1.0f - part);
+  return 8.0f * both * both;
+}
+
+// Where point i of a fluid has drifted to, and what it shows there.
+C3D_HD inline void drift_point(const DriftPointsArgs& args, int64_t i) {
+  const Camera& canvas = args.canvas;
+  const Vec2 offset = {args.offset_px[2 * i], args.offset_px[2 * i + 1]};
+  const Vec2 at = {args.start_px[2 * i] + offset.x, args.start_px[2 * i + 1] + offset.y};
+  float surface[8];  // disparity, existence, freedom, resting colour, 0, 0
+  sample_values<8>(args.surface, canvas.width, canvas.height, at, surface);
+  const float freedom = surface[2], z = 1.0f / (surface[0] > 1e-6f ? surface[0] : 1e-6f);
+
+  // How far the flow has pulled the neighbours apart, in px.
+  const float* right = args.offset_px + 2 * static_cast<int64_t>(args.right[i]);
+  const float* below = args.offset_px + 2 * static_cast<int64_t>(args.below[i]);
+  const Vec2 along = {right[0] - offset.x + 1.0f, right[1] - offset.y},
+             down = {below[0] - offset.x, below[1] - offset.y + 1.0f};
+  const float along2 = along.x * along.x + along.y * along.y, down2 = down.x * down.x + down.y * down.y;
+  const float stretch2 = clamped(along2 > down2 ? along2 : down2, 1.0f, 3.0e38f);
+  const float widened = clamped(sqrtf(stretch2), 1.0f, args.max_stretch) - 1.0f;
+
+  args.xyz[3 * i] = (at.x - canvas.cx) / canvas.fx * z;
+  args.xyz[3 * i + 1] = (at.y - canvas.cy) / canvas.fy * z;
+  args.xyz[3 * i + 2] = z;
+  const bool drawn =
+      is_within(at, static_cast<float>(canvas.width), static_cast<float>(canvas.height)) && surface[1] > args.least_existence;
+  args.radius[i] = drawn ? args.radius_px * (1.0f + widened * freedom) * z / canvas.fx : 0.0f;
+
+  float gain = 1.0f;
+  if (args.gain) {
+    const Vec2 window = {at.x / args.gain_spacing_px + 0.5f, at.y / args.gain_spacing_px + 0.5f};
+    sample_values<1>(args.gain, args.gain_width, args.gain_height, window, &gain);
+  }
+  const float fine_x = freedom * fine_share(offset.x), fine_y = freedom * fine_share(offset.y);
+  const float* own = args.feat + 4 * i;
+  for (int c = 0; c < 3; ++c) {
+    float colour = surface[3 + c] + freedom * (own[c] - surface[3 + c]);
+    if (args.gain)
+      colour += fine_x * args.fine[6 * i + c] + fine_y * args.fine[6 * i + 3 + c] + (gain - 1.0f) * args.broad[3 * i + c];
+    args.feat_out[4 * i + c] = colour;
+  }
+  args.feat_out[4 * i + 3] = own[3] / stretch2 * (1.0f + args.fade * args.phase[i]);
+}
+
+struct FramePixel {
+  uint8_t rgb[3];
+  bool uncovered;
+};
+
+C3D_HD inline uint8_t to_byte(float value) {  // NaN becomes 0
+  return static_cast<uint8_t>(clamped(value, 0.0f, 1.0f) * 255.0f + 0.5f);
+}
+
+// One pixel of a finished frame from the two sides' splats, whose fourth feature is the confidence that weighs them.
+C3D_HD inline FramePixel frame_pixel(const ComposeFrameArgs& args, int64_t i) {
+  const float *fwd = args.feat_fwd + 4 * i, *bwd = args.feat_bwd + 4 * i;
+  const float alpha_fwd = args.alpha_fwd[i], alpha_bwd = args.alpha_bwd[i];
+  const float over_fwd = 1.0f / (alpha_fwd > args.least_alpha ? alpha_fwd : args.least_alpha);
+  const float over_bwd = 1.0f / (alpha_bwd > args.least_alpha ? alpha_bwd : args.least_alpha);
+  FramePixel pixel;
+  pixel.uncovered = !(alpha_fwd >= args.least_alpha || alpha_bwd >= args.least_alpha);
+  // Where nothing moves both sides are the same picture: no weights, which cost three exponentials.
+  const bool same = fwd[0] == bwd[0] && fwd[1] == bwd[1] && fwd[2] == bwd[2] && fwd[3] == bwd[3] && alpha_fwd == alpha_bwd;
+  BlendWeights w{1.0f, 0.0f};
+  if (!same) w = blend_weights(fwd[3], args.disp_fwd[i], bwd[3], args.disp_bwd[i], args.loop_t, args.sharpness);
+  for (int c = 0; c < 3; ++c) pixel.rgb[c] = to_byte(w.fwd * (fwd[c] * over_fwd) + w.bwd * (bwd[c] * over_bwd));
+  return pixel;
 }
 
 // Whether the pixel (x, y) can hide something at all: the surface behind must be clear of the layer in front.

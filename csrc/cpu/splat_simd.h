@@ -1,0 +1,718 @@
+// splat_points on the CPU, compiled for each instruction set by each_target.h: bins points into tiles, and draws a tile. A
+// tile's points are sorted by depth and shared out to its blocks of 4x4 pixels; each block's points are walked near to far,
+// all its pixels at once.
+
+template <typename V>
+C3D_INLINE V load_feat(const float* from) {
+  return load<V>(from);
+}
+
+struct Half {
+  uint16_t bits;
+};
+struct BFloat16 {
+  uint16_t bits;
+};
+
+template <int kSize>  // bytes of the float vector
+struct Bits;
+template <>
+struct Bits<16> {
+  typedef uint16_t U16 __attribute__((vector_size(8)));
+  typedef uint32_t U32 __attribute__((vector_size(16)));
+};
+template <>
+struct Bits<32> {
+  typedef uint16_t U16 __attribute__((vector_size(16)));
+  typedef uint32_t U32 __attribute__((vector_size(32)));
+};
+template <>
+struct Bits<64> {
+  typedef uint16_t U16 __attribute__((vector_size(32)));
+  typedef uint32_t U32 __attribute__((vector_size(64)));
+};
+
+template <typename V>
+C3D_INLINE V load_feat(const BFloat16* from) {
+  using U16 = typename Bits<sizeof(V)>::U16;
+  using U32 = typename Bits<sizeof(V)>::U32;
+  const U32 bits = __builtin_convertvector(load<U16>(from), U32) << 16;
+  return load<V>(&bits);
+}
+
+#ifdef C3D_AVX512
+C3D_INLINE f32x16 load_half_16(const Half* from) {
+  return reinterpret_cast<f32x16>(_mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+}
+#endif
+
+// Half to float by integer arithmetic: exact for every value, and vectorised on any instruction set.
+template <typename V>
+C3D_INLINE V load_feat(const Half* from) {
+#ifdef C3D_AVX512
+  if constexpr (sizeof(V) == 64) return load_half_16(from);
+#endif
+  using U16 = typename Bits<sizeof(V)>::U16;
+  using U32 = typename Bits<sizeof(V)>::U32;
+  const U32 h = __builtin_convertvector(load<U16>(from), U32);
+  const U32 sign = (h & 0x8000u) << 16;
+  const U32 magnitude = (h & 0x7FFFu) << 13;
+  // Moving the exponent by multiplication with 2^112 normalises subnormals as well.
+  const U32 two_112 = U32{} + 0x77800000u;
+  const V scaled = load<V>(&magnitude) * load<V>(&two_112);
+  const U32 finite = load<U32>(&scaled);
+  const U32 special = magnitude | 0x7F800000u;  // infinity and NaN keep their mantissa
+  const U32 bits = (((h & 0x7C00u) == 0x7C00u) ? special : finite) | sign;
+  return load<V>(&bits);
+}
+
+// Discs of consecutive points as arrays, and what they may touch.
+struct Discs {
+  float u[kBatch], v[kBatch], z[kBatch], radius_px[kBatch];
+};
+
+// First and last pixel whose centre can lie inside, inclusive, clamped to a rectangle; x1 is -1 where there is none.
+struct Boxes {
+  int32_t x0[kBatch], x1[kBatch], y0[kBatch], y1[kBatch];
+};
+
+C3D_INLINE void box_discs(const Discs& discs, float x_first, float x_last, float y_first, float y_last, Boxes& boxes) {
+  // Clamped as floats: a far centre must not overflow the conversion.
+  for (int i = 0; i < kBatch; ++i) {
+    const float r = discs.radius_px[i];
+    const float x0 = std::ceil(discs.u[i] - r - 0.5f), x1 = std::floor(discs.u[i] + r - 0.5f);
+    const float y0 = std::ceil(discs.v[i] - r - 0.5f), y1 = std::floor(discs.v[i] + r - 0.5f);
+    const bool empty = !(r > 0.0f) | !(x0 <= x_last) | !(x1 >= x_first) | !(y0 <= y_last) | !(y1 >= y_first);
+    boxes.x0[i] = static_cast<int32_t>(x0 > x_first ? (x0 < x_last ? x0 : x_last) : x_first);
+    boxes.y0[i] = static_cast<int32_t>(y0 > y_first ? (y0 < y_last ? y0 : y_last) : y_first);
+    boxes.y1[i] = static_cast<int32_t>(y1 < y_last ? (y1 > y_first ? y1 : y_first) : y_last);
+    const int32_t last = static_cast<int32_t>(x1 < x_last ? (x1 > x_first ? x1 : x_first) : x_last);
+    boxes.x1[i] = empty ? -1 : last;
+  }
+}
+
+C3D_INLINE void project_batch(Camera camera, const float* xyz, const float* radius, Discs& discs) {
+  for (int i = 0; i < kBatch; ++i) {
+    const Disc disc = project_disc(camera, xyz[3 * i], xyz[3 * i + 1], xyz[3 * i + 2], radius[i]);
+    discs.u[i] = disc.u;
+    discs.v[i] = disc.v;
+    discs.z[i] = disc.z;
+    discs.radius_px[i] = disc.radius_px;
+  }
+}
+
+// Moves the cursor of every tile that a point of the run may touch, after body(point, i, discs, cursor).
+template <typename Body>
+C3D_INLINE void for_each_touch(const BinArgs& args, const Body& body) {
+  const SplatPointsArgs& splat = *args.splat;
+  const float x_last = static_cast<float>(args.grid.width - 1), y_last = static_cast<float>(args.grid.height - 1);
+  float xyz[3 * kBatch] = {}, radius[kBatch];
+  Discs discs;
+  Boxes boxes;
+  for (int i = 0; i < kBatch; ++i) radius[i] = splat.radius_all;
+  int32_t last = 0;
+  int64_t at = args.cursor[0];
+  for (int64_t first = args.begin; first < args.end; first += kBatch) {
+    const int num = static_cast<int>(std::min<int64_t>(kBatch, args.end - first));
+    const float* from_xyz = splat.xyz + 3 * first;
+    const float* from_radius = splat.radius ? splat.radius + first : radius;
+    if (num < kBatch) {
+      std::memcpy(xyz, from_xyz, sizeof(float) * 3 * num);
+      if (splat.radius) std::memcpy(radius, from_radius, sizeof(float) * num);
+      from_xyz = xyz;
+      from_radius = radius;
+    }
+    project_batch(*args.camera, from_xyz, from_radius, discs);
+    box_discs(discs, 0.0f, x_last, 0.0f, y_last, boxes);
+    int32_t tile[kBatch], wide[kBatch], high[kBatch];
+    for (int i = 0; i < kBatch; ++i) {
+      const int32_t x = boxes.x0[i] / kTileWidth, y = boxes.y0[i] / kTileHeight;
+      tile[i] = y * args.grid.num_x + x;
+      wide[i] = boxes.x1[i] < 0 ? -1 : boxes.x1[i] / kTileWidth - x;
+      high[i] = boxes.y1[i] / kTileHeight - y;
+    }
+    for (int i = 0; i < num; ++i) {
+      // Neighbours mostly fall into one tile: its cursor stays in a register.
+      if (wide[i] == 0 && high[i] == 0) {
+        if (tile[i] != last) args.cursor[last] = at, last = tile[i], at = args.cursor[last];
+        body(first + i, i, discs, at++);
+        continue;
+      }
+      args.cursor[last] = at;
+      for (int32_t x = 0; x <= wide[i]; ++x)
+        for (int32_t y = 0; y <= high[i]; ++y) body(first + i, i, discs, args.cursor[tile[i] + y * args.grid.num_x + x]++);
+      at = args.cursor[last];
+    }
+  }
+  args.cursor[last] = at;
+}
+
+static void count_points(const BinArgs& args) {
+  std::fill_n(args.cursor, static_cast<int64_t>(args.grid.num_x) * args.grid.num_y, int64_t{0});
+  for_each_touch(args, [](int64_t, int, const Discs&, int64_t) __attribute__((always_inline)){});
+}
+
+static void fill_lists(const BinArgs& args) {
+  uint32_t* lists = args.lists;
+  Disc* to = args.discs;
+  for_each_touch(
+      args, [=](int64_t point, int i, const Discs& discs, int64_t at) __attribute__((always_inline)) {
+        lists[at] = static_cast<uint32_t>(point);
+        const f32x4 disc = {discs.u[i], discs.v[i], discs.z[i], discs.radius_px[i]};
+        store(to + at, disc);
+      });
+}
+
+template <typename T>
+C3D_INLINE void load_row(const T* feat, int32_t num_channels, float* row) {
+  int32_t c = 0;
+  for (; c + 16 <= num_channels; c += 16) store(row + c, load_feat<f32x16>(feat + c));
+  if (c + 8 <= num_channels) store(row + c, load_feat<f32x8>(feat + c)), c += 8;
+  if (c + 4 <= num_channels) store(row + c, load_feat<f32x4>(feat + c)), c += 4;
+  for (; c < num_channels; ++c) {
+    T four[4] = {feat[c]};
+    row[c] = load_feat<f32x4>(four)[0];
+  }
+}
+
+// Copies the tile's features to rows of floats, each converted once. The list jumps from one row of the picture to the next,
+// which the processor does not foresee: prefetching halves the time.
+template <typename T>
+C3D_INLINE void load_rows(const TileArgs& args) {
+  const T* feat = static_cast<const T*>(args.splat->feat);
+  const int64_t num_channels = args.splat->num_channels, stride = row_stride(args.splat->num_channels);
+  const int64_t ahead = num_channels == kNarrow ? 40 : 8;
+  for (int64_t i = 0; i < args.num_points; ++i) {
+    const char* next =
+        reinterpret_cast<const char*>(feat + args.list[std::min(i + ahead, args.num_points - 1)] * num_channels);
+    const T* from = feat + args.list[i] * num_channels;
+    float* row = args.scratch.rows + i * stride;
+    if (num_channels == kNarrow) {
+      __builtin_prefetch(next);
+      store(row, load_feat<f32x4>(from));
+    } else {
+      for (int64_t at = 0; at < num_channels * static_cast<int64_t>(sizeof(T)); at += 64) __builtin_prefetch(next + at);
+      load_row(from, static_cast<int32_t>(num_channels), row);
+    }
+  }
+}
+
+C3D_INLINE void prepare_points(const TileArgs& args) {
+  const int32_t x0 = args.tile_x * kTileWidth, y0 = args.tile_y * kTileHeight;
+  const float x_last = static_cast<float>(std::min(x0 + kTileWidth, args.grid.width) - 1);
+  const float y_last = static_cast<float>(std::min(y0 + kTileHeight, args.grid.height) - 1);
+  Discs discs;
+  Boxes boxes;
+  for (int64_t first = 0; first < args.num_points; first += kBatch) {
+    const Disc* from = args.discs + first;  // a whole batch: there is room behind the last list
+    for (int i = 0; i < kBatch; ++i) {
+      discs.u[i] = from[i].u;
+      discs.v[i] = from[i].v;
+      discs.z[i] = from[i].z;
+      discs.radius_px[i] = from[i].radius_px;
+    }
+    box_discs(discs, static_cast<float>(x0), x_last, static_cast<float>(y0), y_last, boxes);
+    float inv_r2[kBatch];
+    float* inv_z = args.scratch.inv_z + first;
+    uint32_t* blocks = args.scratch.blocks + first;
+    for (int i = 0; i < kBatch; ++i) {
+      inv_r2[i] = 1.0f / (discs.radius_px[i] * discs.radius_px[i]);
+      inv_z[i] = 1.0f / discs.z[i];
+      const uint32_t bx0 = static_cast<uint32_t>(boxes.x0[i] - x0) / kBlock,
+                     bx1 = static_cast<uint32_t>(boxes.x1[i] - x0) / kBlock;
+      const uint32_t by0 = static_cast<uint32_t>(boxes.y0[i] - y0) / kBlock,
+                     by1 = static_cast<uint32_t>(boxes.y1[i] - y0) / kBlock;
+      const uint32_t columns = ((2u << (bx1 & 7)) - (1u << (bx0 & 7))) * 0x01010101u;
+      const uint32_t rows = (~0u >> (24 - 8 * (by1 & 3))) & (~0u << (8 * (by0 & 3)));
+      blocks[i] = columns & rows;
+    }
+    for (int i = 0; i < kBatch; ++i) {
+      const f32x4 point = {discs.u[i], discs.v[i], inv_r2[i], discs.z[i]};
+      store(args.scratch.points + first + i, point);
+    }
+    std::memcpy(args.scratch.depth + first, discs.z, sizeof discs.z);
+  }
+}
+
+// Sorts by the bytes of the keys from first_shift up, stably; writes their places, the bits of place_mask, in order.
+template <typename Key>
+C3D_INLINE void radix_sort(Key* keys, Key* swap, int64_t n, int first_shift, Key most, Key place_mask, uint32_t* order) {
+  Key* from = keys;
+  Key* to = swap;
+  for (int shift = first_shift; shift < static_cast<int>(8 * sizeof(Key)) && most >> shift; shift += 8) {
+    uint32_t start[256] = {};
+    for (int64_t i = 0; i < n; ++i) ++start[from[i] >> shift & 0xFF];
+    uint32_t sum = 0;
+    for (uint32_t& s : start) {
+      const uint32_t here = s;
+      s = sum;
+      sum += here;
+    }
+    for (int64_t i = 0; i < n; ++i) to[start[from[i] >> shift & 0xFF]++] = from[i];
+    std::swap(from, to);
+  }
+  for (int64_t i = 0; i < n; ++i) order[i] = static_cast<uint32_t>(from[i] & place_mask);
+}
+
+// Sorts by (z, place in the list), and places ascend like point indices. Positive floats order like their bits.
+C3D_INLINE void sort_by_depth(const TileArgs& args) {
+  const TileScratch& scratch = args.scratch;
+  const uint32_t* depth = scratch.depth;
+  uint32_t* order = scratch.order;
+  const int64_t n = args.num_points;
+  uint32_t least = ~0u, most = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    least = depth[i] < least ? depth[i] : least;
+    most = depth[i] > most ? depth[i] : most;
+  }
+  if (n == 0) return;
+  most -= least;
+  if (n > 65536) {
+    for (int64_t i = 0; i < n; ++i) scratch.keys[i] = static_cast<uint64_t>(depth[i] - least) << 32 | static_cast<uint64_t>(i);
+    radix_sort<uint64_t>(scratch.keys, scratch.keys_swap, n, 32, static_cast<uint64_t>(most) << 32, 0xFFFFFFFF, order);
+    return;
+  }
+  // Keys of half the size: 16 bits of depth within the tile's range, and the place. Two passes, then repair of what these 16
+  // bits left in the list's order.
+  uint32_t* keys = reinterpret_cast<uint32_t*>(scratch.keys);
+  int drop = 0;
+  while (most >> drop > 0xFFFF) ++drop;
+  for (int64_t i = 0; i < n; ++i) keys[i] = (depth[i] - least) >> drop << 16 | static_cast<uint32_t>(i);
+  radix_sort<uint32_t>(keys, reinterpret_cast<uint32_t*>(scratch.keys_swap), n, 16, most >> drop << 16, 0xFFFF, order);
+  if (drop == 0) return;
+  const auto nearer = [=](uint32_t a, uint32_t b) { return depth[a] != depth[b] ? depth[a] < depth[b] : a < b; };
+  const auto key = [=](int64_t i) { return (depth[order[i]] - least) >> drop; };
+  for (int64_t i = 1; i < n; ++i) {
+    if (depth[order[i]] >= depth[order[i - 1]]) continue;
+    int64_t begin = i - 1, end = i + 1;
+    while (begin > 0 && key(begin - 1) == key(i)) --begin;
+    while (end < n && key(end) == key(i)) ++end;
+    std::sort(order + begin, order + end, nearer);
+    i = end - 1;
+  }
+}
+
+// Appends the points [begin, end) of the draw order to the lists of the blocks that they may touch.
+C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, int32_t* num_listed) {
+  const TileScratch& scratch = args.scratch;
+  const int32_t num = static_cast<int32_t>(end - begin);
+  const uint32_t* order = scratch.order + begin;
+  uint32_t blocks[kChunk + 16];
+  for (int32_t j = 0; j < num; ++j) blocks[j] = scratch.blocks[order[j]];
+#ifdef C3D_AVX512
+  for (int32_t j = num; j < (num + 15) / 16 * 16; ++j) blocks[j] = 0;
+  // Four blocks at a time: each append waits for the one before it.
+  for (int block = 0; block < kBlocks; block += 4) {
+    uint32_t* list[4];
+    for (int b = 0; b < 4; ++b) list[b] = scratch.lists + (block + b) * kListStride;
+    for (int32_t j = 0; j < num; j += 16) {
+      const __m512i touched = _mm512_loadu_si512(blocks + j), places = _mm512_loadu_si512(order + j);
+      for (int b = 0; b < 4; ++b) {
+        const __mmask16 touch = _mm512_test_epi32_mask(touched, _mm512_set1_epi32(1 << (block + b)));
+        _mm512_storeu_si512(list[b], _mm512_maskz_compress_epi32(touch, places));
+        list[b] += __builtin_popcount(touch);
+      }
+    }
+    for (int b = 0; b < 4; ++b)
+      num_listed[block + b] = static_cast<int32_t>(list[b] - (scratch.lists + (block + b) * kListStride));
+  }
+#else
+  std::fill_n(num_listed, kBlocks, 0);
+  for (int32_t j = 0; j < num; ++j)
+    for (uint32_t touch = blocks[j]; touch; touch &= touch - 1) {
+      const int block = __builtin_ctz(touch);
+      scratch.lists[block * kListStride + num_listed[block]++] = order[j];
+    }
+#endif
+}
+
+C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
+C3D_INLINE f32x16 select(i32x16 mask, f32x16 yes, f32x16 no) { return mask ? yes : no; }
+
+C3D_INLINE bool any(i32x16 mask) {
+#if defined(C3D_AVX512)
+  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask)) != 0;
+#elif defined(__x86_64__)
+  typedef char Bytes __attribute__((vector_size(16)));
+  return __builtin_ia32_pmovmskb128(__builtin_convertvector(mask, Bytes)) != 0;
+#else
+  int32_t some = 0;
+  for (int l = 0; l < kLanes; ++l) some |= mask[l];
+  return some != 0;
+#endif
+}
+
+// sum + a * b, in one rounding where the instruction set has it.
+C3D_INLINE f32x16 multiply_add(f32x16 sum, f32x16 a, f32x16 b) {
+#ifdef C3D_AVX512
+  return reinterpret_cast<f32x16>(
+      _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(sum)));
+#else
+  return sum + a * b;
+#endif
+}
+
+// The same in the lanes of the mask only: a feature may be NaN.
+C3D_INLINE f32x16 multiply_add(i32x16 mask, f32x16 sum, f32x16 a, f32x16 b) {
+#ifdef C3D_AVX512
+  return reinterpret_cast<f32x16>(_mm512_mask3_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b),
+                                                        reinterpret_cast<__m512>(sum),
+                                                        _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask))));
+#else
+  return select(mask, sum + a * b, sum);
+#endif
+}
+
+// Where a block lies in the picture.
+struct BlockPlace {
+  int32_t x0, y0, width, height;  // px; width and height 0..kBlock
+  int64_t pixel;  // index of its first
+};
+
+C3D_INLINE BlockPlace place_of(const TileArgs& args, int block) {
+  const int32_t x0 = args.tile_x * kTileWidth + block % kBlocksX * kBlock;
+  const int32_t y0 = args.tile_y * kTileHeight + block / kBlocksX * kBlock;
+  return {x0, y0, std::min(kBlock, std::max(args.grid.width - x0, 0)), std::min(kBlock, std::max(args.grid.height - y0, 0)),
+          static_cast<int64_t>(y0) * args.grid.width + x0};
+}
+
+C3D_INLINE BlockState start_block(const TileArgs& args, int block) {
+  const BlockPlace place = place_of(args, block);
+  BlockState state;
+  state.through = all_lanes(1.0f);
+  // Pixels beyond the picture take nothing and hold no walk open.
+  for (int l = 0; l < kLanes; ++l)
+    if (l % kBlock >= place.width || l / kBlock >= place.height) state.count[l] = args.splat->max_points;
+  return state;
+}
+
+// q = d^2 / r^2 of a point at the centres of a block's pixels.
+struct BlockCentres {
+  f32x16 x, y;  // px
+  C3D_INLINE f32x16 q_of(const TilePoint& point) const {
+    const f32x16 dx = x - point.u, dy = y - point.v;
+    return (dx * dx + dy * dy) * point.inv_r2;
+  }
+};
+
+C3D_INLINE BlockCentres centres_of(const BlockPlace& place) {
+  return {f32x16{0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3} + (static_cast<float>(place.x0) + 0.5f),
+          f32x16{0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3} + (static_cast<float>(place.y0) + 0.5f)};
+}
+
+// What turns the weights of the current surface into weights in the pixel.
+struct SurfaceScale {
+  f32x16 cover, scale;
+};
+
+C3D_INLINE SurfaceScale surface_scale(const BlockState& state) {
+  const f32x16 cover = select(state.sum_cover < 1.0f, state.sum_cover, all_lanes(1.0f));
+  return {cover, select(state.sum_w > 0.0f, state.through * cover / state.sum_w, f32x16{})};
+}
+
+// A hit farther than the current surface's end closes it, if there is one, and opens the next. Calls on_close(lanes, scale)
+// for lanes whose surface closes. Returns the hits' weights within their surface.
+template <typename OnClose>
+C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, f32x16 q, i32x16& hit, float reach,
+                                  int32_t max_points, bool keep_hidden, const OnClose& on_close) {
+  const i32x16 opens = hit & (state.z_end < point.z);
+  const i32x16 closes = opens & (state.count > 0);
+  if (any(closes)) {
+    const SurfaceScale closing = surface_scale(state);
+    on_close(closes, closing.scale);
+    state.through = select(closes, state.through * (1.0f - closing.cover), state.through);
+    state.sum_w = select(closes, f32x16{}, state.sum_w);
+    state.sum_cover = select(closes, f32x16{}, state.sum_cover);
+    if (!keep_hidden) {
+      const i32x16 hidden = closes & (state.through == 0.0f);
+      state.count = hidden ? i32x16{} + max_points : state.count;
+      hit &= ~hidden;
+    }
+  }
+  state.z_end = select(opens, all_lanes(point.z * reach), state.z_end);
+  const f32x16 weight = select(hit, surface_weight(q), f32x16{}), cover = surface_coverage(q);
+  state.sum_w += weight;
+  state.sum_cover += select(hit & (cover > 0.0f), cover, f32x16{});
+  return weight;
+}
+
+C3D_INLINE f32x16 add_to_alpha(BlockState& state, f32x16 q, i32x16 hit) {
+  const f32x16 weight = select(hit, alpha_weight(q) * state.through, f32x16{});
+  state.through -= weight;
+  return weight;
+}
+
+// --- Up to kNarrow channels: everything is summed while the hits are found ---
+
+template <bool kIsSurface>
+C3D_INLINE void draw_narrow(const TileArgs& args, int block, const uint32_t* list, int32_t num_listed) {
+  const TileScratch& scratch = args.scratch;
+  BlockState state = scratch.states[block];
+  Sums sums = scratch.sums[2 * block], front = scratch.sums[2 * block + 1];
+  const int32_t max_points = args.splat->max_points;
+  const float reach = 1.0f + args.splat->depth_tolerance;
+  const BlockCentres centres = centres_of(place_of(args, block));
+  const TilePoint* points = scratch.points;
+  const float *inv_z = scratch.inv_z, *rows = scratch.rows;
+  for (int32_t j = 0; j < num_listed; ++j) {
+    if ((j & 15) == 15 && !any(state.count < max_points)) break;
+    const int64_t at = list[j];
+    const TilePoint& point = points[at];
+    const f32x16 q = centres.q_of(point);
+    i32x16 hit = (q < 1.0f) & (state.count < max_points);
+    f32x16 weight;
+    if (kIsSurface) {
+      weight = add_to_surfaces(
+          state, point, q, hit, reach, max_points, false, [&](i32x16 closes, f32x16 scale) __attribute__((always_inline)) {
+            front.weight = multiply_add(closes, front.weight, scale, sums.weight);
+            front.disp = multiply_add(closes, front.disp, scale, sums.disp);
+            sums.weight = select(closes, f32x16{}, sums.weight);
+            sums.disp = select(closes, f32x16{}, sums.disp);
+            for (int c = 0; c < kNarrow; ++c) {
+              front.feat[c] = multiply_add(closes, front.feat[c], scale, sums.feat[c]);
+              sums.feat[c] = select(closes, f32x16{}, sums.feat[c]);
+            }
+          });
+    } else {
+      weight = add_to_alpha(state, q, hit);
+    }
+    state.count -= hit;
+    sums.weight += weight;
+    sums.disp = multiply_add(sums.disp, weight, all_lanes(inv_z[at]));
+    for (int c = 0; c < kNarrow; ++c)
+      sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes(rows[kNarrow * at + c]));
+  }
+  scratch.states[block] = state;
+  scratch.sums[2 * block] = sums;
+  if (kIsSurface) scratch.sums[2 * block + 1] = front;
+}
+
+template <bool kIsSurface>
+C3D_INLINE void write_narrow(const TileArgs& args, int block) {
+  const BlockPlace place = place_of(args, block);
+  Sums sums = args.scratch.sums[2 * block];
+  if (kIsSurface) {
+    const Sums& front = args.scratch.sums[2 * block + 1];
+    const f32x16 scale = surface_scale(args.scratch.states[block]).scale;
+    const i32x16 seen = scale > 0.0f;
+    sums.weight = front.weight + scale * sums.weight;
+    sums.disp = front.disp + scale * sums.disp;
+    for (int c = 0; c < kNarrow; ++c) sums.feat[c] = multiply_add(seen, front.feat[c], scale, sums.feat[c]);
+  }
+  const int64_t width = args.grid.width, num_channels = args.splat->num_channels;
+  float* alpha = args.alpha_out + place.pixel;
+  float* disp = args.disp_out + place.pixel;
+  float* feat = args.feat_out + place.pixel * num_channels;
+  if (num_channels == 4 && place.width == kBlock && place.height == kBlock) {
+    // Lane by lane to pixel by pixel: a 4x4 transpose in each quarter of the registers, a row of the block.
+    const f32x16 r = sums.feat[0], g = sums.feat[1], b = sums.feat[2], a = sums.feat[3];
+    const f32x16 rg_lo = __builtin_shufflevector(r, g, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+    const f32x16 rg_hi = __builtin_shufflevector(r, g, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+    const f32x16 ba_lo = __builtin_shufflevector(b, a, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+    const f32x16 ba_hi = __builtin_shufflevector(b, a, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+    const f32x16 pixels[kBlock] = {
+        // of column 0, 1, 2, 3
+        __builtin_shufflevector(rg_lo, ba_lo, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+        __builtin_shufflevector(rg_lo, ba_lo, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31),
+        __builtin_shufflevector(rg_hi, ba_hi, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+        __builtin_shufflevector(rg_hi, ba_hi, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)};
+    for (int y = 0; y < kBlock; ++y) {
+      store(alpha + y * width, load<f32x4>(reinterpret_cast<const float*>(&sums.weight) + y * kBlock));
+      store(disp + y * width, load<f32x4>(reinterpret_cast<const float*>(&sums.disp) + y * kBlock));
+      for (int x = 0; x < kBlock; ++x)
+        store(feat + (y * width + x) * 4, load<f32x4>(reinterpret_cast<const float*>(&pixels[x]) + y * kBlock));
+    }
+    return;
+  }
+  for (int32_t y = 0; y < place.height; ++y)
+    for (int32_t x = 0; x < place.width; ++x) {
+      const int64_t pixel = y * width + x;
+      alpha[pixel] = sums.weight[y * kBlock + x];
+      disp[pixel] = sums.disp[y * kBlock + x];
+      for (int64_t c = 0; c < num_channels; ++c) feat[pixel * num_channels + c] = sums.feat[c][y * kBlock + x];
+    }
+}
+
+// --- Any number of channels: first each block's hits and their weights, then each pixel's features by its own hits ---
+
+template <bool kIsSurface>
+C3D_INLINE void collect_hits(const TileArgs& args, int block, const uint32_t* list, int32_t num_listed,
+                             const BlockHits& hits) {
+  BlockState state = args.scratch.states[block];
+  const int32_t max_points = args.splat->max_points;
+  const float reach = 1.0f + args.splat->depth_tolerance;
+  const BlockCentres centres = centres_of(place_of(args, block));
+  int32_t n = state.num_hits;
+  i32x16 lanes = n & 31 ? hits.lanes[n / 32] : i32x16{};
+  for (int32_t j = 0; j < num_listed; ++j) {
+    const TilePoint& point = args.scratch.points[list[j]];
+    const f32x16 q = centres.q_of(point);
+    i32x16 hit = (q < 1.0f) & (state.count < max_points);
+    if (!any(hit)) {
+      if (!any(state.count < max_points)) break;
+      continue;
+    }
+    if (kIsSurface) {
+      hits.weight[n] = add_to_surfaces(
+          state, point, q, hit, reach, max_points,
+          args.idx_out != nullptr, [&](i32x16 closes, f32x16 scale) __attribute__((always_inline)) {
+            hits.closing_scale[state.num_closings] = select(closes, scale, all_lanes(-1.0f));
+            hits.closing_at[state.num_closings++] = n;
+          });
+      if (!any(hit)) continue;
+    } else {
+      hits.weight[n] = add_to_alpha(state, q, hit);
+    }
+    state.count -= hit;
+    hits.place[n] = list[j];
+    lanes |= hit & (1 << (n & 31));
+    if ((n & 31) == 31) {
+      hits.lanes[n / 32] = lanes;
+      lanes = i32x16{};
+    }
+    ++n;
+  }
+  if (n & 31) hits.lanes[n / 32] = lanes;
+  state.num_hits = n;
+  args.scratch.states[block] = state;
+}
+
+// Turns weights within surfaces into weights in the pixel, from the last hit on.
+C3D_INLINE void scale_surfaces(const BlockHits& hits, const BlockState& state) {
+  f32x16 scale = surface_scale(state).scale;
+  int32_t k = state.num_hits;
+  for (int32_t i = state.num_closings - 1; i >= 0; --i) {
+    for (; k > hits.closing_at[i]; --k) hits.weight[k - 1] *= scale;
+    const f32x16 closing = hits.closing_scale[i];
+    scale = select(closing >= 0.0f, closing, scale);
+  }
+  for (; k > 0; --k) hits.weight[k - 1] *= scale;
+}
+
+// kVectors * 16 + kTail features of one pixel, of which the last may lie beyond num_channels: a row is padded, a pixel is not.
+template <int kVectors, int kTail>
+C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, const float* rows, int32_t stride,
+                          int32_t num_channels, float* out) {
+  f32x16 sums[kVectors + 1] = {};
+  f32x8 tail = {};
+  const float* weights = reinterpret_cast<const float*>(hits.weight) + lane;
+  for (int32_t word = 0; word * 32 < num_hits; ++word) {
+    uint32_t bits = static_cast<uint32_t>(reinterpret_cast<const int32_t*>(hits.lanes + word)[lane]);
+    for (; bits; bits &= bits - 1) {
+      const int32_t k = word * 32 + __builtin_ctz(bits);
+      const float weight = weights[k * kLanes];
+      const float* row = rows + static_cast<int64_t>(hits.place[k]) * stride;
+      for (int v = 0; v < kVectors; ++v) sums[v] = multiply_add(sums[v], all_lanes(weight), load<f32x16>(row + 16 * v));
+      if (kTail) tail += weight * load<f32x8>(row + 16 * kVectors);
+    }
+  }
+  alignas(64) float all[16 * kVectors + kTail];
+  for (int v = 0; v < kVectors; ++v) store(16 * (v + 1) <= num_channels ? out + 16 * v : all + 16 * v, sums[v]);
+  if (kTail) store(all + 16 * kVectors, tail);
+  for (int32_t c = std::min(num_channels / 16, kVectors) * 16; c < std::min(num_channels, 16 * kVectors + kTail); ++c)
+    out[c] = all[c];
+}
+
+C3D_INLINE void sum_pixels(const TileArgs& args, const BlockHits& hits, int32_t num_hits, const BlockPlace& place) {
+  const int32_t num_channels = args.splat->num_channels, stride = row_stride(num_channels);
+  for (int32_t y = 0; y < place.height; ++y)
+    for (int32_t x = 0; x < place.width; ++x) {
+      float* out = args.feat_out + (place.pixel + static_cast<int64_t>(y) * args.grid.width + x) * num_channels;
+      const int lane = y * kBlock + x;
+      int32_t c = 0;
+      for (; c + 64 <= stride; c += 64)
+        sum_pixel<4, 0>(hits, num_hits, lane, args.scratch.rows + c, stride, num_channels - c, out + c);
+      const float* rows = args.scratch.rows + c;
+      out += c;
+      switch ((stride - c + 7) / 8) {
+        case 1: sum_pixel<0, 8>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
+        case 2: sum_pixel<1, 0>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
+        case 3: sum_pixel<1, 8>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
+        case 4: sum_pixel<2, 0>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
+        case 5: sum_pixel<2, 8>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
+        case 6: sum_pixel<3, 0>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
+        case 7: sum_pixel<3, 8>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
+      }
+    }
+}
+
+template <bool kIsSurface>
+C3D_INLINE void write_wide(const TileArgs& args, int block, const BlockHits& hits) {
+  const BlockPlace place = place_of(args, block);
+  const BlockState& state = args.scratch.states[block];
+  if (kIsSurface) scale_surfaces(hits, state);
+  f32x16 alpha = {}, disp = {};
+  for (int32_t k = 0; k < state.num_hits; ++k) {
+    alpha += hits.weight[k];
+    disp = multiply_add(disp, hits.weight[k], all_lanes(args.scratch.inv_z[hits.place[k]]));
+  }
+  for (int32_t y = 0; y < place.height; ++y)
+    for (int32_t x = 0; x < place.width; ++x) {
+      const int64_t pixel = place.pixel + static_cast<int64_t>(y) * args.grid.width + x;
+      args.alpha_out[pixel] = alpha[y * kBlock + x];
+      args.disp_out[pixel] = disp[y * kBlock + x];
+      if (!args.idx_out) continue;
+      int32_t* idx = args.idx_out + pixel * args.splat->max_points;
+      int32_t count = 0;
+      for (int32_t k = 0; k < state.num_hits; ++k)
+        if (hits.lanes[k / 32][y * kBlock + x] >> (k & 31) & 1) idx[count++] = static_cast<int32_t>(args.list[hits.place[k]]);
+      std::fill(idx + count, idx + args.splat->max_points, -1);
+    }
+  sum_pixels(args, hits, state.num_hits, place);
+}
+
+template <bool kIsSurface>
+C3D_INLINE void draw_tile(const TileArgs& args) {
+  const TileScratch& scratch = args.scratch;
+  const bool narrow = is_narrow(*args.splat);
+  const int64_t words = scratch.hits_per_block ? scratch.hits_per_block / 32 + 1 : 0;
+  const auto hits_of = [&](int block) {
+    const int64_t first = block * scratch.hits_per_block;
+    return BlockHits{scratch.hits.weight + first, scratch.hits.lanes + block * words, scratch.hits.place + first,
+                     scratch.hits.closing_scale + first, scratch.hits.closing_at + first};
+  };
+  for (int block = 0; block < kBlocks; ++block) {
+    scratch.states[block] = start_block(args, block);
+    if (narrow) scratch.sums[2 * block] = scratch.sums[2 * block + 1] = Sums{};
+  }
+  int64_t begin = 0;
+  bool more;
+  do {
+    const int64_t end = std::min<int64_t>(begin + kChunk, args.num_points);
+    int32_t num_listed[kBlocks];
+    share_out(args, begin, end, num_listed);
+    i32x16 open = {};
+    for (int block = 0; block < kBlocks; ++block) {
+      const uint32_t* list = scratch.lists + block * kListStride;
+      if (narrow)
+        draw_narrow<kIsSurface>(args, block, list, num_listed[block]);
+      else
+        collect_hits<kIsSurface>(args, block, list, num_listed[block], hits_of(block));
+      open |= scratch.states[block].count < args.splat->max_points;
+      if (!narrow && scratch.hits_per_block == 0) write_wide<kIsSurface>(args, block, hits_of(block));
+    }
+    begin = end;
+    more = begin < args.num_points && any(open);
+  } while (more);
+  if (!narrow && scratch.hits_per_block == 0) return;
+  for (int block = 0; block < kBlocks; ++block) {
+    if (narrow)
+      write_narrow<kIsSurface>(args, block);
+    else
+      write_wide<kIsSurface>(args, block, hits_of(block));
+  }
+}
+
+static void render_tile(const TileArgs& args) {
+  prepare_points(args);
+  switch (args.splat->feat_type) {
+    case FeatType::kFloat32: load_rows<float>(args); break;
+    case FeatType::kFloat16: load_rows<Half>(args); break;
+    case FeatType::kBFloat16: load_rows<BFloat16>(args); break;
+  }
+  sort_by_depth(args);
+  if (args.splat->compositor == Compositor::kSurface)
+    draw_tile<true>(args);
+  else
+    draw_tile<false>(args);
+}

@@ -1,0 +1,107 @@
+// What binning, drawing and their driver share in splat_points on the CPU.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "c3d/formulas.h"
+#include "parallel.h"
+#include "simd.h"
+
+namespace c3d::cpu {
+
+constexpr int kTileWidth = 32;
+constexpr int kTileHeight = 16;
+constexpr int kBlock = 4;  // a tile is drawn in blocks of 4x4 pixels, a vector lane a pixel
+constexpr int kLanes = kBlock * kBlock;
+constexpr int kBlocksX = kTileWidth / kBlock, kBlocks = kBlocksX * (kTileHeight / kBlock);
+constexpr int kBatch = 64;  // points that are projected at a time; arrays that a batch is written to have room for a whole one
+constexpr int kChunk = 1024;  // points of a tile that are shared out to its blocks at a time
+constexpr int kListStride = kChunk + 16;  // not a power of two: the lists' heads must not fall into one cache set
+constexpr int kNarrow = 4;  // channels up to which a block is summed while its hits are found
+
+static_assert(kLanes == 16 && kBlocks == 32);  // a vector of floats; a bit each
+
+struct TileGrid {
+  int32_t num_x, num_y;
+  int32_t width, height;  // px, of the picture
+};
+
+// A run of consecutive points, binned by one worker. Runs are laid out one after the other inside each tile's list, so a list
+// ascends in point index.
+struct BinArgs {
+  const SplatPointsArgs* splat;
+  const Camera* camera;
+  TileGrid grid;
+  int64_t begin, end;  // points
+  int64_t* cursor;  // [tiles] this run's count, then its write position in each tile's list
+  uint32_t* lists;  // point indices, tile by tile
+  Disc* discs;  // the same points' discs
+};
+
+struct TilePoint {
+  float u, v;  // px
+  float inv_r2;  // 1 / radius_px^2
+  float z;
+};
+
+// What the hits so far leave behind in each pixel (lane) of a block.
+struct BlockState {
+  f32x16 through{};  // what the hits (kSurface: the surfaces) in front let through
+  f32x16 z_end{}, sum_w{}, sum_cover{};  // kSurface: of the current surface
+  i32x16 count{};  // max_points where nothing more is taken
+  int32_t num_hits = 0, num_closings = 0;
+};
+
+// Sums of weights, and of features and 1/z by weight.
+struct Sums {
+  f32x16 weight{}, disp{}, feat[kNarrow]{};
+};
+
+// The hits of a block, near to far: points that cover any of its pixels.
+struct BlockHits {
+  f32x16* weight;  // [kLanes * max_points] 0 in lanes that the point does not cover
+  i32x16* lanes;  // [kLanes * max_points / 32 + 1] bit k % 32 of word k / 32: hit k covers the lane
+  uint32_t* place;  // [kLanes * max_points] of the point in the tile's list
+  f32x16* closing_scale;  // [kLanes * max_points] kSurface: scale of the surfaces that end before hit closing_at, -1 in other
+                          // lanes
+  int32_t* closing_at;
+};
+
+// Working memory of one worker for the tile at hand.
+struct TileScratch {
+  TilePoint* points;  // [longest list] like the next four in the list's order
+  uint32_t* depth;  // [longest list] bits of z
+  float* inv_z;  // [longest list]
+  uint32_t* blocks;  // [longest list] bit b: may touch block b
+  float* rows;  // [longest list, row_stride] features
+  uint32_t* order;  // [longest list] places in the list, near to far
+  uint64_t* keys;  // [longest list]
+  uint64_t* keys_swap;  // [longest list]
+  uint32_t* lists;  // [kBlocks, kListStride] places of the blocks' points, near to far
+  BlockState* states;  // [kBlocks]
+  Sums* sums;  // [kBlocks, 2] narrow: of the current surface, and of those in front
+  BlockHits hits;  // wide: of one block; [kBlocks] where a tile may need several chunks
+  int64_t hits_per_block;  // 0: the blocks take turns
+};
+
+struct TileArgs {
+  const SplatPointsArgs* splat;
+  TileGrid grid;
+  const uint32_t* list;  // [num_points] of this tile, ascending
+  const Disc* discs;  // [num_points] theirs
+  int64_t num_points;
+  int32_t tile_x, tile_y;
+  TileScratch scratch;
+  float* feat_out;  // of this camera
+  float* alpha_out;
+  float* disp_out;
+  int32_t* idx_out;  // or nullptr
+};
+
+// The wide path keeps the hits themselves.
+inline bool is_narrow(const SplatPointsArgs& args) { return args.num_channels <= kNarrow && !args.idx_out; }
+
+constexpr int32_t row_stride(int32_t num_channels) { return num_channels <= kNarrow ? kNarrow : (num_channels + 7) / 8 * 8; }
+
+}  // namespace c3d::cpu

@@ -1,0 +1,26 @@
+// compose_frame on CUDA: two splats become a picture.
+#include "../checks.h"
+#include "c3d/formulas.h"
+#include "launch.cuh"
+
+namespace c3d::cuda {
+namespace {
+
+// Thread = one pixel: 48 bytes read, 4 written, all in consecutive addresses of a warp.
+__global__ void __launch_bounds__(256) compose_frame_kernel(ComposeFrameArgs args) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= args.num_pixels) return;
+  const FramePixel pixel = frame_pixel(args, i);
+  for (int c = 0; c < 3; ++c) args.rgb_out[3 * i + c] = pixel.rgb[c];
+  args.uncovered_out[i] = pixel.uncovered;
+}
+
+}  // namespace
+
+Status compose_frame(const ComposeFrameArgs& args, const Context& context) {
+  const Status status = check(args);
+  if (!status.ok() || args.num_pixels == 0) return status;
+  return C3D_LAUNCH(compose_frame_kernel, thread_per_item(args.num_pixels, 256), context, args);
+}
+
+}  // namespace c3d::cuda

@@ -1,0 +1,157 @@
+"""drift_points and compose_frame against float64 references, and what must hold without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+import torch
+
+from c3drender import ops
+from c3drender.data import Camera, PointCloud, Raster
+
+LIMITS = {"radius_px": 1.5, "max_stretch": 3.0, "least_existence": 0.75}
+
+
+def scene(seed: int, num_points: int, height: int, width: int, *, with_detail: bool = True) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+
+    def values(*shape: int) -> torch.Tensor:
+        return torch.from_numpy(rng.random(shape)).float()
+
+    surface = values(height, width, 8)
+    surface[..., 0] += 0.2
+    surface[..., 1] = (surface[..., 1] > 0.3).float()
+    surface[..., 6:] = 0
+    size = torch.tensor([width, height])
+    neighbours = tuple(torch.from_numpy(rng.integers(0, max(num_points, 1), num_points)).int() for _ in range(2))
+    detail = ops.Detail(values(num_points, 2, 3) - 0.5, values(num_points, 3) - 0.5, 0.8 + values(3, 4), 5.0)
+    return {
+        "start_px": values(num_points, 2) * size,
+        "offset_px": (values(num_points, 2) - 0.5) * 8,
+        "neighbours": neighbours,
+        "feat": values(num_points, 4),
+        "surface": surface,
+        "canvas": Camera(40.0, 50.0, width / 2, height / 3, width, height),
+        "phase": 2 * values(num_points) - 1,
+        "fade": 0.4,
+        "detail": detail if with_detail else None,
+    }
+
+
+def drifted(given: dict[str, Any]) -> PointCloud:
+    m = len(given["start_px"])
+    out = PointCloud(torch.full((m, 3), torch.nan), torch.full((m, 4), torch.nan), torch.full((m,), torch.nan))
+    ops.drift_points(out=out, **given, **LIMITS)
+    return out
+
+
+@pytest.mark.parametrize("with_detail", [False, True])
+@pytest.mark.parametrize(("num_points", "height", "width"), [(0, 4, 4), (1, 1, 1), (700, 13, 21), (5000, 7, 1)])
+def test_drift_matches_the_reference(num_points: int, height: int, width: int, with_detail: bool) -> None:
+    given = scene(num_points, num_points, height, width, with_detail=with_detail)
+    out = drifted(given)
+    camera, detail = given["canvas"], given["detail"]
+    xyz, feat, radius = reference.drift_points(
+        given["start_px"],
+        given["offset_px"],
+        given["neighbours"],
+        given["feat"],
+        given["surface"],
+        (camera.fx, camera.fy, camera.cx, camera.cy),
+        phase=given["phase"],
+        fade=given["fade"],
+        detail=None if detail is None else (detail.fine, detail.broad, detail.gain, detail.gain_spacing_px),
+        **LIMITS,
+    )
+    np.testing.assert_allclose(out.xyz, xyz, rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(out.feat, feat, rtol=2e-5, atol=2e-5)
+    at_the_rim = (out.radius.numpy() > 0) != (radius > 0)
+    assert at_the_rim.mean() < 0.01 if num_points > 100 else not at_the_rim.any()
+    np.testing.assert_allclose(out.radius[~at_the_rim], radius[~at_the_rim], rtol=2e-5, atol=1e-6)
+
+
+def test_at_rest_a_free_point_is_itself() -> None:
+    given = scene(3, 200, 9, 11)
+    given["offset_px"] = torch.zeros(200, 2)
+    given["detail"] = ops.Detail(given["detail"].fine, given["detail"].broad, torch.ones(2, 2), 8.0)
+    given["surface"][..., 1:3] = 1
+    out = drifted(given | {"fade": 0.0})
+    torch.testing.assert_close(out.feat, given["feat"])
+    assert (out.radius > 0).all()
+
+
+def test_what_leaves_the_canvas_or_is_nowhere_is_not_drawn() -> None:
+    given = scene(4, 3, 8, 8, with_detail=False)
+    given["surface"][..., 1] = 1
+    given["start_px"] = torch.full((3, 2), 4.0)
+    given["offset_px"] = torch.tensor([[100.0, 0.0], [torch.nan, 0.0], [0.0, 0.0]])
+    given["neighbours"] = (torch.arange(3).int(),) * 2
+    assert (drifted(given).radius > 0).tolist() == [False, False, True]
+
+
+def test_drift_same_bits_for_any_thread_count(for_thread_counts) -> None:
+    given = scene(5, 20_000, 40, 60)
+    first, *others = for_thread_counts(lambda: drifted(given))
+    for other in others:
+        assert torch.equal(first.feat, other.feat) and torch.equal(first.xyz, other.xyz)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"offset_px": torch.zeros(5, 2)}, r"offset_px must be \[M, 2\] with M = 9"),
+        ({"phase": torch.zeros(9, dtype=torch.float64)}, "phase must be"),
+        ({"surface": torch.zeros(4, 4, 8)}, r"surface must be \[6, 7, 8\] \(from canvas\)"),
+        ({"surface": torch.zeros(6, 7, 6)}, r"surface must be \[H, W, 8\]"),
+    ],
+)
+def test_drift_bad_input(change: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        drifted(scene(6, 9, 6, 7) | change)
+
+
+def sides(seed: int, height: int, width: int) -> tuple[Raster, Raster]:
+    rng = np.random.default_rng(seed)
+
+    def raster() -> Raster:
+        feat, alpha, disp = (
+            torch.from_numpy(rng.random(shape)).float() for shape in ((height, width, 4), (height, width), (height, width))
+        )
+        alpha[rng.random((height, width)) < 0.3] = 0
+        return Raster(feat * alpha[..., None], alpha, disp * alpha)
+
+    return raster(), raster()
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (13, 29), (70, 90)])
+@pytest.mark.parametrize("loop_t", [0.0, 0.3, 1.0])
+def test_compose_matches_the_reference(height: int, width: int, loop_t: float) -> None:
+    fwd, bwd = sides(1, height, width)
+    frame = ops.compose_frame(fwd, bwd, loop_t, sharpness=3.0, least_alpha=1e-3)
+    flat = [
+        [t.reshape(height * width, *t.shape[2:]).numpy() for t in (side.feat, side.alpha, side.disp)] for side in (fwd, bwd)
+    ]
+    rgb, uncovered = reference.compose_frame(*flat, loop_t, 3.0, 1e-3)
+    assert np.abs(frame.rgb_u8.numpy().reshape(-1, 3) - rgb).max() < 0.51
+    assert np.array_equal(frame.uncovered.numpy().ravel(), uncovered)
+
+
+def test_two_equal_sides_are_one_picture_at_any_time() -> None:
+    fwd, _ = sides(2, 20, 30)
+    frames = [ops.compose_frame(fwd, fwd, t, sharpness=4.0, least_alpha=1e-3).rgb_u8 for t in (0.0, 0.4, 1.0)]
+    assert torch.equal(frames[0], frames[1]) and torch.equal(frames[0], frames[2])
+
+
+def test_compose_bad_input() -> None:
+    fwd, bwd = sides(3, 4, 5)
+    with pytest.raises(ValueError, match=r"loop_t must be in 0..1, got 2"):
+        ops.compose_frame(fwd, bwd, 2.0, sharpness=4.0, least_alpha=1e-3)
+    with pytest.raises(ValueError, match=r"bwd\.alpha must be"):
+        ops.compose_frame(fwd, Raster(bwd.feat, bwd.alpha[1:], bwd.disp), 0.5, sharpness=4.0, least_alpha=1e-3)
+    with pytest.raises(ValueError, match=r"fwd.feat must be \[H, W, 4\]"):
+        ops.compose_frame(
+            Raster(fwd.feat[..., :3].contiguous(), fwd.alpha, fwd.disp), bwd, 0.5, sharpness=4.0, least_alpha=1e-3
+        )
