@@ -1,0 +1,100 @@
+"""What moves, in frames: no pulse, sway and ripple beside a flow, the zoom of a camera."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.resources import files
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import c3drender
+from c3drender import render
+from c3drender.data import CameraKeys, Flow, Ripple, Scene, Sway
+
+EXAMPLE = files("c3drender") / "example"
+NUM_FRAMES = 20
+SIZE = 448
+REST = torch.eye(3, 4)
+
+
+def shape(*points: tuple[int, int]) -> np.ndarray:
+    """A polygon on the example photo, in its pixels."""
+    return cv2.fillPoly(np.zeros((852, 1280), np.uint8), [np.array(points)], 255) > 0
+
+
+POOL = shape((360, 768), (784, 768), (784, 852), (316, 852))
+FERNS = shape((0, 567), (100, 550), (167, 700), (167, 800), (100, 852), (0, 852))
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    water = cv2.imread(str(EXAMPLE / "mask.png"), 0) > 127
+    parts = [Flow(water & ~POOL, str(EXAMPLE / "hints.json")), Sway(FERNS), Ripple(water & POOL)]
+    return c3drender.prepare(str(EXAMPLE / "stream_cascade.jpg"), motion=parts, depth="builtin", size=SIZE)
+
+
+def rest_frames(scene: Scene, blend: str = "contrast") -> list[np.ndarray]:
+    animation = render.animate(scene, NUM_FRAMES)
+    return [render.render_frame(animation, REST, n, blend).rgb_u8.numpy() for n in range(NUM_FRAMES)]
+
+
+@pytest.fixture(scope="module")
+def frames(scene) -> list[np.ndarray]:
+    return rest_frames(scene)
+
+
+def inner(scene: Scene) -> tuple[slice, slice]:
+    margin = scene.layers.margin_px
+    return np.s_[margin : margin + scene.camera.height, margin : margin + scene.camera.width]
+
+
+def sharpness(scene: Scene, frames: list[np.ndarray]) -> np.ndarray:
+    """Root of the high-frequency energy in the flow, relative to the first frame's."""
+    moving = scene.layers.moving[0].numpy()[inner(scene)]
+    lumas = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) for frame in frames]
+    energy = np.array([np.square(luma - cv2.GaussianBlur(luma, (0, 0), 2))[moving].mean() for luma in lumas])
+    return np.sqrt(energy / energy[0])
+
+
+def test_no_pulse(scene, frames) -> None:
+    kept, linear = sharpness(scene, frames), sharpness(scene, rest_frames(scene, "linear"))
+    assert linear.min() < 0.8
+    assert kept.min() > 0.93 and np.ptp(kept) < 0.09
+
+
+def test_what_sways_and_ripples_moves_and_the_rest_stays(scene, frames) -> None:
+    swings = np.abs(np.stack(frames).astype(int) - frames[0]).mean(axis=(0, 3))
+    small = [cv2.resize(mask.astype(np.uint8), swings.shape[::-1], interpolation=cv2.INTER_AREA) > 0 for mask in (FERNS, POOL)]
+    field = (scene.harmonics.sine_px.norm(dim=-1) + scene.harmonics.cosine_px.norm(dim=-1)).sum(dim=0).numpy()[inner(scene)]
+    assert swings[small[0]].mean() > 2 and swings[small[1] & (field > 0)].mean() > 0.4
+    still = cv2.erode(((field == 0) & ~scene.layers.moving[0].numpy()[inner(scene)]).astype(np.uint8), np.ones((9, 9))) > 0
+    assert swings[still].max() <= 3 and swings[still].mean() < 0.1
+
+
+def test_harmonic_motion_closes_and_uncovers_nothing(scene) -> None:
+    animation = render.animate(scene, NUM_FRAMES)
+    for preset in ("circle", "dolly-zoom"):
+        path = c3drender.camera_path(scene, preset, NUM_FRAMES)
+        for n, frame in enumerate(render.render_path(animation, path)):
+            assert not frame.uncovered.any(), (preset, n)
+    first, again = (render.render_frame(animation, REST, n).rgb_u8 for n in (3, 3 + NUM_FRAMES))
+    assert torch.equal(first, again)
+
+
+def test_harmonic_motion_alone_needs_no_flow(scene) -> None:
+    quiet = replace(scene.layers, moving=torch.zeros_like(scene.layers.moving), step_px=torch.zeros_like(scene.layers.step_px))
+    frames = rest_frames(replace(scene, layers=quiet))
+    assert np.abs(frames[5].astype(int) - frames[0]).max() > 20
+
+
+def test_a_zoomed_frame_is_a_larger_picture(scene) -> None:
+    still = replace(scene, harmonics=None)
+    keys = CameraKeys((0.0, 0.5), ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)), (1.0, 1.25))
+    plain, zoomed = (frame.rgb_u8.numpy() for frame in c3drender.render_frames(still, camera=keys, frames=2, speed=0.0))
+    height, width = plain.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), 0, 1.25)
+    expected = cv2.warpAffine(plain, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    assert np.abs(zoomed.astype(int) - expected).mean() < 6 < np.abs(zoomed.astype(int) - plain).mean()
