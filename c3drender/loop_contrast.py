@@ -136,7 +136,7 @@ def phase_of(xy_px: Tensor, longer_side_px: int) -> Tensor:
 
 def fades(loop_t: float) -> tuple[float, float]:
     """Factors of the phase, forward and backward, that let the fade of ``loop_t`` (0 < t < 1) be early or late: with
-    confidences times ``1 + fade * phase`` the shares become ``1 - a`` and ``a``, ``a = t + spread phase sin(pi t) / pi``, which is 0 at 0,
-    1 at 1 and rises."""
+    confidences times ``1 + fade * phase`` the shares become ``1 - a`` and ``a``, ``a = t + spread phase sin(pi t) / pi``,
+    which is 0 at 0, 1 at 1 and rises."""
     shift = PHASE_SPREAD * math.sin(math.pi * loop_t) / math.pi
     return -shift / (1.0 - loop_t), shift / loop_t

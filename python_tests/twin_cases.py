@@ -183,6 +183,38 @@ def random_hole(rng: np.random.Generator, size: tuple[int, int], *, width_px: fl
     return *(a.astype(np.float32) for a in (rgb, disp)), hole.astype(np.uint8), hidden.astype(np.float32), 0.02
 
 
+def random_drift(rng: np.random.Generator, num_points: int, size: tuple[int, int], *, with_detail: bool) -> tuple[Any, ...]:
+    """Arguments of ``drift_points``; some points leave the canvas, some arrive where the fluid is not."""
+    height, width = size
+    start = rng.uniform(0, 1, (num_points, 2)) * [width, height]
+    offset = rng.normal(0, 4, (num_points, 2))
+    beside = [rng.integers(0, num_points, num_points).astype(np.int32) for _ in range(2)]
+    surface = rng.uniform(0.1, 1, (height, width, 8))
+    surface[..., 1] = surface[..., 1] > 0.3
+    fine, broad, gain = (
+        rng.normal(0, 0.1, (num_points, 2, 3)),
+        rng.normal(0, 0.1, (num_points, 3)),
+        rng.uniform(0.8, 1.9, (3, 5)),
+    )
+    detail = (*(a.astype(np.float32) for a in (fine, broad, gain)), 7.0) if with_detail else None
+    maps = (a.astype(np.float32) for a in (rng.uniform(0, 1, (num_points, 4)), surface))
+    places = (start.astype(np.float32), offset.astype(np.float32), *beside)
+    phase = rng.uniform(-1, 1, num_points).astype(np.float32)
+    return *places, *maps, camera_of(height, width, None).rows, 1.5, 3.0, 0.75, detail, phase, 0.4
+
+
+def random_splats(rng: np.random.Generator, num_pixels: int, loop_t: float) -> tuple[Any, ...]:
+    """Arguments of ``compose_frame``: a third of the pixels is covered by one side at most, a third is the same on both."""
+    sides = []
+    for _ in range(2):
+        alpha = rng.uniform(0, 1, num_pixels) * (rng.uniform(size=num_pixels) > 0.3)
+        sides.append([rng.uniform(0, 1, (num_pixels, 4)) * alpha[:, None], alpha, alpha * rng.uniform(0.1, 1, num_pixels)])
+    same = rng.uniform(size=num_pixels) < 0.3
+    for one, other in zip(*sides, strict=True):
+        other[same] = one[same]
+    return *(a.astype(np.float32) for side in sides for a in side), loop_t, 4.0, 1e-3
+
+
 def one_of_each(seed: int) -> dict[str, Any]:
     """``name: run(twins, device)`` for every op, on odd sizes."""
     rng = np.random.default_rng(seed)
@@ -207,6 +239,9 @@ def one_of_each(seed: int) -> dict[str, Any]:
         ("blend_bidirectional_bwd", "odd rows"): random_sides_bwd(rng, 301, 37, per_pixel=True),
         ("find_holes", "drifting"): random_layer(rng, (33, 41), num_views=3, drifts=True),
         ("inpaint_layers", "discs"): random_hole(rng, (33, 41), width_px=11),
+        ("drift_points", "plain"): random_drift(rng, 301, (17, 23), with_detail=False),
+        ("drift_points", "with detail"): random_drift(rng, 517, (9, 31), with_detail=True),
+        ("compose_frame", "mid-loop"): random_splats(rng, 1001, 0.4),
         ("find_holes", "many views"): random_layer(rng, (24, 31), num_views=35, drifts=False),
     }
     for (op, kind), values in arguments.items():

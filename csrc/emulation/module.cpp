@@ -12,6 +12,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "c3d/api.h"
@@ -261,6 +262,57 @@ py::tuple inpaint_layers(const std::string& device, const Floats& rgb, const Flo
   return py::make_tuple(rgb_out, disp_out);
 }
 
+// detail: (fine, broad, gain, gain_spacing_px) or None.
+py::tuple drift_points(const std::string& device, const Floats& start_px, const Floats& offset_px,
+                       const py::array_t<int32_t, py::array::c_style>& right,
+                       const py::array_t<int32_t, py::array::c_style>& below, const Floats& feat, const Floats& surface,
+                       const Floats& camera_row, float radius_px, float max_stretch, float least_existence,
+                       const std::optional<std::tuple<Floats, Floats, Floats, float>>& detail, const Floats& phase,
+                       float fade) {
+  const py::ssize_t m = start_px.shape(0);
+  auto xyz = garbage<float>({m, 3}), feat_out = garbage<float>({m, 4}), radius = garbage<float>({m});
+  c3d::DriftPointsArgs args{};
+  args.start_px = start_px.data();
+  args.offset_px = offset_px.data();
+  args.right = right.data();
+  args.below = below.data();
+  args.feat = feat.data();
+  args.surface = surface.data();
+  const auto width = static_cast<int32_t>(surface.shape(1)), height = static_cast<int32_t>(surface.shape(0));
+  args.canvas = read_cameras(camera_row, width, height)[0];
+  args.radius_px = radius_px;
+  args.max_stretch = max_stretch;
+  args.least_existence = least_existence;
+  if (detail) {
+    const auto& [fine, broad, gain, spacing_px] = *detail;
+    args.fine = fine.data();
+    args.broad = broad.data();
+    args.gain = gain.data();
+    args.gain_width = static_cast<int32_t>(gain.shape(1));
+    args.gain_height = static_cast<int32_t>(gain.shape(0));
+    args.gain_spacing_px = spacing_px;
+  }
+  args.phase = phase.data();
+  args.fade = fade;
+  args.num_points = m;
+  args.xyz = xyz.mutable_data();
+  args.feat_out = feat_out.mutable_data();
+  args.radius = radius.mutable_data();
+  call(half_of(device), c3d::cpu::drift_points, c3d::cuda::drift_points, args);
+  return py::make_tuple(xyz, feat_out, radius);
+}
+
+py::tuple compose_frame(const std::string& device, const Floats& feat_fwd, const Floats& alpha_fwd, const Floats& disp_fwd,
+                        const Floats& feat_bwd, const Floats& alpha_bwd, const Floats& disp_bwd, float loop_t, float sharpness,
+                        float least_alpha) {
+  auto rgb = garbage<uint8_t>({alpha_fwd.shape(0), 3}), uncovered = garbage<uint8_t>({alpha_fwd.shape(0)});
+  const c3d::ComposeFrameArgs args{
+      feat_fwd.data(), feat_bwd.data(), alpha_fwd.data(), alpha_bwd.data(),   disp_fwd.data(),    disp_bwd.data(),
+      loop_t,          sharpness,       least_alpha,      alpha_fwd.shape(0), rgb.mutable_data(), uncovered.mutable_data()};
+  call(half_of(device), c3d::cpu::compose_frame, c3d::cuda::compose_frame, args);
+  return py::make_tuple(rgb, uncovered);
+}
+
 void set_schedule(const std::string& order, uint64_t seed) {
   using c3d::emulation::Order;
   if (order != "forward" && order != "reversed" && order != "random")
@@ -283,4 +335,6 @@ PYBIND11_MODULE(c3d_twins, m) {
   m.def("blend_bidirectional_bwd", blend_bidirectional_bwd);
   m.def("find_holes", find_holes);
   m.def("inpaint_layers", inpaint_layers);
+  m.def("drift_points", drift_points);
+  m.def("compose_frame", compose_frame);
 }

@@ -315,9 +315,9 @@ C3D_HD inline FlowPath start_path(const IntegrateFlowArgs& args, int64_t i) {
 }
 
 // How much of its fine detail along an axis a point gains that lies offset_px from its pixel. Between two pixels, at f, the
-// surface splat takes from both: the variance of what it then takes, beyond its own on the grid, is 0.2 sin^2(pi f) px^2, nearly
-// 3.2 (f (1-f))^2. Half of it times the second derivative is lost, of which the binomial detail is a quarter; and higher orders:
-// 8 for 6.4.
+// surface splat takes from both: the variance of what it then takes, beyond its own on the grid, is 0.2 sin^2(pi f) px^2,
+// nearly 3.2 (f (1-f))^2. Half of it times the second derivative is lost, of which the binomial detail is a quarter; and
+// higher orders: 8 for 6.4.
 C3D_HD inline float fine_share(float offset_px) {
   const float part = offset_px - floorf(offset_px), both = part * (1.0f - part);
   return 8.0f * both * both;
