@@ -138,10 +138,11 @@ class Scenery:
 
 @dataclass(frozen=True)
 class DepthMap:
-    """Depth along the view axis of every pixel: ``z_cam`` float32 ``[H, W]``, > 0. Unit: free, or metres if ``metric``."""
+    """Depth along the view axis of every pixel: ``z_cam`` float32 ``[H, W]``, > 0, in any unit. ``measured``: its edges lie where
+    the picture's do; an estimate's are soft and get sharpened."""
 
     z_cam: Tensor
-    metric: bool = False
+    measured: bool = False
 
     def __post_init__(self) -> None:
         check_tensor("DepthMap", "z_cam", self.z_cam, ("H", "W"), torch.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -64,7 +65,7 @@ def depth_from_metric(z: Tensor) -> DepthMap:
     z = _checked_map("depth_from_metric", "z", z)
     if not bool((z > 0).all()):
         raise ValueError(f"depth_from_metric: z must be > 0 everywhere, got {int((z <= 0).sum())} values <= 0")
-    return DepthMap(z.contiguous(), metric=True)
+    return DepthMap(z.contiguous(), measured=True)
 
 
 def _checked_map(owner: str, name: str, value: Tensor) -> Tensor:
@@ -118,7 +119,7 @@ def _learned_depth(image: Image, loaded: tuple[Any, Any]) -> DepthMap:
     predicted = functional.interpolate(predicted[:, None], size=image.size, mode="bicubic", align_corners=False)[0, 0]
     predicted = predicted.clone().to(image.rgb.device)
     if _is_metric(model.config):
-        return depth_from_metric(predicted.clamp_min(1e-3))
+        return replace(depth_from_metric(predicted.clamp_min(1e-3)), measured=False)
     return depth_from_disparity(predicted)
 
 

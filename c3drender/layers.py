@@ -134,7 +134,9 @@ def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera,
     margin = max(config.margin_px, _inflow_px(flow, config.loop_steps))
     parallax_px = max(config.parallax_px, 1e-6)
     tear_disp = (MAX_STRETCH - 1.0) / parallax_px
-    disp = sharpen_depth_edges(1.0 / depth.z_cam.cpu().numpy(), 2.0 * tear_disp)
+    disp = 1.0 / depth.z_cam.cpu().numpy()
+    if not depth.measured:
+        disp = sharpen_depth_edges(disp, 2.0 * tear_disp)
     disp = smooth_fluid_depth(disp, flow.moving.cpu().numpy(), tear_disp)
     front = _canvas(image, disp, flow, margin, config.margin_px, tear_disp)
     height, width = front.disp.shape

@@ -28,8 +28,8 @@ FADE = 1 / 100  # of the longer side: the width over which a fluid's motion fade
 LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
 LEAST_EXISTENCE = 0.75  # a point that drifts to where less of a fluid pixel is than this has left the fluid
 MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
-BED_DEPTH = 1.03  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
-BED_RADIUS_PX = 2.5  # wide enough to meet its surroundings, from which its greater depth shifts it away
+BED_DEPTH = 1.025  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
+BED_RADIUS_PX = 3.0  # wide enough to meet its surroundings, from which its greater depth shifts it away
 BED_SAMPLES = 60  # moments of the loop at which gaps in the fluid are looked for
 LEAST_SWAY_PX = 0.01  # what sways by less stands still
 

@@ -41,7 +41,7 @@ def given_truth(truth: Truth) -> Given:
     """The true depth and the true flow."""
     return Given(
         image=photo_of(truth),
-        depth=DepthMap(torch.from_numpy(truth.z_cam)),
+        depth=DepthMap(torch.from_numpy(truth.z_cam), measured=True),
         flow=FlowField(torch.from_numpy(truth.step_px * truth.moving[..., None]), torch.from_numpy(truth.moving)),
         poses=torch.from_numpy(truth.poses),
     )

@@ -34,7 +34,7 @@ def measure_stereo(folder: Path) -> list[Numbers]:
     rows = [_row("the left picture itself", (pair.left * 255 + 0.5).astype(np.uint8), true, visible)]
     for name, values in (("measured depth", disparity), ("built-in depth, fitted", fitted)):
         # Depth in units in which the baseline is 1: the pipeline's focal length is the longer side.
-        depth = DepthMap(torch.from_numpy((max(height, width) / values).astype(np.float32)))
+        depth = DepthMap(torch.from_numpy((max(height, width) / values).astype(np.float32)), measured=name == "measured depth")
         still = FlowField(torch.zeros(height, width, 2), torch.zeros(height, width, dtype=torch.bool))
         views = CameraPath(torch.stack([stereo.pose(0), stereo.pose(1)]))
         animation = render.animate(pipeline.build_scene(image, depth, still, views, 1.0, ()), 1)
