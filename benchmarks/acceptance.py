@@ -51,10 +51,10 @@ def measure(path: Path, hints: dict, every: int, out: Path | None) -> dict:
     frames = {n: render.render_frame(animation, rest, n).rgb_u8.numpy() for n in range(0, NUM_FRAMES, every)}
     uncovered = 0
     for preset in PRESETS:
-        path = pipeline.camera_path(scene, preset, NUM_FRAMES)
+        views = pipeline.camera_path(scene, preset, NUM_FRAMES)
         for n in range(0, NUM_FRAMES, every):
-            zoom = 1.0 if path.zoom is None else float(path.zoom[n])
-            frame = render.render_frame(animation, path.world_to_cam[n], n, zoom=zoom)
+            zoom = 1.0 if views.zoom is None else float(views.zoom[n])
+            frame = render.render_frame(animation, views.world_to_cam[n], n, zoom=zoom)
             uncovered += int(frame.uncovered.sum())
             if out and preset == "circle" and n in (0, NUM_FRAMES // 4, NUM_FRAMES // 2, 3 * NUM_FRAMES // 4):
                 write_picture(out / f"{path.parent.name if path.stem == 'image' else path.stem}_{n:02d}.png", frame.rgb_u8)

@@ -128,6 +128,7 @@ def _add_scene_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sway-root", default="bottom", help="bottom, top, left or right: where it is held (default: bottom)")
     parser.add_argument("--ripple", help="mask of still water whose reflections ripple")
     parser.add_argument("--depth", default="auto", help="auto, builtin, a model's name, or a file: grey picture, .npy, .pfm")
+    parser.add_argument("--inpainter", help="TorchScript file that paints what the photo does not show, such as big-lama.pt")
     parser.add_argument("--focus", type=_numbers, help="X,Y: the pixel that the camera keeps in place (default: the middle)")
     parser.add_argument("--size", type=_size, help="longer side in pixels, or WIDTHxHEIGHT (default: the photo's)")
     _add_common_options(parser)
@@ -183,7 +184,7 @@ def _numbers(text: str) -> float | tuple[float, ...]:
 
 
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("depth", "focus", "size", "device", "seed")
+    names = ("depth", "inpainter", "focus", "size", "device", "seed")
     fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.ripple:

@@ -138,8 +138,8 @@ class Scenery:
 
 @dataclass(frozen=True)
 class DepthMap:
-    """Depth along the view axis of every pixel: ``z_cam`` float32 ``[H, W]``, > 0, in any unit. ``measured``: its edges lie where
-    the picture's do; an estimate's are soft and get sharpened."""
+    """Depth along the view axis of every pixel: ``z_cam`` float32 ``[H, W]``, > 0, in any unit. ``measured``: its edges lie
+    where the picture's do; an estimate's are soft and get sharpened."""
 
     z_cam: Tensor
     measured: bool = False

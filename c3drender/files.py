@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from .data import CameraKeys, Image
+from .inpainter import Inpainter, from_module
 from .resize import MIN_SIDE_PX, Size, fit_size, resize_photo
 
 DEPTH_SUFFIXES = (".npy", ".pfm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -130,6 +131,16 @@ def read_camera_keys(path: str | os.PathLike) -> CameraKeys:
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"camera: expected key frames with t, x, y, z, zoom in {os.fspath(path)}, got {error}") from error
+
+
+def read_inpainter(path: str | os.PathLike, device: torch.device) -> Inpainter:
+    """Read a learned inpainter from a TorchScript file (see `inpainter.from_module`), to run on ``device``."""
+    data = _read_bytes("inpainter", path)
+    try:
+        module = torch.jit.load(io.BytesIO(data), map_location=device)
+    except RuntimeError as error:
+        raise ValueError(f"inpainter: expected a TorchScript file, got something else: {os.fspath(path)}") from error
+    return from_module(module.eval(), device)
 
 
 def write_picture(out: str | os.PathLike, rgb_u8: Tensor | np.ndarray) -> Path:

@@ -15,6 +15,7 @@ import torch
 
 from . import ops
 from .data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
+from .inpainter import Inpainter, repaint
 from .layer_hidden import HidingRules, continue_behind
 
 MAX_STRETCH = 1.5  # px between neighbours, in any view, up to which a splat surface has no gap and they are one surface
@@ -106,7 +107,15 @@ class Canvas:
     exists: np.ndarray
 
 
-def _canvas(image: Image, disp: np.ndarray, flow: FlowField, margin_px: int, static_px: int, tear_disp: float) -> Canvas:
+def _canvas(
+    image: Image,
+    disp: np.ndarray,
+    flow: FlowField,
+    margin_px: int,
+    static_px: int,
+    tear_disp: float,
+    inpainter: Inpainter | None,
+) -> Canvas:
     """``margin_px`` more on every side, of which only fluids need more than ``static_px``."""
 
     def pad(values: np.ndarray) -> np.ndarray:
@@ -122,11 +131,21 @@ def _canvas(image: Image, disp: np.ndarray, flow: FlowField, margin_px: int, sta
     exists = inner(margin_px - static_px) | moving
     beyond = exists & ~seen
     rgb, filled = _inpaint(pad(image.rgb.cpu().numpy()), np.where(seen, wide, 0), beyond, wide, tear_disp)
+    if inpainter is not None:
+        rgb = repaint(inpainter, rgb, beyond, unseen=~seen)
     return Canvas(rgb, np.where(beyond, filled, wide), pad(flow.step_px.cpu().numpy()), moving, seen, exists)
 
 
-def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera, config: LayerConfig) -> Layers:
+def build_layers(
+    image: Image,
+    depth: DepthMap,
+    flow: FlowField,
+    camera: Camera,
+    config: LayerConfig,
+    inpainter: Inpainter | None = None,
+) -> Layers:
     """Split the photo into layers and fill what ``config.views`` can uncover. ``camera``: the photo's intrinsics.
+    ``inpainter``: paints the filled colours; None: `ops.inpaint_layers` does.
 
     Where a fluid crosses the photo's border, the canvas is as much wider as the fluid drifts in a loop: what leaves on one
     side has to come from beyond the other. The static margin is no wider than the views look.
@@ -138,12 +157,12 @@ def build_layers(image: Image, depth: DepthMap, flow: FlowField, camera: Camera,
     if not depth.measured:
         disp = sharpen_depth_edges(disp, 2.0 * tear_disp)
     disp = smooth_fluid_depth(disp, flow.moving.cpu().numpy(), tear_disp)
-    front = _canvas(image, disp, flow, margin, config.margin_px, tear_disp)
+    front = _canvas(image, disp, flow, margin, config.margin_px, tear_disp, inpainter)
     height, width = front.disp.shape
     views = camera.padded(margin).with_pose(config.views.world_to_cam)
     frame_px = (margin, margin, width - margin, height - margin)
     rules = HidingRules(tear_disp, LAYER_GAP, parallax_px)
-    uncovered = uncover(front, views, frame_px, rules, config.loop_steps)
+    uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter)
     return stack(front, uncovered, margin)
 
 
@@ -159,7 +178,12 @@ class Uncovered:
 
 
 def uncover(
-    front: Canvas, views: Camera, frame_px: tuple[int, int, int, int], rules: HidingRules, loop_steps: int
+    front: Canvas,
+    views: Camera,
+    frame_px: tuple[int, int, int, int],
+    rules: HidingRules,
+    loop_steps: int,
+    inpainter: Inpainter | None = None,
 ) -> Uncovered | None:
     """What lies behind ``front`` and some of the ``views``, or some drift, reveals, filled; None where that is nothing.
 
@@ -178,8 +202,21 @@ def uncover(
         return None
     hole = _spread_out(hidden.pixel[there], True, hole.shape, bool)
     own_disp = _spread_out(hidden.pixel, hidden.own_disp, front.disp.shape)
-    rgb, _ = _inpaint(front.rgb, np.where(front.exists, front.disp, 0), hole, own_disp, rules.tear_disp)
+    if inpainter is None:
+        rgb, _ = _inpaint(front.rgb, np.where(front.exists, front.disp, 0), hole, own_disp, rules.tear_disp)
+    else:
+        rgb = repaint(inpainter, front.rgb, hole, ~front.exists | _hiding(front.disp, hole, own_disp, rules.tear_disp))
     return Uncovered(hole, rgb, hidden.disp[there], hidden.source[there])
+
+
+def _hiding(disp: np.ndarray, hole: np.ndarray, own_disp: np.ndarray, tear_disp: float) -> np.ndarray:
+    """What a fill of ``hole`` must not continue: whatever is nearer than the surface that goes on in the nearest hole pixel
+    (``own_disp``), and the mixed colours along its edge. `ops.inpaint_layers` chooses its sources by the same rule."""
+    _, nearest = cv2.distanceTransformWithLabels((~hole).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    continued = np.zeros(nearest.max() + 1, np.float32)
+    continued[nearest[hole]] = own_disp[hole]
+    nearer = disp > continued[nearest] + tear_disp
+    return cv2.dilate(nearer.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
 
 
 def _spread_out(pixel: np.ndarray, values: Any, shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:

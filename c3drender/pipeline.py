@@ -40,6 +40,7 @@ from .data import (
     to_device,
 )
 from .device import pick_device
+from .inpainter import Inpainter
 from .networks import RenderModel, load_renderer
 from .networks import render as learned
 
@@ -180,6 +181,14 @@ def _renderer(model: RenderModel | PathLike) -> RenderModel:
     return model if isinstance(model, RenderModel) else load_renderer(model)
 
 
+def _inpainter(inpainter: Inpainter | PathLike | None, device: torch.device) -> Inpainter | None:
+    if isinstance(inpainter, (str, os.PathLike)):
+        return files.read_inpainter(inpainter, device)
+    if inpainter is not None and not callable(inpainter):
+        raise TypeError(f"inpainter: expected a callable or a TorchScript file, got {type(inpainter).__name__}")
+    return inpainter
+
+
 def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplitude = 1.0, ease: float = 0.0) -> CameraPath:
     """The path of ``frames`` poses that ``camera`` names for this scene (see `camera.make_camera_path`), or the path given."""
     wanted = _read_camera(camera, amplitude, ease)
@@ -206,6 +215,7 @@ def prepare(
     flow: Any = None,
     motion: Motion | None = None,
     depth: Any = "auto",
+    inpainter: Inpainter | PathLike | None = None,
     size: resize.Size = None,
     amplitude: Amplitude = 1.0,
     camera: CameraLike | None = None,
@@ -221,6 +231,8 @@ def prepare(
     (`annotations.read_hints`). ``flow``: dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo``. ``motion``: instead of
     these three a list of what moves, `Flow`, `Sway` and `Ripple`, each with its own mask. ``depth``: ``"auto"``,
     ``"builtin"``, a model of transformers, or a depth map (`files.read_depth`). ``size``: the longer side in pixels.
+    ``inpainter``: paints what the photo does not show instead of `ops.inpaint_layers`, ``f(rgb, hole) -> rgb``
+    (`inpainter.Inpainter`), or a TorchScript file of one, such as LaMa's (`inpainter.from_module`).
 
     The scene can be rendered by any preset up to ``amplitude``; with ``camera`` (as in `render_frames`) it is filled for that
     path only, which is quicker. ``focus``: the point (x, y) of the photo that every camera keeps in place; None: its middle.
@@ -231,6 +243,7 @@ def prepare(
     wanted = _read_camera(camera, amplitude)
     parts = _list_motion(motion, mask=mask, hints=hints, flow=flow)
     target_device = pick_device(device)
+    painter = _inpainter(inpainter, target_device)
     torch.manual_seed(seed)
     steps = tqdm(total=4, desc="prepare", unit="stage", disable=not progress, leave=False)
     inputs = _read_inputs(photo, parts, depth, focus, size)
@@ -245,7 +258,7 @@ def prepare(
     steps.update()
     steps.set_description("layers")
     notes = (depth_note, *flow_notes, *harmonic_notes)
-    scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics)
+    scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
     steps.update(2)
     steps.close()
     return to_device(scene, target_device)
@@ -260,6 +273,7 @@ def build_scene(
     notes: tuple[str, ...],
     focus_px: tuple[float, float] | None = None,
     harmonics: Harmonics | None = None,
+    inpainter: Inpainter | None = None,
 ) -> Scene:
     """The last stage of `prepare`: the layers that ``camera`` (None: any preset) can look at."""
     height, width = image.size
@@ -286,7 +300,7 @@ def build_scene(
         margin_px=min(ceil(max(reach)) + MARGIN_SPARE_PX, min(height, width) - 1),
         loop_steps=DEFAULT_FRAMES,
     )
-    layered = layers.build_layers(image, depth, flow, lens, config)
+    layered = layers.build_layers(image, depth, flow, lens, config, inpainter)
     on_canvas = None if harmonics is None else harmonic.on_canvas(harmonics, layered.margin_px)
     return Scene(lens, layered, **scale, notes=notes, harmonics=on_canvas)
 
@@ -329,6 +343,7 @@ def render_cinemagraph(
     flow: Any = None,
     motion: Motion | None = None,
     depth: Any = "auto",
+    inpainter: Inpainter | PathLike | None = None,
     camera: CameraLike = "circle",
     amplitude: Amplitude = 1.0,
     ease: float = 0.0,
@@ -360,6 +375,7 @@ def render_cinemagraph(
         flow=flow,
         motion=motion,
         depth=depth,
+        inpainter=inpainter,
         size=size,
         amplitude=amplitude,
         camera=wanted,

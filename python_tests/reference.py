@@ -381,7 +381,8 @@ def drift_points(
         fine, broad, gain, spacing_px = detail
         share = freedom[:, None] * fine_share(offset_px)
         colour += (share[:, :, None] * np.asarray(fine, np.float64)).sum(1)
-        colour += (bilinear(np.asarray(gain)[..., None], at / spacing_px + 0.5) - 1) * np.asarray(broad, np.float64)
+        raised = (bilinear(np.asarray(gain)[..., None], at / spacing_px + 0.5) - 1) * np.minimum(2 * freedom, 1)[:, None]
+        colour += raised * np.asarray(broad, np.float64)
     confidence = feat[:, 3] / stretch**2 * (1 + fade * np.asarray(phase, np.float64))
     xyz = np.stack([(at[:, 0] - cx) / fx * z, (at[:, 1] - cy) / fy * z, z], 1)
     return xyz, np.concatenate([colour, confidence[:, None]], 1), radius

@@ -353,12 +353,14 @@ C3D_HD inline void drift_point(const DriftPointsArgs& args, int64_t i) {
     const Vec2 window = {at.x / args.gain_spacing_px + 0.5f, at.y / args.gain_spacing_px + 0.5f};
     sample_values<1>(args.gain, args.gain_width, args.gain_height, window, &gain);
   }
+  // The resting colour that a border shows has no surplus to give: a gain would draw a rim there.
+  const float raised = (gain - 1.0f) * clamped(2.0f * freedom, 0.0f, 1.0f);
   const float fine_x = freedom * fine_share(offset.x), fine_y = freedom * fine_share(offset.y);
   const float* own = args.feat + 4 * i;
   for (int c = 0; c < 3; ++c) {
     float colour = surface[3 + c] + freedom * (own[c] - surface[3 + c]);
     if (args.gain)
-      colour += fine_x * args.fine[6 * i + c] + fine_y * args.fine[6 * i + 3 + c] + (gain - 1.0f) * args.broad[3 * i + c];
+      colour += fine_x * args.fine[6 * i + c] + fine_y * args.fine[6 * i + 3 + c] + raised * args.broad[3 * i + c];
     args.feat_out[4 * i + c] = colour;
   }
   args.feat_out[4 * i + 3] = own[3] / stretch2 * (1.0f + args.fade * args.phase[i]);
