@@ -151,7 +151,7 @@ def group_surfaces(z: Floats, depth_tolerance: float) -> list[slice]:
 def composite_surfaces(f: Floats, q: Floats, surfaces: list[slice]) -> Floats:
     out, through = np.zeros(f.shape[1]), 1.0
     for surface in surfaces:
-        coverage = min(1.0, np.maximum(0, 1.4 - 3.15 * q[surface]).sum())
+        coverage = min(1.0, np.maximum(0.005 * (1 - q[surface]), 1.4 - 3.15 * q[surface]).sum())
         if coverage > 0:
             weight = (1 - q[surface]) ** 6
             out += through * coverage * (weight @ f[surface]) / weight.sum()

@@ -47,7 +47,7 @@ def splat_hits(
 
 
 def surface_weights(q: Tensor, is_hit: Tensor, z: Tensor, depth_tolerance: float) -> Tensor:
-    w, cap = torch.where(is_hit, (1 - q) ** 6, 0.0), torch.where(is_hit, (1.4 - 3.15 * q).clamp(min=0), 0.0)
+    w, cap = torch.where(is_hit, (1 - q) ** 6, 0.0), torch.where(is_hit, torch.maximum(1.4 - 3.15 * q, 0.005 * (1 - q)), 0.0)
     surface = torch.zeros(z.shape, dtype=torch.long)
     z_end = z[..., 0] * (1 + depth_tolerance)
     for k in range(1, z.shape[-1]):

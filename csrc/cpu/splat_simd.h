@@ -432,7 +432,7 @@ C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, f32
   state.z_end = select(opens, all_lanes(point.z * reach), state.z_end);
   const f32x16 weight = select(hit, surface_weight(q), f32x16{}), cover = surface_coverage(q);
   state.sum_w += weight;
-  state.sum_cover += select(hit & (cover > 0.0f), cover, f32x16{});
+  state.sum_cover += select(hit, cover, f32x16{});
   return weight;
 }
 

@@ -37,7 +37,7 @@ __device__ inline Totals surface_weights(const TileMemory& memory, const float4*
     do {
       const float q = memory.q[k * stride + column];
       const float cover = surface_coverage(q), weight = surface_weight(q);
-      sum_cover += cover > 0.0f ? cover : 0.0f;
+      sum_cover += cover;
       sum_w += weight;
       memory.q[k * stride + column] = weight;
       ++k;

@@ -75,10 +75,12 @@ C3D_HD inline F surface_weight(F q) {
 }
 
 // A cap whose sum is >= 1 everywhere on a unit grid at radius_px = 1.5, also where the grid is stretched by a half, and 0 at
-// the next pixel centre beyond the last point of an edge (q = 4/9).
+// the next pixel centre beyond the last point of an edge (q = 4/9). From there to the disc's rim a trace remains: it hides
+// nothing, but a pixel that only rims reach is not empty.
 template <typename F>
 C3D_HD inline F surface_coverage(F q) {
-  return 1.4f - 3.15f * q;
+  const F cap = 1.4f - 3.15f * q, trace = 0.005f - 0.005f * q;
+  return cap > trace ? cap : trace;
 }
 
 // What follows goes backward: grad_x is dL/dx, for a loss L that the caller knows.
@@ -105,7 +107,9 @@ C3D_HD inline float surface_weight_grad(float q) {  // d surface_weight / dq
   return -6.0f * a2 * a2 * a;
 }
 
-constexpr float kSurfaceCoverageGrad = -3.15f;  // d surface_coverage / dq
+C3D_HD inline float surface_coverage_grad(float q) {
+  return q < 279.0f / 629.0f ? -3.15f : -0.005f;
+}  // d surface_coverage / dq
 
 struct SurfaceSums {
   int32_t begin;  // its first hit
@@ -131,7 +135,7 @@ C3D_HD inline void surface_composite_grad(int32_t num_hits, const float* z, floa
     const float w = surface_weight(q[k]);
     surface.weight += w;
     surface.value += w * value[k];
-    surface.cover += fmaxf(surface_coverage(q[k]), 0.0f);
+    surface.cover += surface_coverage(q[k]);
   }
   float behind = 0.0f;
   int32_t end = num_hits;
@@ -144,7 +148,7 @@ C3D_HD inline void surface_composite_grad(int32_t num_hits, const float* z, floa
     for (int32_t k = surface.begin; k < end; ++k) {
       weight[k] = surface_weight(q[k]) * scale;
       grad_q[k] = scale * (value[k] - mean) * surface_weight_grad(q[k]);
-      if (surface_coverage(q[k]) > 0.0f) grad_q[k] += grad_cover * kSurfaceCoverageGrad;
+      grad_q[k] += grad_cover * surface_coverage_grad(q[k]);
     }
     behind += cover * (mean - behind);
     end = surface.begin;
