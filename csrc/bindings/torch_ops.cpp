@@ -20,6 +20,10 @@
 #include <tuple>
 #include <vector>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include "c3d/api.h"
 
 namespace {
@@ -99,8 +103,21 @@ class Checker {
   std::optional<Tensor> first_;
 };
 
+// Large results are fresh memory at every call. In pages of 2 MB the system hands it out, and clears it, several times faster
+// than in pages of 4 KB: a fifth of the time of a splat of 37 channels.
+void prefer_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] size_t num_bytes) {
+#if defined(__linux__)
+  constexpr uintptr_t kPage = uintptr_t{1} << 21;
+  const auto begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
+  const auto end = (reinterpret_cast<uintptr_t>(data) + num_bytes) / kPage * kPage;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // a wish: its failure changes nothing
+#endif
+}
+
 Tensor empty(const Tensor& like, const Shape& shape, ScalarType type = ScalarType::Float) {
-  return torch::stable::new_empty(like, shape, type);
+  Tensor made = torch::stable::new_empty(like, shape, type);
+  if (!made.is_cuda()) prefer_huge_pages(made.mutable_data_ptr(), static_cast<size_t>(made.numel()) * made.element_size());
+  return made;
 }
 
 constexpr int64_t kMaxSide = int64_t{1} << 30;  // px; sums of two pixel positions stay within int32
