@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from c3drender import ops
-from c3drender.data import Camera, Raster
+from c3drender.data import Camera, PointCloud, Raster
 
 RADIUS_PX = 1.5
 POINTS_PER_PIXEL = 1.3  # one full layer and what a moving camera reveals of a second
@@ -75,6 +75,8 @@ def all_cases(size: Size, device: torch.device) -> Iterator[Case]:
         yield holes_case(size, num_cameras, device)
     yield flow_case(size, device)
     yield inpaint_case(size, device)
+    yield drift_case(size, device)
+    yield compose_case(size, device)
 
 
 def splat_cases(
@@ -200,6 +202,50 @@ def inpaint_case(size: Size, device: torch.device) -> Case:
         (rgb, disp, block, wall),
         lambda: ops.inpaint_layers(rgb, disp, block, wall, tear_disp=TEAR_DISP),
     )
+
+
+def drift_case(size: Size, device: torch.device) -> Case:
+    """A point in every pixel of a fluid that fills the picture."""
+    num = size.height * size.width
+    start_px = random(device, num, 2) * torch.tensor([size.width, size.height], device=device)
+    offset_px, feat, surface = (random(device, *shape) for shape in ((num, 2), (num, 4), (size.height, size.width, 8)))
+    beside = torch.arange(num, dtype=torch.int32, device=device)
+    detail = ops.Detail(random(device, num, 2, 3), random(device, num, 3), random(device, 24, 40), size.width / 39)
+    phase = random(device, num)
+    out = PointCloud(*(torch.empty(*shape, device=device) for shape in ((num, 3), (num, 4), (num,))))
+
+    def run() -> tuple[Tensor, ...]:
+        ops.drift_points(
+            start_px,
+            offset_px,
+            (beside, beside),
+            feat,
+            surface,
+            Camera.for_photo(size.width, size.height),
+            out,
+            radius_px=RADIUS_PX,
+            max_stretch=3.0,
+            least_existence=0.75,
+            phase=phase,
+            fade=0.3,
+            detail=detail,
+        )
+        return out.xyz, out.feat, out.radius
+
+    reads = (start_px, offset_px, beside, beside, feat, surface, detail.fine, detail.broad, detail.gain, phase)
+    return Case("drift_points", size.width, size.height, None, None, reads, run)
+
+
+def compose_case(size: Size, device: torch.device) -> Case:
+    shape = size.height, size.width
+    fwd, bwd = (Raster(random(device, *shape, 4), random(device, *shape), random(device, *shape)) for _ in range(2))
+
+    def run() -> tuple[Tensor, ...]:
+        frame = ops.compose_frame(fwd, bwd, 0.4, sharpness=4.0, least_alpha=1e-4)
+        return frame.rgb_u8, frame.uncovered
+
+    reads = (fwd.feat, fwd.alpha, fwd.disp, bwd.feat, bwd.alpha, bwd.disp)
+    return Case("compose_frame", size.width, size.height, 4, None, reads, run)
 
 
 # --- peers ------------------------------------------------------------------------------------------------------------

@@ -19,12 +19,20 @@ SUMMED_IN_ANOTHER_ORDER = 2e-5
 needs_cuda = pytest.mark.skipif("cuda" not in DEVICES, reason="no CUDA device")
 
 
+def results_of(op: str, args: list[Any]) -> tuple[torch.Tensor, ...]:
+    """What the op returns, or else what it wrote: its last three arguments."""
+    result = getattr(torch.ops.c3drender, op)(*args)
+    if result is None:
+        return tuple(args[-3:])
+    return result if isinstance(result, tuple) else (result,)
+
+
 class TorchTwins:
     """The interface of ``c3d_twins``, on torch's ops."""
 
     def call(self, op: str, device: str, *args: Any) -> Any:
-        result = getattr(torch.ops.c3drender, op)(*(self.to_torch(a, device) for a in args))
-        return tuple(t.cpu().numpy() for t in result) if isinstance(result, tuple) else result.cpu().numpy()
+        arrays = tuple(t.cpu().numpy() for t in results_of(op, [self.to_torch(a, device) for a in args]))
+        return arrays if len(arrays) > 1 else arrays[0]
 
     @staticmethod
     def to_torch(value: Any, device: str) -> Any:
@@ -59,6 +67,18 @@ class TorchTwins:
 
     def inpaint_layers(self, device: str, rgb: Any, disp: Any, hole: Any, hidden: Any, tear: float) -> Arrays:
         return self.call("inpaint_layers", device, rgb, disp, hole.astype(bool), hidden, tear)
+
+    def drift_points(self, device: str, *args: Any) -> Arrays:
+        *maps, rows, radius_px, max_stretch, least_existence, detail, phase, fade = args
+        lens = (float(number) for number in rows[0, :4])
+        numbers = (radius_px, max_stretch, least_existence, *(detail or (None, None, None, 1.0)), phase, fade)
+        outputs = (np.zeros((len(phase), *shape), np.float32) for shape in ((3,), (4,), ()))
+        return self.call("drift_points", device, *maps, *lens, *numbers, *outputs)
+
+    def compose_frame(self, device: str, *args: Any) -> Arrays:
+        feats, (loop_t, sharpness, least_alpha) = args[:6], args[6:]
+        feats = (a.reshape(1, *a.shape) for a in feats)
+        return self.call("compose_frame", device, *feats, loop_t, sharpness, least_alpha)
 
 
 def assert_same(ours: Any, theirs: Any, tolerance: float) -> None:
@@ -165,10 +185,10 @@ def test_no_op_waits_for_the_device(name: str) -> None:
 
     one_of_each(0)[name](Recording(), "cuda")
     op, args = calls[-1]
-    want = getattr(torch.ops.c3drender, op)(*args)
+    want = [t.clone() for t in results_of(op, args)]
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        got = getattr(torch.ops.c3drender, op)(*args)
+        got = results_of(op, args)
     graph.replay()
-    for ours, theirs in zip(*((r if isinstance(r, tuple) else (r,)) for r in (got, want)), strict=True):
+    for ours, theirs in zip(got, want, strict=True):
         assert torch.allclose(ours, theirs, rtol=0, atol=0, equal_nan=True)

@@ -188,7 +188,7 @@ def test_no_frame_uncovers_what_no_layer_has(size: tuple[int, int]) -> None:
     opened = 0
     for pose in poses:
         view = camera.with_pose(pose.contiguous())
-        assert float(ops.splat_points(points, colour, radius, view).alpha.min()) > 1e-3
+        assert float(ops.splat_points(points, colour, radius, view).alpha.min()) > 1e-2
         front = ops.splat_points(alone, colour[: len(alone)].contiguous(), radius[: len(alone)].contiguous(), view)
-        opened += int((front.alpha <= 1e-3).sum())
+        opened += int((front.alpha <= 1e-2).sum())
     assert opened > 100, "the scene must have holes to close"
