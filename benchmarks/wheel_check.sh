@@ -19,7 +19,7 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 mkdir "$place/tests"
 cd "$repo/python_tests"
-cp -r conftest.py reference.py twin_cases.py golden test_{splat,trace,blend,holes,inpaint,gradients,torch,device}.py \
+cp -r conftest.py reference.py twin_cases.py golden test_{splat,trace,blend,holes,inpaint,drift,gradients,torch,device}.py \
   "$place/tests"
 cd "$place/tests"
 [[ $# -gt 0 ]] || set -- python3=2.13.0 python3=2.14.1

@@ -50,6 +50,12 @@ def opcheck_samples() -> dict[str, tuple[str, tuple[Any, ...]]]:
     loop_t = torch.rand(HEIGHT, WIDTH)
     step_px, start_px = torch.rand(HEIGHT, WIDTH, 2), 8 * torch.rand(5, 2)
     disp = torch.rand(HEIGHT, WIDTH)
+    beside = torch.arange(5, dtype=torch.int32)
+    drift = (start_px, torch.rand(5, 2), beside, beside.flip(0), torch.rand(5, 4), torch.rand(HEIGHT, WIDTH, 8))
+    lens, limits = (20.0, 20.0, 0.5 * WIDTH, 0.5 * HEIGHT), (1.5, 3.0, 0.75)
+    detail, phase = (torch.rand(5, 2, 3), torch.rand(5, 3), torch.rand(2, 3)), torch.rand(5)
+    drifted = torch.zeros(5, 3), torch.zeros(5, 4), torch.zeros(5)
+    splats = [torch.rand(HEIGHT, WIDTH, *rest) for _ in range(2) for rest in ((4,), (), ())]
     return {
         "splat": ("splat_points", (xyz, feat, radius, 0.0, rows, *size, 0, 8, 0.02, False)),
         "splat, one radius, half, hits": ("splat_points", (xyz, feat.half(), None, 0.1, rows, *size, 1, 32, 0.02, True)),
@@ -77,6 +83,9 @@ def opcheck_samples() -> dict[str, tuple[str, tuple[Any, ...]]]:
         "blend backward, of little": ("blend_bidirectional_bwd", (blend_grads[0], None, None, None, *sides, None, 0.3, 4.0)),
         "holes": ("find_holes", (disp, 0.5 * disp, disp, rows, 0, 0, WIDTH, HEIGHT, 0.1)),
         "inpaint": ("inpaint_layers", (step_px.new_ones(HEIGHT, WIDTH, 3), disp, disp > 0.5, 0.5 * disp, 0.1)),
+        "drift": ("drift_points", (*drift, *lens, *limits, None, None, None, 1.0, phase, 0.3, *drifted)),
+        "drift, with detail": ("drift_points", (*drift, *lens, *limits, *detail, 4.0, phase, 0.3, *drifted)),
+        "frame": ("compose_frame", (*splats, 0.3, 4.0, 1e-4)),
     }
 
 
