@@ -26,7 +26,7 @@ needs_transformers = pytest.mark.skipif(
 def builtin(image: Image) -> torch.Tensor:
     depth, used = estimate_depth(image, find_scenery(image), method="builtin")
     assert "built-in" in used
-    assert not depth.metric
+    assert not depth.measured
     return depth.z_cam
 
 
@@ -56,7 +56,7 @@ def test_flat_disparity_is_a_plane():
 
 def test_metres_stay_metres():
     depth = depth_from_metric(torch.tensor([[1.5, 30.0]], dtype=torch.float64))
-    assert depth.metric
+    assert depth.measured
     assert depth.z_cam.tolist() == [[1.5, 30.0]]
 
 
@@ -194,7 +194,7 @@ def test_learned_model_from_a_folder(tmp_path, kind):
     image = picture(seaside(60, 90, 25))
     depth, used = estimate_depth(image, find_scenery(image), method=str(folder))
     assert str(folder) in used
-    assert depth.metric == (kind == "metric")
+    assert not depth.measured
     assert depth.z_cam.shape == (60, 90)
     assert torch.isfinite(depth.z_cam).all()
     assert (depth.z_cam > 0).all()

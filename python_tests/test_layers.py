@@ -19,7 +19,9 @@ def swing(camera: Camera, num_frames: int, amplitude: float = 2.0) -> CameraPath
     return make_camera_path(camera, "swing", num_frames, disp_near=1.0, disp_far=0.1, disp_focus=0.3, amplitude=amplitude)
 
 
-def layers_of(disp: np.ndarray, moving: np.ndarray | None = None, amplitude: float = 2.0, camera: Camera = CAMERA) -> Layers:
+def layers_of(
+    disp: np.ndarray, moving: np.ndarray | None = None, amplitude: float = 2.0, camera: Camera = CAMERA, measured: bool = False
+) -> Layers:
     """Layers of a picture that is FRONT where it is near (disp > 0.5) and BACK elsewhere, for a swinging camera."""
     views = swing(camera, 8, amplitude)
     rgb = torch.tensor(np.where((disp > 0.5)[..., None], FRONT, BACK), dtype=torch.float32)
@@ -27,7 +29,8 @@ def layers_of(disp: np.ndarray, moving: np.ndarray | None = None, amplitude: flo
     flow = FlowField(torch.tensor(moving[..., None] * [0.5, 0.0], dtype=torch.float32), torch.tensor(moving))
     margin_px = int(max_shift_px(camera, views, 1.0)) + 2
     config = LayerConfig(views, parallax_px(camera, views, 1.0, 0.1), margin_px, loop_steps=20)
-    return build_layers(Image(rgb), DepthMap(torch.tensor(1 / disp, dtype=torch.float32)), flow, camera, config)
+    depth = DepthMap(torch.tensor(1 / disp, dtype=torch.float32), measured)
+    return build_layers(Image(rgb), depth, flow, camera, config)
 
 
 def test_a_plane_is_one_layer() -> None:
@@ -94,6 +97,17 @@ def test_sharpening_turns_a_ramp_into_a_step() -> None:
     assert set(np.unique(sharp)) <= {0.0, 1.0}
     gentle = np.linspace(0, 1, 40, dtype=np.float32)[None].repeat(12, 0)
     np.testing.assert_array_equal(sharpen_depth_edges(gentle, 0.2), gentle)
+
+
+def test_only_an_estimate_is_sharpened() -> None:
+    disp = np.full((HEIGHT, WIDTH), 0.1)
+    disp[20:40, 20:40] = 0.9
+    disp[20:40, 40] = 0.5  # half-way between the two
+    for measured in (False, True):
+        layers = layers_of(disp, measured=measured)
+        m = layers.margin_px
+        here = 1 / layers.z_cam[0, m + 30, m + 40].item()
+        assert (abs(here - 0.5) < 1e-5) == measured
 
 
 def test_fluid_depth_meets_its_shore_but_keeps_cliffs() -> None:
