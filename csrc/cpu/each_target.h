@@ -30,11 +30,7 @@ namespace c3d::cpu::baseline {
 
 // C3D_BEST(function): the address of the best version that the processor can run.
 #if defined(__x86_64__)
-#define C3D_BEST(function)                                                                                              \
-  (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")       \
-       ? avx512::function                                                                                               \
-   : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") ? avx2::function \
-                                                                                                       : baseline::function)
+#define C3D_BEST(function) (C3D_CPU_HAS_AVX512 ? avx512::function : C3D_CPU_HAS_AVX2 ? avx2::function : baseline::function)
 #else
 #define C3D_BEST(function) baseline::function
 #endif

@@ -1,5 +1,6 @@
-// Vector types and run-time choice of instruction set. Kernels are written once on GCC/Clang vector extensions as
-// always-inline bodies; C3D_DISPATCH compiles a body for each instruction set and calls the best that the processor has.
+// Vector types and run-time choice of instruction set. C3D_DISPATCH compiles an always-inline body, plain loops that the
+// compiler vectorises, for each instruction set and calls the best that the processor has. Code on the vector types themselves
+// goes through each_target.h.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +14,17 @@
 #define C3D_TARGET_AVX512 \
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,f16c,bmi,bmi2,prefer-vector-width=512")))
 #define C3D_TARGET_AVX2 __attribute__((target("avx2,fma,f16c,bmi,bmi2")))
+#define C3D_CPU_HAS_AVX512 \
+  (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+#define C3D_CPU_HAS_AVX2 (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
 // Defines `name(args)` from the always-inline template `body(args)`.
-#define C3D_DISPATCH(name, body, Args)                                                                                 \
-  C3D_TARGET_AVX512 static void name##_avx512(Args args) { body(args); }                                               \
-  C3D_TARGET_AVX2 static void name##_avx2(Args args) { body(args); }                                                   \
-  static void name##_baseline(Args args) { body(args); }                                                               \
-  static void name(Args args) {                                                                                        \
-    static const auto best =                                                                                           \
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") \
-            ? name##_avx512                                                                                            \
-        : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")            \
-            ? name##_avx2                                                                                              \
-            : name##_baseline;                                                                                         \
-    best(args);                                                                                                        \
+#define C3D_DISPATCH(name, body, Args)                                                                              \
+  C3D_TARGET_AVX512 static void name##_avx512(Args args) { body(args); }                                            \
+  C3D_TARGET_AVX2 static void name##_avx2(Args args) { body(args); }                                                \
+  static void name##_baseline(Args args) { body(args); }                                                            \
+  static void name(Args args) {                                                                                     \
+    static const auto best = C3D_CPU_HAS_AVX512 ? name##_avx512 : C3D_CPU_HAS_AVX2 ? name##_avx2 : name##_baseline; \
+    best(args);                                                                                                     \
   }
 #else
 #define C3D_DISPATCH(name, body, Args) \
