@@ -17,7 +17,7 @@ KERNEL = re.compile(
     r"(?P<stack>\d+) bytes stack frame, (?P<stores>\d+) bytes spill stores.*?Used (?P<registers>\d+) registers",
     re.DOTALL,
 )
-NAME = re.compile(r"\d((?:splat|trace|blend|holes|inpaint)_\w+?_kernel)(I.*?E)?E?v?")
+NAME = re.compile(r"\d((?:splat|trace|blend|holes|inpaint|drift|frame)_\w+?_kernel)(I.*?E)?E?v?")
 VARIANTS = {"IfLi1E": " float32 x1", "IfLi4E": " float32 x4", "ILi1E": " of 1 channel", "ILi3E": " of 3 channels"}
 
 

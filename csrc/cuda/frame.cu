@@ -7,7 +7,7 @@ namespace c3d::cuda {
 namespace {
 
 // Thread = one pixel: 48 bytes read, 4 written, all in consecutive addresses of a warp.
-__global__ void __launch_bounds__(256) compose_frame_kernel(ComposeFrameArgs args) {
+__global__ void __launch_bounds__(256) frame_compose_kernel(ComposeFrameArgs args) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= args.num_pixels) return;
   const FramePixel pixel = frame_pixel(args, i);
@@ -20,7 +20,7 @@ __global__ void __launch_bounds__(256) compose_frame_kernel(ComposeFrameArgs arg
 Status compose_frame(const ComposeFrameArgs& args, const Context& context) {
   const Status status = check(args);
   if (!status.ok() || args.num_pixels == 0) return status;
-  return C3D_LAUNCH(compose_frame_kernel, thread_per_item(args.num_pixels, 256), context, args);
+  return C3D_LAUNCH(frame_compose_kernel, thread_per_item(args.num_pixels, 256), context, args);
 }
 
 }  // namespace c3d::cuda
