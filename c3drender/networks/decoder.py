@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 NUM_CHANNELS = 37  # colour 0-2, alpha 3, features 4-35, relative disparity 36
+ALPHA_CHANNEL = 3
+LEAST_ALPHA = 1e-3
 CHANNELS_PER_GROUP = 32
 STRIP_BYTES = 16 << 20  # of a strip's input: small beside the maps, large beside the weights that each strip reads anew
 MIN_STRIP_ROWS = 8
@@ -103,19 +105,21 @@ class _Head(nn.Module):
         self.conv = nn.Conv2d(in_channels, 3, 3, padding=1, padding_mode="reflect")
 
     def forward(self, *maps: Tensor) -> Tensor:
-        return torch.sigmoid(_mirrored_conv(self.conv, *maps))
+        return _mirrored_conv(self.conv, *maps)
 
 
 class Decoder(nn.Module):
     """A U-Net from ``[B, 37, H, W]`` (see `NUM_CHANNELS`) to a picture ``[B, 3, H, W]`` in 0..1. H, W >= 32.
 
     ``alpha`` is the learned sharpness with which the two sides are blended before (the paper's eq. 7). ``width`` scales every
-    inner map; the published weights have 32.
+    inner map; the published weights have 32. ``corrects``: the picture is the splatted colour plus what the network makes of
+    all channels, instead of the latter alone, which is the published weights' way.
     """
 
-    def __init__(self, in_channels: int = NUM_CHANNELS, width: int = 32) -> None:
+    def __init__(self, in_channels: int = NUM_CHANNELS, width: int = 32, *, corrects: bool = False) -> None:
         super().__init__()
         w = width
+        self.corrects = corrects
         self.alpha = nn.Parameter(torch.tensor(1.0))
         self.firstconv = nn.Conv2d(in_channels, w, 7, padding=3, bias=False)
         self.firstprelu = nn.PReLU()
@@ -143,4 +147,8 @@ class Decoder(nn.Module):
         x = self.up2(x, eighth)
         x = self.up3(x, quarter)
         x = self.up4(x, half)
-        return self.outc(full, _doubled(x, full))
+        made = self.outc(full, _doubled(x, full))
+        if not self.corrects:
+            return torch.sigmoid(made)
+        covered = blended[:, ALPHA_CHANNEL : ALPHA_CHANNEL + 1].clamp_min(LEAST_ALPHA)
+        return (blended[:, :ALPHA_CHANNEL] / covered + torch.tanh(made)).clamp(0, 1)

@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ...files import naming
+from ...ops import Compositor
 from ..features import SIZE_MULTIPLE
 from ..motion import MASK_CHANNEL
 from ..motion import SIZE_MULTIPLE as MOTION_SIZE_MULTIPLE
@@ -91,11 +92,13 @@ class MotionConfig(RunConfig):
 
 @dataclass(frozen=True)
 class RenderConfig(RunConfig):
-    """Stage two: extractor and decoder. ``margin_px``: how far the points reach beyond the picture. The ``channels``
+    """Stage two: extractor and decoder. ``margin_px``: how far the points reach beyond the picture. ``compositor``: under
+    ``"surface"`` the decoder corrects splatted colours, under ``"alpha"`` it makes the picture, as the paper's. The ``channels``
     are the base widths; the published networks have 64 and 32. ``vgg_weights``: torchvision's VGG-19 state dict for the
     perceptual loss; None: a structural loss instead."""
 
     margin_px: int = 32
+    compositor: Compositor = "surface"
     extractor_channels: int = 64
     decoder_channels: int = 32
     vgg_weights: str | None = None

@@ -28,7 +28,7 @@ class RenderStage:
     name = "render"
 
     def __init__(self, config: RenderConfig) -> None:
-        self.generator = LearnedRenderer(config.extractor_channels, config.decoder_channels)
+        self.generator = LearnedRenderer(config.extractor_channels, config.decoder_channels, config.compositor)
         self.discriminator = MultiScaleDiscriminator(3, config.discriminator_channels)
         self.training = _source(config, "train")
         self.validation = _source(config, "validation")

@@ -11,14 +11,13 @@ from torch.nn import functional
 from ... import ops
 from ...data import Camera, Layers, Raster
 from ...ops import Compositor
-from ..decoder import Decoder
+from ..decoder import ALPHA_CHANNEL, Decoder
 from ..features import FeatureExtractor
 from .points import SidePoints, both_sides
 from .samples import RenderSample
 
 COLOUR_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper's direct picture
 UNCOVERED_ALPHA = 1e-3
-ALPHA_CHANNEL = 3
 LOGIT_UNITS = ((0.5, 0.5626), (0.8, 7.2053))  # thresholds and gains, fitted to logit(c) under the PReLU's initial slope
 
 
@@ -35,16 +34,18 @@ def _disparity_seen(xyz: Tensor, camera: Camera) -> Tensor:
 
 @torch.no_grad()
 def start_from_colours(decoder: Decoder) -> None:
-    """Let a new decoder begin as the renderer without networks: it shows the colours that it is given (to 41 dB).
+    """Let a new decoder begin as the renderer without networks: it shows the colours that it is given.
 
-    A random one takes thousands of steps to learn just that. Of each colour ``c`` the first convolution takes ``c - t`` and
-    ``1 - t - c`` for two thresholds ``t``; with PReLU's kinks they add up to the inverse of the last sigmoid. The alpha
-    channel stands for 1.
+    A random one takes thousands of steps to learn just that. One that corrects them has nothing to add. Any other does so to
+    41 dB: of each colour ``c`` the first convolution takes ``c - t`` and ``1 - t - c`` for two thresholds ``t``; with PReLU's
+    kinks they add up to the inverse of the last sigmoid. The alpha channel stands for 1.
     """
     first, last = decoder.firstconv.weight, decoder.outc.conv.weight
     middle, centre = first.shape[2] // 2, last.shape[2] // 2
     last.zero_()
     decoder.outc.conv.bias.zero_()
+    if decoder.corrects:
+        return
     units = [(colour, threshold, gain, sign) for colour in range(3) for threshold, gain in LOGIT_UNITS for sign in (1, -1)]
     first[: len(units)] = 0
     for n, (colour, threshold, gain, sign) in enumerate(units):
@@ -57,13 +58,15 @@ class LearnedRenderer(nn.Module):
     """Extractor and decoder around the splat: a batch of samples to pictures ``[B, 3, H, W]`` in 0..1.
 
     A point carries 37 channels: colour, 1, 32 features, and its disparity relative to the scene's nearest point. Each sample
-    is a batch of its own for the extractor, whose normalisation has no other statistics when a photo is rendered.
+    is a batch of its own for the extractor, whose normalisation has no other statistics when a photo is rendered. The decoder
+    corrects the colours of ``compositor="surface"``, which are sharp; under ``"alpha"`` it makes the picture, as the paper's.
     """
 
-    def __init__(self, extractor_channels: int, decoder_channels: int) -> None:
+    def __init__(self, extractor_channels: int, decoder_channels: int, compositor: Compositor) -> None:
         super().__init__()
+        self.compositor = compositor
         self.feature_net = FeatureExtractor(width=extractor_channels)
-        self.img_decoder = Decoder(width=decoder_channels)
+        self.img_decoder = Decoder(width=decoder_channels, corrects=compositor == "surface")
         start_from_colours(self.img_decoder)
 
     def forward(self, samples: Sequence[RenderSample]) -> Tensor:
@@ -92,7 +95,7 @@ class LearnedRenderer(nn.Module):
         rgb = layers.rgb.reshape(-1, 3)[points.source]
         disp = _disparity_seen(points.xyz, camera)[:, None] / nearest
         feat = torch.cat([rgb, torch.ones_like(disp), features[points.source], disp], dim=1)
-        splat = ops.splat_points(points.xyz, feat, points.radius, camera, compositor="alpha").feat
+        splat = ops.splat_points(points.xyz, feat, points.radius, camera, compositor=self.compositor).feat
         return Raster(splat, splat[..., ALPHA_CHANNEL].contiguous(), self.img_decoder.alpha * splat[..., -1])
 
 

@@ -1,4 +1,7 @@
-"""Procedural scenes: textured planes with outlines, one of them flowing; geometry, flow and any view of any moment are exact.
+"""Procedural scenes: textured planes with outlines, one of them flowing; geometry and any view of any moment are exact.
+
+As in nature the fluid follows its flow on average alone: it swings about it, so what comes from two moments to a third
+differs in detail, and a plain cross-fade of both is blurred.
 
 Everything is described in the coordinates of the source view (the camera at the identity pose): a surface's colours, its
 outline and its flow are maps over that view, so the same scene can be looked at from anywhere.
@@ -23,6 +26,8 @@ FINEST_PX = 3.0  # shortest wavelength of a texture, in pixels: what a photo of 
 NUM_BACKDROPS = 2  # the wall and the ground: what the objects stand in front of
 SUBSAMPLES = 2  # rays per pixel and axis
 FLOW_FADE = 0.12  # normalised width over which the flow fades in from its border
+SWING = 0.03  # of the focal length: how far the fluid strays from its mean flow at most
+SWING_FRAMES = (5.0, 15.0)  # its period
 STILL_PX = 1e-3  # px per frame below which nothing moves
 
 
@@ -39,13 +44,16 @@ class Surface:
 
 @dataclass(frozen=True)
 class ProceduralScene:
-    """``surfaces``: wall, ground, then objects. ``step_px`` ``[H, W, 2]``: the flow of surface number ``fluid``, px per frame,
-    over the pixels of ``canvas``, a camera at the identity pose."""
+    """``surfaces``: wall, ground, then objects. ``step_px`` ``[H, W, 2]``: the mean flow of surface number ``fluid``, px per
+    frame, over the pixels of ``canvas``, a camera at the identity pose. ``swing_px`` ``[2, H, W, 2]``: sine and cosine of its
+    swing about that, of period ``swing_frames``."""
 
     surfaces: tuple[Surface, ...]
     canvas: Camera
     fluid: int
     step_px: Tensor
+    swing_px: Tensor
+    swing_frames: float
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,14 @@ def _random_flow(generator: torch.Generator, canvas: Camera, speed: Tensor, free
     return field / field.norm(dim=-1).max().clamp_min(1e-6) * travel_px
 
 
+def _random_swing(generator: torch.Generator, canvas: Camera, freedom: Tensor) -> Tensor:
+    """Waves of some length, ``[2, H, W, 2]`` px, where ``freedom [H, W]`` lets them."""
+    size = max(canvas.width, canvas.height)
+    waves = _noise(generator, 4, size, size / 3, size / 8)[0, :, : canvas.height, : canvas.width]
+    height = uniform(generator, 0.2, 1.0) * SWING * canvas.fx
+    return (waves / waves.abs().max() * freedom * height).unflatten(0, (2, 2)).permute(0, 2, 3, 1)
+
+
 def make_scene(generator: torch.Generator, canvas: Camera, travel_px: float) -> ProceduralScene:
     """A random scene whose fluid moves at most ``travel_px`` px per frame; 0 makes it static."""
     texels = int(PAINT_PX * 2 * REACH * canvas.fx)
@@ -134,7 +150,9 @@ def make_scene(generator: torch.Generator, canvas: Camera, travel_px: float) -> 
     disp = torch.stack([x, y, torch.ones_like(x)], dim=-1) @ surfaces[fluid].plane
     freedom = (_look_up(lake, x, y)[..., 0] / FLOW_FADE).clamp(0, 1)
     speed = disp.clamp_min(0) / disp.max()
-    return ProceduralScene(tuple(surfaces), canvas, fluid, _random_flow(generator, canvas, speed, freedom, travel_px))
+    step_px = _random_flow(generator, canvas, speed, freedom, travel_px)
+    swing_px = _random_swing(generator, canvas, speed * freedom) * (travel_px > 0)
+    return ProceduralScene(tuple(surfaces), canvas, fluid, step_px, swing_px, uniform(generator, *SWING_FRAMES))
 
 
 def _pixel_rays(camera: Camera, per_axis: int) -> tuple[Tensor, Tensor]:
@@ -154,9 +172,10 @@ def _look_up(map_: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 def _origin_of(scene: ProceduralScene, frame: int) -> Tensor:
     """Where the fluid that is at a pixel of the canvas in ``frame`` was in frame 0: offsets ``[1, 2, H, W]`` px."""
-    canvas = scene.canvas
-    offset_px = ops.integrate_flow(-scene.step_px, frame).offset_px[-1]
-    return offset_px.reshape(1, canvas.height, canvas.width, 2).permute(0, 3, 1, 2)
+    canvas, phase = scene.canvas, 2 * pi * frame / scene.swing_frames
+    drift_px = ops.integrate_flow(-scene.step_px, frame).offset_px[-1].view(canvas.height, canvas.width, 2)
+    swing_px = sin(phase) * scene.swing_px[0] + cos(phase) * scene.swing_px[1]
+    return (drift_px + swing_px).permute(2, 0, 1)[None]
 
 
 def _trace(
