@@ -73,12 +73,14 @@ class Animation:
 
     Points have four channels: colour, and the confidence with which they speak for their pixel when the two sides are blended.
     ``sides``: the clouds that are splatted forward and backward, which begin with the points that never move and go on with
-    the bent ones and the fluid; each frame writes the latter anew, so one Animation renders one frame at a time.
+    the bent ones and the fluid; each frame writes the latter anew, so one Animation renders one frame at a time. ``source``
+    int64 ``[N]``: the element of the layers' flattened ``[L, H, W]`` that each of these points was lifted from.
     """
 
     camera: Camera
     canvas: Camera
     sides: tuple[PointCloud, PointCloud]
+    source: Tensor
     bent: BentPoints
     fluid: Fluid
     sharpness: float
@@ -204,10 +206,12 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
     bare = _bare(start_px, (fluid.forward_px, fluid.backward_px), any_fluid)
     bed = cloud(moves & bare, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)
     bent = _bent_points(scene, cloud(sways, sure), sways, xy_px)
-    forward = _joined([cloud(exists & ~layers.moving & ~sways, sure), bed, bent.cloud, fluid.cloud])
+    rests = exists & ~layers.moving & ~sways
+    forward = _joined([cloud(rests, sure), bed, bent.cloud, fluid.cloud])
+    source = torch.cat([where.flatten().nonzero()[:, 0] for where in (rests, moves & bare, sways, moves)])
     backward = PointCloud(forward.xyz.clone(), forward.feat.clone(), forward.radius.clone())
     sharpness = BLEND_SHARPNESS / scene.disp_near
-    return Animation(scene.camera, canvas, (forward, backward), bent, fluid, sharpness, num_frames)
+    return Animation(scene.camera, canvas, (forward, backward), source, bent, fluid, sharpness, num_frames)
 
 
 def _swaying(scene: Scene, exists: Tensor) -> Tensor:
@@ -278,11 +282,28 @@ def _blend_sides(
     )
 
 
-def _bent(animation: Animation, loop_t: float) -> Tensor:
-    """Where the bent points are at this moment, ``xyz [P, 3]``."""
+def _bend(animation: Animation, loop_t: float) -> int:
+    """Write to both sides where the bent points are at this moment. Returns how many points come before the fluid's."""
     bent = animation.bent
-    xy_px = bent.start_px + harmonic.displaced_px(bent.sine_px, bent.cosine_px, loop_t)
-    return _unproject(animation.canvas, xy_px, bent.cloud.xyz[:, 2])
+    num_others = len(animation.source) - len(animation.fluid.start_px)
+    if len(bent.cloud) > 0:
+        xy_px = bent.start_px + harmonic.displaced_px(bent.sine_px, bent.cosine_px, loop_t)
+        xyz = _unproject(animation.canvas, xy_px, bent.cloud.xyz[:, 2])
+        for side in animation.sides:
+            side.xyz[num_others - len(xyz) : num_others] = xyz
+    return num_others
+
+
+def place_points(animation: Animation, frame: int) -> tuple[PointCloud, ...]:
+    """The points of both sides in frame ``frame``, or one cloud where both are the same, for a renderer of its own that puts
+    something else in the place of their colours. They stand until the next frame is placed or rendered."""
+    n = frame % animation.num_frames
+    fluid = animation.fluid
+    num_others = _bend(animation, n / animation.num_frames)
+    sides = animation.sides[: 2 if n > 0 and len(fluid.start_px) > 0 else 1]
+    for side, offset_px in zip(sides, (fluid.forward_px[n], fluid.backward_px[animation.num_frames - n]), strict=False):
+        _drift(fluid, animation.canvas, offset_px, 0.0, None, _part(side, num_others))
+    return sides
 
 
 def _joined(clouds: Sequence[PointCloud]) -> PointCloud:
@@ -347,15 +368,18 @@ def render_frame(
     ``blend="linear"`` is the paper's cross-fade, which dims and blurs in mid-loop; ``"contrast"`` keeps the detail's contrast.
     """
     n = frame % animation.num_frames
-    bent, fluid = animation.bent, animation.fluid
-    num_others = len(animation.sides[0]) - len(fluid.start_px)
-    if len(bent.cloud) > 0:
-        xyz = _bent(animation, n / animation.num_frames)
-        for side in animation.sides:
-            side.xyz[num_others - len(xyz) : num_others] = xyz
+    num_others = _bend(animation, n / animation.num_frames)
     view = animation.camera.with_pose(world_to_cam).zoomed(zoom)
     drawn = _blend_sides(
-        fluid, animation.canvas, view, animation.sides, num_others, n, animation.num_frames, animation.sharpness, blend
+        animation.fluid,
+        animation.canvas,
+        view,
+        animation.sides,
+        num_others,
+        n,
+        animation.num_frames,
+        animation.sharpness,
+        blend,
     )
     return _fill_uncovered(drawn)
 
