@@ -1,0 +1,37 @@
+"""What a result must say beside its numbers, and how it is written."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+REPO = Path(__file__).resolve().parent.parent
+RESULTS = REPO / "benchmarks" / "results"
+
+
+def describe(device: torch.device) -> dict[str, str]:
+    on_gpu = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if on_gpu else f"{platform.machine()} CPU",
+        "driver": _answer("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader") if on_gpu else "none",
+        "threads": str(torch.get_num_threads()),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda or "none",
+        "python": platform.python_version(),
+        "commit": _answer("git", "-C", str(REPO), "describe", "--always", "--dirty", "--abbrev=40"),
+    }
+
+
+def write_result(path: Path, device: torch.device, result: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": describe(device)} | result, indent=1) + "\n")
+    print(f"written: {path.name}")
+
+
+def _answer(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().splitlines()[0]
