@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, isfinite
 from pathlib import Path
 from typing import Any, get_args
@@ -330,8 +331,14 @@ def render_frames(
     _check_blend(blend)
     path = camera_path(scene, camera, frames, amplitude, ease)
     if model is not None:
-        return learned.render_path(learned.animate(scene, _renderer(model), frames, speed), path)
+        return learned.render_path(animate_learned(scene, _renderer(model), frames, speed), path)
     return render.render_path(render.animate(scene, frames, speed), path, blend)
+
+
+def animate_learned(scene: Scene, model: RenderModel, frames: int, speed: float = 1.0) -> learned.LearnedAnimation:
+    """The scene as a loop of ``frames`` whose points carry the features of ``model`` (`networks.render`)."""
+    animation = render.animate(scene, frames, speed)
+    return learned.animate(scene, model, animation.source, partial(render.place_points, animation), frames)
 
 
 def render_cinemagraph(

@@ -177,8 +177,9 @@ def test_checkpoints_are_read_by_the_loaders(tmp_path: Path) -> None:
     for trainer in trainers:
         trainer.run(1)
     saved = contents(render.out, "model_000001.pth")
-    assert saved.keys() == {"feature_net", "img_decoder", "netD"}
+    assert saved.keys() == {"feature_net", "img_decoder", "netD", "compositor"}
     model = load_renderer(render.out)
+    assert model.decoder.compositor == render.compositor == "surface"
     for network, name in ((model.features, "feature_net"), (model.decoder, "img_decoder")):
         assert_same(dict(network.state_dict()), dict(getattr(trainers[0].average, name).state_dict()))
     assert_same(dict(load_motion(motion.out).state_dict()), dict(trainers[1].average.network.state_dict()))

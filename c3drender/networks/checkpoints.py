@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..files import naming
+from ..ops import COMPOSITORS
 from . import dpt
 from .decoder import Decoder
 from .features import FeatureExtractor
@@ -53,15 +54,19 @@ class PublishedModels:
 def load_renderer(path: str | os.PathLike, device: torch.device | str = "cpu") -> RenderModel:
     """Feature extractor and decoder of a file ``model_<step>.pth``, or of the one with the largest step in a directory.
 
+    An entry ``compositor``, which the authors' files do not have, names the `Decoder`'s.
     Raises ValueError or OSError with one line that names the file and what is missing, unexpected or of the wrong shape.
     """
     file = _renderer_file(Path(path))
     state = _read(file)
     features, decoder = (_entry(state, name, file) for name in ("feature_net", "img_decoder"))
+    compositor = state.get("compositor", "alpha")
+    if compositor not in COMPOSITORS:
+        raise ValueError(f"{file}: compositor must be one of {', '.join(COMPOSITORS)}, got {compositor!r}")
     extractor_width, decoder_width = _rows(features, "conv1.weight", file), _rows(decoder, "firstconv.weight", file)
     return RenderModel(
         _loaded(lambda: FeatureExtractor(width=extractor_width), features, file, device),
-        _loaded(lambda: Decoder(width=decoder_width), decoder, file, device),
+        _loaded(lambda: Decoder(width=decoder_width, compositor=compositor), decoder, file, device),
     )
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..ops import Compositor
+
 NUM_CHANNELS = 37  # colour 0-2, alpha 3, features 4-35, relative disparity 36
 ALPHA_CHANNEL = 3
 LEAST_ALPHA = 1e-3
@@ -112,14 +114,14 @@ class Decoder(nn.Module):
     """A U-Net from ``[B, 37, H, W]`` (see `NUM_CHANNELS`) to a picture ``[B, 3, H, W]`` in 0..1. H, W >= 32.
 
     ``alpha`` is the learned sharpness with which the two sides are blended before (the paper's eq. 7). ``width`` scales every
-    inner map; the published weights have 32. ``corrects``: the picture is the splatted colour plus what the network makes of
-    all channels, instead of the latter alone, which is the published weights' way.
+    inner map; the published weights have 32. ``compositor``: that of the splat which it reads. It makes the whole picture of
+    what ``"alpha"``, the published weights' one, blurs; to the sharp colours of ``"surface"`` it adds a correction.
     """
 
-    def __init__(self, in_channels: int = NUM_CHANNELS, width: int = 32, *, corrects: bool = False) -> None:
+    def __init__(self, in_channels: int = NUM_CHANNELS, width: int = 32, *, compositor: Compositor = "alpha") -> None:
         super().__init__()
         w = width
-        self.corrects = corrects
+        self.compositor = compositor
         self.alpha = nn.Parameter(torch.tensor(1.0))
         self.firstconv = nn.Conv2d(in_channels, w, 7, padding=3, bias=False)
         self.firstprelu = nn.PReLU()
@@ -148,7 +150,7 @@ class Decoder(nn.Module):
         x = self.up3(x, quarter)
         x = self.up4(x, half)
         made = self.outc(full, _doubled(x, full))
-        if not self.corrects:
+        if self.compositor == "alpha":
             return torch.sigmoid(made)
         covered = blended[:, ALPHA_CHANNEL : ALPHA_CHANNEL + 1].clamp_min(LEAST_ALPHA)
         return (blended[:, :ALPHA_CHANNEL] / covered + torch.tanh(made)).clamp(0, 1)

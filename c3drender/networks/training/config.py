@@ -92,10 +92,10 @@ class MotionConfig(RunConfig):
 
 @dataclass(frozen=True)
 class RenderConfig(RunConfig):
-    """Stage two: extractor and decoder. ``margin_px``: how far the points reach beyond the picture. ``compositor``: under
-    ``"surface"`` the decoder corrects splatted colours, under ``"alpha"`` it makes the picture, as the paper's. The ``channels``
-    are the base widths; the published networks have 64 and 32. ``vgg_weights``: torchvision's VGG-19 state dict for the
-    perceptual loss; None: a structural loss instead."""
+    """Stage two: extractor and decoder. ``margin_px``: how far the points reach beyond the picture. ``compositor``: that of
+    the splat, and with it what the decoder does (`Decoder`); ``"alpha"`` is the paper's. The ``channels`` are the base widths;
+    the published networks have 64 and 32. ``vgg_weights``: torchvision's VGG-19 state dict for the perceptual loss; None: a
+    structural loss instead."""
 
     margin_px: int = 32
     compositor: Compositor = "surface"

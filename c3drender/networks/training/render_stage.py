@@ -67,7 +67,7 @@ class RenderStage:
     def published(self, generator: nn.Module) -> tuple[str, dict[str, Any]]:
         discriminator = {f"netD.netD.{key}": value for key, value in self.discriminator.state_dict().items()}
         networks = {name: getattr(generator, name).state_dict() for name in ("feature_net", "img_decoder")}
-        return "model_{step}.pth", networks | {"netD": discriminator}
+        return "model_{step}.pth", networks | {"netD": discriminator, "compositor": generator.img_decoder.compositor}
 
 
 def _source(config: RenderConfig, split: Split) -> Source[RenderSample]:

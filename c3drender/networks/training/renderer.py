@@ -36,15 +36,15 @@ def _disparity_seen(xyz: Tensor, camera: Camera) -> Tensor:
 def start_from_colours(decoder: Decoder) -> None:
     """Let a new decoder begin as the renderer without networks: it shows the colours that it is given.
 
-    A random one takes thousands of steps to learn just that. One that corrects them has nothing to add. Any other does so to
-    41 dB: of each colour ``c`` the first convolution takes ``c - t`` and ``1 - t - c`` for two thresholds ``t``; with PReLU's
-    kinks they add up to the inverse of the last sigmoid. The alpha channel stands for 1.
+    A random one takes thousands of steps to learn just that. One that corrects them has nothing to add. One that makes them
+    does so to 41 dB: of each colour ``c`` the first convolution takes ``c - t`` and ``1 - t - c`` for two thresholds ``t``;
+    with PReLU's kinks they add up to the inverse of the last sigmoid. The alpha channel stands for 1.
     """
     first, last = decoder.firstconv.weight, decoder.outc.conv.weight
     middle, centre = first.shape[2] // 2, last.shape[2] // 2
     last.zero_()
     decoder.outc.conv.bias.zero_()
-    if decoder.corrects:
+    if decoder.compositor == "surface":
         return
     units = [(colour, threshold, gain, sign) for colour in range(3) for threshold, gain in LOGIT_UNITS for sign in (1, -1)]
     first[: len(units)] = 0
@@ -64,9 +64,8 @@ class LearnedRenderer(nn.Module):
 
     def __init__(self, extractor_channels: int, decoder_channels: int, compositor: Compositor) -> None:
         super().__init__()
-        self.compositor = compositor
         self.feature_net = FeatureExtractor(width=extractor_channels)
-        self.img_decoder = Decoder(width=decoder_channels, corrects=compositor == "surface")
+        self.img_decoder = Decoder(width=decoder_channels, compositor=compositor)
         start_from_colours(self.img_decoder)
 
     def forward(self, samples: Sequence[RenderSample]) -> Tensor:
@@ -95,7 +94,7 @@ class LearnedRenderer(nn.Module):
         rgb = layers.rgb.reshape(-1, 3)[points.source]
         disp = _disparity_seen(points.xyz, camera)[:, None] / nearest
         feat = torch.cat([rgb, torch.ones_like(disp), features[points.source], disp], dim=1)
-        splat = ops.splat_points(points.xyz, feat, points.radius, camera, compositor=self.compositor).feat
+        splat = ops.splat_points(points.xyz, feat, points.radius, camera, compositor=self.img_decoder.compositor).feat
         return Raster(splat, splat[..., ALPHA_CHANNEL].contiguous(), self.img_decoder.alpha * splat[..., -1])
 
 
