@@ -1,6 +1,8 @@
-"""Photo to mp4, stage by stage: seconds, processor seconds and peak memory of 60 frames of 1280x720.
+"""Photo to mp4, stage by stage: seconds, processor seconds and peak memory of 60 frames.
 
-python benchmarks/photo_to_mp4.py [--photo FILE] [--hints FILE] [--frames 60]
+    python benchmarks/photo_to_mp4.py [--photo FILE --hints FILE] [--frames 60] [--size 3840] [--out FILE]
+
+Without --size the photo's own: 1280x720. The peak is of the whole process, libraries included.
 """
 
 from __future__ import annotations
@@ -14,47 +16,74 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from machine import write_result
 
-from c3drender import depth, files, pipeline, render, scenery, video
+from c3drender import depth, files, pipeline, render, resize, scenery, video
 from c3drender.annotations import read_hints
 from c3drender.motion import find_flow
 
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+DEMO = Path(__file__).resolve().parent.parent.parent / "shared" / "photos" / "demo0"
+
+
+class Stages:
+    """Runs stages one after the other, prints and keeps what each took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.processor_seconds: dict[str, float] = {}
+
+    def run(self, name: str, stage: Callable[[], Any]) -> Any:
+        started, worked = time.perf_counter(), time.process_time()
+        result = stage()
+        self.seconds[name] = time.perf_counter() - started
+        self.processor_seconds[name] = time.process_time() - worked
+        print(f"{name:12} {self.seconds[name]:7.2f} s {self.processor_seconds[name]:7.2f} s of processor time", flush=True)
+        return result
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photo", type=Path, default=SHARED / "photos" / "demo0" / "image.png")
-    parser.add_argument("--hints", type=Path, default=SHARED / "photos" / "demo0" / "image.json")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photo", type=Path, default=DEMO / "image.png")
+    parser.add_argument("--hints", type=Path, default=DEMO / "image.json")
     parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--size", type=int, help="longer side in pixels (default: the photo's)")
+    parser.add_argument("--out", type=Path, help="write the numbers as JSON")
     args = parser.parse_args()
 
-    def stage(name: str, run: Callable[[], Any]) -> Any:
-        started, worked = time.perf_counter(), time.process_time()
-        result = run()
-        took, worked = time.perf_counter() - started, time.process_time() - worked
-        print(f"{name:12} {took:7.2f} s {worked:7.2f} s of processor time", flush=True)
-        return result
-
-    begin, work_begin = time.perf_counter(), time.process_time()
-    image = stage("load", lambda: files.read_photo(args.photo))
-    hints = read_hints(args.hints, *image.size)
-    shown = stage("scenery", lambda: scenery.find_scenery(image))
-    depth_map, _ = stage("depth", lambda: depth.estimate_depth(image, shown, method="builtin"))
-    flow, _ = stage("flow", lambda: find_flow(image, depth_map, shown, hints))
-    scene = stage("layers", lambda: pipeline.build_scene(image, depth_map, flow, "circle", 1.0, ()))
-    prepared, work = time.perf_counter() - begin, time.process_time() - work_begin
-    animation = stage("animate", lambda: render.animate(scene, args.frames))
+    stages = Stages()
+    image, hints = stages.run("load", lambda: load(args.photo, args.hints, args.size))
+    shown = stages.run("scenery", lambda: scenery.find_scenery(image))
+    depth_map, _ = stages.run("depth", lambda: depth.estimate_depth(image, shown, method="builtin"))
+    flow, _ = stages.run("flow", lambda: find_flow(image, depth_map, shown, hints))
+    scene = stages.run("layers", lambda: pipeline.build_scene(image, depth_map, flow, "circle", 1.0, ()))
+    prepared = sum(stages.seconds.values())
+    animation = stages.run("animate", lambda: render.animate(scene, args.frames))
     path = pipeline.camera_path(scene, "circle", args.frames)
     with tempfile.TemporaryDirectory() as folder:
         frames = (frame.rgb_u8 for frame in render.render_path(animation, path))
-        stage("render, mp4", lambda: video.write_video(Path(folder) / "out.mp4", frames))
-    total = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    size = f"{image.size[1]}x{image.size[0]}"
-    print(f"preparation {prepared:.2f} s ({work:.2f} s of processor time); ", end="")
-    print(f"photo to mp4 {total:.2f} s for {args.frames} frames of {size}, ", end="")
-    print(f"peak memory {peak:.2f} GB, {torch.get_num_threads()} threads")
+        stages.run("render, mp4", lambda: video.write_video(Path(folder) / "out.mp4", frames))
+    total = sum(stages.seconds.values())
+    peak_bytes = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    height, width = image.size
+    print(
+        f"{args.frames} frames of {width}x{height}, {torch.get_num_threads()} threads: preparation {prepared:.2f} s, ", end=""
+    )
+    print(f"photo to mp4 {total:.2f} s, peak memory {peak_bytes / 1e9:.2f} GB")
+    if args.out:
+        result = {"width": width, "height": height, "frames": args.frames, "preparation_s": prepared, "total_s": total}
+        result |= {"peak_bytes": peak_bytes, "stages_s": stages.seconds, "stages_processor_s": stages.processor_seconds}
+        write_result(args.out, torch.device("cpu"), result)
+
+
+def load(photo: Path, hints: Path, size: resize.Size) -> tuple[Any, Any]:
+    """The photo and its hints at ``size``."""
+    original = files.read_photo(photo)
+    target = resize.fit_size(*original.size, size)
+    return (
+        resize.resize_photo(original, *target),
+        resize.resize_hints(read_hints(hints, *original.size), original.size, *target),
+    )
 
 
 if __name__ == "__main__":
