@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import torch
 from golden_networks import golden_checksums, golden_state
-from torch import Tensor
+from torch import Tensor, nn
 
 from c3drender import networks
 from c3drender.data import Raster
+from c3drender.networks import eight_bit
 from c3drender.networks.checkpoints import PublishedModels
+from c3drender.networks.decoder import in_eight_bits
 from c3drender.networks.precision import for_inference
 from c3drender.ops import blend_bidirectional
 
@@ -183,9 +185,13 @@ def test_decoding_in_strips_is_exact(
     decoder = published.renderer.decoder
     blended = torch.rand(1, 37, *size, generator=torch.Generator().manual_seed(0))
     whole = decoder(blended)
-    monkeypatch.setattr("c3drender.networks.decoder.STRIP_BYTES", 1)
+    monkeypatch.setattr("c3drender.networks.wide_maps.CONV_STRIP_BYTES", 1)
+    monkeypatch.setattr("c3drender.networks.wide_maps.NORM_STRIP_PIXELS", 100)
     with torch.no_grad():
-        torch.testing.assert_close(decoder(blended), whole, atol=1e-5, rtol=0)
+        for layout in (torch.contiguous_format, torch.channels_last):
+            given = blended.contiguous(memory_format=layout)
+            torch.testing.assert_close(decoder(given), whole, atol=2e-5, rtol=0)
+            assert torch.equal(given, blended)
 
 
 @torch.no_grad()
@@ -198,3 +204,36 @@ def test_bfloat16_differs_little(golden: Golden, published: PublishedModels) -> 
     assert 0 < float(error.mean()) < 0.01
     assert float(error.max()) < 0.1
     assert next(decoder.parameters()).dtype == torch.float32
+
+
+needs_vnni = pytest.mark.skipif(not eight_bit.pays("cpu"), reason="needs a processor with VNNI")
+
+
+@needs_vnni
+@torch.no_grad()
+def test_eight_bits_are_exact_where_they_suffice() -> None:
+    """Weights and maps on the levels themselves, of both signs, several maps, an odd size, more pixels than a strip."""
+    generator = torch.Generator().manual_seed(0)
+    conv = nn.Conv2d(8, 5, 3, padding=1, padding_mode="reflect")
+    conv.weight.copy_(torch.randint(-127, 128, conv.weight.shape, generator=generator))
+    conv.weight[:, 0, 0, 0] = 127
+    x = torch.randint(-54, 201, (1, 8, 139, 131), generator=generator).float()
+    x[0, 0, 0, 0], x[0, 7, 5, 5] = -54, 200
+    x = x.contiguous(memory_format=torch.channels_last)
+    quick = eight_bit.EightBitConv(conv)
+    torch.testing.assert_close(quick(x), conv(x), atol=0.5, rtol=1e-6)
+    parts = [part.contiguous(memory_format=torch.channels_last) for part in x.split([3, 5], dim=1)]
+    assert torch.equal(quick(*parts), quick(x))
+    assert torch.equal(quick(torch.zeros_like(x)), conv(torch.zeros_like(x)))
+
+
+@needs_vnni
+@torch.no_grad()
+def test_a_decoder_in_eight_bits_differs_little(golden: Golden, published: PublishedModels) -> None:
+    """The tolerances are what `benchmarks/networks_speed.py` prints, rounded up."""
+    x = _tensors(golden("net_img_decoder"))["x0"].contiguous(memory_format=torch.channels_last)
+    decoder = published.renderer.decoder
+    error = (in_eight_bits(decoder)(x) - decoder(x)).abs()
+    assert 0 < float(error.mean()) < 0.005
+    assert float(error.max()) < 0.04
+    assert isinstance(decoder.conv5.double_conv1[0], nn.Conv2d)

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..ops import Compositor
+from .eight_bit import EightBitConv
+from .wide_maps import activated, mirrored_conv, normalised
 
 NUM_CHANNELS = 37  # colour 0-2, alpha 3, features 4-35, relative disparity 36
 ALPHA_CHANNEL = 3
 LEAST_ALPHA = 1e-3
 CHANNELS_PER_GROUP = 32
-STRIP_BYTES = 16 << 20  # of a strip's input: small beside the maps, large beside the weights that each strip reads anew
-MIN_STRIP_ROWS = 8
 MIN_SIDE = 32  # four halvings leave two pixels, which a mirrored border needs
-
-
-def _mirrored_conv(conv: nn.Conv2d, *maps: Tensor) -> Tensor:
-    """``conv``, 3 x 3 with a mirrored border, of all maps' channels.
-
-    Without gradients it goes by strips of rows: the joined map and its bordered copy, the widest there are, never exist whole.
-    """
-    if torch.is_grad_enabled():
-        return conv(torch.cat(maps, dim=1))
-    height = maps[0].shape[2]
-    row_bytes = sum(m[:, :, 0].numel() for m in maps) * maps[0].element_size()
-    rows = max(STRIP_BYTES // row_bytes, MIN_STRIP_ROWS)
-    strips = []
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        joined = torch.cat([m[:, :, max(top - 1, 0) : bottom + 1] for m in maps], dim=1)
-        bordered = functional.pad(joined, (1, 1, int(top == 0), int(bottom == height)), mode="reflect")
-        strips.append(functional.conv2d(bordered, conv.weight, conv.bias))
-    return torch.cat(strips, dim=2) if len(strips) > 1 else strips[0]
 
 
 class _Unit(nn.Sequential):
@@ -48,7 +31,8 @@ class _Unit(nn.Sequential):
 
     def forward(self, *maps: Tensor) -> Tensor:
         conv, norm, activation = self
-        return activation(norm(_mirrored_conv(conv, *maps)))
+        x = conv(*maps) if isinstance(conv, EightBitConv) else mirrored_conv(conv, *maps)
+        return normalised(x, norm, activation)
 
 
 class _DoubleConv(nn.Module):
@@ -98,6 +82,8 @@ def _doubled(x: Tensor, like: Tensor) -> Tensor:
     """``x`` at twice its size, its border reflected or cropped to the size of ``like``."""
     x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
     rows, columns = like.shape[2] - x.shape[2], like.shape[3] - x.shape[3]
+    if not rows and not columns:
+        return x
     return functional.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2), mode="reflect")
 
 
@@ -107,7 +93,7 @@ class _Head(nn.Module):
         self.conv = nn.Conv2d(in_channels, 3, 3, padding=1, padding_mode="reflect")
 
     def forward(self, *maps: Tensor) -> Tensor:
-        return _mirrored_conv(self.conv, *maps)
+        return mirrored_conv(self.conv, *maps)
 
 
 class Decoder(nn.Module):
@@ -139,7 +125,7 @@ class Decoder(nn.Module):
     def forward(self, blended: Tensor) -> Tensor:
         if min(blended.shape[2:]) < MIN_SIDE:
             raise ValueError(f"Decoder: sides must be >= {MIN_SIDE}, got {blended.shape[2]} x {blended.shape[3]}")
-        full = self.firstprelu(self.firstconv(blended))
+        full = activated(self.firstconv(blended), self.firstprelu)
         half = self.down1(full)
         quarter = self.down2(half[1])
         eighth = self.down3(quarter[1])
@@ -154,3 +140,13 @@ class Decoder(nn.Module):
             return torch.sigmoid(made)
         covered = blended[:, ALPHA_CHANNEL : ALPHA_CHANNEL + 1].clamp_min(LEAST_ALPHA)
         return (blended[:, :ALPHA_CHANNEL] / covered + torch.tanh(made)).clamp(0, 1)
+
+
+def in_eight_bits(decoder: Decoder) -> Decoder:
+    """A copy, for inference, all of whose convolutions but the first and the last, which see and make colours, are
+    `EightBitConv`."""
+    quick = copy.deepcopy(decoder)
+    for unit in quick.modules():
+        if isinstance(unit, _Unit):
+            unit[0] = EightBitConv(unit[0])
+    return quick
