@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -118,6 +119,18 @@ def test_no_seam_under_a_gradient_of_light() -> None:
     seams = steps[:, [34, 79]].mean(0).abs().max()
     assert float(seams) < 0.03
     assert mean_error(got, light.expand_as(got), hole) < 0.08
+
+
+def test_a_hidden_surface_with_many_tears_stays_calm() -> None:
+    """Blending must not swing beyond the colours that it blends, whatever way the tears run."""
+    rng = np.random.default_rng(0)
+    relief = cv2.GaussianBlur(rng.standard_normal((96, 96)), (0, 0), 4)
+    hidden = torch.tensor(0.4 + 0.08 * relief / relief.std(), dtype=torch.float32)
+    rgb = torch.tensor(0.5 + 0.1 * rng.standard_normal((96, 96, 3)).clip(-2, 2), dtype=torch.float32)
+    rgb[0, 0], rgb[0, 1] = 0, 1  # results are held within the known colours, which would hide it
+    hole = block(96, 96, 6, 90, 6, 90)
+    got, _ = ops.inpaint_layers(rgb, torch.where(hole, NEAR, hidden), hole, hidden, tear_disp=0.01)
+    assert float(((got[hole] - 0.5).abs() > 0.4).float().mean()) < 0.005
 
 
 def test_disparity_continues_a_slope() -> None:

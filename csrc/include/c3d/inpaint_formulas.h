@@ -478,7 +478,8 @@ C3D_HD inline void link_colour(const InpaintLayersArgs& args, const Level& level
     const Place q = neighbour(p, n);
     const int32_t k = level.slot[level.at(q)];
     m.neighbour[i][n] = -1;
-    if (level.disp[level.at(q)] > level.limit[i]) continue;
+    // Links go both ways, or the relaxation's matrix is not symmetric and its carried steps may grow without bound.
+    if (level.disp[level.at(q)] > level.limit[i] || (k >= 0 && level.disp[level.at(p)] > level.limit[k])) continue;
     float gradient[3] = {};
     int count = add_gradient(args, level, level.limit[i], own, neighbour(own, n), 1.0f, gradient);
     if (k >= 0) count += add_gradient(args, level, level.limit[k], chosen[k], neighbour(chosen[k], n, -1), -1.0f, gradient);
