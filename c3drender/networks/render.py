@@ -59,7 +59,8 @@ def _at_pixels(features: Tensor, size: tuple[int, int]) -> Tensor:
     """One layer's ``features [C, h, w]`` at every pixel, row by row: ``[H * W, C]``."""
     height, width = size
     whole = (height + -height % SIZE_MULTIPLE, width + -width % SIZE_MULTIPLE)
-    fine = functional.interpolate(features[None], whole, mode="bilinear", align_corners=True)[0]
+    coarse = features[None].contiguous(memory_format=torch.channels_last)
+    fine = functional.interpolate(coarse, whole, mode="bilinear", align_corners=True)[0]
     return fine[:, :height, :width].permute(1, 2, 0).flatten(0, 1)
 
 
