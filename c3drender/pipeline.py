@@ -332,12 +332,12 @@ def render_frames(
     path = camera_path(scene, camera, frames, amplitude, ease)
     if model is not None:
         return learned.render_path(animate_learned(scene, _renderer(model), frames, speed), path)
-    return render.render_path(render.animate(scene, frames, speed), path, blend)
+    return render.render_path(render.animate(scene, frames, speed, measure_contrast=blend == "contrast"), path, blend)
 
 
 def animate_learned(scene: Scene, model: RenderModel, frames: int, speed: float = 1.0) -> learned.LearnedAnimation:
     """The scene as a loop of ``frames`` whose points carry the features of ``model`` (`networks.render`)."""
-    animation = render.animate(scene, frames, speed)
+    animation = render.animate(scene, frames, speed, measure_contrast=False)
     return learned.animate(scene, model, animation.source, partial(render.place_points, animation), frames)
 
 

@@ -153,8 +153,11 @@ def _bare(start_px: Tensor, offsets: tuple[Tensor, Tensor], fluid: Tensor) -> Te
     return bare & fluid
 
 
-def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
-    """Lift the scene's layers to points and trace its flow for a loop of ``num_frames``. ``speed`` scales the motion."""
+def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contrast: bool = True) -> Animation:
+    """Lift the scene's layers to points and trace its flow for a loop of ``num_frames``. ``speed`` scales the motion.
+
+    ``measure_contrast``: see what the loop leaves of it, which takes a while and serves the blend ``"contrast"`` alone.
+    """
     layers = scene.layers
     canvas = scene.camera.padded(layers.margin_px)
     num_layers, height, width = layers.alpha.shape
@@ -198,7 +201,8 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0) -> Animation:
         detail=loop_contrast.point_details(layers.rgb, moves),
         phase=loop_contrast.phase_of(start_px, max(height, width)),
     )
-    fluid = replace(fluid, gains=_measured_gains(fluid, canvas, scene.disp_near, num_frames))
+    if measure_contrast:
+        fluid = replace(fluid, gains=_measured_gains(fluid, canvas, scene.disp_near, num_frames))
 
     sure = freedom.new_ones(())
     sways = exists & ~layers.moving & _swaying(scene, exists)
