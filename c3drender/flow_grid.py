@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .flow_behind import fit_planes
+
 Array = NDArray[Any]
 Sides = tuple[bool, bool, bool, bool]  # top, bottom, left, right
 
@@ -22,7 +24,7 @@ class GridConfig:
     colour_edge: float = 0.12  # colour step (0..1) that halves the tie between neighbours
     disp_edge: float = 0.15  # relative disparity step that halves it
     edge_floor: float = 0.08
-    foreshortening: float = 0.3  # the most that a slanted surface may slow motion along its slant
+    foreshortening: float = 0.1  # the most that a slanted surface may slow motion along its slant
     near_far: float = 8.0  # the most that distance may scale speed, from the region's median
 
 
@@ -62,38 +64,43 @@ def _pad_mask(mask: Array, width: int, sides: Sides) -> Array:
 
 
 def lay_grid(
-    region: Array, rgb: Array, disp: Array, rows: slice, cols: slice, num_cells: int, config: GridConfig
+    region: Array, fluid: Array, rgb: Array, disp: Array, rows: slice, cols: slice, num_cells: int, config: GridConfig
 ) -> tuple[Grid, Callable[[Array], Array]]:
     """The cells of the region's bounding box (``rows``, ``cols``), and a function that averages a map of the picture on them.
 
-    ``region`` bool ``[H, W]``; ``rgb`` ``[H, W, 3]``; ``disp`` ``[H, W]`` (1/z, any unit); about ``num_cells`` lie inside.
+    ``region`` bool ``[H, W]``, of which ``fluid`` bool ``[H, W]`` is seen: the rest lies behind something;
+    ``rgb`` ``[H, W, 3]``; ``disp`` ``[H, W]`` (1/z, any unit); about ``num_cells`` lie inside.
     """
     mask = region[rows, cols].astype(np.float32)
+    seen = (region & fluid)[rows, cols].astype(np.float32)
     height, width = mask.shape
     cell = max(1.0, float(np.sqrt(mask.sum() / num_cells)))
     size = (max(1, round(width / cell)), max(1, round(height / cell)))
     cell_px = (width / size[0], height / size[1])
-    share = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+    share, seen_share = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (mask, seen))
     sides = _frame_sides(region.shape, rows, cols)
 
     def sample(value: Array) -> Array:
-        """Average over the region's part of each cell; the nearest cell's value where a cell has none."""
+        """Average over what is seen of the region in each cell; the nearest cell's value where that is nothing."""
         part = value[rows, cols]
-        weight = mask if part.ndim == 2 else mask[..., None]
+        weight = seen if part.ndim == 2 else seen[..., None]
         total = cv2.resize(np.ascontiguousarray(part * weight, dtype=np.float32), size, interpolation=cv2.INTER_AREA)
         total = total.reshape(size[1], size[0], *value.shape[2:])
-        mean = total / np.maximum(share if part.ndim == 2 else share[..., None], 1e-6)
-        index = ndimage.distance_transform_edt(share < 1e-3, return_distances=False, return_indices=True)
+        mean = total / np.maximum(seen_share if part.ndim == 2 else seen_share[..., None], 1e-6)
+        index = ndimage.distance_transform_edt(seen_share < 1e-3, return_distances=False, return_indices=True)
         return np.pad(mean[tuple(index)], ((1, 1), (1, 1)) + ((0, 0),) * (part.ndim - 2), mode="edge")
 
     inside = np.pad(share >= min(0.4, 0.9 * share.max()), 1)
     around = _pad_mask(share, 1, sides)
     filled = _pad_mask(inside[1:-1, 1:-1], 1, sides)
-    soft = ndimage.gaussian_filter(_pad_mask(share, 4, sides), 1.2)[3:-3, 3:-3]
+    # what is hidden counts for neither side: a bank's normal stays what it is beside a post
+    blurred, banks = (ndimage.gaussian_filter(_pad_mask(part, 4, sides), 1.2) for part in (seen_share, share))
+    soft = (blurred / np.maximum(blurred + 1 - banks, 1e-6))[3:-3, 3:-3]
     slope = np.stack([-ndimage.sobel(soft, 1), -ndimage.sobel(soft, 0)], axis=-1)
     steepness = np.linalg.norm(slope, axis=-1)
     normal = slope / np.maximum(steepness, 1e-6)[..., None]
     wall = inside & ~ndimage.binary_erosion(filled, border_value=1) & (steepness > 0.2)
+    wall &= np.pad(seen_share > 0.5 * share, 1)  # what is hidden may end anywhere
     outside = ~ndimage.binary_fill_holes(filled | (around > 0.4))
     outer_wall = wall & ndimage.binary_dilation(outside, iterations=2)
 
@@ -131,19 +138,18 @@ def _projection(
     moves the picture by ``disp (Vx - x Vz, Vy - y Vz)``, in focal lengths.
     """
     sigma = max(1.0, 0.08 * float(np.sqrt(inside.sum())))
-    weight = np.maximum(ndimage.gaussian_filter(inside.astype(np.float64), sigma), 1e-9)
-    smooth = ndimage.gaussian_filter(disparity * inside, sigma) / weight
-    reached = weight > 1e-3
-    index = ndimage.distance_transform_edt(~reached, return_distances=False, return_indices=True)
-    smooth = smooth[tuple(index)]
-    median = max(float(np.median(smooth[inside])), 1e-9)
-    smooth = np.clip(smooth / median, 1 / config.near_far, config.near_far)
+    fit = fit_planes(disparity.astype(np.float32), inside.astype(np.float32), sigma)
+    index = ndimage.distance_transform_edt(fit.support < 1e-3, return_distances=False, return_indices=True)
+    fitted, slope_x, slope_y = (part[tuple(index)].astype(np.float64) for part in (fit.value, fit.slope_x, fit.slope_y))
+    median = max(float(np.median(fitted[inside])), 1e-9)
+    smooth = np.clip(fitted / median, 1 / config.near_far, config.near_far)
+    slope_scale = np.where(smooth == fitted / median, focal / median, 0)  # a bounded disparity is constant
 
     rows, cols = np.indices(smooth.shape)
     x = (origin_px[0] + (cols + 0.5) * cell_px[0] - centre[0]) / focal
     y = (origin_px[1] + (rows + 0.5) * cell_px[1] - centre[1]) / focal
-    grad_y = _gradient(smooth, 0) * focal / cell_px[1]
-    grad_x = _gradient(smooth, 1) * focal / cell_px[0]
+    grad_y = slope_y * slope_scale / cell_px[1]
+    grad_x = slope_x * slope_scale / cell_px[0]
     plane = np.stack([grad_x, grad_y, smooth - x * grad_x - y * grad_y], axis=-1)
     plane[..., 0] = np.clip(plane[..., 0], -np.hypot(plane[..., 1], plane[..., 2]), np.hypot(plane[..., 1], plane[..., 2]))
     plane /= np.linalg.norm(plane, axis=-1, keepdims=True)
@@ -160,10 +166,6 @@ def _projection(
     stretch[..., 1] = np.maximum(stretch[..., 1], config.foreshortening * stretch[..., 0])
     to_px = (u * stretch[..., None, :]) @ vt
     return to_px / np.median(stretch[inside][:, 0])
-
-
-def _gradient(value: Array, axis: int) -> Array:
-    return np.gradient(value, axis=axis) if value.shape[axis] > 1 else np.zeros_like(value)
 
 
 def enlarge_step(grid: Grid, step_cells: Array, openness: Array, mask: Array) -> Array:

@@ -4,7 +4,7 @@ The unknown is the velocity on the surface, two numbers per cell of a coarse gri
 is the sheet's rate of strain (so that rigid turning is free and a pool swirls), its divergence, what crosses the static walls,
 and the distance to the arrows and to a guess. Walls are free-slip: they stop the part of the flow that runs into them.
 A region that the flow must enter or leave (the head and the foot of a stream) is given openings: the stretches of its outer
-wall that the flow meets nearly head-on when walls are soft.
+wall that the flow meets nearly head-on when walls are soft. What hides the fluid is no wall: the sheet goes on behind it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ Array = NDArray[Any]
 class SolveConfig:
     """Weights are relative to the strain's. Lengths are in cells, or shares of the region's size where the name says so."""
 
-    divergence: float = 20.0
+    divergence: float = 10.0
     smooth: float = 0.15  # plain gradient: ties one-cell necks together and removes checkerboards
     arrow: float = 400.0
     arrow_gentle: float = 0.002  # of that, while the region's own flow is sought
     guess: float = 0.02
     wall_soft_share: float = 1.0  # soft walls give way where turning costs more than crossing: length, per sqrt(area)
-    wall_closed: float = 50.0
+    wall_closed: float = 50.0  # of a bank
+    wall_island: float = 0.5  # of what stands in the fluid: the sheet, stiffer than a fluid, would rest all around it
     wall_open: float = 0.02  # of the soft wall's: what is left at an opening
-    open_from: float = 0.55  # sine of the angle between flow and wall: below stays closed ...
-    open_to: float = 0.85  # ... above is open
+    open_from: float = 0.45  # sine of the angle between flow and wall: below stays closed ...
+    open_to: float = 0.75  # ... above is open
     evenness: float = 0.6  # 0 keeps the sheet's own speeds, 1 makes them all alike
     fold_frames: int = 15  # displacements of this many straight steps may not fold over ...
     fold_frames_contradicting: int = 60  # ... and of this many where arrows contradict each other
@@ -63,6 +64,7 @@ class Arrow:
 
 def solve_region(
     region: Array,
+    fluid: Array,
     rgb: Array,
     disp: Array,
     arrows: list[Arrow],
@@ -73,12 +75,13 @@ def solve_region(
 ) -> tuple[tuple[slice, slice], Array]:
     """Solve one connected region. Returns its bounding box and the flow there, float32 ``[h, w, 2]`` px per frame, 0 outside.
 
-    ``region`` bool ``[H, W]``; ``rgb`` float32 ``[H, W, 3]``; ``disp`` float32 ``[H, W]`` (1/z, any unit); ``guess_px``
-    ``[H, W, 2]`` and ``guess_weight`` ``[H, W]`` (0..1): the step to expect where no arrow says otherwise.
+    ``region`` bool ``[H, W]``, of which ``fluid`` bool ``[H, W]`` is seen: behind the rest it goes on (`flow_behind`); ``rgb``
+    float32 ``[H, W, 3]``; ``disp`` float32 ``[H, W]`` (1/z, any unit); ``guess_px`` ``[H, W, 2]`` and ``guess_weight``
+    ``[H, W]`` (0..1): the step to expect where no arrow says otherwise.
     """
     config = config or SolveConfig()
     rows, cols = ndimage.find_objects(region.astype(np.uint8))[0]
-    grid, sample = lay_grid(region, rgb, disp, rows, cols, num_cells, GridConfig())
+    grid, sample = lay_grid(region, fluid, rgb, disp, rows, cols, num_cells, GridConfig())
     guess = sample(guess_px)
     weight = sample(guess_weight)
     velocity, openness = _relax(grid, arrows, guess, weight, config)
@@ -217,11 +220,12 @@ def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array
 
     soft = 1 / (config.wall_soft_share * np.sqrt(inside.sum()))
     gentle = system.arrows.weight * config.arrow_gentle
-    wall_weight = np.where(grid.outer_wall[grid.wall], soft, config.wall_closed)
+    closed = np.where(grid.outer_wall[grid.wall], config.wall_closed, config.wall_island)
+    wall_weight = np.where(grid.outer_wall[grid.wall], soft, closed)
     at_rest = np.zeros_like(guess)
     velocity = _minimise(system, system.quad_weight, wall_weight, gentle, guess_weight, guess, at_rest)
     openness = _openness(grid, velocity.reshape(-1, 2), config)
-    wall_weight = (1 - openness) ** 2 * config.wall_closed + openness * config.wall_open * soft
+    wall_weight = (1 - openness) ** 2 * closed + openness * config.wall_open * soft
     velocity = _minimise(system, system.quad_weight, wall_weight, gentle, guess_weight, guess, at_rest)
 
     pulled = bool(system.arrows.pulls.any())
@@ -296,12 +300,18 @@ def _best_scale(arrows: ArrowRows, velocity: Array) -> float:
 
 
 def _openness(grid: Grid, velocity: Array, config: SolveConfig) -> Array:
-    """How open each wall cell is, 0..1: the outer wall opens where the flow meets it nearly head-on."""
-    step = np.zeros((*grid.inside.shape, 2))
-    step[grid.inside] = np.einsum("cij,cj->ci", grid.to_px[grid.inside], velocity)
-    crossing = np.where(grid.wall, np.abs((step * grid.normal).sum(-1)), 0)
-    speed = np.where(grid.wall, np.linalg.norm(step, axis=-1), 0)
-    typical = np.sqrt(np.mean(step[grid.inside] ** 2) * 2)
+    """How open each wall cell is, 0..1: the outer wall opens where the flow meets it nearly head-on.
+
+    Angles are those on the surface: seen at a slant, whatever comes from the horizon seems to run along it.
+    """
+    flow = np.zeros((*grid.inside.shape, 2))
+    flow[grid.inside] = velocity
+    # a wall's direction is carried to the surface by the inverse, its normal by the transpose
+    normal = np.einsum("hwij,hwi->hwj", grid.to_px, grid.normal)
+    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
+    crossing = np.where(grid.wall, np.abs((flow * normal).sum(-1)), 0)
+    speed = np.where(grid.wall, np.linalg.norm(flow, axis=-1), 0)
+    typical = np.sqrt(np.mean(velocity**2) * 2)
     sigma = 1.5
     sine = ndimage.gaussian_filter(crossing, sigma) / np.maximum(ndimage.gaussian_filter(speed, sigma), 1e-9)
     brisk = ndimage.gaussian_filter(speed, sigma) / np.maximum(ndimage.gaussian_filter(grid.wall.astype(float), sigma), 1e-9)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Scenery
+from .flow_behind import goes_on_behind
 from .flow_guess import KINDS, Guess, find_parts, guess_steps
 from .flow_solve import Arrow, solve_region
 
@@ -71,7 +72,8 @@ def flow_from_hints(image: Image, depth: DepthMap, hints: MotionHints) -> FlowFi
 
     Each connected region is solved on its own (`flow_solve`): smooth, nearly divergence-free and following perspective on the
     surface that the depth shows, free to slip along the mask's borders but not to cross them, unless the arrows send it there;
-    the picture's frame is no border. A region without an arrow follows the picture's streaks, downward.
+    the picture's frame is no border, nor is what stands before the fluid and hides it (`flow_behind`). A region without an
+    arrow follows the picture's streaks, downward.
     """
     _check_sizes("flow_from_hints", image, depth, hints)
     if hints.mask is None:
@@ -106,8 +108,8 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     maps = _maps(scenery, image.size)
     # nothing is known of the surface of clouds and smoke: they move as seen
     disp = np.where(maps["sky"] + maps["smoke"] > 0.5, np.float32(np.median(disp)), disp)
-    labels, count = ndimage.label(moving)
-    areas = np.bincount(labels.ravel(), minlength=count + 1)
+    labels, count = ndimage.label(moving | goes_on_behind(moving, disp))
+    areas = np.bincount(labels[moving], minlength=count + 1)
     regions = [k for k in range(1, count + 1) if areas[k] >= LEAST_REGION_PX]
     arrows = _arrows(hints)
     owned = {k: [arrow for arrow in arrows if _passes(arrow, labels, k)] for k in regions}
@@ -115,7 +117,7 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     if unguided:
         horizon_y = scenery.horizon_y if scenery is not None else None
         known = np.array([[*(arrow.start + arrow.end) / 2, *arrow.step_px] for arrow in arrows if arrow.pulls]).reshape(-1, 4)
-        guess = guess_steps(rgb, disp, np.isin(labels, unguided), maps, horizon_y, known)
+        guess = guess_steps(rgb, disp, np.isin(labels, unguided) & moving, maps, horizon_y, known)
     else:
         guess = Guess(np.zeros((*moving.shape, 2), np.float32), np.zeros(moving.shape, np.float32))
     roots = np.sqrt(areas[regions])
@@ -123,10 +125,10 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     for k, root in zip(regions, roots, strict=True):
         trust = guess.weight if k in unguided else np.zeros_like(guess.weight)
         num_cells = max(16, int(NUM_CELLS * root / roots.sum()))
-        box, part = solve_region(labels == k, rgb, disp, owned[k], guess.step_px, trust, num_cells)
+        box, part = solve_region(labels == k, moving, rgb, disp, owned[k], guess.step_px, trust, num_cells)
         step[box] += part
     used = sum(any(_passes(arrow, labels, k) for k in regions) for arrow in arrows)
-    return _field(step, image.rgb.device), _describe(used, len(arrows), len(unguided), len(regions))
+    return _field(step * moving[..., None], image.rgb.device), _describe(used, len(arrows), len(unguided), len(regions))
 
 
 def _describe(used: int, given: int, unguided: int, regions: int) -> str:

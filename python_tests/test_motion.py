@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from c3drender import motion
+from c3drender import flow_behind, motion
 from c3drender.data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Scenery
 from c3drender.files import read_mask, read_photo
 from c3drender.scenery import find_scenery
@@ -174,6 +174,49 @@ def test_an_anchor_holds_its_point():
     step = flow_of(mask, [arrow, ((450, 180), (450, 180))]).step_px
     assert step[180, 450].norm() < 0.1 * step[180, 160].norm()
     assert step[180, 250].norm() > 0.3 * step[180, 160].norm()
+
+
+def test_what_stands_before_the_fluid_does_not_dam_it():
+    """Posts and a bar cut a pond into pieces; one arrow moves them all, and nothing is held at the posts."""
+    posts = rectangle(200, 60, 216, 320) | rectangle(420, 60, 436, 320) | rectangle(20, 180, 620, 192)
+    mask = rectangle(0, 80, 640, 300) & (1 - posts)
+    arrow = ((60, 120), (110, 120))
+    disp = np.where(posts > 0, 2.0, 1.0)
+    step = flow_of(mask, [arrow], disp=disp).step_px.numpy()
+    assert np.quantile(np.abs(step[mask > 0] - [1, 0]), 0.99) < 0.05
+    assert not step[posts > 0].any()
+    dammed = flow_of(mask, [arrow]).step_px.numpy()
+    assert np.quantile(np.abs(dammed[mask > 0] - [1, 0]), 0.5) > 0.5
+
+
+def test_a_fluid_goes_on_behind_what_is_nearer_but_not_under_its_banks():
+    rows = np.arange(HEIGHT)[:, None] + np.zeros((1, WIDTH))
+    water = (rows - 60) / HEIGHT
+    mask = rectangle(100, 120, 540, 300)
+    disp = np.where(mask > 0, water, 1.05 * water).clip(0.01).astype(np.float32)
+    rock = disc(320, 200, 30)
+    mask &= 1 - rock
+    disp[rock > 0] = 1.02 * (230 - 60) / HEIGHT  # upright: at its foot as near as the water there
+    hides = flow_behind.goes_on_behind(mask > 0, disp)
+    assert hides[175:195, 305:335].all() and hides[222:].sum() < 20
+    assert not hides[rock == 0].any()
+    assert not flow_behind.goes_on_behind(mask > 0, np.ones_like(disp)).any()
+
+
+def test_an_opening_is_judged_on_the_surface():
+    """Waves that come at a slant from the horizon seem to run along it in the picture; they come from there all the same."""
+    disp = np.broadcast_to(np.maximum(np.arange(HEIGHT)[:, None] - 150.0, 2) / HEIGHT, (HEIGHT, WIDTH))
+    ys = np.arange(190, HEIGHT) - 150.0
+    mask = rectangle(0, 190, 640, 360)
+    # a drift over level water, (1, -1) to the right and toward the camera: pixels per frame in the rows of the mask
+    true = np.stack([0.008 * ys, 0.008 * ys**2 / WIDTH], axis=-1)
+    arrows = []
+    for x, row in ((150, 100), (420, 140)):
+        half = 25 * true[row]
+        arrows.append(((x - half[0], 190 + row - half[1]), (x + half[0], 190 + row + half[1])))
+    step = flow_of(mask, arrows, disp=disp).step_px.numpy()[190:]
+    error = np.linalg.norm(step - true[:, None], axis=-1).mean() / np.linalg.norm(true, axis=-1).mean()
+    assert error < 0.15
 
 
 def test_far_water_moves_fewer_pixels_than_near_water():
