@@ -71,6 +71,10 @@ def goes_on_behind(moving: Array, disp: Array) -> Array:
     nearer = NEARER * np.maximum(fit.value, disp[moving].min())
     bound = cv2.resize(np.where(beside, nearer, np.inf).astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
     hides = ~moving & (disp > bound)
-    edge = 2 * round(SOFT_EDGE * longer) + 1
-    joined = cv2.morphologyEx((moving | hides).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((edge, edge), np.uint8))
-    return (joined > 0) & ~moving
+    size = 2 * round(SOFT_EDGE * longer) + 1
+
+    def closed(mask: Array) -> Array:
+        return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((size, size), np.uint8)) > 0
+
+    between = closed(moving | hides) & ~closed(moving)
+    return (hides | between) & ~moving
