@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from golden_networks import golden_checksums, golden_state
+from net_probes import probed
 from torch import Tensor, nn
 
 from c3drender import networks
@@ -60,7 +61,9 @@ def test_the_drawn_weights_are_the_fixtures(network: str) -> None:
 @torch.no_grad()
 def test_feature_extractor(golden: Golden, published: PublishedModels) -> None:
     case = _tensors(golden("net_feature_net"))
-    torch.testing.assert_close(published.renderer.features(case["input"]), case["output"], atol=1e-3, rtol=0)
+    with probed(published.renderer.features, "feature_net"):
+        features = published.renderer.features(case["input"])
+    torch.testing.assert_close(features, case["output"], atol=1e-3, rtol=0)
 
 
 @torch.no_grad()
@@ -70,23 +73,28 @@ def test_decoder(golden: Golden, published: PublishedModels) -> None:
     rows = [case[side][0].permute(1, 2, 0).contiguous() for side in ("x0", "x1")]
     sides = [Raster(x, x[..., 3].contiguous(), x[..., 36].contiguous()) for x in rows]
     blended = blend_bidirectional(*sides, float(arrays["time"]), sharpness=float(decoder.alpha))
-    torch.testing.assert_close(decoder(blended.feat.permute(2, 0, 1)[None]), case["output"], atol=1e-4, rtol=0)
+    with probed(decoder, "img_decoder"):
+        rgb = decoder(blended.feat.permute(2, 0, 1)[None])
+    torch.testing.assert_close(rgb, case["output"], atol=1e-4, rtol=0)
 
 
 @torch.no_grad()
 def test_motion_network(golden: Golden, published: PublishedModels) -> None:
     case = _tensors(golden("net_netG"))
-    flow = published.motion(case["image"], case["mask"], case["hint"])
+    with probed(published.motion, "netG"):
+        flow = published.motion(case["image"], case["mask"], case["hint"])
     torch.testing.assert_close(flow, case["output"], atol=5e-4, rtol=0)
 
 
 @torch.no_grad()
 def test_inpainters(golden: Golden, published: PublishedModels) -> None:
     case = _tensors(golden("net_depth_model"))
-    log_depth = published.depth_inpainter(case["depth"], case["edge"], case["context"], case["mask"])
+    with probed(published.depth_inpainter, "depth_model"):
+        log_depth = published.depth_inpainter(case["depth"], case["edge"], case["context"], case["mask"])
     torch.testing.assert_close(log_depth, case["output"], atol=2e-4, rtol=0)
     case = _tensors(golden("net_color_model"))
-    rgb = published.colour_inpainter(case["rgb"], case["edge"], case["context"], case["mask"])
+    with probed(published.colour_inpainter, "color_model"):
+        rgb = published.colour_inpainter(case["rgb"], case["edge"], case["context"], case["mask"])
     torch.testing.assert_close(rgb, case["output"], atol=1e-4, rtol=0)
 
 
@@ -100,7 +108,9 @@ def test_depth_network(golden: Golden) -> None:
         torch.save({"optimizer": {}, "model": golden_state("dpt_hybrid")}, file)
         network = load_depth_network(folder)
     case = _tensors(golden("net_dpt_hybrid"))
-    torch.testing.assert_close(network(case["input"]), case["output"], atol=3e-3, rtol=0)
+    with probed(network, "dpt_hybrid"):
+        disp = network(case["input"])
+    torch.testing.assert_close(disp, case["output"], atol=3e-3, rtol=0)
 
 
 @torch.no_grad()
