@@ -16,7 +16,7 @@ import torch
 from . import ops
 from .data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
 from .inpainter import Inpainter, repaint
-from .layer_hidden import HidingRules, continue_behind
+from .layer_hidden import Hidden, HidingRules, continue_behind
 
 MAX_STRETCH = 1.5  # px between neighbours, in any view, up to which a splat surface has no gap and they are one surface
 FLUID_SMOOTHING_PX = 16.0  # standard deviation
@@ -177,6 +177,18 @@ class Uncovered:
     source: np.ndarray
 
 
+def hide(front: Canvas, rules: HidingRules, loop_steps: int) -> tuple[Hidden, tuple[np.ndarray, ...]]:
+    """What continues behind ``front``, and the maps that `ops.find_holes` takes: the disparities of both, and their flow."""
+    reach_px = np.ceil(rules.parallax_px * (front.disp.max() - front.disp.min())) + SPLAT_REACH_PX
+    drift_px = np.minimum(np.linalg.norm(front.step_px, axis=2) * (loop_steps / 2), reach_px) * front.moving
+    hidden = continue_behind(front.disp, front.moving, drift_px, front.exists, rules)
+    step_px = front.step_px * (front.moving & front.exists)[..., None]
+    flat = step_px.reshape(-1, 2)
+    flat[hidden.pixel] = flat[hidden.source]
+    sheet = _spread_out(hidden.pixel, hidden.disp, front.disp.shape)
+    return hidden, (np.where(front.exists, front.disp, 0), sheet, step_px)
+
+
 def uncover(
     front: Canvas,
     views: Camera,
@@ -189,13 +201,8 @@ def uncover(
 
     ``views``: the canvas' camera with their poses; ``frame_px``: what of the canvas they show.
     """
-    reach_px = np.ceil(rules.parallax_px * (front.disp.max() - front.disp.min())) + SPLAT_REACH_PX
-    drift_px = np.minimum(np.linalg.norm(front.step_px, axis=2) * (loop_steps / 2), reach_px) * front.moving
-    hidden = continue_behind(front.disp, front.moving, drift_px, front.exists, rules)
-    at_tear = np.unique(hidden.source)
-    travel_px = _spread_out(at_tear, drift_px.reshape(-1)[at_tear], front.disp.shape)
-    maps = (front.disp, _spread_out(hidden.pixel, hidden.disp, front.disp.shape), travel_px)
-    hole = ops.find_holes(*map(torch.from_numpy, maps), views, frame_px, tear_disp=rules.tear_disp).numpy()
+    hidden, maps = hide(front, rules, loop_steps)
+    hole = ops.find_holes(*map(torch.from_numpy, maps), views, frame_px, num_steps=loop_steps // 2).numpy()
     hole = cv2.dilate(hole.view(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)).view(bool)
     there = hole.reshape(-1)[hidden.pixel]
     if np.count_nonzero(there) < MIN_HOLE_PX:

@@ -268,134 +268,84 @@ def blend_bidirectional(fwd: Composited, bwd: Composited, loop_t: ArrayLike, *, 
 # --- find_holes -------------------------------------------------------------------------------------------------------
 
 
+LEAST_FREE = 0.249  # of a pixel: a quarter, but for rounding
+SLACKS_PX = (-1 / 1024, 1 / 1024)  # a point so near to a pixel's border counts for both
+
+
 def find_holes(
     disp: ArrayLike,
     disp_hidden: ArrayLike,
-    travel_px: ArrayLike,
+    step_px: ArrayLike,
     camera: Pinhole,
     frame_px: tuple[int, int, int, int],
     *,
-    tear_disp: float,
+    num_steps: int,
+    radius_px: float,
+    depth_tolerance: float,
 ) -> Bools:
-    disp, hidden, travel = (np.asarray(a, dtype=np.float64) for a in (disp, disp_hidden, travel_px))
-    found = np.zeros(disp.shape, dtype=bool)
-    for row, column in np.argwhere((hidden > 0) & (hidden < disp - tear_disp)):
-        found[row, column] = _uncovered_by_drift(disp, hidden[row, column], travel, row, column, tear_disp) or any(
-            _seen_from(pose, disp, hidden[row, column], row, column, camera, frame_px, tear_disp) for pose in poses_of(camera)
-        )
+    disp, hidden, step_px = (np.asarray(a, dtype=np.float64) for a in (disp, disp_hidden, step_px))
+    is_hidden = (hidden > 0) & (hidden * (1 + depth_tolerance) < disp)
+    ys, xs = np.nonzero(is_hidden)
+    front = _lifted(*np.nonzero(disp > 0), disp, camera)
+    seen = np.zeros(disp.shape, dtype=bool)
+    for pose in poses_of(camera):
+        seen[ys, xs] |= _left_free(front, _lifted(ys, xs, hidden, camera), radius_px, camera, pose, frame_px, depth_tolerance)
+    found = seen.copy()
+    visible = (step_px != 0).any(2) & (seen | ~is_hidden)
+    for y, x in zip(ys, xs, strict=True):
+        found[y, x] |= any(_drifts_to(visible, sign * step_px, x, y, num_steps) for sign in (1, -1))
     return found
 
 
-def _uncovered_by_drift(disp: Floats, w_hidden: float, travel: Floats, row: int, column: int, tear_disp: float) -> bool:
-    """Some pixel of the same surface, visible in front, can drift as far as this one: then this one can drift into view."""
-    rows, columns = np.indices(disp.shape)
-    reaches = (travel > 0) & (np.hypot(rows - row, columns - column) <= travel)
-    return bool((reaches & (np.abs(disp - w_hidden) <= tear_disp)).any())
+def _lifted(ys: NDArray[Any], xs: NDArray[Any], disp: Floats, camera: Pinhole) -> Floats:
+    rays = [(xs + 0.5 - camera.cx) / camera.fx, (ys + 0.5 - camera.cy) / camera.fy, np.ones(len(xs))]
+    return np.stack(rays, axis=-1) / disp[ys, xs, None]
 
 
-def _seen_from(
-    pose: Floats,
-    disp: Floats,
-    w_hidden: float,
-    row: int,
-    column: int,
+def _left_free(
+    front: Floats,
+    hidden: Floats,
+    radius_px: float,
     camera: Pinhole,
+    pose: Floats,
     frame_px: tuple[int, int, int, int],
-    tear_disp: float,
-) -> bool:
-    start = np.array([column + 0.5, row + 0.5, w_hidden])
-    xn, yn = (start[0] - camera.cx) / camera.fx, (start[1] - camera.cy) / camera.fy
+    depth_tolerance: float,
+) -> Bools:
+    """Which of ``hidden`` lie in a pixel of the view that the discs of ``front`` leave free."""
 
-    in_view = to_camera(np.array([xn, yn, 1]) / w_hidden, pose)
-    if in_view[2] <= 0:
-        return False
-    u, v = camera.fx * in_view[0] / in_view[2] + camera.cx, camera.fy * in_view[1] / in_view[2] + camera.cy
+    def project(xyz: Floats) -> Floats:
+        x, y, z = to_camera(xyz, pose).T
+        return np.stack([camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy, z], axis=-1)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        discs, points = project(front), project(hidden)
+    disc_radius_px = radius_px * front[:, 2] / discs[:, 2]
     x0, y0, x1, y1 = frame_px
-    if not (x0 - 1 <= u <= x1 + 1 and y0 - 1 <= v <= y1 + 1):
-        return False
+    free = np.zeros(len(hidden), dtype=bool)
+    for i, (u, v, z) in enumerate(points):
+        if not z > 0:
+            continue
+        for x, y in {(np.floor(u + du), np.floor(v + dv)) for du in SLACKS_PX for dv in SLACKS_PX}:
+            q = ((discs[:, 0] - x - 0.5) ** 2 + (discs[:, 1] - y - 0.5) ** 2) / disc_radius_px**2
+            hits = np.flatnonzero((discs[:, 2] > 0) & (q < 1))
+            hits = hits[np.argsort(discs[hits, 2])]
+            through = 1.0
+            for surface in group_surfaces(discs[hits, 2], depth_tolerance):
+                if discs[hits[surface.start], 2] * (1 + depth_tolerance) < z:
+                    at = q[hits[surface]]
+                    through *= 1 - min(1.0, np.maximum(0.005 * (1 - at), 1.4 - 3.15 * at).sum())
+            free[i] |= x0 <= x < x1 and y0 <= y < y1 and through > LEAST_FREE
+    return free
 
-    centre = -pose[:, :3].T @ pose[:, 3]
-    du, dv = camera.fx * (centre[0] - xn * centre[2]), camera.fy * (centre[1] - yn * centre[2])
-    direction = np.array([du, dv, 1 - centre[2] * w_hidden])
-    longer_axis = np.abs(direction[:2]).max()
-    if longer_axis < 1e-12 or direction[2] <= 0:
-        return False
-    return _line_leaves_the_layer(disp, start, direction / longer_axis, tear_disp)
 
-
-def _line_leaves_the_layer(disp: Floats, start: Floats, step: Floats, tear_disp: float) -> bool:
-    """Walk from under the layer until the line is above all of it (True), crosses connected surface or leaves the canvas."""
-    height, width = disp.shape
-    highest = disp.max()
-    behind, here = True, disp[int(start[1]), int(start[0])]
-    n = 0
-    while True:
-        n += 1
-        u, v, w = start + n * step
-        x, y = int(np.floor(u)), int(np.floor(v))
-        if not (0 <= x < width and 0 <= y < height):
+def _drifts_to(visible: Bools, step_px: Floats, x: int, y: int, num_steps: int) -> bool:
+    height, width = visible.shape
+    at = np.array([x + 0.5, y + 0.5])
+    for _ in range(num_steps):
+        step = sample_bilinear(step_px, at)
+        at = at + step
+        if not step.any() or not ((at >= 0) & (at <= [width, height])).all():
             return False
-        was_behind, before = behind, here
-        behind, here = w < disp[y, x], disp[y, x]
-        if behind != was_behind and abs(before - here) <= tear_disp:
-            return False
-        if w > highest:
+        if visible[min(int(at[1]), height - 1), min(int(at[0]), width - 1)]:
             return True
-
-
-def bilinear(field, xy_px) -> np.ndarray:
-    """``field [H, W, C]`` between pixel centres (+0.5) at ``xy_px [P, 2]``, clamped at the border: ``[P, C]``."""
-    field, xy_px = np.asarray(field, np.float64), np.asarray(xy_px, np.float64)
-    height, width = field.shape[:2]
-    x, y = np.clip(xy_px[:, 0] - 0.5, 0, width - 1), np.clip(xy_px[:, 1] - 0.5, 0, height - 1)
-    out = np.zeros((len(xy_px), field.shape[2]))
-    for row in range(height):
-        for column in range(width):
-            out += (np.maximum(0, 1 - abs(x - column)) * np.maximum(0, 1 - abs(y - row)))[:, None] * field[row, column]
-    return out
-
-
-def fine_share(offset_px) -> np.ndarray:
-    part = np.mod(np.asarray(offset_px, np.float64), 1)
-    return 8 * (part * (1 - part)) ** 2
-
-
-def drift_points(
-    start_px, offset_px, neighbours, feat, surface, lens, *, radius_px, max_stretch, least_existence, phase, fade, detail
-):
-    """``(xyz, feat, radius)`` of points where they arrived; ``detail``: None, or ``(fine, broad, gain, spacing_px)``."""
-    start_px, offset_px, feat = (np.asarray(values, np.float64) for values in (start_px, offset_px, feat))
-    fx, fy, cx, cy = lens
-    height, width = np.asarray(surface).shape[:2]
-    at = start_px + offset_px
-    disp, existence, freedom, *resting = bilinear(surface, at).T[:6]
-    z = 1 / np.maximum(disp, 1e-6)
-    spans = [
-        np.linalg.norm(offset_px[near] - offset_px + step, axis=1) for near, step in zip(neighbours, np.eye(2), strict=True)
-    ]
-    stretch = np.maximum(np.maximum(*spans), 1)
-    drawn = (at >= 0).all(1) & (at[:, 0] <= width) & (at[:, 1] <= height) & (existence > least_existence)
-    radius = np.where(drawn, radius_px * (1 + freedom * (np.minimum(stretch, max_stretch) - 1)) * z / fx, 0)
-    colour = (1 - freedom)[:, None] * np.stack(resting, 1) + freedom[:, None] * feat[:, :3]
-    if detail is not None:
-        fine, broad, gain, spacing_px = detail
-        share = freedom[:, None] * fine_share(offset_px)
-        colour += (share[:, :, None] * np.asarray(fine, np.float64)).sum(1)
-        raised = (bilinear(np.asarray(gain)[..., None], at / spacing_px + 0.5) - 1) * np.minimum(2 * freedom, 1)[:, None]
-        colour += raised * np.asarray(broad, np.float64)
-    confidence = feat[:, 3] / stretch**2 * (1 + fade * np.asarray(phase, np.float64))
-    xyz = np.stack([(at[:, 0] - cx) / fx * z, (at[:, 1] - cy) / fy * z, z], 1)
-    return xyz, np.concatenate([colour, confidence[:, None]], 1), radius
-
-
-def compose_frame(fwd, bwd, loop_t, sharpness, least_alpha):
-    """``(rgb 0..255 before rounding, uncovered)`` of two splats ``(feat [M, 4], alpha [M], disp [M])``."""
-    sides = [[np.asarray(values, np.float64) for values in side] for side in (fwd, bwd)]
-    logs = [share * feat[:, 3] for (feat, _, _), share in zip(sides, (1 - loop_t, loop_t), strict=True)]
-    weights = [weight * np.exp(sharpness * disp) for weight, (_, _, disp) in zip(logs, sides, strict=True)]
-    total = np.maximum(sum(weights), 1e-6)
-    rgb = sum(
-        (w / total)[:, None] * feat[:, :3] / np.maximum(alpha, least_alpha)[:, None]
-        for w, (feat, alpha, _) in zip(weights, sides, strict=True)
-    )
-    return np.clip(rgb, 0, 1) * 255, np.maximum(sides[0][1], sides[1][1]) < least_alpha
+    return False

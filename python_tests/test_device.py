@@ -62,8 +62,10 @@ class TorchTwins:
     def blend_bidirectional_bwd(self, device: str, *args: Any) -> Arrays:
         return self.call("blend_bidirectional_bwd", device, *args[9:], *args[:9])
 
-    def find_holes(self, device: str, disp: Any, hidden: Any, travel: Any, rows: Any, frame: Any, tear: float) -> Any:
-        return self.call("find_holes", device, disp, hidden, travel, rows, *frame, tear)
+    def find_holes(
+        self, device: str, disp: Any, hidden: Any, step_px: Any, steps: int, rows: Any, frame: Any, *disc: float
+    ) -> Any:
+        return self.call("find_holes", device, disp, hidden, step_px, steps, rows, *frame, *disc)
 
     def inpaint_layers(self, device: str, rgb: Any, disp: Any, hole: Any, hidden: Any, tear: float) -> Arrays:
         return self.call("inpaint_layers", device, rgb, disp, hole.astype(bool), hidden, tear)

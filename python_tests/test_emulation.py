@@ -203,9 +203,10 @@ def test_random_layers(twins: ModuleType, size: tuple[int, int], drifts: bool, n
     (holes,) = got
     assert set(np.unique(holes)) <= {0, 1}
     if num_views <= 3:
-        disp, hidden, travel, rows, frame_px, tear_disp = arguments
+        disp, hidden, step_px, num_steps, rows, frame_px, radius_px, depth_tolerance = arguments
         camera = Pinhole(*map(float, rows[0, :4]), size[1], size[0], rows[:, 4:].reshape(-1, 3, 4))
-        want = reference.find_holes(disp, hidden, travel, camera, tuple(frame_px), tear_disp=tear_disp)
+        rules = {"num_steps": num_steps, "radius_px": radius_px, "depth_tolerance": depth_tolerance}
+        want = reference.find_holes(disp, hidden, step_px, camera, tuple(frame_px), **rules)
         assert np.mean(holes != want) < 0.01  # float32 may find a line of sight on the other side of a pixel's border
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from c3drender import ops
 from c3drender.data import Camera
 
-TEAR_DISP = 0.05
+RADIUS_PX, DEPTH_TOLERANCE = 1.5, 0.02
+NUM_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -23,20 +24,18 @@ class Layer:
 
     disp: Tensor
     disp_hidden: Tensor
-    travel_px: Tensor
+    step_px: Tensor
     camera: Camera
     frame_px: tuple[int, int, int, int]
-    tear_disp: float = TEAR_DISP
+    num_steps: int = NUM_STEPS
+    radius_px: float = RADIUS_PX
+    depth_tolerance: float = DEPTH_TOLERANCE
 
     def find_holes(self) -> Tensor:
-        return ops.find_holes(
-            self.disp, self.disp_hidden, self.travel_px, self.camera, self.frame_px, tear_disp=self.tear_disp
-        )
+        return ops.find_holes(**vars(self))
 
     def reference_holes(self) -> np.ndarray:
-        return reference.find_holes(
-            self.disp, self.disp_hidden, self.travel_px, self.camera, self.frame_px, tear_disp=self.tear_disp
-        )
+        return reference.find_holes(**vars(self))
 
 
 def poses_at(*centres: tuple[float, float, float], turn: Tensor | None = None) -> Tensor:
@@ -61,14 +60,14 @@ def random_layer(rng: np.random.Generator, height: int, width: int, num_views: i
         disp[np.hypot(x - centre_x, y - centre_y) < radius] = near
     disp[rng.uniform(size=disp.shape) < 0.02] = 0
     hidden = np.where(rng.uniform(size=disp.shape) < 0.1, rng.choice([0.0, -1.0, 0.6]), ground)
-    travel = rng.uniform(0, 4, disp.shape) * (rng.uniform(size=disp.shape) < 0.05) * drifts
+    step_px = rng.uniform(-1, 1, 2) * (hidden == ground)[..., None] * drifts
 
-    focal = 1.1 * max(height, width)
+    focal = 1.1 * max(height, width, 24)  # or a disc would fill much of the view
     centres = rng.uniform([-0.15, -0.15, -0.3], [0.15, 0.15, 0.3], (num_views, 3))
     poses = torch.cat([poses_at(tuple(c), turn=random_turn(rng, 0.1)) for c in centres])
     camera = Camera(focal, focal, 0.51 * width, 0.48 * height, width, height, poses)
     frame_px = (width // 8, height // 8, width - width // 8, height - height // 8)
-    return Layer(*(torch.from_numpy(a).float() for a in (disp, hidden, travel)), camera, frame_px)
+    return Layer(*(torch.from_numpy(a).float() for a in (disp, hidden, step_px)), camera, frame_px)
 
 
 def rounding_band(layer: Layer) -> np.ndarray:
@@ -76,9 +75,10 @@ def rounding_band(layer: Layer) -> np.ndarray:
     poses = layer.camera.world_to_cam.double()
     answers = [layer.reference_holes()]
     for change in (1 - 1e-6, 1 + 1e-6):
-        answers.append(replace(layer, tear_disp=layer.tear_disp * change).reference_holes())
+        answers.append(replace(layer, depth_tolerance=layer.depth_tolerance * change).reference_holes())
+        answers.append(replace(layer, radius_px=layer.radius_px * change).reference_holes())
         answers.append(replace(layer, disp_hidden=layer.disp_hidden.double() * change).reference_holes())
-        answers.append(replace(layer, travel_px=layer.travel_px.double() * change).reference_holes())
+        answers.append(replace(layer, step_px=layer.step_px.double() * change).reference_holes())
     for axis in (0, 1, 2):
         for change in (1 - 1e-5, 1 + 1e-5):
             moved = poses.clone()
@@ -152,15 +152,19 @@ def step_edge(parallax_px: float, *, width: int = 40, edge: int = 22, near: floa
     focal = 50.0
     shift = parallax_px / (focal * (near - far))
     camera = Camera(focal, focal, width / 2, 3.0, width, 6, poses_at((shift, 0, 0)))
-    return Layer(disp, torch.full_like(disp, far), torch.zeros_like(disp), camera, (0, 0, width, 6))
+    return Layer(disp, torch.full_like(disp, far), torch.zeros(6, width, 2), camera, (0, 0, width, 6))
 
 
-@pytest.mark.parametrize("parallax_px", [0.8, 1.8, 5.8, 9.9])
-def test_a_step_reveals_a_band_of_exactly_the_parallax(parallax_px: float) -> None:
+@pytest.mark.parametrize("parallax_px", [0.5, 0.8, 1.8, 5.8, 9.9])
+def test_a_step_reveals_what_the_last_column_of_the_wall_leaves_free(parallax_px: float) -> None:
+    """Its discs cover 1.4 (1 - d^2) of a pixel centre d px to their right: three quarters of it up to d = 0.682."""
     layer = step_edge(parallax_px)
+    in_view = np.floor(np.arange(22) + 0.5 - parallax_px / 3) + 0.5
+    last_column = 21.5 - 4 * parallax_px / 3
     expected = torch.zeros(6, 40, dtype=torch.bool)
-    expected[:, 22 - math.ceil(parallax_px) : 22] = True
+    expected[:, :22] = torch.from_numpy((in_view - last_column > 0.682) & (in_view > 0))
     assert torch.equal(layer.find_holes(), expected)
+    assert abs(int(expected[0].sum()) - parallax_px) <= 1
     mirrored = replace(
         layer,
         disp=layer.disp.flip(1).contiguous(),
@@ -170,9 +174,15 @@ def test_a_step_reveals_a_band_of_exactly_the_parallax(parallax_px: float) -> No
 
 
 def test_a_camera_that_moves_towards_the_wall_reveals_nothing() -> None:
+    """But what the wall, whose own end comes into view, never hid."""
     layer = step_edge(5.8)
     away = layer.camera.with_pose(layer.camera.world_to_cam * torch.tensor([1.0, 1.0, 1.0, -1.0]))
-    assert not replace(layer, camera=away).find_holes().any()
+    assert not replace(layer, camera=away, frame_px=(9, 0, 40, 6)).find_holes().any()
+
+
+def test_a_wall_that_the_splat_closes_hides_everything() -> None:
+    """Neighbours half a pixel further apart than at rest still cover everything between them (`splat_points`)."""
+    assert not step_edge(0.45, near=1.0, far=0.25).find_holes().any()
 
 
 def test_a_camera_at_rest_reveals_nothing() -> None:
@@ -181,16 +191,16 @@ def test_a_camera_at_rest_reveals_nothing() -> None:
         assert not replace(layer, camera=replace(layer.camera, world_to_cam=poses)).find_holes().any()
 
 
-@pytest.mark.parametrize("slope", [0.0, 0.02, -0.03])
+@pytest.mark.parametrize("slope", [0.0, 0.02, -0.02])
 def test_planes_have_no_holes(slope: float) -> None:
-    """Flat or slanted, as long as neighbours differ by less than a tear; whatever is said to lie behind them."""
+    """Flat or slanted, as long as no view pulls neighbours half a pixel apart; whatever is said to lie behind them."""
     rng = np.random.default_rng(3)
-    y, x = torch.meshgrid(torch.arange(24.0), torch.arange(30.0), indexing="ij")
-    disp = 2.0 + slope * x + 0.4 * slope * y
-    poses = torch.cat([poses_at(tuple(c), turn=random_turn(rng, 0.05)) for c in rng.uniform(-0.4, 0.4, (8, 3))])
-    camera = Camera(30.0, 30.0, 15.0, 12.0, 30, 24, poses)
-    for hidden in (0.1, 0.8):
-        layer = Layer(disp, torch.full_like(disp, hidden), torch.zeros_like(disp), camera, (0, 0, 30, 24))
+    y, x = torch.meshgrid(torch.arange(60.0), torch.arange(64.0), indexing="ij")
+    disp = 3.0 + slope * x + 0.4 * slope * y
+    poses = torch.cat([poses_at(tuple(c), turn=random_turn(rng, 0.05)) for c in rng.uniform(-0.1, 0.1, (8, 3))])
+    camera = Camera(30.0, 30.0, 32.0, 30.0, 64, 60, poses)
+    for hidden in (0.1, 1.0):
+        layer = Layer(disp, torch.full_like(disp, hidden), torch.zeros(60, 64, 2), camera, (24, 22, 40, 38))
         assert not layer.find_holes().any()
 
 
@@ -212,29 +222,41 @@ def test_a_wider_frame_only_adds() -> None:
 
 
 def test_what_lies_outside_the_frame_is_not_revealed() -> None:
-    """Revealed pixels land at x = 15 to 21 in the view; the frame begins with its 1 px of grace beyond them."""
+    """Revealed pixels land at x = 14 to 20 in the view."""
     layer = step_edge(5.8)
-    assert not replace(layer, frame_px=(30, 0, 40, 6)).find_holes().any()
-    assert torch.equal(replace(layer, frame_px=(0, 0, 40, 6)).find_holes(), layer.find_holes())
+    assert not replace(layer, frame_px=(21, 0, 40, 6)).find_holes().any()
+    assert torch.equal(replace(layer, frame_px=(14, 0, 21, 6)).find_holes(), layer.find_holes())
 
 
 def test_only_a_surface_that_lies_behind_can_be_revealed() -> None:
     layer = random_layer(np.random.default_rng(6), 30, 40, 5, drifts=True)
     holes = layer.find_holes()
     assert holes.any()
-    assert not holes[(layer.disp_hidden <= 0) | (layer.disp_hidden >= layer.disp - TEAR_DISP)].any()
+    assert not holes[(layer.disp_hidden <= 0) | (layer.disp_hidden * (1 + DEPTH_TOLERANCE) >= layer.disp)].any()
 
 
-def test_drift_reveals_a_disc_under_the_edge() -> None:
-    """One pixel of the far surface, just beside the wall, drifts 3.5 px: what it may uncover is the disc behind the wall."""
+@pytest.mark.parametrize("step", [0.5, -0.5])
+def test_drift_reveals_what_it_brings_from_behind_the_edge(step: float) -> None:
+    """Seven steps of half a pixel, forward or backward: the wall gives three and a half columns free."""
     layer = step_edge(5.8)
-    layer.travel_px[3, 22] = 3.5
-    still = replace(layer, camera=replace(layer.camera, world_to_cam=None))
-    y, x = torch.meshgrid(torch.arange(6), torch.arange(40), indexing="ij")
-    disc = torch.hypot((x - 22).float(), (y - 3).float()) <= 3.5
-    assert torch.equal(still.find_holes(), disc & (x < 22))
-    layer.travel_px[3, 22], layer.travel_px[3, 10] = 0, 3.5
-    assert not still.find_holes().any(), "the wall's own drift is another surface's"
+    still = replace(layer, camera=replace(layer.camera, world_to_cam=None), num_steps=7)
+    still.step_px[..., 0] = step
+    expected = torch.zeros(6, 40, dtype=torch.bool)
+    expected[:, 18:22] = True
+    assert torch.equal(still.find_holes(), expected)
+    along = replace(still, step_px=still.step_px.flip(2).contiguous())
+    assert not along.find_holes().any(), "a flow along the edge brings nothing out"
+    assert not replace(still, num_steps=0).find_holes().any()
+
+
+def test_drift_into_what_a_view_reveals() -> None:
+    layer = replace(step_edge(5.8), num_steps=7)
+    seen = layer.find_holes()
+    layer.step_px[..., 0] = 0.5
+    first = int(seen[0].int().argmax())
+    expected = seen.clone()
+    expected[:, first - 4 : first] = True
+    assert torch.equal(layer.find_holes(), expected)
 
 
 def test_same_answer_for_any_thread_count(for_thread_counts) -> None:
@@ -254,10 +276,10 @@ def test_nothing_hidden_or_nothing_in_front() -> None:
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("where", ["disp", "disp_hidden", "travel_px"])
+@pytest.mark.parametrize("where", ["disp", "disp_hidden", "step_px"])
 def test_bad_values_do_no_harm(where: str, bad: float) -> None:
     """No promise about the answer near them, but that a surface at no depth is never revealed."""
-    layer = random_layer(np.random.default_rng(9), 20, 30, 3, drifts=True)
+    layer = random_layer(np.random.default_rng(9), 20, 30, 3, drifts=where == "step_px")
     before = layer.find_holes()
     spoilt = torch.rand(20, 30, generator=torch.Generator().manual_seed(1)) < 0.1
     getattr(layer, where)[spoilt] = bad
@@ -289,17 +311,21 @@ BAD_INPUT = {
     "disp_hidden is int32": ({"disp_hidden": torch.zeros(4, 5, dtype=torch.int32)}, TypeError, "disp_hidden"),
     "disp_hidden is strided": ({"disp_hidden": torch.zeros(5, 4).T}, ValueError, "disp_hidden"),
     "disp_hidden is elsewhere": ({"disp_hidden": torch.zeros(4, 5, device="meta")}, ValueError, ""),
-    "travel_px has another size": ({"travel_px": torch.zeros(5, 4)}, ValueError, "travel_px"),
-    "travel_px is bool": ({"travel_px": torch.zeros(4, 5, dtype=torch.bool)}, TypeError, "travel_px"),
+    "step_px has another size": ({"step_px": torch.zeros(5, 4, 2)}, ValueError, "step_px"),
+    "step_px is [H, W]": ({"step_px": torch.zeros(4, 5)}, ValueError, "step_px"),
+    "step_px is bool": ({"step_px": torch.zeros(4, 5, 2, dtype=torch.bool)}, TypeError, "step_px"),
     "camera is a pose": ({"camera": torch.eye(4)[:3]}, TypeError, "camera"),
     "frame_px has three numbers": ({"frame_px": (0, 0, 5)}, ValueError, "frame_px"),
     "frame_px is a number": ({"frame_px": 5}, ValueError, "frame_px"),
     "frame_px has a fraction": ({"frame_px": (0, 0, 4.5, 4)}, TypeError, "frame_px"),
     "frame_px does not fit": ({"frame_px": (0, 0, 2**40, 4)}, ValueError, "frame_px"),
     "camera has no pose": ({"camera": CAMERA.with_pose(torch.empty(0, 3, 4))}, ValueError, "camera"),
-    "tear_disp is negative": ({"tear_disp": -0.1}, ValueError, "tear_disp"),
-    "tear_disp is NaN": ({"tear_disp": math.nan}, ValueError, "tear_disp"),
-    "tear_disp is text": ({"tear_disp": "0.1"}, TypeError, "tear_disp"),
+    "num_steps is negative": ({"num_steps": -1}, ValueError, "num_steps"),
+    "num_steps has a fraction": ({"num_steps": 1.5}, TypeError, "num_steps"),
+    "radius_px is zero": ({"radius_px": 0.0}, ValueError, "radius_px"),
+    "radius_px is NaN": ({"radius_px": math.nan}, ValueError, "radius_px"),
+    "depth_tolerance is negative": ({"depth_tolerance": -0.1}, ValueError, "depth_tolerance"),
+    "depth_tolerance is text": ({"depth_tolerance": "0.1"}, TypeError, "depth_tolerance"),
 }
 
 
@@ -309,10 +335,10 @@ def test_bad_input(case: str) -> None:
     good = {
         "disp": torch.ones(4, 5),
         "disp_hidden": torch.zeros(4, 5),
-        "travel_px": torch.zeros(4, 5),
+        "step_px": torch.zeros(4, 5, 2),
         "camera": CAMERA,
         "frame_px": (0, 0, 5, 4),
-        "tear_disp": 0.1,
+        "num_steps": 2,
     }
     ops.find_holes(**good)
     with pytest.raises(error, match=rf"^find_holes: .*{argument}.* must be .+"):

@@ -156,10 +156,10 @@ def random_layer(rng: np.random.Generator, size: tuple[int, int], *, num_views: 
         disp[np.hypot(x - rng.uniform(0, width), y - rng.uniform(0, height)) < rng.uniform(2, 8)] = rng.uniform(0.4, 1.3)
     disp[rng.uniform(size=size) < 0.02] = 0
     hidden = np.where(rng.uniform(size=size) < 0.1, rng.choice([0.0, -1.0, 0.6]), ground)
-    travel = rng.uniform(0, 4, size) * (rng.uniform(size=size) < 0.05) * drifts
+    step_px = rng.uniform(-1.5, 1.5, (*size, 2)) * (rng.uniform(size=size) < 0.5)[..., None] * drifts
     camera = camera_of(height, width, small_poses(rng, num_views))
     frame_px = [width // 8, height // 8, width - width // 8, height - height // 8]
-    return *(a.astype(np.float32) for a in (disp, hidden, travel)), camera.rows, frame_px, 0.05
+    return *(a.astype(np.float32) for a in (disp, hidden, step_px)), 4, camera.rows, frame_px, 1.5, 0.02
 
 
 def random_hole(rng: np.random.Generator, size: tuple[int, int], *, width_px: float) -> tuple[Any, ...]:

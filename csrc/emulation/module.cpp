@@ -228,18 +228,21 @@ py::tuple blend_bidirectional_bwd(const std::string& device, const Floats& feat_
                         grad_loop_t);
 }
 
-py::array find_holes(const std::string& device, const Floats& disp, const Floats& disp_hidden, const Floats& travel_px,
-                     const Floats& camera_rows, std::array<int32_t, 4> frame_px, float tear_disp) {
+py::array find_holes(const std::string& device, const Floats& disp, const Floats& disp_hidden, const Floats& step_px,
+                     int32_t num_steps, const Floats& camera_rows, std::array<int32_t, 4> frame_px, float radius_px,
+                     float depth_tolerance) {
   const int32_t height = static_cast<int32_t>(disp.shape(0)), width = static_cast<int32_t>(disp.shape(1));
   const auto cameras = read_cameras(camera_rows, width, height);
   auto holes = garbage<uint8_t>({height, width});
   const c3d::FindHolesArgs args{disp.data(),
                                 disp_hidden.data(),
-                                travel_px.data(),
+                                step_px.data(),
+                                num_steps,
                                 cameras.data(),
                                 static_cast<int32_t>(cameras.size()),
                                 {frame_px[0], frame_px[1], frame_px[2], frame_px[3]},
-                                tear_disp,
+                                radius_px,
+                                depth_tolerance,
                                 holes.mutable_data()};
   call(half_of(device), c3d::cpu::find_holes, c3d::cuda::find_holes, args);
   return std::move(holes);

@@ -16,6 +16,7 @@
 
 using Array = std::vector<float>;
 constexpr int32_t kNumFrames = 24;  // of one loop
+constexpr float kDepthTolerance = 0.02f;
 constexpr float kSwing = 0.25f;      // how far the camera moves to either side, scene units
 
 // The core's working memory during one call, freed with it, and its threads: one per processor.
@@ -37,7 +38,7 @@ void require(const c3d::Status& status) { require(status.ok(), status.message); 
 std::vector<Point> make_cloud() {
   const c3d::Camera canvas = camera_at(0, kMargin), views[] = {camera_at(-kSwing, kMargin), camera_at(kSwing, kMargin)};
   std::vector<Point> front, hidden;
-  Array rgb, disp, disp_hidden, travel_px;
+  Array rgb, disp, disp_hidden, step_px;
   for (int32_t y = 0; y < canvas.height; ++y)
     for (int32_t x = 0; x < canvas.width; ++x) {
       front.push_back(cast_ray(x, y, true));
@@ -45,17 +46,19 @@ std::vector<Point> make_cloud() {
       rgb.insert(rgb.end(), {front.back().r, front.back().g, front.back().b});
       disp.push_back(1.0f / front.back().z);
       disp_hidden.push_back(1.0f / hidden.back().z);
-      travel_px.push_back(kNumFrames * std::hypot(front.back().step_x, front.back().step_y));
+      step_px.insert(step_px.end(), {hidden.back().step_x, hidden.back().step_y});
     }
   std::vector<uint8_t> holes(disp.size());
   const float tear_disp = 0.002f;
   require(c3d::cpu::find_holes({disp.data(),
                                 disp_hidden.data(),
-                                travel_px.data(),
+                                step_px.data(),
+                                kNumFrames,
                                 views,
                                 2,
                                 {kMargin, kMargin, kMargin + kWidth, kMargin + kHeight},
-                                tear_disp,
+                                kRadiusPx,
+                                kDepthTolerance,
                                 holes.data()},
                                Call().context));
   Array rgb_filled(rgb.size()), disp_filled(disp.size());
@@ -85,7 +88,7 @@ Raster splat(const Array& xyz, const Array& feat, const Array& radius, const c3d
   args.xyz = xyz.data(), args.feat = feat.data(), args.radius = radius.data();
   args.num_points = static_cast<int64_t>(radius.size()), args.num_channels = static_cast<int32_t>(num_channels);
   args.cameras = &camera, args.num_cameras = 1;
-  args.compositor = c3d::Compositor::kSurface, args.max_points = 32, args.depth_tolerance = 0.02f;
+  args.compositor = c3d::Compositor::kSurface, args.max_points = 32, args.depth_tolerance = kDepthTolerance;
   args.feat_out = out.feat.data(), args.alpha_out = out.alpha.data(), args.disp_out = out.disp.data();
   require(c3d::cpu::splat_points(args, Call().context));
   return out;

@@ -270,17 +270,18 @@ void test_blend() {
 
 // A near plane (disparity 1) covers the left half of a far one (0.5) that goes on behind it. A camera that moves by `x` sees
 // the edge shift by focal * x * (1 - 0.5) px against the far plane: to the left, and uncover as much, or to the right.
-int32_t count_holes(float camera_x, float travel, int num_threads) {
+int32_t count_holes(float camera_x, float step, int num_threads) {
   const int32_t width = 64, height = 9, edge = 32;
-  Array disp, disp_hidden, travel_px(static_cast<size_t>(width * height), travel);
+  Array disp, disp_hidden, step_px;
   for (int32_t i = 0; i < width * height; ++i) {
     disp.push_back(i % width < edge ? 1.0f : 0.5f);
     disp_hidden.push_back(i % width < edge ? 0.5f : 0.0f);
+    step_px.insert(step_px.end(), {step, 0.0f});
   }
   const c3d::Camera camera = make_camera(width, height, camera_x);
   std::vector<uint8_t> holes(disp.size(), 2);
-  const c3d::FindHolesArgs args{disp.data(), disp_hidden.data(), travel_px.data(), &camera, 1, {0, 0, width, height},
-                                0.1f,        holes.data()};
+  const c3d::FindHolesArgs args{disp.data(), disp_hidden.data(),    step_px.data(), 3,     &camera,
+                                1,           {0, 0, width, height}, 1.5f,           0.02f, holes.data()};
   CHECK(c3d::cpu::find_holes(args, Call(num_threads).context).ok());
   int32_t count = 0;
   for (int32_t i = 0; i < width * height; ++i) {
@@ -295,7 +296,7 @@ void test_holes() {
   CHECK(count_holes(0.0f, 0.0f, 2) == 0);
   CHECK(count_holes(-0.25f, 0.0f, 2) == 0);
   for (const int num_threads : {1, 2, 5}) CHECK(std::abs(count_holes(0.25f, 0.0f, num_threads) - 8) <= 1);
-  CHECK(count_holes(0.0f, 3.0f, 2) == 3);
+  CHECK(count_holes(0.0f, 1.0f, 2) == 3);
 
   c3d::FindHolesArgs args{};
   CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: at least one camera"));

@@ -140,11 +140,13 @@ struct BlendBidirectionalBwdArgs {
 struct FindHolesArgs {
   const float* disp;         // [H, W] 1/z of the layer in front, 0 where it has no pixel
   const float* disp_hidden;  // [H, W] 1/z of the surface behind it, <= 0 where there is none
-  const float* travel_px;    // [H, W] how far the layer's pixel can drift
+  const float* step_px;      // [H, W, 2] (x, y) px per step of a fluid: the hidden surface's, elsewhere the layer's; 0: still
+  int32_t num_steps;         // for which it drifts, forward and backward
   const Camera* cameras;     // [V] host memory; the layer's intrinsics and size in all, the views' poses
   int32_t num_cameras;       // V
   int32_t frame_px[4];       // x0, y0, x1, y1: the part of the canvas that the views show
-  float tear_disp;           // neighbours further apart in disparity are not connected
+  float radius_px;           // of the discs as which the layer is splatted
+  float depth_tolerance;     // relative depth within which two surfaces are one
   uint8_t* holes;            // [H, W] 1 where some view or drift reveals the hidden surface
 };
 

@@ -1,0 +1,171 @@
+// What find_holes asks of one pixel, for host and device: whether a view sees the surface behind it, and whether that surface
+// drifts to where it is seen.
+#pragma once
+
+#include "c3d/formulas.h"
+
+namespace c3d::holes {
+
+constexpr float kLeastFree = 0.249f;  // of a view's pixel: a quarter, but for rounding
+constexpr float kGridSlackPx = 1.0f / 1024.0f;  // a point so near to a pixel's border may be rounded to either side
+
+// Whether the hidden surface lies clear of the layer in front. Any nearer, a splat takes both for one surface.
+C3D_HD inline bool is_hidden(const FindHolesArgs& args, int64_t pixel) {
+  const float hidden = args.disp_hidden[pixel];
+  return hidden > 0.0f && hidden * (1.0f + args.depth_tolerance) < args.disp[pixel];
+}
+
+// The discs of the layer that cover the centre of a view's pixel, near to far.
+struct CoveringDiscs {
+  int32_t num;
+  float z[kMaxHits];      // in the view
+  float cover[kMaxHits];
+
+  C3D_HD void add(float disc_z, float disc_cover) {
+    int32_t i = num++;
+    for (; i > 0 && z[i - 1] > disc_z; --i) z[i] = z[i - 1], cover[i] = cover[i - 1];
+    z[i] = disc_z, cover[i] = disc_cover;
+  }
+
+  // What they leave free of a surface at `z_behind`, composited as splat_points does.
+  C3D_HD float free_at(float z_behind, float depth_tolerance) const {
+    float through = 1.0f, surface_cover = 0.0f, z_end = 0.0f;
+    for (int32_t i = 0; i < num; ++i) {
+      if (z[i] > z_end) {
+        through *= 1.0f - fminf(surface_cover, 1.0f);
+        surface_cover = 0.0f;
+        z_end = z[i] * (1.0f + depth_tolerance);
+        if (z_end >= z_behind) return through;  // this surface and the one behind are the same
+      }
+      surface_cover += cover[i];
+    }
+    return through * (1.0f - fminf(surface_cover, 1.0f));
+  }
+};
+
+// A line of sight as it runs over the layer. In (u, v, disp) of the layer's camera, whose centre is at c in its world, the
+// line towards a view's centre is straight, with direction (fx (cx - xn cz), fy (cy - yn cz), 1 - cz disp).
+struct SightLine {
+  bool along_x;              // its longer axis
+  float along, across;       // px, where it starts
+  float disp;                // there
+  float slope;               // px across per px along
+  float rise;                // disparity per px towards the view
+  int32_t direction;         // +-1, towards the view
+};
+
+// The line from where it is `z` deep in the view, through (u, v) px there. False: all of the line lies there, or nothing
+// on it comes nearer.
+C3D_HD inline bool find_sight_line(const Camera& view, float u, float v, float z, SightLine& line) {
+  const float* m = view.world_to_cam;
+  const Vec3 seen = {(u - view.cx) / view.fx * z - m[3], (v - view.cy) / view.fy * z - m[7], z - m[11]};
+  const Vec3 p = {m[0] * seen.x + m[4] * seen.y + m[8] * seen.z, m[1] * seen.x + m[5] * seen.y + m[9] * seen.z,
+                  m[2] * seen.x + m[6] * seen.y + m[10] * seen.z};
+  const Vec3 centre = {-(m[0] * m[3] + m[4] * m[7] + m[8] * m[11]), -(m[1] * m[3] + m[5] * m[7] + m[9] * m[11]),
+                       -(m[2] * m[3] + m[6] * m[7] + m[10] * m[11])};  // -R^T t
+  line.disp = 1.0f / p.z;
+  const float xn = p.x * line.disp, yn = p.y * line.disp;
+  const float du = view.fx * (centre.x - xn * centre.z), dv = view.fy * (centre.y - yn * centre.z);
+  const float dw = 1.0f - centre.z * line.disp;
+  const float start_u = view.fx * xn + view.cx, start_v = view.fy * yn + view.cy;
+  line.along_x = fabsf(du) >= fabsf(dv);
+  const float longer = line.along_x ? du : dv, shorter = line.along_x ? dv : du;
+  if (!(fabsf(longer) >= 1e-12f && dw > 0.0f)) return false;
+  line.along = line.along_x ? start_u : start_v;
+  line.across = line.along_x ? start_v : start_u;
+  line.slope = shorter / longer;
+  line.rise = dw / fabsf(longer);
+  line.direction = longer > 0.0f ? 1 : -1;
+  // The walk counts in whole pixels from where it starts.
+  return fabsf(line.along) < 1e9f && fabsf(line.across) < 1e9f;
+}
+
+// Whether the layer leaves free, for a surface `z` deep in the view, more than kLeastFree of the view's pixel with its centre
+// at (u, v) px. Discs that cover the centre lie beside the line of sight, as far along it as they are near.
+C3D_HD inline bool is_pixel_free(const FindHolesArgs& args, const Camera& view, float disp_max, float u, float v, float z) {
+  SightLine line;
+  if (!find_sight_line(view, u, v, z, line)) return false;
+  const float reach = 1.25f * args.radius_px;  // a turned view compresses a little
+  const float reach_across = reach * sqrtf(1.0f + line.slope * line.slope);
+  const int32_t length = line.along_x ? view.width : view.height, breadth = line.along_x ? view.height : view.width;
+  const float last = (disp_max - line.disp) / line.rise + reach;
+
+  CoveringDiscs discs;
+  discs.num = 0;
+  float total_cover = 0.0f, nearest = 0.0f;
+  const int32_t before = static_cast<int32_t>(floorf(line.along)) - line.direction * static_cast<int32_t>(ceilf(reach));
+  const int32_t first = line.direction > 0 ? (before > 0 ? before : 0) : (before < length - 1 ? before : length - 1);
+  for (int32_t i = first; i >= 0 && i < length; i += line.direction) {
+    const float centre = static_cast<float>(i) + 0.5f, far_along = (centre - line.along) * static_cast<float>(line.direction);
+    if (far_along > last) break;
+    // What comes now is so much nearer that it belongs to other surfaces and can only hide more.
+    const float nearest_to_come = line.disp + line.rise * (far_along - reach);
+    if (total_cover > 1.0f - kLeastFree && nearest_to_come > (1.0f + 2.0f * args.depth_tolerance) * nearest &&
+        discs.free_at(z, args.depth_tolerance) <= kLeastFree)
+      return false;
+    const float across = line.across + line.slope * (centre - line.along);
+    const int32_t j_first = static_cast<int32_t>(fmaxf(ceilf(across - reach_across - 0.5f), 0.0f));
+    const int32_t j_last = static_cast<int32_t>(fminf(floorf(across + reach_across - 0.5f), static_cast<float>(breadth - 1)));
+    for (int32_t j = j_first; j <= j_last; ++j) {
+      const int32_t x = line.along_x ? i : j, y = line.along_x ? j : i;
+      const float disp = args.disp[static_cast<int64_t>(y) * view.width + x];
+      if (!(fabsf((disp - line.disp) / line.rise - far_along) <= reach)) continue;
+      const float xn = (static_cast<float>(x) + 0.5f - view.cx) / view.fx,
+                  yn = (static_cast<float>(y) + 0.5f - view.cy) / view.fy;
+      const float depth = 1.0f / disp;
+      const Disc disc = project_disc(view, xn * depth, yn * depth, depth, args.radius_px * depth / view.fx);
+      if (!(disc.radius_px > 0.0f && disc.z < z)) continue;
+      const float du = u - disc.u, dv = v - disc.v, q = (du * du + dv * dv) / (disc.radius_px * disc.radius_px);
+      if (!(q < 1.0f)) continue;
+      if (discs.num == kMaxHits) return false;  // so many leave nothing free
+      const float cover = surface_coverage(q);
+      discs.add(disc.z, cover);
+      total_cover += cover;
+      nearest = fmaxf(nearest, disp);
+    }
+  }
+  return 1.0f - total_cover > kLeastFree || discs.free_at(z, args.depth_tolerance) > kLeastFree;
+}
+
+// Whether `view` sees the hidden surface's point at pixel (x, y): the layer, splatted as discs, leaves free some of the pixel
+// of the view in which the point lies. Rounding errs on the side of seeing it.
+C3D_HD inline bool view_sees(const FindHolesArgs& args, const Camera& view, float disp_max, int32_t x, int32_t y) {
+  const float depth = 1.0f / args.disp_hidden[static_cast<int64_t>(y) * view.width + x];
+  const float xn = (static_cast<float>(x) + 0.5f - view.cx) / view.fx, yn = (static_cast<float>(y) + 0.5f - view.cy) / view.fy;
+  const Vec3 seen = world_to_camera(view.world_to_cam, xn * depth, yn * depth, depth);
+  if (!(seen.z > 0.0f)) return false;
+  const float u = view.fx * seen.x / seen.z + view.cx, v = view.fy * seen.y / seen.z + view.cy;
+  const int32_t* frame = args.frame_px;
+  for (int corner = 0; corner < 4; ++corner) {
+    const float slack_u = corner % 2 ? kGridSlackPx : -kGridSlackPx, slack_v = corner < 2 ? -kGridSlackPx : kGridSlackPx;
+    const float px = floorf(u + slack_u), py = floorf(v + slack_v);
+    const bool is_new = (corner % 2 == 0 || px != floorf(u - kGridSlackPx)) && (corner < 2 || py != floorf(v - kGridSlackPx));
+    const bool in_frame = px >= static_cast<float>(frame[0]) && px < static_cast<float>(frame[2]) &&
+                          py >= static_cast<float>(frame[1]) && py < static_cast<float>(frame[3]);
+    if (is_new && in_frame && is_pixel_free(args, view, disp_max, px + 0.5f, py + 0.5f, seen.z)) return true;
+  }
+  return false;
+}
+
+// Whether the fluid of the hidden surface at pixel (x, y) drifts, forward or backward, to where it is seen: where nothing
+// hides it, or some view sees it. seen: [H, W].
+C3D_HD inline bool drifts_into_view(const FindHolesArgs& args, int32_t width, int32_t height, const uint8_t* seen, int32_t x,
+                                    int32_t y) {
+  for (int backward = 0; backward < 2; ++backward) {
+    const float sign = backward ? -1.0f : 1.0f;
+    Vec2 at = {static_cast<float>(x) + 0.5f, static_cast<float>(y) + 0.5f};
+    for (int32_t n = 0; n < args.num_steps; ++n) {
+      const Vec2 step = sample_field(args.step_px, width, height, at);
+      at = {at.x + sign * step.x, at.y + sign * step.y};
+      if ((step.x == 0.0f && step.y == 0.0f) || !is_within(at, static_cast<float>(width), static_cast<float>(height))) break;
+      const int32_t px = static_cast<int32_t>(fminf(at.x, static_cast<float>(width - 1)));
+      const int32_t py = static_cast<int32_t>(fminf(at.y, static_cast<float>(height - 1)));
+      const int64_t pixel = static_cast<int64_t>(py) * width + px;
+      const bool is_fluid = args.step_px[2 * pixel] != 0.0f || args.step_px[2 * pixel + 1] != 0.0f;
+      if (is_fluid && (seen[pixel] || !is_hidden(args, pixel))) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace c3d::holes
