@@ -36,9 +36,17 @@ wheel-test: wheel .venv/installed
 	$(BIN)/python -m zipfile -e dist/c3drender-*-cp310-abi3-*.whl build/unpacked
 	cd build/unpacked && test -f c3drender/example/mask.png && ../../$(BIN)/python -m c3drender info
 
-bench: .venv/installed
+# Everything about speed, some ten minutes on two cores; writes benchmarks/results, the table of README.md and its plots.
+bench: .venv/installed .venv/bench-tools
 	$(BIN)/c3drender bench
-	$(BIN)/python benchmarks/photo_to_mp4.py
+	$(BIN)/pytest -q benchmarks/test_speed.py --benchmark-columns=min,median,iqr,rounds
+	$(BIN)/python benchmarks/compare.py --out benchmarks/results/compare.json
+	$(BIN)/python benchmarks/roofline.py --out benchmarks/results/roofline.json
+	$(BIN)/python benchmarks/photo_to_mp4.py --out benchmarks/results/photo_to_mp4.json
+	$(BIN)/python benchmarks/photo_to_mp4.py --size 3840 --out benchmarks/results/photo_to_mp4_4k.json
+	-$(BIN)/python benchmarks/scale.py --out benchmarks/results/scale.json
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/splat_stages.py
+	$(BIN)/python benchmarks/report.py
 
 # Scenes with known geometry and motion, drawn once into build/bench-data (docs/benchmark.md).
 bench-data: .venv/installed .venv/tools
@@ -76,6 +84,10 @@ clean:
 
 .venv/tools: .venv/build-tools
 	$(BIN)/pip install -q --group test
+	touch $@
+
+.venv/bench-tools: .venv/tools
+	$(BIN)/pip install -q --group bench
 	touch $@
 
 .venv/installed: .venv/build-tools setup.py $(CPP)

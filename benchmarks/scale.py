@@ -3,10 +3,10 @@
     python benchmarks/scale.py [--axes points layers ...] [--out FILE]
 
 One axis is changed at a time, from a base of 1280x720, 1.2 million points, 4 channels, radius 1.5 px, one layer, all threads.
-Of each step from a row to the next, the growth is log(time ratio) / log(work ratio), and likewise for memory: 1 is linear, and
-at most {LIMIT} passes, which leaves some room for noise. Work is what the axis says: points, pixels, channels, the area that a
-disc covers, layers. A second thread must not take longer, and may take twice the memory. Worst cases must stay within
-{WORST} times of the even spread of as many points.
+Each row is held against the next smaller one of at most 1/{SPAN:.0f} of its work: the growth is log(time ratio) / log(work
+ratio), and likewise for memory. 1 is linear, and at most {LIMIT} passes, which leaves some room for noise. Work is what the
+axis says: points, pixels, channels, the area that a disc covers, layers. A second thread must not take longer, and may take
+twice the memory. Worst cases must stay within {WORST:.0f} times of the even spread of as many points.
 
 Every row has a process of its own: memory is the peak that the call adds to what its process held before inputs were made. The
 rows of an axis take turns, and medians are taken over all turns.
@@ -33,6 +33,7 @@ from c3drender import ops
 from c3drender.data import Camera
 
 LIMIT = 1.1
+SPAN = 4.0
 WORST = 20.0
 TURNS = 2
 SECONDS_PER_ROW = 0.3
@@ -59,16 +60,17 @@ class Cloud:
 
 @dataclass(frozen=True)
 class Axis:
-    """``clouds`` by their work, ascending. ``most_growth``: of time, and of memory."""
+    """``clouds`` by their work, ascending. ``most_growth``: of time, and of memory, over a factor of work of ``span``."""
 
     name: str
     clouds: tuple[tuple[float, Cloud], ...]
     most_growth: tuple[float, float] = (LIMIT, LIMIT)
+    span: float = SPAN
 
 
 @dataclass(frozen=True)
 class Row:
-    """``growth``: of time and memory since the row before, in powers of the work; None in an axis' first row."""
+    """``growth``: of time and memory, in powers of the work; None where no row has so much less."""
 
     axis: str
     compositor: str
@@ -104,7 +106,7 @@ def all_axes(compositor: ops.Compositor, threads: int) -> Iterator[Axis]:
     yield Axis("disc area", tuple((math.pi * r * r, replace(base, radius_px=r)) for r in radii))
     layered = ((k, replace(quarter, layers=k, num_points=k * quarter.num_points)) for k in (1, 2, 4, 8, 16, 32, 64))
     yield Axis("layers", tuple(layered))
-    yield Axis("threads", tuple((n, replace(base, threads=n)) for n in sorted({1, threads})), (0.0, 1.0))
+    yield Axis("threads", tuple((n, replace(base, threads=n)) for n in sorted({1, threads})), (0.0, 1.0), span=2.0)
 
 
 def worst_clouds(compositor: ops.Compositor) -> tuple[Cloud, ...]:
@@ -173,17 +175,15 @@ def measure_all(clouds: list[Cloud], turns: int) -> list[tuple[float, int]]:
     ]
 
 
-def growth(work: float, before: float, value: float, value_before: float) -> float:
-    return math.log(value / value_before) / math.log(work / before)
-
-
 def judge_axis(axis: Axis, found: list[tuple[float, int]]) -> list[Row]:
     rows: list[Row] = []
     for (work, cloud), (ms, memory) in zip(axis.clouds, found, strict=True):
+        smaller = [row for row in rows if row.work * axis.span <= work]
         grew = None
-        if rows:
-            last = rows[-1]
-            grew = growth(work, last.work, ms, last.ms), growth(work, last.work, memory, last.memory_bytes)
+        if smaller:
+            from_ms, from_memory = smaller[-1].ms, smaller[-1].memory_bytes
+            over = math.log(work / smaller[-1].work)
+            grew = math.log(ms / from_ms) / over, math.log(memory / from_memory) / over
         passed = grew is None or all(g <= most for g, most in zip(grew, axis.most_growth, strict=True))
         rows.append(Row(axis.name, cloud.compositor, work, ms, memory, grew, passed))
     return rows
@@ -218,7 +218,7 @@ def line_of_worst(row: WorstRow) -> str:
 
 
 def main() -> int:
-    text = __doc__.format(LIMIT=LIMIT, WORST=WORST)
+    text = __doc__.format(LIMIT=LIMIT, SPAN=SPAN, WORST=WORST)
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     axes = [axis for compositor in ops.COMPOSITORS for axis in all_axes(compositor, torch.get_num_threads())]
     names = list(dict.fromkeys([*(axis.name for axis in axes), "worst"]))
