@@ -16,7 +16,7 @@ _ops = torch.ops.c3drender
 
 
 @torch.library.register_fake("c3drender::splat_points")
-def _(xyz, feat, radius, radius_all, cameras, width, height, compositor, max_points, depth_tolerance, return_idx):
+def _(xyz, feat, radius, radius_all, cameras, width, height, compositor, max_points, depth_tolerance, return_idx, hidden=None):
     views = (cameras.shape[0], height, width)
     idx_shape = (*views, max_points) if return_idx else (0,)
     return (
@@ -25,6 +25,11 @@ def _(xyz, feat, radius, radius_all, cameras, width, height, compositor, max_poi
         xyz.new_empty(views),
         xyz.new_empty(idx_shape, dtype=torch.int32),
     )
+
+
+@torch.library.register_fake("c3drender::splat_points_out")
+def _(*args):
+    return None
 
 
 @torch.library.register_fake("c3drender::splat_points_bwd")
@@ -54,7 +59,7 @@ def _(
 
 
 def _splat_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    xyz, feat, radius, radius_all, cameras, width, height, compositor, _, depth_tolerance, has_idx = inputs
+    xyz, feat, radius, radius_all, cameras, width, height, compositor, _, depth_tolerance, has_idx, _ = inputs
     ctx.save_for_backward(xyz, feat, radius, cameras, output[3])
     ctx.numbers = radius_all, width, height, compositor, depth_tolerance
     ctx.has_idx = has_idx
@@ -82,7 +87,7 @@ def _splat_backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...
         *wants,
     )
     found = (grad_xyz, grad_feat.to(feat.dtype), grad_radius)
-    return *(grad if wanted else None for grad, wanted in zip(found, wants, strict=True)), *(None,) * 8
+    return *(grad if wanted else None for grad, wanted in zip(found, wants, strict=True)), *(None,) * 9
 
 
 # --- integrate_flow ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ reports.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -76,6 +76,11 @@ def _whole(op: str, name: str, value: Any) -> int:
     return int(value)
 
 
+def _ranges(op: str, name: str, ranges: Sequence[tuple[int, int]]) -> Tensor:
+    """``[V, 2]`` int64 in host memory."""
+    return torch.tensor([[_whole(op, name, end) for end in pair] for pair in ranges], dtype=torch.int64).reshape(-1, 2)
+
+
 def _in_float32(*tensors: Tensor) -> list[Tensor]:
     """Under autocast, what earlier layers left in half precision becomes float32, as for torch's own float32 ops."""
     return [t.float() if t.dtype in HALVES and torch.is_autocast_enabled(t.device.type) else t for t in tensors]
@@ -103,6 +108,8 @@ def splat_points(
     max_points: int | None = None,
     depth_tolerance: float = 0.02,
     return_idx: bool = False,
+    hidden: Sequence[tuple[int, int]] | None = None,
+    out: Raster | None = None,
 ) -> Raster:
     """Rasterise feature points as round discs and composite them per pixel, front to back.
 
@@ -119,11 +126,15 @@ def splat_points(
 
     ``compositor="surface"`` (``max_points`` 32 by default): walking front to back, a hit whose depth is within
     ``z_first * (1 + depth_tolerance)`` of its surface's first hit joins that surface. A surface has the colour
-    ``sum w f / sum w`` with ``w = (1 - q)^6`` and the coverage ``min(1, sum max(0, 2 - 3 sqrt(q)))``; surfaces are
+    ``sum w f / sum w`` with ``w = (1 - q)^6`` and the coverage ``min(1, sum max(1.4 - 3.15 q, 0.005 a))``; surfaces are
     composited front to back by coverage.
 
+    ``hidden``: for each pose the points ``(first, end)`` that it does not see. Consecutive equal poses share the work for
+    what they all see: two sides of a blend that differ in a few points cost little more than one.
+
     Returns a `Raster`: ``feat`` float32, ``alpha`` (the same sum for f = 1), ``disp`` (for f = 1/z), premultiplied;
-    ``idx`` int32 ``[.., H, W, max_points]`` on request.
+    ``idx`` int32 ``[.., H, W, max_points]`` on request. ``out``: write to this raster instead of fresh memory, which costs
+    time to get when frames are large; not differentiable, without ``idx``.
 
     Differentiable once in ``xyz``, ``feat`` and a tensor ``radius``: which points hit a pixel, and in which order, counts as
     constant, so nothing pulls a point towards a pixel that it does not touch. The camera has no gradient.
@@ -140,22 +151,23 @@ def splat_points(
         per_point, radius_all = None, _real(op, "radius", radius)
     (xyz,) = _in_float32(xyz)
     inputs = (xyz, feat) if per_point is None else (xyz, feat, per_point)
-    keeps_idx = return_idx or (torch.is_grad_enabled() and any(t.requires_grad for t in inputs))
+    needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in inputs)
+    keeps_idx = return_idx or needs_grad
+    is_batch = camera.world_to_cam is not None and camera.world_to_cam.dim() == 3
+    rows = _camera_rows(op, camera)
+    numbers = (camera.width, camera.height, kind, most, _real(op, "depth_tolerance", depth_tolerance))
+    ranges = None if hidden is None else _ranges(op, "hidden", hidden)
+    if out is not None:
+        if keeps_idx:
+            raise ValueError(f"{op}: out must be None with return_idx or where a gradient is needed, got a Raster")
+        _check_type(op, "out", out, Raster)
+        results = tuple(getattr(out, name) if is_batch else getattr(out, name)[None] for name in SIDE)
+        _call(torch.ops.c3drender.splat_points_out, xyz, feat, per_point, radius_all, rows, *numbers, ranges, *results)
+        return out
     feat_out, alpha, disp, idx = _call(
-        torch.ops.c3drender.splat_points,
-        xyz,
-        feat,
-        per_point,
-        radius_all,
-        _camera_rows(op, camera),
-        camera.width,
-        camera.height,
-        kind,
-        most,
-        _real(op, "depth_tolerance", depth_tolerance),
-        keeps_idx,
+        torch.ops.c3drender.splat_points, xyz, feat, per_point, radius_all, rows, *numbers, keeps_idx, ranges
     )
-    if camera.world_to_cam is None or camera.world_to_cam.dim() == 2:
+    if not is_batch:
         feat_out, alpha, disp = feat_out[0], alpha[0], disp[0]
         idx = idx[0] if keeps_idx else idx
     return Raster(feat_out, alpha, disp, idx if return_idx else None)

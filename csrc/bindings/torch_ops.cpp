@@ -221,12 +221,11 @@ void run_on_cuda(Twin<Args> op, const Tensor& like, const Args& args) {
 #define C3D_RUN(op, like, args) run_on_cpu(c3d::cpu::op, like, args)
 #endif
 
-std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const Tensor& feat,
-                                                        const std::optional<Tensor>& radius, double radius_all,
-                                                        const Tensor& cameras, int64_t width, int64_t height,
-                                                        int64_t compositor, int64_t max_points, double depth_tolerance,
-                                                        bool return_idx) {
-  Checker check("splat_points");
+// The results go to the tensors that `results` hands out for the sizes V and C.
+template <typename Results>
+auto splat_to(Checker& check, const Tensor& xyz, const Tensor& feat, const std::optional<Tensor>& radius, double radius_all,
+              const Tensor& cameras, int64_t width, int64_t height, int64_t compositor, int64_t max_points,
+              double depth_tolerance, const std::optional<Tensor>& hidden, const Results& results) {
   check.tensor("xyz", xyz, {-1, 3}, "[N, 3]");
   const int64_t n = xyz.size(0);
   const std::string from_xyz = " with N = " + std::to_string(n) + " (from xyz)";
@@ -246,11 +245,18 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const
   check.that(depth_tolerance >= 0.0, "depth_tolerance must be >= 0, got ", depth_tolerance);
   const std::vector<c3d::Camera> views = read_cameras(check, cameras, width, height);
   const int64_t v = static_cast<int64_t>(views.size());
+  if (hidden) {
+    check.that(!hidden->is_cuda() && hidden->scalar_type() == ScalarType::Long && hidden->is_contiguous() &&
+                   shape_of(*hidden) == Shape{v, 2},
+               "hidden must be a contiguous int64 CPU tensor [V, 2] with V = ", v, ", got ", spell(shape_of(*hidden)));
+    for (int64_t view = 0; view < v; ++view) {
+      const int64_t *range = hidden->const_data_ptr<int64_t>() + 2 * view;
+      check.that(range[0] >= 0 && range[0] <= range[1] && range[1] <= n, "hidden must be ranges of points with 0 <= first <= end <= ",
+                 n, ", got ", range[0], "..", range[1]);
+    }
+  }
 
-  Tensor feat_out = empty(xyz, {v, height, width, c});
-  Tensor alpha_out = empty(xyz, {v, height, width});
-  Tensor disp_out = empty(xyz, {v, height, width});
-  Tensor idx_out = return_idx ? empty(xyz, {v, height, width, max_points}, ScalarType::Int) : empty(xyz, {0}, ScalarType::Int);
+  auto [feat_out, alpha_out, disp_out, idx_out] = results(v, c);
   const c3d::SplatPointsArgs args{xyz.const_data_ptr<float>(),
                                   feat.data_ptr(),
                                   radius ? radius->const_data_ptr<float>() : nullptr,
@@ -260,15 +266,45 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const
                                   feat_type,
                                   views.data(),
                                   static_cast<int32_t>(v),
+                                  hidden ? hidden->const_data_ptr<int64_t>() : nullptr,
                                   static_cast<c3d::Compositor>(compositor),
                                   static_cast<int32_t>(max_points),
                                   static_cast<float>(depth_tolerance),
-                                  feat_out.mutable_data_ptr<float>(),
-                                  alpha_out.mutable_data_ptr<float>(),
-                                  disp_out.mutable_data_ptr<float>(),
-                                  return_idx ? idx_out.mutable_data_ptr<int32_t>() : nullptr};
+                                  feat_out.template mutable_data_ptr<float>(),
+                                  alpha_out.template mutable_data_ptr<float>(),
+                                  disp_out.template mutable_data_ptr<float>(),
+                                  idx_out.numel() > 0 ? idx_out.template mutable_data_ptr<int32_t>() : nullptr};
   C3D_RUN(splat_points, xyz, args);
-  return {feat_out, alpha_out, disp_out, idx_out};
+  return std::make_tuple(feat_out, alpha_out, disp_out, idx_out);
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const Tensor& feat,
+                                                        const std::optional<Tensor>& radius, double radius_all,
+                                                        const Tensor& cameras, int64_t width, int64_t height,
+                                                        int64_t compositor, int64_t max_points, double depth_tolerance,
+                                                        bool return_idx, const std::optional<Tensor>& hidden) {
+  Checker check("splat_points");
+  return splat_to(check, xyz, feat, radius, radius_all, cameras, width, height, compositor, max_points, depth_tolerance, hidden,
+                  [&](int64_t v, int64_t c) {
+                    const Shape idx_shape = return_idx ? Shape{v, height, width, max_points} : Shape{0};
+                    return std::make_tuple(empty(xyz, {v, height, width, c}), empty(xyz, {v, height, width}),
+                                           empty(xyz, {v, height, width}), empty(xyz, idx_shape, ScalarType::Int));
+                  });
+}
+
+void splat_points_out(const Tensor& xyz, const Tensor& feat, const std::optional<Tensor>& radius, double radius_all,
+                      const Tensor& cameras, int64_t width, int64_t height, int64_t compositor, int64_t max_points,
+                      double depth_tolerance, const std::optional<Tensor>& hidden, const Tensor& feat_out,
+                      const Tensor& alpha_out, const Tensor& disp_out) {
+  Checker check("splat_points");
+  splat_to(check, xyz, feat, radius, radius_all, cameras, width, height, compositor, max_points, depth_tolerance, hidden,
+           [&](int64_t v, int64_t c) {
+             const Shape pixels{v, height, width}, with_channels{v, height, width, c};
+             check.tensor("out.feat", feat_out, with_channels, spell(with_channels));
+             check.tensor("out.alpha", alpha_out, pixels, spell(pixels));
+             check.tensor("out.disp", disp_out, pixels, spell(pixels));
+             return std::make_tuple(feat_out, alpha_out, disp_out, empty(xyz, {0}, ScalarType::Int));
+           });
 }
 
 const float* data_or_null(const std::optional<Tensor>& tensor) { return tensor ? tensor->const_data_ptr<float>() : nullptr; }
@@ -614,6 +650,7 @@ std::tuple<Tensor, Tensor> compose_frame(const Tensor& feat_fwd, const Tensor& a
 template <typename Library>
 void implement_ops(Library& m) {
   m.impl("splat_points", TORCH_BOX(&splat_points));
+  m.impl("splat_points_out", TORCH_BOX(&splat_points_out));
   m.impl("splat_points_bwd", TORCH_BOX(&splat_points_bwd));
   m.impl("integrate_flow", TORCH_BOX(&integrate_flow));
   m.impl("blend_bidirectional", TORCH_BOX(&blend_bidirectional));
@@ -629,7 +666,12 @@ void implement_ops(Library& m) {
 STABLE_TORCH_LIBRARY(c3drender, m) {
   m.def(
       "splat_points(Tensor xyz, Tensor feat, Tensor? radius, float radius_all, Tensor cameras, int width, int height, "
-      "int compositor, int max_points, float depth_tolerance, bool return_idx) -> (Tensor, Tensor, Tensor, Tensor)");
+      "int compositor, int max_points, float depth_tolerance, bool return_idx, Tensor? hidden=None) "
+      "-> (Tensor, Tensor, Tensor, Tensor)");
+  m.def(
+      "splat_points_out(Tensor xyz, Tensor feat, Tensor? radius, float radius_all, Tensor cameras, int width, int height, "
+      "int compositor, int max_points, float depth_tolerance, Tensor? hidden, Tensor(a!) feat_out, Tensor(b!) alpha_out, "
+      "Tensor(c!) disp_out) -> ()");
   m.def(
       "splat_points_bwd(Tensor? grad_feat_out, Tensor? grad_alpha_out, Tensor? grad_disp_out, Tensor xyz, Tensor feat, "
       "Tensor? radius, float radius_all, Tensor cameras, int width, int height, int compositor, float depth_tolerance, "

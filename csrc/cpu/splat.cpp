@@ -1,4 +1,5 @@
-// splat_points on the CPU: project -> bin into tiles -> per tile: sort by depth, then draw near to far.
+// splat_points on the CPU: project -> bin into tiles -> per tile: sort by depth, then draw near to far. Consecutive views through
+// the same camera share everything up to the sort, and what they both see.
 //
 // Order is by (z, point index) everywhere and every tile is written by one thread, so the result does not depend on how the
 // work was shared out.
@@ -22,16 +23,16 @@ Kernels best_kernels() { return {C3D_BEST(count_points), C3D_BEST(fill_lists), C
 bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t longest_list, const SplatPointsArgs& args) {
   const int64_t n = longest_list + kBatch;
   scratch.points = allocate<TilePoint>(from, n);
+  scratch.blocks = allocate<uint32_t>(from, n);
   scratch.depth = allocate<uint32_t>(from, n);
   scratch.inv_z = allocate<float>(from, n);
-  scratch.blocks = allocate<uint32_t>(from, n);
   scratch.rows = allocate<float>(from, n * row_stride(args.num_channels));
   scratch.order = allocate<uint32_t>(from, n);
   scratch.keys = allocate<uint64_t>(from, n);
   scratch.keys_swap = allocate<uint64_t>(from, n);
   scratch.lists = allocate<uint32_t>(from, kBlocks * kListStride);
   scratch.states = allocate<BlockState>(from, kBlocks);
-  if (!scratch.points || !scratch.depth || !scratch.inv_z || !scratch.blocks || !scratch.rows || !scratch.order ||
+  if (!scratch.points || !scratch.blocks || !scratch.depth || !scratch.inv_z || !scratch.rows || !scratch.order ||
       !scratch.keys || !scratch.keys_swap || !scratch.lists || !scratch.states)
     return false;
   if (is_narrow(args)) return (scratch.sums = allocate<Sums>(from, 2 * kBlocks)) != nullptr;
@@ -47,31 +48,29 @@ bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t lo
 
 constexpr Status kNoMemory{StatusCode::kOutOfMemory, "splat_points: out of memory for working buffers"};
 
-Status splat_one_camera(const SplatPointsArgs& args, int32_t view, const Context& context) {
+Status splat_one_camera(const SplatPointsArgs& args, int32_t first_view, int32_t num_views, const Context& context) {
   const Executor& executor = context.executor;
   static const Kernels kernels = best_kernels();
-  const Camera& camera = args.cameras[view];
+  const Camera& camera = args.cameras[first_view];
   const TileGrid grid{(camera.width + kTileWidth - 1) / kTileWidth, (camera.height + kTileHeight - 1) / kTileHeight,
                       camera.width, camera.height};
   const int64_t num_tiles = static_cast<int64_t>(grid.num_x) * grid.num_y;
-  const int64_t num_pixels = static_cast<int64_t>(camera.width) * camera.height;
 
   const int64_t num_runs = std::min<int64_t>(executor.num_threads, (args.num_points + 4095) / 4096);
   int64_t* cursors = allocate<int64_t>(context.scratch, num_runs * num_tiles);  // [runs, tiles]
   int64_t* tile_start = allocate<int64_t>(context.scratch, num_tiles + 1);
   if (!cursors || !tile_start) return kNoMemory;
 
-  const auto run_args = [&](int64_t run, uint32_t* lists, Disc* discs) {
+  const auto run_args = [&](int64_t run, uint32_t* lists) {
     return BinArgs{&args,
                    &camera,
                    grid,
                    args.num_points * run / num_runs,
                    args.num_points * (run + 1) / num_runs,
                    cursors + run * num_tiles,
-                   lists,
-                   discs};
+                   lists};
   };
-  parallel_tasks(executor, num_runs, [&](int64_t run) { kernels.count_points(run_args(run, nullptr, nullptr)); });
+  parallel_tasks(executor, num_runs, [&](int64_t run) { kernels.count_points(run_args(run, nullptr)); });
   int64_t total = 0, longest_list = 0;
   for (int64_t tile = 0; tile < num_tiles; ++tile) {
     tile_start[tile] = total;
@@ -85,9 +84,8 @@ Status splat_one_camera(const SplatPointsArgs& args, int32_t view, const Context
   }
   tile_start[num_tiles] = total;
   uint32_t* lists = allocate<uint32_t>(context.scratch, total);
-  Disc* discs = allocate<Disc>(context.scratch, total + kBatch);
-  if (!lists || !discs) return kNoMemory;
-  parallel_tasks(executor, num_runs, [&](int64_t run) { kernels.fill_lists(run_args(run, lists, discs)); });
+  if (!lists) return kNoMemory;
+  parallel_tasks(executor, num_runs, [&](int64_t run) { kernels.fill_lists(run_args(run, lists)); });
 
   const int64_t num_workers = std::min<int64_t>(executor.num_threads, num_tiles);
   TileScratch* scratch = allocate<TileScratch>(context.scratch, num_workers);
@@ -95,11 +93,16 @@ Status splat_one_camera(const SplatPointsArgs& args, int32_t view, const Context
   for (int64_t i = 0; i < num_workers; ++i)
     if (scratch[i] = TileScratch{}; !allocate_tile_scratch(scratch[i], context.scratch, longest_list, args)) return kNoMemory;
   parallel_items(executor, num_tiles, [&](int worker, int64_t tile) {
-    kernels.render_tile(
-        {&args, grid, lists + tile_start[tile], discs + tile_start[tile], tile_start[tile + 1] - tile_start[tile],
-         static_cast<int32_t>(tile % grid.num_x), static_cast<int32_t>(tile / grid.num_x), scratch[worker],
-         args.feat_out + view * num_pixels * args.num_channels, args.alpha_out + view * num_pixels,
-         args.disp_out + view * num_pixels, args.idx_out ? args.idx_out + view * num_pixels * args.max_points : nullptr});
+    const int64_t start = tile_start[tile];
+    kernels.render_tile({&args,
+                         grid,
+                         lists + start,
+                         tile_start[tile + 1] - start,
+                         static_cast<int32_t>(tile % grid.num_x),
+                         static_cast<int32_t>(tile / grid.num_x),
+                         first_view,
+                         num_views,
+                         scratch[worker]});
   });
   return {};
 }
@@ -108,7 +111,13 @@ Status splat_one_camera(const SplatPointsArgs& args, int32_t view, const Context
 
 Status splat_points(const SplatPointsArgs& args, const Context& context) {
   Status status = check(args);
-  for (int32_t view = 0; status.ok() && view < args.num_cameras; ++view) status = splat_one_camera(args, view, context);
+  for (int32_t view = 0, num_views; status.ok() && view < args.num_cameras; view += num_views) {
+    num_views = 1;
+    while (view + num_views < args.num_cameras &&
+           std::memcmp(&args.cameras[view + num_views], &args.cameras[view], sizeof(Camera)) == 0)
+      ++num_views;
+    status = splat_one_camera(args, view, num_views, context);
+  }
   return status;
 }
 

@@ -91,9 +91,15 @@ C3D_INLINE void box_discs(const Discs& discs, float x_first, float x_last, float
   }
 }
 
-C3D_INLINE void project_batch(Camera camera, const float* xyz, const float* radius, Discs& discs) {
+// Points as arrays.
+struct Batch {
+  float x[kBatch], y[kBatch], z[kBatch], radius[kBatch];
+};
+
+C3D_INLINE void project_batch(const Camera& camera_in, const Batch& batch, Discs& discs) {
+  const Camera camera = camera_in;  // a copy: nothing that is written here can be its memory
   for (int i = 0; i < kBatch; ++i) {
-    const Disc disc = project_disc(camera, xyz[3 * i], xyz[3 * i + 1], xyz[3 * i + 2], radius[i]);
+    const Disc disc = project_disc(camera, batch.x[i], batch.y[i], batch.z[i], batch.radius[i]);
     discs.u[i] = disc.u;
     discs.v[i] = disc.v;
     discs.z[i] = disc.z;
@@ -101,66 +107,128 @@ C3D_INLINE void project_batch(Camera camera, const float* xyz, const float* radi
   }
 }
 
-// Moves the cursor of every tile that a point of the run may touch, after body(point, i, discs, cursor).
-template <typename Body>
-C3D_INLINE void for_each_touch(const BinArgs& args, const Body& body) {
+// The blocks of a tile from column bx0 to bx1 and row by0 to by1, inclusive: bit by * kBlocksX + bx.
+C3D_INLINE uint32_t blocks_between(uint32_t bx0, uint32_t bx1, uint32_t by0, uint32_t by1) {
+  const uint32_t columns = ((2u << bx1) - (1u << bx0)) * 0x01010101u;
+  return columns & (~0u >> (24 - 8 * by1)) & (~0u << (8 * by0));
+}
+
+// From a vector for each component to four structures of four components in each vector.
+C3D_INLINE void interleave(f32x16 a, f32x16 b, f32x16 c, f32x16 d, f32x16* out) {
+  const f32x16 ab_lo = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const f32x16 ab_hi = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  const f32x16 cd_lo = __builtin_shufflevector(c, d, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const f32x16 cd_hi = __builtin_shufflevector(c, d, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  out[0] = __builtin_shufflevector(ab_lo, cd_lo, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+  out[1] = __builtin_shufflevector(ab_lo, cd_lo, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+  out[2] = __builtin_shufflevector(ab_hi, cd_hi, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+  out[3] = __builtin_shufflevector(ab_hi, cd_hi, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+}
+
+// Calls put(at, first, num) for points [first, first + num) of the run that go to places [at, at + num) of the tiles' lists, for
+// every tile that they may touch, and moves the lists' cursors.
+template <typename Put>
+C3D_INLINE void for_each_touch(const BinArgs& args, const Put& put) {
   const SplatPointsArgs& splat = *args.splat;
   const float x_last = static_cast<float>(args.grid.width - 1), y_last = static_cast<float>(args.grid.height - 1);
-  float xyz[3 * kBatch] = {}, radius[kBatch];
+  const uint32_t num_x = static_cast<uint32_t>(args.grid.num_x);
+  Batch batch = {};
   Discs discs;
   Boxes boxes;
-  for (int i = 0; i < kBatch; ++i) radius[i] = splat.radius_all;
-  int32_t last = 0;
-  int64_t at = args.cursor[0];
+  for (int i = 0; i < kBatch; ++i) batch.radius[i] = splat.radius_all;
   for (int64_t first = args.begin; first < args.end; first += kBatch) {
     const int num = static_cast<int>(std::min<int64_t>(kBatch, args.end - first));
-    const float* from_xyz = splat.xyz + 3 * first;
-    const float* from_radius = splat.radius ? splat.radius + first : radius;
-    if (num < kBatch) {
-      std::memcpy(xyz, from_xyz, sizeof(float) * 3 * num);
-      if (splat.radius) std::memcpy(radius, from_radius, sizeof(float) * num);
-      from_xyz = xyz;
-      from_radius = radius;
-    }
-    project_batch(*args.camera, from_xyz, from_radius, discs);
+    const float* xyz = splat.xyz + 3 * first;
+    const auto split = [&](int n) __attribute__((always_inline)) {
+      for (int i = 0; i < n; ++i) batch.x[i] = xyz[3 * i], batch.y[i] = xyz[3 * i + 1], batch.z[i] = xyz[3 * i + 2];
+    };
+    if (num == kBatch)
+      split(kBatch);
+    else
+      split(num);
+    if (splat.radius) std::memcpy(batch.radius, splat.radius + first, sizeof(float) * static_cast<size_t>(num));
+    project_batch(*args.camera, batch, discs);
     box_discs(discs, 0.0f, x_last, 0.0f, y_last, boxes);
-    int32_t tile[kBatch], wide[kBatch], high[kBatch];
-    for (int i = 0; i < kBatch; ++i) {
-      const int32_t x = boxes.x0[i] / kTileWidth, y = boxes.y0[i] / kTileHeight;
-      tile[i] = y * args.grid.num_x + x;
-      wide[i] = boxes.x1[i] < 0 ? -1 : boxes.x1[i] / kTileWidth - x;
-      high[i] = boxes.y1[i] / kTileHeight - y;
+    int32_t tile[kBatch];  // -1: none or several
+    for (int i = 0; i < kBatch; ++i) {  // unsigned: divisions are shifts, and the x1 of an empty box is in no tile
+      const uint32_t x0 = static_cast<uint32_t>(boxes.x0[i]) / kTileWidth, x1 = static_cast<uint32_t>(boxes.x1[i]) / kTileWidth;
+      const uint32_t y0 = static_cast<uint32_t>(boxes.y0[i]) / kTileHeight, y1 = static_cast<uint32_t>(boxes.y1[i]) / kTileHeight;
+      tile[i] = (x0 == x1) & (y0 == y1) ? static_cast<int32_t>(y0 * num_x + x0) : -1;
     }
-    for (int i = 0; i < num; ++i) {
-      // Neighbours mostly fall into one tile: its cursor stays in a register.
-      if (wide[i] == 0 && high[i] == 0) {
-        if (tile[i] != last) args.cursor[last] = at, last = tile[i], at = args.cursor[last];
-        body(first + i, i, discs, at++);
+    for (int i = 0, end; i < num; i = end) {
+      end = i + 1;
+      if (tile[i] >= 0) {  // neighbours mostly fall into one tile
+        while (end < num && tile[end] == tile[i]) ++end;
+        int64_t& cursor = args.cursor[tile[i]];
+        put(cursor, first + i, end - i);
+        cursor += end - i;
         continue;
       }
-      args.cursor[last] = at;
-      for (int32_t x = 0; x <= wide[i]; ++x)
-        for (int32_t y = 0; y <= high[i]; ++y) body(first + i, i, discs, args.cursor[tile[i] + y * args.grid.num_x + x]++);
-      at = args.cursor[last];
+      if (boxes.x1[i] < 0) continue;
+      for (int32_t y = boxes.y0[i] / kTileHeight; y <= boxes.y1[i] / kTileHeight; ++y)
+        for (int32_t x = boxes.x0[i] / kTileWidth; x <= boxes.x1[i] / kTileWidth; ++x)
+          put(args.cursor[y * args.grid.num_x + x]++, first + i, 1);
     }
   }
-  args.cursor[last] = at;
 }
 
 static void count_points(const BinArgs& args) {
   std::fill_n(args.cursor, static_cast<int64_t>(args.grid.num_x) * args.grid.num_y, int64_t{0});
-  for_each_touch(args, [](int64_t, int, const Discs&, int64_t) __attribute__((always_inline)){});
+  for_each_touch(args, [](int64_t, int64_t, int) __attribute__((always_inline)){});
 }
 
 static void fill_lists(const BinArgs& args) {
   uint32_t* lists = args.lists;
-  Disc* to = args.discs;
   for_each_touch(
-      args, [=](int64_t point, int i, const Discs& discs, int64_t at) __attribute__((always_inline)) {
-        lists[at] = static_cast<uint32_t>(point);
-        const f32x4 disc = {discs.u[i], discs.v[i], discs.z[i], discs.radius_px[i]};
-        store(to + at, disc);
+      args, [=](int64_t at, int64_t first, int num) __attribute__((always_inline)) {
+        for (int i = 0; i < num; ++i) lists[at + i] = static_cast<uint32_t>(first + i);
       });
+}
+
+// The tile's points in the picture, and which blocks they may touch. The list jumps from one row of the picture to the next,
+// which the processor does not foresee: it is told what comes.
+C3D_INLINE void prepare_points(const TileArgs& args) {
+  const SplatPointsArgs& splat = *args.splat;
+  const TileScratch& scratch = args.scratch;
+  const int32_t x0 = args.tile_x * kTileWidth, y0 = args.tile_y * kTileHeight;
+  const float x_last = static_cast<float>(std::min(x0 + kTileWidth, args.grid.width) - 1);
+  const float y_last = static_cast<float>(std::min(y0 + kTileHeight, args.grid.height) - 1);
+  constexpr int64_t kAhead = 48;
+  Batch batch = {};
+  Discs discs;
+  Boxes boxes;
+  for (int i = 0; i < kBatch; ++i) batch.radius[i] = splat.radius_all;
+  for (int64_t first = 0; first < args.num_points; first += kBatch) {
+    const int num = static_cast<int>(std::min<int64_t>(kBatch, args.num_points - first));
+    const uint32_t* list = args.list + first;
+    for (int i = 0; i < num; ++i) {
+      const float* xyz = splat.xyz + 3 * static_cast<int64_t>(list[i]);
+      const int64_t next = list[std::min<int64_t>(i + kAhead, args.num_points - first - 1)];
+      __builtin_prefetch(splat.xyz + 3 * next);
+      batch.x[i] = xyz[0], batch.y[i] = xyz[1], batch.z[i] = xyz[2];
+    }
+    if (splat.radius)
+      for (int i = 0; i < num; ++i) {
+        __builtin_prefetch(splat.radius + list[std::min<int64_t>(i + kAhead, args.num_points - first - 1)]);
+        batch.radius[i] = splat.radius[list[i]];
+      }
+    project_batch(args.splat->cameras[args.first_view], batch, discs);
+    box_discs(discs, static_cast<float>(x0), x_last, static_cast<float>(y0), y_last, boxes);
+    uint32_t* blocks = scratch.blocks + first;
+    for (int i = 0; i < kBatch; ++i) {
+      const auto column = [=](int32_t x) { return static_cast<uint32_t>(x - x0) / kBlock % kBlocksX; };
+      const auto row = [=](int32_t y) { return static_cast<uint32_t>(y - y0) / kBlock % kBlocksY; };
+      blocks[i] = blocks_between(column(boxes.x0[i]), column(boxes.x1[i]), row(boxes.y0[i]), row(boxes.y1[i]));
+    }
+    for (int i = 0; i < kBatch; i += kLanes) {
+      const f32x16 radius_px = load<f32x16>(discs.radius_px + i), z = load<f32x16>(discs.z + i);
+      f32x16 points[4];
+      interleave(load<f32x16>(discs.u + i), load<f32x16>(discs.v + i), 1.0f / (radius_px * radius_px), z, points);
+      for (int k = 0; k < 4; ++k) store(scratch.points + first + i + 4 * k, points[k]);
+      store(scratch.inv_z + first + i, 1.0f / z);
+      store(scratch.depth + first + i, z);
+    }
+  }
 }
 
 template <typename T>
@@ -175,8 +243,7 @@ C3D_INLINE void load_row(const T* feat, int32_t num_channels, float* row) {
   }
 }
 
-// Copies the tile's features to rows of floats, each converted once. The list jumps from one row of the picture to the next,
-// which the processor does not foresee: prefetching halves the time.
+// Copies the tile's features to rows of floats, each converted once. Prefetching halves the time.
 template <typename T>
 C3D_INLINE void load_rows(const TileArgs& args) {
   const T* feat = static_cast<const T*>(args.splat->feat);
@@ -194,43 +261,6 @@ C3D_INLINE void load_rows(const TileArgs& args) {
       for (int64_t at = 0; at < num_channels * static_cast<int64_t>(sizeof(T)); at += 64) __builtin_prefetch(next + at);
       load_row(from, static_cast<int32_t>(num_channels), row);
     }
-  }
-}
-
-C3D_INLINE void prepare_points(const TileArgs& args) {
-  const int32_t x0 = args.tile_x * kTileWidth, y0 = args.tile_y * kTileHeight;
-  const float x_last = static_cast<float>(std::min(x0 + kTileWidth, args.grid.width) - 1);
-  const float y_last = static_cast<float>(std::min(y0 + kTileHeight, args.grid.height) - 1);
-  Discs discs;
-  Boxes boxes;
-  for (int64_t first = 0; first < args.num_points; first += kBatch) {
-    const Disc* from = args.discs + first;  // a whole batch: there is room behind the last list
-    for (int i = 0; i < kBatch; ++i) {
-      discs.u[i] = from[i].u;
-      discs.v[i] = from[i].v;
-      discs.z[i] = from[i].z;
-      discs.radius_px[i] = from[i].radius_px;
-    }
-    box_discs(discs, static_cast<float>(x0), x_last, static_cast<float>(y0), y_last, boxes);
-    float inv_r2[kBatch];
-    float* inv_z = args.scratch.inv_z + first;
-    uint32_t* blocks = args.scratch.blocks + first;
-    for (int i = 0; i < kBatch; ++i) {
-      inv_r2[i] = 1.0f / (discs.radius_px[i] * discs.radius_px[i]);
-      inv_z[i] = 1.0f / discs.z[i];
-      const uint32_t bx0 = static_cast<uint32_t>(boxes.x0[i] - x0) / kBlock,
-                     bx1 = static_cast<uint32_t>(boxes.x1[i] - x0) / kBlock;
-      const uint32_t by0 = static_cast<uint32_t>(boxes.y0[i] - y0) / kBlock,
-                     by1 = static_cast<uint32_t>(boxes.y1[i] - y0) / kBlock;
-      const uint32_t columns = ((2u << (bx1 & 7)) - (1u << (bx0 & 7))) * 0x01010101u;
-      const uint32_t rows = (~0u >> (24 - 8 * (by1 & 3))) & (~0u << (8 * (by0 & 3)));
-      blocks[i] = columns & rows;
-    }
-    for (int i = 0; i < kBatch; ++i) {
-      const f32x4 point = {discs.u[i], discs.v[i], inv_r2[i], discs.z[i]};
-      store(args.scratch.points + first + i, point);
-    }
-    std::memcpy(args.scratch.depth + first, discs.z, sizeof discs.z);
   }
 }
 
@@ -292,32 +322,56 @@ C3D_INLINE void sort_by_depth(const TileArgs& args) {
   }
 }
 
-// Appends the points [begin, end) of the draw order to the lists of the blocks that they may touch.
-C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, int32_t* num_listed) {
+// Consecutive places of a tile's list.
+struct Places {
+  uint32_t first, count;
+};
+
+C3D_INLINE Places hidden_places(const TileArgs& args, int32_t view) {
+  if (!args.splat->hidden) return {0, 0};
+  const int64_t* hidden = args.splat->hidden + 2 * view;
+  const uint32_t *begin = args.list, *end = begin + args.num_points;
+  const uint32_t* first = std::lower_bound(begin, end, hidden[0]);
+  const uint32_t* last = std::lower_bound(first, end, hidden[1]);
+  return {static_cast<uint32_t>(first - begin), static_cast<uint32_t>(last - first)};
+}
+
+// Four of sixteen lanes.
+template <typename V>
+C3D_INLINE auto quarter(V lanes, int at) {
+  switch (at) {
+    case 0: return __builtin_shufflevector(lanes, lanes, 0, 1, 2, 3);
+    case 1: return __builtin_shufflevector(lanes, lanes, 4, 5, 6, 7);
+    case 2: return __builtin_shufflevector(lanes, lanes, 8, 9, 10, 11);
+    default: return __builtin_shufflevector(lanes, lanes, 12, 13, 14, 15);
+  }
+}
+
+// Appends the points [begin, end) of the draw order, without those hidden, to the lists of the blocks that they may touch.
+C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Places hidden, int32_t* num_listed) {
   const TileScratch& scratch = args.scratch;
   const int32_t num = static_cast<int32_t>(end - begin);
   const uint32_t* order = scratch.order + begin;
   uint32_t blocks[kChunk + 16];
+  std::fill_n(num_listed, kBlocks, 0);
   for (int32_t j = 0; j < num; ++j) blocks[j] = scratch.blocks[order[j]];
+  if (hidden.count > 0)
+    for (int32_t j = 0; j < num; ++j) blocks[j] = order[j] - hidden.first < hidden.count ? 0 : blocks[j];
 #ifdef C3D_AVX512
   for (int32_t j = num; j < (num + 15) / 16 * 16; ++j) blocks[j] = 0;
-  // Four blocks at a time: each append waits for the one before it.
-  for (int block = 0; block < kBlocks; block += 4) {
-    uint32_t* list[4];
-    for (int b = 0; b < 4; ++b) list[b] = scratch.lists + (block + b) * kListStride;
-    for (int32_t j = 0; j < num; j += 16) {
-      const __m512i touched = _mm512_loadu_si512(blocks + j), places = _mm512_loadu_si512(order + j);
-      for (int b = 0; b < 4; ++b) {
-        const __mmask16 touch = _mm512_test_epi32_mask(touched, _mm512_set1_epi32(1 << (block + b)));
-        _mm512_storeu_si512(list[b], _mm512_maskz_compress_epi32(touch, places));
-        list[b] += __builtin_popcount(touch);
-      }
+  // Sixteen points at a time. Near in depth is mostly near in the picture: they touch few of the blocks.
+  for (int32_t j = 0; j < num; j += 16) {
+    const __m512i touched = _mm512_loadu_si512(blocks + j), places = _mm512_loadu_si512(order + j);
+    const i32x16 all = reinterpret_cast<i32x16>(touched);
+    const auto some = quarter(all, 0) | quarter(all, 1) | quarter(all, 2) | quarter(all, 3);
+    for (uint32_t left = static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]); left; left &= left - 1) {
+      const int block = __builtin_ctz(left);
+      const __mmask16 touch = _mm512_test_epi32_mask(touched, _mm512_set1_epi32(static_cast<int>(left & -left)));
+      _mm512_storeu_si512(scratch.lists + block * kListStride + num_listed[block], _mm512_maskz_compress_epi32(touch, places));
+      num_listed[block] += __builtin_popcount(touch);
     }
-    for (int b = 0; b < 4; ++b)
-      num_listed[block + b] = static_cast<int32_t>(list[b] - (scratch.lists + (block + b) * kListStride));
   }
 #else
-  std::fill_n(num_listed, kBlocks, 0);
   for (int32_t j = 0; j < num; ++j)
     for (uint32_t touch = blocks[j]; touch; touch &= touch - 1) {
       const int block = __builtin_ctz(touch);
@@ -366,20 +420,20 @@ C3D_INLINE f32x16 multiply_add(i32x16 mask, f32x16 sum, f32x16 a, f32x16 b) {
 // Where a block lies in the picture.
 struct BlockPlace {
   int32_t x0, y0, width, height;  // px; width and height 0..kBlock
-  int64_t pixel;  // index of its first
+  int64_t pixel;  // index of its first, over all views
 };
 
-C3D_INLINE BlockPlace place_of(const TileArgs& args, int block) {
+C3D_INLINE BlockPlace place_of(const TileArgs& args, int32_t view, int block) {
   const int32_t x0 = args.tile_x * kTileWidth + block % kBlocksX * kBlock;
   const int32_t y0 = args.tile_y * kTileHeight + block / kBlocksX * kBlock;
   return {x0, y0, std::min(kBlock, std::max(args.grid.width - x0, 0)), std::min(kBlock, std::max(args.grid.height - y0, 0)),
-          static_cast<int64_t>(y0) * args.grid.width + x0};
+          (static_cast<int64_t>(view) * args.grid.height + y0) * args.grid.width + x0};
 }
 
-C3D_INLINE BlockState start_block(const TileArgs& args, int block) {
-  const BlockPlace place = place_of(args, block);
+C3D_INLINE BlockState start_block(const TileArgs& args, const BlockPlace& place) {
   BlockState state;
   state.through = all_lanes(1.0f);
+  if (place.width == kBlock && place.height == kBlock) return state;
   // Pixels beyond the picture take nothing and hold no walk open.
   for (int l = 0; l < kLanes; ++l)
     if (l % kBlock >= place.width || l / kBlock >= place.height) state.count[l] = args.splat->max_points;
@@ -416,20 +470,22 @@ template <typename OnClose>
 C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, f32x16 q, i32x16& hit, float reach,
                                   int32_t max_points, bool keep_hidden, const OnClose& on_close) {
   const i32x16 opens = hit & (state.z_end < point.z);
-  const i32x16 closes = opens & (state.count > 0);
-  if (any(closes)) {
-    const SurfaceScale closing = surface_scale(state);
-    on_close(closes, closing.scale);
-    state.through = select(closes, state.through * (1.0f - closing.cover), state.through);
-    state.sum_w = select(closes, f32x16{}, state.sum_w);
-    state.sum_cover = select(closes, f32x16{}, state.sum_cover);
-    if (!keep_hidden) {
-      const i32x16 hidden = closes & (state.through == 0.0f);
-      state.count = hidden ? i32x16{} + max_points : state.count;
-      hit &= ~hidden;
+  if (any(opens)) {
+    const i32x16 closes = opens & (state.count > 0);
+    if (any(closes)) {
+      const SurfaceScale closing = surface_scale(state);
+      on_close(closes, closing.scale);
+      state.through = select(closes, state.through * (1.0f - closing.cover), state.through);
+      state.sum_w = select(closes, f32x16{}, state.sum_w);
+      state.sum_cover = select(closes, f32x16{}, state.sum_cover);
+      if (!keep_hidden) {
+        const i32x16 covered = closes & (state.through == 0.0f);
+        state.count = covered ? i32x16{} + max_points : state.count;
+        hit &= ~covered;
+      }
     }
+    state.z_end = select(opens, all_lanes(point.z * reach), state.z_end);
   }
-  state.z_end = select(opens, all_lanes(point.z * reach), state.z_end);
   const f32x16 weight = select(hit, surface_weight(q), f32x16{}), cover = surface_coverage(q);
   state.sum_w += weight;
   state.sum_cover += select(hit, cover, f32x16{});
@@ -444,83 +500,18 @@ C3D_INLINE f32x16 add_to_alpha(BlockState& state, f32x16 q, i32x16 hit) {
 
 // --- Up to kNarrow channels: everything is summed while the hits are found ---
 
-template <bool kIsSurface>
-C3D_INLINE void draw_narrow(const TileArgs& args, int block, const uint32_t* list, int32_t num_listed) {
-  const TileScratch& scratch = args.scratch;
-  BlockState state = scratch.states[block];
-  Sums sums = scratch.sums[2 * block], front = scratch.sums[2 * block + 1];
-  const int32_t max_points = args.splat->max_points;
-  const float reach = 1.0f + args.splat->depth_tolerance;
-  const BlockCentres centres = centres_of(place_of(args, block));
-  const TilePoint* points = scratch.points;
-  const float *inv_z = scratch.inv_z, *rows = scratch.rows;
-  for (int32_t j = 0; j < num_listed; ++j) {
-    if ((j & 15) == 15 && !any(state.count < max_points)) break;
-    const int64_t at = list[j];
-    const TilePoint& point = points[at];
-    const f32x16 q = centres.q_of(point);
-    i32x16 hit = (q < 1.0f) & (state.count < max_points);
-    f32x16 weight;
-    if (kIsSurface) {
-      weight = add_to_surfaces(
-          state, point, q, hit, reach, max_points, false, [&](i32x16 closes, f32x16 scale) __attribute__((always_inline)) {
-            front.weight = multiply_add(closes, front.weight, scale, sums.weight);
-            front.disp = multiply_add(closes, front.disp, scale, sums.disp);
-            sums.weight = select(closes, f32x16{}, sums.weight);
-            sums.disp = select(closes, f32x16{}, sums.disp);
-            for (int c = 0; c < kNarrow; ++c) {
-              front.feat[c] = multiply_add(closes, front.feat[c], scale, sums.feat[c]);
-              sums.feat[c] = select(closes, f32x16{}, sums.feat[c]);
-            }
-          });
-    } else {
-      weight = add_to_alpha(state, q, hit);
-    }
-    state.count -= hit;
-    sums.weight += weight;
-    sums.disp = multiply_add(sums.disp, weight, all_lanes(inv_z[at]));
-    for (int c = 0; c < kNarrow; ++c)
-      sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes(rows[kNarrow * at + c]));
-  }
-  scratch.states[block] = state;
-  scratch.sums[2 * block] = sums;
-  if (kIsSurface) scratch.sums[2 * block + 1] = front;
-}
-
-template <bool kIsSurface>
-C3D_INLINE void write_narrow(const TileArgs& args, int block) {
-  const BlockPlace place = place_of(args, block);
-  Sums sums = args.scratch.sums[2 * block];
-  if (kIsSurface) {
-    const Sums& front = args.scratch.sums[2 * block + 1];
-    const f32x16 scale = surface_scale(args.scratch.states[block]).scale;
-    const i32x16 seen = scale > 0.0f;
-    sums.weight = front.weight + scale * sums.weight;
-    sums.disp = front.disp + scale * sums.disp;
-    for (int c = 0; c < kNarrow; ++c) sums.feat[c] = multiply_add(seen, front.feat[c], scale, sums.feat[c]);
-  }
+C3D_INLINE void write_narrow(const TileArgs& args, const BlockPlace& place, const Sums& sums) {
   const int64_t width = args.grid.width, num_channels = args.splat->num_channels;
-  float* alpha = args.alpha_out + place.pixel;
-  float* disp = args.disp_out + place.pixel;
-  float* feat = args.feat_out + place.pixel * num_channels;
+  float* alpha = args.splat->alpha_out + place.pixel;
+  float* disp = args.splat->disp_out + place.pixel;
+  float* feat = args.splat->feat_out + place.pixel * num_channels;
   if (num_channels == 4 && place.width == kBlock && place.height == kBlock) {
-    // Lane by lane to pixel by pixel: a 4x4 transpose in each quarter of the registers, a row of the block.
-    const f32x16 r = sums.feat[0], g = sums.feat[1], b = sums.feat[2], a = sums.feat[3];
-    const f32x16 rg_lo = __builtin_shufflevector(r, g, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
-    const f32x16 rg_hi = __builtin_shufflevector(r, g, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
-    const f32x16 ba_lo = __builtin_shufflevector(b, a, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
-    const f32x16 ba_hi = __builtin_shufflevector(b, a, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
-    const f32x16 pixels[kBlock] = {
-        // of column 0, 1, 2, 3
-        __builtin_shufflevector(rg_lo, ba_lo, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
-        __builtin_shufflevector(rg_lo, ba_lo, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31),
-        __builtin_shufflevector(rg_hi, ba_hi, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
-        __builtin_shufflevector(rg_hi, ba_hi, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)};
+    f32x16 rows[kBlock];
+    interleave(sums.feat[0], sums.feat[1], sums.feat[2], sums.feat[3], rows);
     for (int y = 0; y < kBlock; ++y) {
-      store(alpha + y * width, load<f32x4>(reinterpret_cast<const float*>(&sums.weight) + y * kBlock));
-      store(disp + y * width, load<f32x4>(reinterpret_cast<const float*>(&sums.disp) + y * kBlock));
-      for (int x = 0; x < kBlock; ++x)
-        store(feat + (y * width + x) * 4, load<f32x4>(reinterpret_cast<const float*>(&pixels[x]) + y * kBlock));
+      store(alpha + y * width, quarter(sums.weight, y));
+      store(disp + y * width, quarter(sums.disp, y));
+      store(feat + y * width * 4, rows[y]);
     }
     return;
   }
@@ -533,15 +524,84 @@ C3D_INLINE void write_narrow(const TileArgs& args, int block) {
     }
 }
 
+C3D_INLINE void clear(Sums& sums) {
+  sums.weight = sums.disp = f32x16{};
+  for (f32x16& feat : sums.feat) feat = f32x16{};
+}
+
+// Draws a block's next points, of a list that is its first, its last, or both.
+template <bool kIsSurface>
+C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int block, const uint32_t* list,
+                            int32_t num_listed, bool is_first, bool is_last) {
+  const TileScratch& scratch = args.scratch;
+  BlockState state;
+  Sums sums, front;  // of the current surface, and of those in front
+  if (is_first) {
+    state = start_block(args, place);
+    clear(sums);
+    if (kIsSurface) clear(front);
+  } else {
+    state = scratch.states[block];
+    sums = scratch.sums[2 * block];
+    if (kIsSurface) front = scratch.sums[2 * block + 1];
+  }
+  const int32_t max_points = args.splat->max_points;
+  const float reach = 1.0f + args.splat->depth_tolerance;
+  const BlockCentres centres = centres_of(place);
+  const TilePoint* points = scratch.points;
+  const float *inv_z = scratch.inv_z, *rows = scratch.rows;
+  for (int32_t j = 0; j < num_listed; ++j) {
+    if ((j & 15) == 15 && !any(state.count < max_points)) break;
+    const int64_t at = list[j];
+    const TilePoint& point = points[at];
+    const f32x16 q = centres.q_of(point);
+    i32x16 hit = (q < 1.0f) & (state.count < max_points);
+    f32x16 weight;
+    if (kIsSurface) {
+      weight = add_to_surfaces(
+          state, point, q, hit, reach, max_points, false, [&](i32x16 closes, f32x16 scale) __attribute__((always_inline)) {
+            front.weight = multiply_add(closes, front.weight, scale, state.sum_w);
+            front.disp = multiply_add(closes, front.disp, scale, sums.disp);
+            sums.disp = select(closes, f32x16{}, sums.disp);
+            for (int c = 0; c < kNarrow; ++c) {
+              front.feat[c] = multiply_add(closes, front.feat[c], scale, sums.feat[c]);
+              sums.feat[c] = select(closes, f32x16{}, sums.feat[c]);
+            }
+          });
+    } else {
+      weight = add_to_alpha(state, q, hit);
+      sums.weight += weight;
+    }
+    state.count = hit ? state.count + 1 : state.count;
+    sums.disp = multiply_add(sums.disp, weight, all_lanes(inv_z[at]));
+    for (int c = 0; c < kNarrow; ++c)
+      sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes(rows[kNarrow * at + c]));
+  }
+  if (!is_last) {
+    scratch.states[block] = state;
+    scratch.sums[2 * block] = sums;
+    if (kIsSurface) scratch.sums[2 * block + 1] = front;
+    return;
+  }
+  if (kIsSurface) {
+    const f32x16 scale = surface_scale(state).scale;
+    const i32x16 seen = scale > 0.0f;
+    sums.weight = front.weight + scale * state.sum_w;
+    sums.disp = front.disp + scale * sums.disp;
+    for (int c = 0; c < kNarrow; ++c) sums.feat[c] = multiply_add(seen, front.feat[c], scale, sums.feat[c]);
+  }
+  write_narrow(args, place, sums);
+}
+
 // --- Any number of channels: first each block's hits and their weights, then each pixel's features by its own hits ---
 
 template <bool kIsSurface>
-C3D_INLINE void collect_hits(const TileArgs& args, int block, const uint32_t* list, int32_t num_listed,
-                             const BlockHits& hits) {
-  BlockState state = args.scratch.states[block];
+C3D_INLINE void collect_hits(const TileArgs& args, const BlockPlace& place, BlockState& block_state, const uint32_t* list,
+                             int32_t num_listed, const BlockHits& hits) {
+  BlockState state = block_state;
   const int32_t max_points = args.splat->max_points;
   const float reach = 1.0f + args.splat->depth_tolerance;
-  const BlockCentres centres = centres_of(place_of(args, block));
+  const BlockCentres centres = centres_of(place);
   int32_t n = state.num_hits;
   i32x16 lanes = n & 31 ? hits.lanes[n / 32] : i32x16{};
   for (int32_t j = 0; j < num_listed; ++j) {
@@ -555,7 +615,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, int block, const uint32_t* li
     if (kIsSurface) {
       hits.weight[n] = add_to_surfaces(
           state, point, q, hit, reach, max_points,
-          args.idx_out != nullptr, [&](i32x16 closes, f32x16 scale) __attribute__((always_inline)) {
+          args.splat->idx_out != nullptr, [&](i32x16 closes, f32x16 scale) __attribute__((always_inline)) {
             hits.closing_scale[state.num_closings] = select(closes, scale, all_lanes(-1.0f));
             hits.closing_at[state.num_closings++] = n;
           });
@@ -563,7 +623,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, int block, const uint32_t* li
     } else {
       hits.weight[n] = add_to_alpha(state, q, hit);
     }
-    state.count -= hit;
+    state.count = hit ? state.count + 1 : state.count;
     hits.place[n] = list[j];
     lanes |= hit & (1 << (n & 31));
     if ((n & 31) == 31) {
@@ -574,7 +634,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, int block, const uint32_t* li
   }
   if (n & 31) hits.lanes[n / 32] = lanes;
   state.num_hits = n;
-  args.scratch.states[block] = state;
+  block_state = state;
 }
 
 // Turns weights within surfaces into weights in the pixel, from the last hit on.
@@ -587,6 +647,19 @@ C3D_INLINE void scale_surfaces(const BlockHits& hits, const BlockState& state) {
     scale = select(closing >= 0.0f, closing, scale);
   }
   for (; k > 0; --k) hits.weight[k - 1] *= scale;
+}
+
+// The first n of a vector's values.
+template <typename V>
+C3D_INLINE void store_first(float* to, V values, int32_t n) {
+#ifdef C3D_AVX512
+  if constexpr (sizeof(V) == 64)
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << n) - 1u), reinterpret_cast<__m512>(values));
+  else
+    _mm256_mask_storeu_ps(to, static_cast<__mmask8>((1u << n) - 1u), reinterpret_cast<__m256>(values));
+#else
+  std::memcpy(to, &values, sizeof(float) * static_cast<size_t>(n));
+#endif
 }
 
 // kVectors * 16 + kTail features of one pixel, of which the last may lie beyond num_channels: a row is padded, a pixel is not.
@@ -606,18 +679,20 @@ C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, con
       if (kTail) tail += weight * load<f32x8>(row + 16 * kVectors);
     }
   }
-  alignas(64) float all[16 * kVectors + kTail];
-  for (int v = 0; v < kVectors; ++v) store(16 * (v + 1) <= num_channels ? out + 16 * v : all + 16 * v, sums[v]);
-  if (kTail) store(all + 16 * kVectors, tail);
-  for (int32_t c = std::min(num_channels / 16, kVectors) * 16; c < std::min(num_channels, 16 * kVectors + kTail); ++c)
-    out[c] = all[c];
+  for (int v = 0; v < kVectors; ++v) {
+    if (16 * (v + 1) <= num_channels)
+      store(out + 16 * v, sums[v]);
+    else
+      store_first(out + 16 * v, sums[v], num_channels - 16 * v);
+  }
+  if (kTail) store_first(out + 16 * kVectors, tail, std::min(num_channels - 16 * kVectors, 8));
 }
 
 C3D_INLINE void sum_pixels(const TileArgs& args, const BlockHits& hits, int32_t num_hits, const BlockPlace& place) {
   const int32_t num_channels = args.splat->num_channels, stride = row_stride(num_channels);
   for (int32_t y = 0; y < place.height; ++y)
     for (int32_t x = 0; x < place.width; ++x) {
-      float* out = args.feat_out + (place.pixel + static_cast<int64_t>(y) * args.grid.width + x) * num_channels;
+      float* out = args.splat->feat_out + (place.pixel + static_cast<int64_t>(y) * args.grid.width + x) * num_channels;
       const int lane = y * kBlock + x;
       int32_t c = 0;
       for (; c + 64 <= stride; c += 64)
@@ -637,9 +712,8 @@ C3D_INLINE void sum_pixels(const TileArgs& args, const BlockHits& hits, int32_t 
 }
 
 template <bool kIsSurface>
-C3D_INLINE void write_wide(const TileArgs& args, int block, const BlockHits& hits) {
-  const BlockPlace place = place_of(args, block);
-  const BlockState& state = args.scratch.states[block];
+C3D_INLINE void write_wide(const TileArgs& args, const BlockPlace& place, const BlockState& state, const BlockHits& hits) {
+  const SplatPointsArgs& splat = *args.splat;
   if (kIsSurface) scale_surfaces(hits, state);
   f32x16 alpha = {}, disp = {};
   for (int32_t k = 0; k < state.num_hits; ++k) {
@@ -649,57 +723,82 @@ C3D_INLINE void write_wide(const TileArgs& args, int block, const BlockHits& hit
   for (int32_t y = 0; y < place.height; ++y)
     for (int32_t x = 0; x < place.width; ++x) {
       const int64_t pixel = place.pixel + static_cast<int64_t>(y) * args.grid.width + x;
-      args.alpha_out[pixel] = alpha[y * kBlock + x];
-      args.disp_out[pixel] = disp[y * kBlock + x];
-      if (!args.idx_out) continue;
-      int32_t* idx = args.idx_out + pixel * args.splat->max_points;
+      splat.alpha_out[pixel] = alpha[y * kBlock + x];
+      splat.disp_out[pixel] = disp[y * kBlock + x];
+      if (!splat.idx_out) continue;
+      int32_t* idx = splat.idx_out + pixel * splat.max_points;
       int32_t count = 0;
       for (int32_t k = 0; k < state.num_hits; ++k)
         if (hits.lanes[k / 32][y * kBlock + x] >> (k & 31) & 1) idx[count++] = static_cast<int32_t>(args.list[hits.place[k]]);
-      std::fill(idx + count, idx + args.splat->max_points, -1);
+      std::fill(idx + count, idx + splat.max_points, -1);
     }
   sum_pixels(args, hits, state.num_hits, place);
 }
 
+// Draws the given blocks of one view.
 template <bool kIsSurface>
-C3D_INLINE void draw_tile(const TileArgs& args) {
+C3D_INLINE void draw_blocks(const TileArgs& args, int32_t view, Places hidden, uint32_t blocks) {
   const TileScratch& scratch = args.scratch;
-  const bool narrow = is_narrow(*args.splat);
-  const int64_t words = scratch.hits_per_block ? scratch.hits_per_block / 32 + 1 : 0;
+  const bool narrow = is_narrow(*args.splat), in_turns = scratch.hits_per_block == 0;
+  const int64_t words = in_turns ? 0 : scratch.hits_per_block / 32 + 1;
   const auto hits_of = [&](int block) {
     const int64_t first = block * scratch.hits_per_block;
     return BlockHits{scratch.hits.weight + first, scratch.hits.lanes + block * words, scratch.hits.place + first,
                      scratch.hits.closing_scale + first, scratch.hits.closing_at + first};
   };
-  for (int block = 0; block < kBlocks; ++block) {
-    scratch.states[block] = start_block(args, block);
-    if (narrow) scratch.sums[2 * block] = scratch.sums[2 * block + 1] = Sums{};
-  }
-  int64_t begin = 0;
-  bool more;
-  do {
+  for (int64_t begin = 0;;) {
     const int64_t end = std::min<int64_t>(begin + kChunk, args.num_points);
+    const bool is_first = begin == 0, is_last = end == args.num_points;
     int32_t num_listed[kBlocks];
-    share_out(args, begin, end, num_listed);
+    share_out(args, begin, end, hidden, num_listed);
     i32x16 open = {};
-    for (int block = 0; block < kBlocks; ++block) {
+    for (uint32_t left = blocks; left; left &= left - 1) {
+      const int block = __builtin_ctz(left);
+      const BlockPlace place = place_of(args, view, block);
       const uint32_t* list = scratch.lists + block * kListStride;
-      if (narrow)
-        draw_narrow<kIsSurface>(args, block, list, num_listed[block]);
-      else
-        collect_hits<kIsSurface>(args, block, list, num_listed[block], hits_of(block));
-      open |= scratch.states[block].count < args.splat->max_points;
-      if (!narrow && scratch.hits_per_block == 0) write_wide<kIsSurface>(args, block, hits_of(block));
+      BlockState& state = scratch.states[block];
+      if (narrow) {
+        draw_narrow<kIsSurface>(args, place, block, list, num_listed[block], is_first, is_last);
+      } else {
+        if (is_first) state = start_block(args, place);
+        collect_hits<kIsSurface>(args, place, state, list, num_listed[block], hits_of(block));
+        if (is_last) write_wide<kIsSurface>(args, place, state, hits_of(block));
+      }
+      if (!is_last) open |= state.count < args.splat->max_points;
     }
-    begin = end;
-    more = begin < args.num_points && any(open);
-  } while (more);
-  if (!narrow && scratch.hits_per_block == 0) return;
-  for (int block = 0; block < kBlocks; ++block) {
-    if (narrow)
-      write_narrow<kIsSurface>(args, block);
-    else
-      write_wide<kIsSurface>(args, block, hits_of(block));
+    if (is_last) return;
+    begin = any(open) ? end : args.num_points;  // closed blocks are only written
+  }
+}
+
+template <typename T>
+C3D_INLINE void copy_block(const TileArgs& args, const BlockPlace& from, const BlockPlace& to, int64_t per_pixel, T* data) {
+  for (int32_t y = 0; y < from.height; ++y) {
+    const int64_t row = static_cast<int64_t>(y) * args.grid.width;
+    std::memcpy(data + (to.pixel + row) * per_pixel, data + (from.pixel + row) * per_pixel,
+                sizeof(T) * static_cast<size_t>(from.width * per_pixel));
+  }
+}
+
+// The views see the same in most blocks: those are drawn for the first view and copied to the others.
+template <bool kIsSurface>
+C3D_INLINE void draw_tile(const TileArgs& args) {
+  const SplatPointsArgs& splat = *args.splat;
+  uint32_t differ = 0;
+  for (int32_t view = args.first_view; view < args.first_view + args.num_views; ++view) {
+    const Places hidden = hidden_places(args, view);
+    for (uint32_t i = hidden.first; i < hidden.first + hidden.count; ++i) differ |= args.scratch.blocks[i];
+  }
+  draw_blocks<kIsSurface>(args, args.first_view, hidden_places(args, args.first_view), ~0u);
+  for (int32_t view = args.first_view + 1; view < args.first_view + args.num_views; ++view) {
+    if (differ) draw_blocks<kIsSurface>(args, view, hidden_places(args, view), differ);
+    for (uint32_t left = ~differ; left; left &= left - 1) {
+      const BlockPlace from = place_of(args, args.first_view, __builtin_ctz(left)), to = place_of(args, view, __builtin_ctz(left));
+      copy_block(args, from, to, splat.num_channels, splat.feat_out);
+      copy_block(args, from, to, 1, splat.alpha_out);
+      copy_block(args, from, to, 1, splat.disp_out);
+      if (splat.idx_out) copy_block(args, from, to, splat.max_points, splat.idx_out);
+    }
   }
 }
 

@@ -14,7 +14,7 @@ constexpr int kTileWidth = 32;
 constexpr int kTileHeight = 16;
 constexpr int kBlock = 4;  // a tile is drawn in blocks of 4x4 pixels, a vector lane a pixel
 constexpr int kLanes = kBlock * kBlock;
-constexpr int kBlocksX = kTileWidth / kBlock, kBlocks = kBlocksX * (kTileHeight / kBlock);
+constexpr int kBlocksX = kTileWidth / kBlock, kBlocksY = kTileHeight / kBlock, kBlocks = kBlocksX * kBlocksY;
 constexpr int kBatch = 64;  // points that are projected at a time; arrays that a batch is written to have room for a whole one
 constexpr int kChunk = 1024;  // points of a tile that are shared out to its blocks at a time
 constexpr int kListStride = kChunk + 16;  // not a power of two: the lists' heads must not fall into one cache set
@@ -36,7 +36,6 @@ struct BinArgs {
   int64_t begin, end;  // points
   int64_t* cursor;  // [tiles] this run's count, then its write position in each tile's list
   uint32_t* lists;  // point indices, tile by tile
-  Disc* discs;  // the same points' discs
 };
 
 struct TilePoint {
@@ -55,7 +54,7 @@ struct BlockState {
 
 // Sums of weights, and of features and 1/z by weight.
 struct Sums {
-  f32x16 weight{}, disp{}, feat[kNarrow]{};
+  f32x16 weight, disp, feat[kNarrow];
 };
 
 // The hits of a block, near to far: points that cover any of its pixels.
@@ -71,9 +70,9 @@ struct BlockHits {
 // Working memory of one worker for the tile at hand.
 struct TileScratch {
   TilePoint* points;  // [longest list] like the next four in the list's order
+  uint32_t* blocks;  // [longest list] bit b: may touch block b
   uint32_t* depth;  // [longest list] bits of z
   float* inv_z;  // [longest list]
-  uint32_t* blocks;  // [longest list] bit b: may touch block b
   float* rows;  // [longest list, row_stride] features
   uint32_t* order;  // [longest list] places in the list, near to far
   uint64_t* keys;  // [longest list]
@@ -85,18 +84,15 @@ struct TileScratch {
   int64_t hits_per_block;  // 0: the blocks take turns
 };
 
+// A tile of consecutive views through the same camera, which differ in the points that are hidden from them.
 struct TileArgs {
   const SplatPointsArgs* splat;
   TileGrid grid;
   const uint32_t* list;  // [num_points] of this tile, ascending
-  const Disc* discs;  // [num_points] theirs
   int64_t num_points;
   int32_t tile_x, tile_y;
+  int32_t first_view, num_views;
   TileScratch scratch;
-  float* feat_out;  // of this camera
-  float* alpha_out;
-  float* disp_out;
-  int32_t* idx_out;  // or nullptr
 };
 
 // The wide path keeps the hits themselves.

@@ -87,7 +87,8 @@ std::vector<c3d::Camera> read_cameras(const Floats& rows, int32_t width, int32_t
 // feat: float32; or uint16, the bits of feat_type "float16" or "bfloat16".
 py::tuple splat_points(const std::string& device, const Floats& xyz, const py::array& feat, const std::string& feat_type,
                        const OptionalFloats& radius, float radius_all, const Floats& camera_rows, int32_t width,
-                       int32_t height, int compositor, int32_t max_points, float depth_tolerance) {
+                       int32_t height, int compositor, int32_t max_points, float depth_tolerance,
+                       const std::optional<py::array_t<int64_t, py::array::c_style>>& hidden) {
   const auto cameras = read_cameras(camera_rows, width, height);
   const py::ssize_t v = static_cast<py::ssize_t>(cameras.size()), c = feat.shape(1);
   auto feat_out = garbage<float>({v, height, width, c});
@@ -105,6 +106,7 @@ py::tuple splat_points(const std::string& device, const Floats& xyz, const py::a
                                   type,
                                   cameras.data(),
                                   static_cast<int32_t>(v),
+                                  hidden ? hidden->data() : nullptr,
                                   static_cast<c3d::Compositor>(compositor),
                                   max_points,
                                   depth_tolerance,

@@ -62,6 +62,7 @@ struct SplatPointsArgs {
   FeatType feat_type;
   const Camera* cameras;    // [V] host memory; one width and height for all
   int32_t num_cameras;      // V
+  const int64_t* hidden;    // [V, 2] host memory: the points first .. end - 1 that a view does not see; nullptr: sees all
   Compositor compositor;
   int32_t max_points;       // K nearest hits kept per pixel, 1..kMaxHits
   float depth_tolerance;    // kSurface: relative depth within which hits form one surface
