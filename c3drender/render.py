@@ -71,18 +71,19 @@ class Fluid:
 class Animation:
     """A scene ready to render as a loop of ``num_frames``.
 
-    Points have four channels: colour, and the confidence with which they speak for their pixel when the two sides are blended.
-    ``sides``: the clouds that are splatted forward and backward, which begin with the points that never move and go on with
-    the bent ones and the fluid; each frame writes the latter anew, so one Animation renders one frame at a time. ``source``
-    int64 ``[N]``: the element of the layers' flattened ``[L, H, W]`` that each of these points was lifted from.
+    ``points``: those that never move, the bent ones, the fluid on its way forward, and the fluid on its way backward; each
+    frame writes all but the first anew, so one Animation renders one frame at a time. Their four channels are colour, and the
+    confidence with which they speak for their pixel when the two sides are blended. ``source`` int64 ``[N]``: the element of
+    the layers' flattened ``[L, H, W]`` that each was lifted from. ``raster``: memory for what both sides splat.
     """
 
     camera: Camera
     canvas: Camera
-    sides: tuple[PointCloud, PointCloud]
+    points: PointCloud
     source: Tensor
     bent: BentPoints
     fluid: Fluid
+    raster: Raster
     sharpness: float
     num_frames: int
 
@@ -201,21 +202,37 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
         detail=loop_contrast.point_details(layers.rgb, moves),
         phase=loop_contrast.phase_of(start_px, max(height, width)),
     )
-    if measure_contrast:
-        fluid = replace(fluid, gains=_measured_gains(fluid, canvas, scene.disp_near, num_frames))
-
     sure = freedom.new_ones(())
     sways = exists & ~layers.moving & _swaying(scene, exists)
-    # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
-    bare = _bare(start_px, (fluid.forward_px, fluid.backward_px), any_fluid)
-    bed = cloud(moves & bare, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)
-    bent = _bent_points(scene, cloud(sways, sure), sways, xy_px)
     rests = exists & ~layers.moving & ~sways
-    forward = _joined([cloud(rests, sure), bed, bent.cloud, fluid.cloud])
-    source = torch.cat([where.flatten().nonzero()[:, 0] for where in (rests, moves & bare, sways, moves)])
-    backward = PointCloud(forward.xyz.clone(), forward.feat.clone(), forward.radius.clone())
+    # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
+    thin = moves & _bare(start_px, (fluid.forward_px, fluid.backward_px), any_fluid)
+    bed = cloud(thin, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)
+    bent = _bent_points(scene, cloud(sways, sure), sways, xy_px)
     sharpness = BLEND_SHARPNESS / scene.disp_near
-    return Animation(scene.camera, canvas, (forward, backward), source, bent, fluid, sharpness, num_frames)
+    if measure_contrast and len(fluid.cloud) > 0:
+        nothing = start_px.new_empty(0, dtype=torch.int64)
+        alone = _assembled(canvas, canvas, [], nothing, bent, fluid, sharpness, num_frames)
+        fluid = replace(fluid, gains=_measured_gains(alone))
+    source = torch.cat([where.flatten().nonzero()[:, 0] for where in (rests, thin, sways, moves, moves)])
+    others = [cloud(rests, sure), bed, bent.cloud]
+    return _assembled(scene.camera, canvas, others, source, bent, fluid, sharpness, num_frames)
+
+
+def _assembled(
+    camera: Camera,
+    canvas: Camera,
+    others: list[PointCloud],
+    source: Tensor,
+    bent: BentPoints,
+    fluid: Fluid,
+    sharpness: float,
+    num_frames: int,
+) -> Animation:
+    points = _joined([*others, fluid.cloud, fluid.cloud])
+    pixels = (2, camera.height, camera.width)
+    raster = Raster(*(points.feat.new_empty(shape) for shape in ((*pixels, 4), pixels, pixels)))
+    return Animation(camera, canvas, points, source, bent, fluid, raster, sharpness, num_frames)
 
 
 def _swaying(scene: Scene, exists: Tensor) -> Tensor:
@@ -237,115 +254,106 @@ def _bent_points(scene: Scene, cloud: PointCloud, sways: Tensor, xy_px: Tensor) 
     return BentPoints(cloud, xy_px[sways], of_points(scene.harmonics.sine_px), of_points(scene.harmonics.cosine_px))
 
 
-def _measured_gains(fluid: Fluid, canvas: Camera, disp_near: float, num_frames: int) -> loop_contrast.ContrastGains | None:
+def _measured_gains(alone: Animation) -> loop_contrast.ContrastGains:
     """The fluid alone is splatted on the canvas at a few moments, to see what contrast is left."""
-    if len(fluid.cloud) == 0:
-        return None
-    sides = [replace(fluid.cloud, xyz=fluid.cloud.xyz.clone(), feat=fluid.cloud.feat.clone()) for _ in range(2)]
-    sides = [replace(side, radius=side.radius.clone()) for side in sides]
 
     def blended(loop_t: float, gains: loop_contrast.ContrastGains | None) -> Tensor:
-        now = fluid if gains is None else replace(fluid, gains=gains)
-        frame = _blend_sides(
-            now, canvas, canvas, sides, 0, round(loop_t * num_frames), num_frames, BLEND_SHARPNESS / disp_near
+        now = alone if gains is None else replace(alone, fluid=replace(alone.fluid, gains=gains))
+        return _draw(now, alone.canvas, round(loop_t * alone.num_frames)).rgb_u8.to(torch.float32) / 255.0
+
+    return loop_contrast.measure_gains(blended, blended(0.0, None), alone.fluid.surface[..., 1] > 0, alone.num_frames)
+
+
+def _fluid_parts(animation: Animation) -> tuple[int, int, int]:
+    """Where the fluid's points begin on their way forward and on their way backward, and where they end."""
+    end, num_fluid = len(animation.points), len(animation.fluid.start_px)
+    return end - 2 * num_fluid, end - num_fluid, end
+
+
+def _drift_to(
+    animation: Animation, n: int, fades: tuple[float, float] = (0.0, 0.0), detail: ops.Detail | None = None
+) -> list[tuple[int, int]]:
+    """Let the fluid drift to frame ``n``. Returns what each side does not see: the fluid's points on the other side's way."""
+    fluid = animation.fluid
+    forward, backward, end = _fluid_parts(animation)
+    parts, hidden = ((forward, backward), (backward, end)), [(backward, end), (forward, backward)]
+    offsets = (fluid.forward_px[n], fluid.backward_px[animation.num_frames - n])
+    used = 2 if n > 0 and forward < backward else 1  # at rest, and where nothing drifts, both sides are the same
+    for part, offset_px, fade in list(zip(parts, offsets, fades, strict=True))[:used]:
+        ops.drift_points(
+            fluid.start_px,
+            offset_px,
+            (fluid.right, fluid.below),
+            fluid.cloud.feat,
+            fluid.surface,
+            animation.canvas,
+            _part(animation.points, *part),
+            radius_px=SPLAT_RADIUS_PX,
+            max_stretch=MAX_FLUID_STRETCH,
+            least_existence=LEAST_EXISTENCE,
+            phase=fluid.phase,
+            fade=fade,
+            detail=detail,
         )
-        return frame.rgb_u8.to(torch.float32) / 255.0
-
-    return loop_contrast.measure_gains(blended, blended(0.0, None), fluid.surface[..., 1] > 0, num_frames)
+    return hidden[:used]
 
 
-def _blend_sides(
-    fluid: Fluid,
-    canvas: Camera,
-    view: Camera,
-    sides: Sequence[PointCloud],
-    num_others: int,
-    n: int,
-    num_frames: int,
-    sharpness: float,
-    blend: Blend = "contrast",
-) -> Frame:
-    """Let the fluid, which follows the ``num_others`` first points of each side, drift to frame ``n``; splat and blend."""
-    loop_t = n / num_frames
+def _draw(animation: Animation, view: Camera, n: int, blend: Blend = "contrast") -> Frame:
+    """Splat both sides of frame ``n`` and blend them."""
+    fluid, loop_t = animation.fluid, n / animation.num_frames
     fades, detail = (0.0, 0.0), None
-    if blend == "contrast" and 0 < n < num_frames:
+    if blend == "contrast" and n > 0:
         fades = loop_contrast.fades(loop_t)
         gain, spacing_px = (
             (fluid.phase.new_ones(1, 1), 1) if fluid.gains is None else (fluid.gains.at(loop_t), fluid.gains.spacing_px)
         )
         detail = ops.Detail(fluid.detail.fine, fluid.detail.broad, gain, spacing_px)
-    offsets = (fluid.forward_px[n], fluid.backward_px[num_frames - n])
-    # At rest, and where nothing drifts, both sides are the same.
-    used = 2 if n > 0 and len(fluid.start_px) > 0 else 1
-    rasters = []
-    for side, offset_px, fade in list(zip(sides, offsets, fades, strict=True))[:used]:
-        _drift(fluid, canvas, offset_px, fade, detail, _part(side, num_others))
-        rasters.append(_splat(side, view))
-    return ops.compose_frame(
-        rasters[0], rasters[-1], loop_t if used == 2 else 0.0, sharpness=sharpness, least_alpha=UNCOVERED_ALPHA
+    hidden = _drift_to(animation, n, fades, detail)
+    pose = torch.eye(3, 4) if view.world_to_cam is None else view.world_to_cam
+    raster = ops.splat_points(
+        animation.points.xyz,
+        animation.points.feat,
+        animation.points.radius,
+        view.with_pose(pose.repeat(len(hidden), 1, 1)),
+        compositor="surface",
+        depth_tolerance=DEPTH_TOLERANCE,
+        max_points=MAX_POINTS,
+        hidden=hidden,
+        out=_views(animation.raster, slice(len(hidden))),
     )
+    sides = _views(raster, 0), _views(raster, -1)
+    share = loop_t if len(hidden) == 2 else 0.0
+    return ops.compose_frame(*sides, share, sharpness=animation.sharpness, least_alpha=UNCOVERED_ALPHA)
 
 
-def _bend(animation: Animation, loop_t: float) -> int:
-    """Write to both sides where the bent points are at this moment. Returns how many points come before the fluid's."""
+def _views(raster: Raster, which: int | slice) -> Raster:
+    return Raster(raster.feat[which], raster.alpha[which], raster.disp[which])
+
+
+def _bend(animation: Animation, loop_t: float) -> None:
+    """Put the bent points where they are at this moment."""
     bent = animation.bent
-    num_others = len(animation.source) - len(animation.fluid.start_px)
     if len(bent.cloud) > 0:
+        end, _, _ = _fluid_parts(animation)
         xy_px = bent.start_px + harmonic.displaced_px(bent.sine_px, bent.cosine_px, loop_t)
-        xyz = _unproject(animation.canvas, xy_px, bent.cloud.xyz[:, 2])
-        for side in animation.sides:
-            side.xyz[num_others - len(xyz) : num_others] = xyz
-    return num_others
+        animation.points.xyz[end - len(xy_px) : end] = _unproject(animation.canvas, xy_px, bent.cloud.xyz[:, 2])
 
 
-def place_points(animation: Animation, frame: int) -> tuple[PointCloud, ...]:
-    """The points of both sides in frame ``frame``, or one cloud where both are the same, for a renderer of its own that puts
-    something else in the place of their colours. They stand until the next frame is placed or rendered."""
+def place_points(animation: Animation, frame: int) -> tuple[PointCloud, list[tuple[int, int]]]:
+    """The points of frame ``frame``, and for each side, forward and backward, those that it does not see, ``(first, end)``
+    (one side alone where both are the same): for a renderer of its own that puts something else in the place of their colours.
+    They stand until the next frame is placed or rendered."""
     n = frame % animation.num_frames
-    fluid = animation.fluid
-    num_others = _bend(animation, n / animation.num_frames)
-    sides = animation.sides[: 2 if n > 0 and len(fluid.start_px) > 0 else 1]
-    for side, offset_px in zip(sides, (fluid.forward_px[n], fluid.backward_px[animation.num_frames - n]), strict=False):
-        _drift(fluid, animation.canvas, offset_px, 0.0, None, _part(side, num_others))
-    return sides
+    _bend(animation, n / animation.num_frames)
+    return animation.points, _drift_to(animation, n)
 
 
 def _joined(clouds: Sequence[PointCloud]) -> PointCloud:
     return PointCloud(*(torch.cat([getattr(cloud, name) for cloud in clouds]) for name in ("xyz", "feat", "radius")))
 
 
-def _part(cloud: PointCloud, first: int) -> PointCloud:
-    return PointCloud(cloud.xyz[first:], cloud.feat[first:], cloud.radius[first:])
-
-
-def _drift(fluid: Fluid, canvas: Camera, offset_px: Tensor, fade: float, detail: ops.Detail | None, out: PointCloud) -> None:
-    ops.drift_points(
-        fluid.start_px,
-        offset_px,
-        (fluid.right, fluid.below),
-        fluid.cloud.feat,
-        fluid.surface,
-        canvas,
-        out,
-        radius_px=SPLAT_RADIUS_PX,
-        max_stretch=MAX_FLUID_STRETCH,
-        least_existence=LEAST_EXISTENCE,
-        phase=fluid.phase,
-        fade=fade,
-        detail=detail,
-    )
-
-
-def _splat(cloud: PointCloud, view: Camera) -> Raster:
-    return ops.splat_points(
-        cloud.xyz,
-        cloud.feat,
-        cloud.radius,
-        view,
-        compositor="surface",
-        depth_tolerance=DEPTH_TOLERANCE,
-        max_points=MAX_POINTS,
-    )
+def _part(cloud: PointCloud, first: int, end: int) -> PointCloud:
+    return PointCloud(cloud.xyz[first:end], cloud.feat[first:end], cloud.radius[first:end])
 
 
 def _fill_uncovered(frame: Frame) -> Frame:
@@ -372,20 +380,9 @@ def render_frame(
     ``blend="linear"`` is the paper's cross-fade, which dims and blurs in mid-loop; ``"contrast"`` keeps the detail's contrast.
     """
     n = frame % animation.num_frames
-    num_others = _bend(animation, n / animation.num_frames)
+    _bend(animation, n / animation.num_frames)
     view = animation.camera.with_pose(world_to_cam).zoomed(zoom)
-    drawn = _blend_sides(
-        animation.fluid,
-        animation.canvas,
-        view,
-        animation.sides,
-        num_others,
-        n,
-        animation.num_frames,
-        animation.sharpness,
-        blend,
-    )
-    return _fill_uncovered(drawn)
+    return _fill_uncovered(_draw(animation, view, n, blend))
 
 
 def render_path(animation: Animation, path: CameraPath, blend: Blend = "contrast") -> Iterator[Frame]:

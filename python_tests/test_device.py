@@ -38,14 +38,15 @@ class TorchTwins:
     def to_torch(value: Any, device: str) -> Any:
         if not isinstance(value, np.ndarray):
             return value
-        is_camera_rows = value.shape[1:] == (16,) and value.dtype == np.float32  # they stay in host memory
-        return torch.from_numpy(value.copy()).to("cpu" if is_camera_rows else device)
+        # Camera rows and ranges of points stay in host memory.
+        is_host = (value.shape[1:] == (16,) and value.dtype == np.float32) or value.dtype == np.int64
+        return torch.from_numpy(value.copy()).to("cpu" if is_host else device)
 
     def splat_points(self, device: str, xyz: Any, feat: Any, feat_type: str, *args: Any) -> Arrays:
         if feat_type != "float32":
             feat = torch.from_numpy(feat.view(np.int16)).view(getattr(torch, feat_type)).to(device)
-        radius, radius_all, rows, width, height, compositor, most, tolerance = args
-        numbers = (radius_all, rows, width, height, compositor, most, tolerance, True)
+        radius, radius_all, rows, width, height, compositor, most, tolerance, hidden = args
+        numbers = (radius_all, rows, width, height, compositor, most, tolerance, True, hidden)
         return self.call("splat_points", device, xyz, feat, radius, *numbers)
 
     def splat_points_bwd(self, device: str, *args: Any) -> Arrays:

@@ -99,6 +99,16 @@ def assert_near_reference(cloud: Cloud, got: Arrays) -> None:
     assert np.array_equal(got[3][clear], want.idx[clear])
 
 
+@pytest.mark.parametrize("compositor", ["alpha", "surface"])
+def test_views_that_see_different_points(twins: ModuleType, compositor: str) -> None:
+    cloud = random_cloud(np.random.default_rng(1), 300, (21, 19), num_views=3, compositor=compositor)
+    camera = replace(cloud.camera, world_to_cam=cloud.camera.world_to_cam[[0, 0, 2]])
+    cloud = replace(cloud, camera=camera, hidden=np.array([[0, 0], [50, 250], [0, 300]]))
+    got = under_all_schedules(twins, lambda: cloud.splat(twins, "cuda"))
+    assert_near(got, cloud.splat(twins, "cpu"))
+    assert not got[1][2].any()
+
+
 @pytest.mark.parametrize("max_points", [3, 8, 32, 64])
 @pytest.mark.parametrize("radius_px", [(0.3, 1), (1, 3), (8, 60)])
 def test_more_points_than_one_batch(twins: ModuleType, radius_px: tuple[float, float], max_points: int) -> None:

@@ -396,6 +396,55 @@ def test_half_features_are_summed_in_float32(channels: int, dtype: torch.dtype, 
     assert torch.equal(half.alpha, full.alpha)
 
 
+# --- views that see different points, and results in given memory ------------------------------------------------------
+
+
+@pytest.mark.parametrize("compositor", COMPOSITORS)
+@pytest.mark.parametrize(("channels", "num"), [(4, 900), (4, 9000), (9, 900), (9, 9000)])
+def test_a_view_is_as_if_what_it_does_not_see_were_not_there(compositor: str, channels: int, num: int) -> None:
+    """Neighbouring equal poses share their work, in tiles with few points and in tiles that are drawn in several turns."""
+    rng = np.random.default_rng(num + channels)
+    camera = camera_of(37, 61)
+    cloud = random_cloud(rng, num, camera, channels, num_depths=40)
+    a, b = random_poses(rng, 2)
+    poses = torch.stack([a, a, a, b, a])
+    half, end = num // 2, num - 7
+    hidden = [(half, end), (0, 0), (num // 3, half), (half, end), (0, num)]
+    got = cloud.splat(camera.with_pose(poses), compositor=compositor, hidden=hidden, return_idx=True)
+    for view, (first, last) in enumerate(hidden):
+        seen = torch.cat([torch.arange(first), torch.arange(last, num)])
+        want = cloud[seen].splat(camera.with_pose(poses[view]), compositor=compositor, return_idx=True)
+        for name in ("feat", "alpha", "disp"):
+            assert torch.equal(getattr(got, name)[view], getattr(want, name)), name
+        hits = want.idx.long()
+        assert torch.equal(got.idx[view].long(), torch.where(hits >= 0, torch.cat([seen, seen.new_zeros(1)])[hits], hits))
+
+
+@pytest.mark.parametrize("channels", [4, 9])
+def test_gradients_pass_by_what_a_view_does_not_see(channels: int) -> None:
+    camera = camera_of(13, 17)
+    cloud = random_cloud(np.random.default_rng(3), 80, camera, channels)
+    feat = cloud.feat.clone().requires_grad_()
+    pose = torch.eye(3, 4).repeat(2, 1, 1)
+    ops.splat_points(cloud.xyz, feat, cloud.radius, camera.with_pose(pose), hidden=[(20, 50), (20, 50)]).feat.sum().backward()
+    assert not feat.grad[20:50].any()
+    assert feat.grad.any()
+
+
+@pytest.mark.parametrize("channels", [4, 9])
+@pytest.mark.parametrize("num_views", [0, 2])
+def test_results_in_given_memory(channels: int, num_views: int) -> None:
+    rng = np.random.default_rng(5)
+    camera = camera_of(21, 33)
+    cloud = random_cloud(rng, 400, camera, channels)
+    view = camera.with_pose(random_poses(rng, num_views)) if num_views else camera
+    want = cloud.splat(view)
+    out = Raster(*(torch.full_like(getattr(want, name), math.nan) for name in ("feat", "alpha", "disp")))
+    assert cloud.splat(view, out=out) is out
+    for name in ("feat", "alpha", "disp"):
+        assert torch.equal(getattr(out, name), getattr(want, name))
+
+
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 BAD_INPUT = {
@@ -428,6 +477,21 @@ BAD_INPUT = {
     "max_points is 1.5": (dict(max_points=1.5), TypeError, "max_points"),
     "depth_tolerance is negative": (dict(depth_tolerance=-0.01), ValueError, "depth_tolerance"),
     "depth_tolerance is NaN": (dict(depth_tolerance=math.nan), ValueError, "depth_tolerance"),
+    "hidden is for two views": (dict(hidden=[(0, 1), (1, 2)]), ValueError, "hidden"),
+    "hidden ends before it begins": (dict(hidden=[(3, 2)]), ValueError, "hidden"),
+    "hidden ends behind the last point": (dict(hidden=[(3, 7)]), ValueError, "hidden"),
+    "hidden is not whole": (dict(hidden=[(0, 1.5)]), TypeError, "hidden"),
+    "out is a tuple": (dict(out=(torch.zeros(4, 5, 4), torch.zeros(4, 5), torch.zeros(4, 5))), TypeError, "out"),
+    "out is too small": (
+        dict(out=Raster(torch.zeros(4, 5, 3), torch.zeros(4, 5), torch.zeros(4, 5))),
+        ValueError,
+        r"out\.feat",
+    ),
+    "out has no hits": (
+        dict(out=Raster(torch.zeros(4, 5, 4), torch.zeros(4, 5), torch.zeros(4, 5)), return_idx=True),
+        ValueError,
+        "out",
+    ),
 }
 
 

@@ -60,6 +60,14 @@ def opcheck_samples() -> dict[str, tuple[str, tuple[Any, ...]]]:
         "splat": ("splat_points", (xyz, feat, radius, 0.0, rows, *size, 0, 8, 0.02, False)),
         "splat, one radius, half, hits": ("splat_points", (xyz, feat.half(), None, 0.1, rows, *size, 1, 32, 0.02, True)),
         "splat, of nothing": ("splat_points", (xyz[:0], feat[:0], None, 0.1, rows, *size, 1, 32, 0.02, True)),
+        "splat, of what each sees": (
+            "splat_points",
+            (xyz, feat, radius, 0.0, rows, *size, 0, 8, 0.02, False, torch.tensor([[0, 2], [1, 4]])),
+        ),
+        "splat, to given memory": (
+            "splat_points_out",
+            (xyz, feat, radius, 0.0, rows, *size, 0, 8, 0.02, None, *(torch.zeros_like(grad) for grad in grads)),
+        ),
         "splat, differentiated": ("splat_points", (*leaves, 0.0, rows, *size, 1, 8, 0.02, True)),
         "splat, differentiated in feat": ("splat_points", (xyz, leaves[1], None, 0.1, rows, *size, 0, 8, 0.02, True)),
         "splat backward": (
@@ -97,11 +105,12 @@ def has_kernel(op: str, device: str) -> bool:
 
 
 def on_device(args: tuple[Any, ...], device: str) -> list[Any]:
-    """Camera rows, ``[V, 16]``, stay in host memory."""
-    return [
-        t.detach().to(device).requires_grad_(t.requires_grad) if isinstance(t, Tensor) and t.shape[1:] != (16,) else t
-        for t in args
-    ]
+    """Camera rows, ``[V, 16]``, and ranges of points, ``[V, 2]`` int64, stay in host memory."""
+
+    def stays(t: Any) -> bool:
+        return not isinstance(t, Tensor) or t.shape[1:] == (16,) or t.dtype == torch.int64
+
+    return [t if stays(t) else t.detach().to(device).requires_grad_(t.requires_grad) for t in args]
 
 
 @pytest.mark.parametrize(

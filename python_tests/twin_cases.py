@@ -61,13 +61,14 @@ class Cloud:
     compositor: str
     max_points: int
     depth_tolerance: float = 0.02
+    hidden: NDArray[np.int64] | None = None  # [V, 2]
 
     def splat(self, twins: Any, device: str) -> tuple[NDArray[Any], ...]:
         """feat ``[V, H, W, C]``, alpha and disp ``[V, H, W]``, idx ``[V, H, W, K]``"""
         camera = self.camera
         numbers = (COMPOSITORS[self.compositor], self.max_points, self.depth_tolerance)
         feat = (self.feat, self.feat_type, self.radius, self.radius_all)
-        return twins.splat_points(device, self.xyz, *feat, camera.rows, camera.width, camera.height, *numbers)
+        return twins.splat_points(device, self.xyz, *feat, camera.rows, camera.width, camera.height, *numbers, self.hidden)
 
     def gradients(self, twins: Any, device: str, idx: NDArray[np.int32], grads: tuple[Floats | None, ...]) -> Arrays:
         """Of xyz, feat and radius, for the gradients ``grads`` of feat, alpha and disp at the hits ``idx``; float32 only."""

@@ -23,17 +23,18 @@ from .precision import for_inference, inference_dtype
 
 UNCOVERED_ALPHA = 1e-3
 
-PlacePoints = Callable[[int], tuple[PointCloud, ...]]
+PlacePoints = Callable[[int], tuple[PointCloud, list[tuple[int, int]]]]
 
 
 @dataclass(frozen=True)
 class LearnedAnimation:
     """A scene ready to render as a loop of ``num_frames``.
 
-    ``place(n)`` gives the points of frame ``n``: forward and backward, or one cloud where both are the same. The last of their
-    four channels is the confidence with which they speak for their pixel when the sides are blended. ``feat``
-    ``[N, 3 + 1 + C + 1]``: colour, 1, features, and that confidence, which each side writes anew: one LearnedAnimation renders
-    one frame at a time. ``disp_unit``: the disparity that the decoder sees as 1; ``sharpness``: of the blend, per such unit.
+    ``place(n)`` gives the points of frame ``n``, and those that the forward and the backward side do not see (one side alone
+    where both are the same). The last of the points' four channels is the confidence with which they speak for their pixel
+    when the sides are blended. ``feat`` ``[N, 3 + 1 + C + 1]``: colour, 1, features, and that confidence, which each frame
+    writes anew: one LearnedAnimation renders one frame at a time. ``disp_unit``: the disparity that the decoder sees as 1;
+    ``sharpness``: of the blend, per such unit.
     """
 
     camera: Camera
@@ -94,11 +95,15 @@ def animate(scene: Scene, model: RenderModel, source: Tensor, place: PlacePoints
     )
 
 
-def _splat(animation: LearnedAnimation, side: PointCloud, view: Camera) -> Raster:
-    """One side, with the disparity that the decoder sees."""
-    animation.feat[:, -1] = side.feat[:, -1]
-    splat = ops.splat_points(side.xyz, animation.feat, side.radius, view, compositor=animation.decoder.compositor)
-    return Raster(splat.feat, splat.alpha, splat.disp / animation.disp_unit)
+def _splat(animation: LearnedAnimation, view: Camera, n: int) -> list[Raster]:
+    """The sides of frame ``n``, with the disparity that the decoder sees."""
+    points, hidden = animation.place(n)
+    animation.feat[:, -1] = points.feat[:, -1]
+    pose = torch.eye(3, 4) if view.world_to_cam is None else view.world_to_cam
+    views = view.with_pose(pose.repeat(len(hidden), 1, 1))
+    compositor = animation.decoder.compositor
+    splat = ops.splat_points(points.xyz, animation.feat, points.radius, views, compositor=compositor, hidden=hidden)
+    return [Raster(*side) for side in zip(splat.feat, splat.alpha, splat.disp / animation.disp_unit, strict=True)]
 
 
 def _blend(sides: list[Raster], loop_t: float, sharpness: float) -> Tensor:
@@ -118,7 +123,7 @@ def _blend(sides: list[Raster], loop_t: float, sharpness: float) -> Tensor:
 def render_frame(animation: LearnedAnimation, view: Camera, frame: int) -> Frame:
     """Render frame ``frame`` (any integer: the loop repeats) as ``view`` sees it."""
     n, decoder = frame % animation.num_frames, animation.decoder
-    sides = [_splat(animation, side, view) for side in animation.place(n)]
+    sides = _splat(animation, view, n)
     blended = _blend(sides, n / animation.num_frames, animation.sharpness)
     rgb = decoder(blended.to(decoder.alpha.dtype).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
     uncovered = torch.maximum(sides[0].alpha, sides[-1].alpha) < UNCOVERED_ALPHA

@@ -250,9 +250,9 @@ auto splat_to(Checker& check, const Tensor& xyz, const Tensor& feat, const std::
                    shape_of(*hidden) == Shape{v, 2},
                "hidden must be a contiguous int64 CPU tensor [V, 2] with V = ", v, ", got ", spell(shape_of(*hidden)));
     for (int64_t view = 0; view < v; ++view) {
-      const int64_t *range = hidden->const_data_ptr<int64_t>() + 2 * view;
-      check.that(range[0] >= 0 && range[0] <= range[1] && range[1] <= n, "hidden must be ranges of points with 0 <= first <= end <= ",
-                 n, ", got ", range[0], "..", range[1]);
+      const int64_t* range = hidden->const_data_ptr<int64_t>() + 2 * view;
+      check.that(range[0] >= 0 && range[0] <= range[1] && range[1] <= n,
+                 "hidden must be ranges of points with 0 <= first <= end <= ", n, ", got ", range[0], "..", range[1]);
     }
   }
 
@@ -284,8 +284,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const
                                                         int64_t compositor, int64_t max_points, double depth_tolerance,
                                                         bool return_idx, const std::optional<Tensor>& hidden) {
   Checker check("splat_points");
-  return splat_to(check, xyz, feat, radius, radius_all, cameras, width, height, compositor, max_points, depth_tolerance, hidden,
-                  [&](int64_t v, int64_t c) {
+  return splat_to(check, xyz, feat, radius, radius_all, cameras, width, height, compositor, max_points, depth_tolerance,
+                  hidden, [&](int64_t v, int64_t c) {
                     const Shape idx_shape = return_idx ? Shape{v, height, width, max_points} : Shape{0};
                     return std::make_tuple(empty(xyz, {v, height, width, c}), empty(xyz, {v, height, width}),
                                            empty(xyz, {v, height, width}), empty(xyz, idx_shape, ScalarType::Int));

@@ -1,5 +1,5 @@
-// splat_points on the CPU: project -> bin into tiles -> per tile: sort by depth, then draw near to far. Consecutive views through
-// the same camera share everything up to the sort, and what they both see.
+// splat_points on the CPU: project -> bin into tiles -> per tile: sort by depth, then draw near to far. Consecutive views
+// through the same camera share everything up to the sort, and what they both see.
 //
 // Order is by (z, point index) everywhere and every tile is written by one thread, so the result does not depend on how the
 // work was shared out.
@@ -94,15 +94,8 @@ Status splat_one_camera(const SplatPointsArgs& args, int32_t first_view, int32_t
     if (scratch[i] = TileScratch{}; !allocate_tile_scratch(scratch[i], context.scratch, longest_list, args)) return kNoMemory;
   parallel_items(executor, num_tiles, [&](int worker, int64_t tile) {
     const int64_t start = tile_start[tile];
-    kernels.render_tile({&args,
-                         grid,
-                         lists + start,
-                         tile_start[tile + 1] - start,
-                         static_cast<int32_t>(tile % grid.num_x),
-                         static_cast<int32_t>(tile / grid.num_x),
-                         first_view,
-                         num_views,
-                         scratch[worker]});
+    kernels.render_tile({&args, grid, lists + start, tile_start[tile + 1] - start, static_cast<int32_t>(tile % grid.num_x),
+                         static_cast<int32_t>(tile / grid.num_x), first_view, num_views, scratch[worker]});
   });
   return {};
 }

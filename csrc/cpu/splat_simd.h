@@ -125,8 +125,8 @@ C3D_INLINE void interleave(f32x16 a, f32x16 b, f32x16 c, f32x16 d, f32x16* out) 
   out[3] = __builtin_shufflevector(ab_hi, cd_hi, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
 }
 
-// Calls put(at, first, num) for points [first, first + num) of the run that go to places [at, at + num) of the tiles' lists, for
-// every tile that they may touch, and moves the lists' cursors.
+// Calls put(at, first, num) for points [first, first + num) of the run that go to places [at, at + num) of the tiles' lists,
+// for every tile that they may touch, and moves the lists' cursors.
 template <typename Put>
 C3D_INLINE void for_each_touch(const BinArgs& args, const Put& put) {
   const SplatPointsArgs& splat = *args.splat;
@@ -151,8 +151,10 @@ C3D_INLINE void for_each_touch(const BinArgs& args, const Put& put) {
     box_discs(discs, 0.0f, x_last, 0.0f, y_last, boxes);
     int32_t tile[kBatch];  // -1: none or several
     for (int i = 0; i < kBatch; ++i) {  // unsigned: divisions are shifts, and the x1 of an empty box is in no tile
-      const uint32_t x0 = static_cast<uint32_t>(boxes.x0[i]) / kTileWidth, x1 = static_cast<uint32_t>(boxes.x1[i]) / kTileWidth;
-      const uint32_t y0 = static_cast<uint32_t>(boxes.y0[i]) / kTileHeight, y1 = static_cast<uint32_t>(boxes.y1[i]) / kTileHeight;
+      const uint32_t x0 = static_cast<uint32_t>(boxes.x0[i]) / kTileWidth,
+                     x1 = static_cast<uint32_t>(boxes.x1[i]) / kTileWidth;
+      const uint32_t y0 = static_cast<uint32_t>(boxes.y0[i]) / kTileHeight,
+                     y1 = static_cast<uint32_t>(boxes.y1[i]) / kTileHeight;
       tile[i] = (x0 == x1) & (y0 == y1) ? static_cast<int32_t>(y0 * num_x + x0) : -1;
     }
     for (int i = 0, end; i < num; i = end) {
@@ -531,8 +533,8 @@ C3D_INLINE void clear(Sums& sums) {
 
 // Draws a block's next points, of a list that is its first, its last, or both.
 template <bool kIsSurface>
-C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int block, const uint32_t* list,
-                            int32_t num_listed, bool is_first, bool is_last) {
+C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int block, const uint32_t* list, int32_t num_listed,
+                            bool is_first, bool is_last) {
   const TileScratch& scratch = args.scratch;
   BlockState state;
   Sums sums, front;  // of the current surface, and of those in front
@@ -789,11 +791,12 @@ C3D_INLINE void draw_tile(const TileArgs& args) {
     const Places hidden = hidden_places(args, view);
     for (uint32_t i = hidden.first; i < hidden.first + hidden.count; ++i) differ |= args.scratch.blocks[i];
   }
-  draw_blocks<kIsSurface>(args, args.first_view, hidden_places(args, args.first_view), ~0u);
-  for (int32_t view = args.first_view + 1; view < args.first_view + args.num_views; ++view) {
-    if (differ) draw_blocks<kIsSurface>(args, view, hidden_places(args, view), differ);
-    for (uint32_t left = ~differ; left; left &= left - 1) {
-      const BlockPlace from = place_of(args, args.first_view, __builtin_ctz(left)), to = place_of(args, view, __builtin_ctz(left));
+  for (int32_t view = args.first_view; view < args.first_view + args.num_views; ++view) {
+    const uint32_t drawn = view == args.first_view ? ~0u : differ;
+    if (drawn) draw_blocks<kIsSurface>(args, view, hidden_places(args, view), drawn);
+    for (uint32_t left = ~drawn; left; left &= left - 1) {
+      const int block = __builtin_ctz(left);
+      const BlockPlace from = place_of(args, args.first_view, block), to = place_of(args, view, block);
       copy_block(args, from, to, splat.num_channels, splat.feat_out);
       copy_block(args, from, to, 1, splat.alpha_out);
       copy_block(args, from, to, 1, splat.disp_out);
