@@ -23,7 +23,8 @@ FAMILIES = (("water", "rapids"), ("sky",), ("smoke",))  # kinds that mix in one 
 SPEED_PX = {"water": 0.6, "rapids": 1.2, "sky": 0.3, "smoke": 0.7}  # px per frame in a picture whose longer side is 1280 px
 WORK_SIDE_PX = 320
 SURE = 0.5  # a map above this is taken for its kind
-THIN = 0.25  # fluids fade out: what is joined to a sure part counts from here on
+LEAST_SURE = 0.6  # mean over a part: what is less sure stays still, unless an arrow points at it
+THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on
 FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
 SMOKE_FILLED_SHARE = 0.05  # ... and what shows between the curls of smoke drifts with them
 LEAST_SHARE = 0.002  # of the picture: a smaller part is not worth moving, unless an arrow points at it
@@ -36,11 +37,12 @@ NEAR_FAR = (0.1, 3.0)  # range of the factor by which distance scales a guessed 
 
 @dataclass(frozen=True)
 class Part:
-    """Pixels ``mask`` bool ``[H, W]`` of one kind, and how sure that is (0..1)."""
+    """Pixels ``mask`` bool ``[H, W]`` of one kind, how sure that is (0..1), and whether that is enough to move them."""
 
     kind: str
     mask: Array
     sure: float
+    moves: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Guess:
 
 
 def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part]:
-    """The parts that move. ``maps``: soft maps ``[H, W]`` per kind; ``segments`` ``[A, 2, 2]``: if any, only what they touch.
+    """The parts that move, and those that may but are not sure enough. ``maps``: soft maps ``[H, W]`` per kind; ``segments``
+    ``[A, 2, 2]``: if any, only what they touch, sure or not.
 
     An arrow that touches no known part gets the part of like colour around it, of kind ``water``.
     """
@@ -72,12 +75,16 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part
         reached = [known or bool((hit > 0).any()) for known, hit in zip(reached, hits, strict=True)]
         if touched:
             wanted = np.array([k > 0 and any(k in hit for hit in hits) for k in range(count + 1)])
+            sure = wanted
         else:
             wanted = (areas >= least) & (np.arange(count + 1) > 0)
+            sure = np.bincount(labels.ravel(), value.ravel(), count + 1) >= LEAST_SURE * areas
         for kind in family:
-            chosen = wanted[labels] & (maps[kind] == value)
-            if chosen.any():
-                parts.append(Part(kind, chosen, float(value[chosen].mean())))
+            own = maps[kind] == value
+            for moves, regions in ((True, wanted & sure), (False, wanted & ~sure)):
+                chosen = regions[labels] & own
+                if chosen.any():
+                    parts.append(Part(kind, chosen, float(value[chosen].mean()), moves))
     for segment, known in zip(segments, reached, strict=True):
         if not known:
             parts.append(Part("water", _grow_from(segment, rgb), 0.3))
@@ -85,11 +92,13 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part
 
 
 def _fluid_mask(family: tuple[str, ...], value: Array, other: Array) -> Array:
-    """Where a family's map is sure, and where it thins out from there; of smoke only the main body, with its gaps."""
+    """Where a family's map is sure, and where it thins out from there, which water does not; of smoke only the main body,
+    with its gaps."""
     own = value >= other
     sure = (value > SURE) & own
+    reached = sure if "water" in family else (value > THIN) & own
     holes = SMOKE_FILLED_SHARE if family == ("smoke",) else FILLED_SHARE
-    labels, count = ndimage.label(_tidy((value > THIN) & own, holes * value.size))
+    labels, count = ndimage.label(_tidy(reached, holes * value.size))
     core = np.bincount(labels[sure], minlength=count + 1)
     core[0] = 0
     least = 0.15 * core.max() if family == ("smoke",) else 0

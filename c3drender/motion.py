@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from .data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Scenery
 from .flow_behind import goes_on_behind
-from .flow_guess import KINDS, Guess, find_parts, guess_steps
+from .flow_guess import KINDS, Guess, Part, find_parts, guess_steps
 from .flow_solve import Arrow, solve_region
 
 Array = NDArray[Any]
@@ -84,7 +84,8 @@ def flow_from_hints(image: Image, depth: DepthMap, hints: MotionHints) -> FlowFi
 def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionHints) -> tuple[MotionHints, str]:
     """Hints whose mask is filled in from what the picture shows, and one line that says what was found and how sure it is.
 
-    With arrows only what they touch is taken; without, everything that is likely fluid. An empty mask means: nothing is.
+    With arrows only what they touch is taken; without, everything that is surely fluid, and the line also names what may be
+    but is not sure enough to move. An empty mask means: nothing is.
     """
     _check_sizes("guess_motion", image, depth, hints, scenery)
     rgb = image.rgb.detach().cpu().numpy()
@@ -92,13 +93,14 @@ def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionH
     parts = find_parts(_maps(scenery, image.size), rgb, arrows)
     mask = np.zeros(image.size, bool)
     for part in parts:
-        mask |= part.mask
+        if part.moves:
+            mask |= part.mask
     found = MotionHints(torch.from_numpy(mask).to(image.rgb.device), hints.arrows, hints.freeze)
+    doubtful = _name([part for part in parts if not part.moves])
+    left = f"; left still: {doubtful}" if doubtful else ""
     if not mask.any():
-        return found, "motion: found nothing that could move; give a mask or arrows"
-    told = [part for part in parts if part.mask.mean() >= LEAST_TOLD_SHARE] or parts
-    names = [f"{part.kind} ({_percent(part.mask.mean())} of the picture, {part.sure:.1f} sure)" for part in told]
-    return found, "motion: found " + " and ".join(names)
+        return found, f"motion: found nothing that could move{left}; give a mask or arrows"
+    return found, f"motion: found {_name([part for part in parts if part.moves])}{left}"
 
 
 def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery | None) -> tuple[FlowField, str]:
@@ -172,6 +174,12 @@ def _maps(scenery: Scenery | None, size: tuple[int, int]) -> dict[str, Array]:
     if scenery is None:
         return {kind: np.zeros(size, np.float32) for kind in KINDS}
     return {kind: getattr(scenery, kind).detach().cpu().numpy() for kind in KINDS}
+
+
+def _name(parts: list[Part]) -> str:
+    """What the parts are, how large, and how sure that is; small ones only where there are no others."""
+    told = [part for part in parts if part.mask.mean() >= LEAST_TOLD_SHARE] or parts
+    return " and ".join(f"{part.kind} ({_percent(part.mask.mean())} of the picture, {part.sure:.1f} sure)" for part in told)
 
 
 def _percent(share: Any) -> str:

@@ -70,6 +70,45 @@ def test_seaside_is_sky_over_water_with_a_sharp_border():
     assert scenery.smoke.max() == 0
 
 
+def ripples(height: int, width: int, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, 1, (height, width)).astype(np.float32)
+    return cv2.GaussianBlur(noise, (0, 0), sigmaX=9, sigmaY=0.8)[..., None]
+
+
+def test_wet_sand_that_mirrors_the_sky_is_no_water():
+    rgb = seaside()
+    rgb[:100] = np.float32((0.62, 0.74, 0.88)) + 0.1 * np.arange(100)[:, None, None] / 100
+    rgb[100:170] = np.clip(np.float32((0.08, 0.32, 0.42)) + 0.25 * ripples(70, 320, 2), 0, 1)
+    sand = np.float32((0.42, 0.40, 0.52)) + 0.2 * ripples(70, 320, 3)
+    rgb[170:] = np.clip(sand, 0, 1)
+    water = find_scenery(picture(rgb)).water.numpy()
+    assert (water[106:166] > 0.5).mean() > 0.8
+    assert (water[174:] > 0.5).mean() < 0.05
+
+
+def brook(height: int = 240, width: int = 320) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mottled grey-brown banks, between them a foaming fall as wide as a third of the picture, a boulder in it; and the masks
+    of water and boulder."""
+    rng = np.random.default_rng(5)
+    mottled = cv2.GaussianBlur(rng.normal(0, 1, (height, width)).astype(np.float32), (0, 0), 1.5)[..., None]
+    streaks = cv2.GaussianBlur(rng.normal(0, 1, (height, width)).astype(np.float32), (0, 0), sigmaX=1, sigmaY=6)[..., None]
+    rock = np.float32((0.36, 0.33, 0.29)) + 0.5 * mottled
+    fall = np.float32((0.62, 0.69, 0.78)) + 0.5 * streaks
+    rows, cols = np.indices((height, width))
+    boulder = np.hypot(cols - 165, rows - 150) < 22
+    water = (abs(cols - width / 2) < width / 6) & ~boulder
+    return np.clip(np.where(water[..., None], fall, rock), 0, 1), water, boulder
+
+
+def test_a_brook_flows_and_its_banks_and_boulder_do_not():
+    rgb, water, boulder = brook()
+    scenery = find_scenery(picture(rgb))
+    found = torch.maximum(scenery.water, scenery.rapids).numpy() > 0.5
+    assert found[water].mean() > 0.8
+    assert found[~water].mean() < 0.05
+    assert found[boulder].mean() < 0.3
+
+
 def test_noise_and_grey_show_nothing_that_flows():
     for rgb in (ODD["noise"](), ODD["grey"](), ODD["black"]()):
         scenery = find_scenery(picture(rgb))
