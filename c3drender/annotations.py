@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import json
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .data import MotionHints
-from .files import naming, read_mask
+from .files import read_json, read_mask
 from .resize import same_aspect
 
 Points = np.ndarray  # float64 [P, 2], (x, y) in pixels of the photo
@@ -45,12 +44,7 @@ def read_hints(hints: Any, height: int, width: int, mask: Any = None) -> MotionH
 
 
 def _read_json(path: Path, height: int, width: int) -> MotionHints:
-    with naming("hints", "read", path):
-        data = path.read_bytes()
-    try:
-        content = json.loads(data)
-    except ValueError as error:
-        raise ValueError(f"hints: expected JSON in {path}, got {error}") from error
+    content = read_json("hints", path)
     if isinstance(content, list):
         return MotionHints(mask=None, arrows=_arrows(content))
     if isinstance(content, dict) and isinstance(content.get("shapes"), list):

@@ -6,13 +6,14 @@ ValueError, a wrong kind of argument TypeError; each message is one line: argume
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
 import struct
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -110,6 +111,15 @@ def read_flow(flow: Any, height: int, width: int) -> Tensor:
     return torch.from_numpy(np.array(values, dtype=np.float32, order="C"))
 
 
+def read_json(name: str, path: str | os.PathLike) -> Any:
+    """What a JSON file holds; ``name`` is the argument that an error names."""
+    data = _read_bytes(name, path)
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected JSON in {os.fspath(path)}, got {error}") from error
+
+
 def read_camera_keys(path: str | os.PathLike) -> CameraKeys:
     """Read a camera's key frames from JSON: a list of objects with ``x``, ``y``, ``z`` (0 where left out), ``zoom`` (1) and
     ``t`` (evenly spaced where all leave it out), or ``{"closed": false, "keys": [...]}``; see `CameraKeys`."""
@@ -167,6 +177,36 @@ def check_writable(name: str, target: Path) -> None:
             raise IsADirectoryError(f"a folder of the name {target.name} is in the way")
         with tempfile.TemporaryFile(dir=target.parent):
             pass
+
+
+def make_folder(name: str, path: str | os.PathLike) -> list[str]:
+    """Make a folder, and those above it, unless it is there. Returns the names of what is in it."""
+    with naming(name, "create", path):
+        Path(path).mkdir(parents=True, exist_ok=True)
+        return sorted(os.listdir(path))
+
+
+def append_row(name: str, path: str | os.PathLike, row: Mapping[str, str]) -> None:
+    """Append a row to a CSV table, whose columns are the names of its first row."""
+    with naming(name, "write", path), Path(path).open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        if file.tell() == 0:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def keep_rows(name: str, path: str | os.PathLike, column: str, last: int) -> None:
+    """Take the rows whose whole number in ``column`` is above ``last`` out of a CSV table, if there is one."""
+    if not Path(path).exists():
+        return
+    with naming(name, "write", path):
+        with Path(path).open(newline="") as file:
+            table = csv.DictReader(file)
+            kept = [row for row in table if int(row[column]) <= last]
+        with replacing(Path(path)) as part, part.open("w", newline="") as file:
+            writer = csv.DictWriter(file, table.fieldnames or [])
+            writer.writeheader()
+            writer.writerows(kept)
 
 
 @contextmanager

@@ -13,11 +13,12 @@ import torch
 from c3drender.data import Camera, Layers
 from c3drender.files import write_picture
 from c3drender.networks.decoder import Decoder
+from c3drender.networks.hints import spread_hints
 from c3drender.networks.training import losses
 from c3drender.networks.training.config import MotionConfig, RenderConfig, read_config
 from c3drender.networks.training.discriminator import MultiScaleDiscriminator, split_verdicts
 from c3drender.networks.training.folder import FolderMotion, FolderViews, read_clips
-from c3drender.networks.training.hints import random_hint, spread_hints
+from c3drender.networks.training.hints import random_hint
 from c3drender.networks.training.points import drifted_points
 from c3drender.networks.training.procedural import ProceduralMotion, ProceduralViews
 from c3drender.networks.training.renderer import LearnedRenderer, render_colours

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..files import naming
+from ..files import naming, replacing
 from ..ops import COMPOSITORS
 from . import dpt
 from .decoder import Decoder
@@ -121,6 +121,12 @@ def read_weights(name: str, path: str | os.PathLike) -> Any:
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f"{name}: expected weights saved by torch in {path}, got {reason}") from error
+
+
+def write_weights(name: str, path: str | os.PathLike, content: Mapping[str, Any]) -> None:
+    """The counterpart of `read_weights`: the file appears only when it is complete."""
+    with naming(name, "write", path), replacing(Path(path)) as part:
+        torch.save(dict(content), part)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

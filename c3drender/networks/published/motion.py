@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...data import FRAMES_PER_ARROW
+from ..hints import spread_hints
 from ..motion import MotionNetwork
 from .filters import box
 
@@ -25,13 +26,8 @@ def dense_hints(moving: Tensor, arrows: Tensor, sigma_px: float, side: int = NET
     ``moving`` bool ``[H, W]``; ``arrows`` float32 ``[A, 2, 2]`` (see `data.MotionHints`), at least one.
     """
     height, width = moving.shape
-    start = arrows[:, 0].trunc()
-    motion = (arrows[:, 1] - arrows[:, 0]) / FRAMES_PER_ARROW
-    ys, xs = (torch.arange(n, device=moving.device, dtype=torch.float32) for n in (height, width))
-    squared = (xs - start[:, :1])[:, None] ** 2 + ((ys - start[:, 1:]) ** 2)[:, :, None]
-    # Taking the nearest arrow's exponent out of all keeps far pixels from 0 / 0.
-    weight = ((squared.amin(dim=0) - squared) / sigma_px**2).exp()
-    field = torch.einsum("ahw,ac->chw", weight, motion) / weight.sum(dim=0) * moving
+    steps = (arrows[:, 1] - arrows[:, 0]) / FRAMES_PER_ARROW
+    field = spread_hints(arrows[:, 0].trunc() + 0.5, steps, sigma_px, height, width) * moving
     scale = torch.tensor([side / width, side / height], device=moving.device)[:, None, None]
     hint = functional.interpolate((field * scale)[None], (side, side), mode="bilinear", align_corners=False)[0]
     return functional.interpolate(moving.float()[None, None], (side, side), mode="area")[0], hint

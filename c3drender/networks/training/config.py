@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from ...files import naming
+from ...files import read_json
 from ...ops import Compositor
 from ..features import SIZE_MULTIPLE
 from ..motion import MASK_CHANNEL
@@ -136,13 +135,7 @@ def read_config(path: str | Path, kind: type[ConfigT]) -> ConfigT:
 
     Raises OSError for an unreadable file and ValueError for everything that ``kind`` does not know, in one line.
     """
-    with naming("config", "read", path):
-        text = Path(path).read_text(encoding="utf-8")
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"config: expected JSON in {path}, got {error}") from error
-    return _build(values, kind, "config")
+    return _build(read_json("config", path), kind, "config")
 
 
 def _build(values: Any, kind: type[ConfigT], where: str) -> ConfigT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..hints import spread_hints
 from .samples import integer
 
 MAX_ARROWS = 5
@@ -22,11 +23,3 @@ def random_hint(generator: torch.Generator, step_px: Tensor, mask: Tensor) -> Te
     steps = step_px[:, chosen[:, 0], chosen[:, 1]].T
     sigma_px = integer(generator, max(height // (2 * num_arrows), 1), max(2 * height // num_arrows, 2) - 1)
     return spread_hints(chosen.flip(1) + 0.5, steps, float(sigma_px), height, width) * mask
-
-
-def spread_hints(xy_px: Tensor, steps: Tensor, sigma_px: float, height: int, width: int) -> Tensor:
-    """``sum_i w_i m_i / sum_i w_i`` with ``w_i = exp(-(d_i / sigma)^2)`` at every pixel centre: ``[2, H, W]`` from arrows at
-    ``xy_px [A, 2]`` with ``steps [A, 2]``. Far from all arrows it is the nearest one's step."""
-    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    distance = ((x[..., None] - xy_px[:, 0]) ** 2 + (y[..., None] - xy_px[:, 1]) ** 2) / sigma_px**2
-    return (torch.softmax(-distance, dim=-1) @ steps).permute(2, 0, 1).contiguous()

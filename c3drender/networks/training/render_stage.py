@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...inspect_sheet import Tile
+from ..checkpoints import read_weights
 from .config import RenderConfig
 from .discriminator import MultiScaleDiscriminator
 from .folder import FolderViews
 from .losses import StructuralLoss, VggLoss, ssim
 from .procedural import ProceduralViews
-from .records import read_saved
 from .renderer import LearnedRenderer, render_colours
 from .samples import RenderSample, Source, Split
 from .stage import Judgement
@@ -33,7 +33,7 @@ class RenderStage:
         self.training = _source(config, "train")
         self.validation = _source(config, "validation")
         self.weights = vars(config.weights)
-        self._perceptual = VggLoss(read_saved("vgg_weights", config.vgg_weights)) if config.vgg_weights else StructuralLoss()
+        self._perceptual = VggLoss(read_weights("vgg_weights", config.vgg_weights)) if config.vgg_weights else StructuralLoss()
         self.notes = (self._perceptual.note,)
 
     def losses(self, made: Tensor, samples: Sequence[RenderSample]) -> dict[str, Tensor]:
