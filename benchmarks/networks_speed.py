@@ -1,61 +1,66 @@
 """The learned path: one released frame of the fixture's size, decoding at 1280x720, and 60 learned frames of a photo.
 
-python benchmarks/networks_speed.py [--photo FILE] [--frames 3] [--repeats 3] [--skip-photo]
+python benchmarks/networks_speed.py [fixture] [decode] [memory] [photo] [--photo FILE] [--frames 3] [--repeats 3]
 
-The weights are the fixtures' (`python_tests/golden_networks.py`), under which errors mean something. ``--frames``: how many of
-the 60 are rendered; the rest is reckoned from their median.
+Writes results/networks_speed.json, where what was not measured this time stays. The weights are the fixtures'
+(`python_tests/golden_networks.py`), under which errors mean something. ``--frames``: how many of the 60 are rendered; the rest
+is reckoned from their median. The roof of a decode is its operations at the speed of a large float32 matrix product.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
+import copy
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from machine import REPO, RESULTS, write_result
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from c3drender import pipeline, video
-from c3drender.networks import Decoder, FeatureExtractor, RenderModel
+from c3drender.networks import Decoder, FeatureExtractor, RenderModel, eight_bit
 from c3drender.networks import render as learned
-from c3drender.networks.precision import for_inference, inference_dtype
+from c3drender.networks.decoder import in_eight_bits
+from c3drender.networks.precision import for_inference
 from c3drender.networks.published import frame, layers, points
 
-REPO = Path(__file__).resolve().parent.parent
 GOLDEN = REPO / "python_tests" / "golden"
 PHOTO = REPO.parent / "shared" / "photos" / "demo0" / "image.png"
+RESULT = RESULTS / "networks_speed.json"
 HEIGHT, WIDTH = 720, 1280
 NUM_FRAMES = 60
 PEAK = "--peak-of"  # for this script's own child processes: decode once, print the peak memory
+PEAKS = ("nothing", "at once", "in strips", "in 8 bits")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="what to measure (default: all)")
     parser.add_argument("--photo", type=Path, default=PHOTO)
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--skip-photo", action="store_true")
-    parser.add_argument(PEAK, choices=("nothing", "strips", "whole"), help=argparse.SUPPRESS)
+    parser.add_argument(PEAK, choices=PEAKS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.peak_of:
-        _print_peak(args.peak_of)
+        print(_peak_of_a_decode(args.peak_of))
         return
-    fast = str(inference_dtype("cpu")).removeprefix("torch.")
-    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, networks run in {fast}")
     model = _model()
-    _fixture(model, args.repeats)
-    _decoding(model.decoder, args.repeats)
-    if not args.skip_photo:
-        _photo(model, args.photo, args.frames)
+    result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    result.pop("machine", None)
+    for part in args.parts or PARTS:
+        result[part] = PARTS[part](model, args)
+        print(part, json.dumps(result[part], indent=1), sep=": ")
+    write_result(RESULT, torch.device("cpu"), result)
 
 
 def _model() -> RenderModel:
@@ -68,31 +73,19 @@ def _model() -> RenderModel:
     return RenderModel(features, decoder)
 
 
-@dataclass(frozen=True)
-class _Timing:
-    """Seconds by the clock and of all threads together: on a busy machine the second is the steadier."""
-
-    wall: float
-    cpu: float
-
-    def __str__(self) -> str:
-        return f"{self.wall:.3g} s (CPU {self.cpu:.3g} s)"
-
-
-def _timed(run: Callable[[], Any], repeats: int) -> tuple[_Timing, Any]:
-    """Medians after one run that does not count, and the last result."""
+def _timed(run: Callable[[], Any], repeats: int) -> tuple[float, Any]:
+    """The median in seconds after one run that does not count, and the last result."""
     run()
-    walls, cpus = [], []
+    seconds = []
     for _ in range(repeats):
-        wall, cpu = time.perf_counter(), time.process_time()
+        begun = time.perf_counter()
         result = run()
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
-    return _Timing(statistics.median(walls), statistics.median(cpus)), result
+        seconds.append(time.perf_counter() - begun)
+    return round(statistics.median(seconds), 4), result
 
 
 @torch.no_grad()
-def _fixture(model: RenderModel, repeats: int) -> None:
+def _fixture(model: RenderModel, args: argparse.Namespace) -> dict[str, Any]:
     with np.load(GOLDEN / "frame.npz") as archive:
         case = {key: torch.from_numpy(np.asarray(archive[key])) for key in archive.files}
     stack = layers.DepthLayers(case["rgba_layers"][:, 0], case["depth_layers"][:, 0, 0], case["mask_layers"][:, 0, 0])
@@ -100,77 +93,132 @@ def _fixture(model: RenderModel, repeats: int) -> None:
     offsets = [case[name][0].permute(2, 0, 1) for name in ("flow_f", "flow_b")]
     view = sheets.camera.with_pose(torch.cat([torch.eye(3), case["t"][:, None]], dim=1))
     loop_t = float(case["time"])
-    timing, made = _timed(lambda: frame.render_frame(sheets, model.decoder, *offsets, loop_t, view), repeats)
+    seconds, made = _timed(lambda: frame.render_frame(sheets, model.decoder, *offsets, loop_t, view), args.repeats)
     sides = [points.displaced(sheets, offset) for offset in offsets]
-    splat, _ = _timed(lambda: frame.splat_sides(*sides, view), repeats)
+    splats, _ = _timed(lambda: frame.splat_sides(*sides, view), args.repeats)
     error = float((made.rgb - case["pred_rgb"][0]).abs().max())
-    print(f"released frame, 48x64, {len(case['pts'])} points: {timing}, ", end="")
-    print(f"of it {splat} for both splats (C = 37); largest difference to the authors' {error:.1e}")
+    return {
+        "size": "64x48",
+        "points": len(case["pts"]),
+        "frame_s": seconds,
+        "both_splats_s": splats,
+        "largest_difference": float(f"{error:.1e}"),
+    }
 
 
 @torch.no_grad()
-def _decoding(decoder: Decoder, repeats: int) -> None:
+def _decode(model: RenderModel, args: argparse.Namespace) -> dict[str, Any]:
     blended = _decoder_input()
-    plain, reference = _timed(lambda: decoder(blended.contiguous()), repeats)
-    print(f"decode {WIDTH}x{HEIGHT}, float32: {plain}")
-    for dtype in (torch.float32, torch.bfloat16):
-        network = for_inference(decoder, "cpu", dtype)
-        given = blended.to(dtype, memory_format=torch.channels_last)
-        timing, made = _timed(lambda network=network, given=given: network(given), repeats)
+    with FlopCounterMode(display=False) as counter, torch.enable_grad():
+        _decode_at_once(copy.deepcopy(model.decoder).to("meta"), blended.to("meta"))
+    gflop, peak = counter.get_total_flops() / 1e9, _matrix_gflop_per_s(args.repeats)
+    result: dict[str, Any] = {
+        "size": f"{WIDTH}x{HEIGHT}",
+        "gflop": round(gflop),
+        "matrix_gflop_per_s": round(peak),
+        "roof_s": round(gflop / peak, 3),
+        "ways": {},
+    }
+    plain = for_inference(model.decoder, "cpu", torch.float32)
+    seconds, reference = _timed(lambda: _decode_at_once(plain, blended), args.repeats)
+    result["ways"]["float32, at once"] = {"seconds": seconds}
+    ways = {"float32": plain, "bfloat16": for_inference(model.decoder, "cpu", torch.bfloat16)}
+    if eight_bit.pays("cpu"):
+        ways["8 bits"] = in_eight_bits(plain)
+    for name, decoder in ways.items():
+        given = blended.to(decoder.alpha.dtype)
+        seconds, made = _timed(lambda decoder=decoder, given=given: decoder(given), args.repeats)
         error = (made.float() - reference).abs()
-        name = f"{str(dtype).removeprefix('torch.')} channels-last"
-        print(f"decode {WIDTH}x{HEIGHT}, {name}: {timing}, largest error {error.max():.1e}, mean {error.mean():.1e}")
-    base, strips, whole = (_peak(what) for what in ("nothing", "strips", "whole"))
-    print(f"peak memory of a decode beyond its input: {strips - base:.2f} GB in strips, {whole - base:.2f} GB at once")
+        result["ways"][name] = {
+            "seconds": seconds,
+            "largest_error": float(f"{error.max():.2g}"),
+            "mean_error": float(f"{error.mean():.2g}"),
+            "psnr": round(-10 * float(error.double().square().mean().log10()), 1),
+        }
+    return result
+
+
+def _memory(model: RenderModel, args: argparse.Namespace) -> dict[str, float]:
+    """The peak of a decode beyond its weights and input, in GB."""
+    base, *peaks = (_peak_in_child(what) for what in PEAKS)
+    return {what: round(peak - base, 2) for what, peak in zip(PEAKS[1:], peaks, strict=True)}
+
+
+def _decode_at_once(decoder: Decoder, blended: Tensor) -> Tensor:
+    """Strips and work in place are for inference: with gradients there are none. No parameter requires one."""
+    with torch.enable_grad():
+        return decoder(blended)
+
+
+def _matrix_gflop_per_s(repeats: int, side: int = 2048) -> float:
+    a, b = torch.randn(side, side), torch.randn(side, side)
+    seconds, _ = _timed(lambda: a @ b, 3 * repeats)
+    return 2e-9 * side**3 / seconds
 
 
 def _decoder_input() -> Tensor:
-    """The fixture's input, enlarged: what a decoder reads varies from pixel to pixel, as splatted points do."""
+    """The fixture's input, repeated: what a decoder reads varies from pixel to pixel, as splatted points do."""
     with np.load(GOLDEN / "net_img_decoder.npz") as archive:
         small = torch.from_numpy(archive["x0"])
     tiled = small.repeat(1, 1, -(-HEIGHT // small.shape[2]), -(-WIDTH // small.shape[3]))
     return tiled[:, :, :HEIGHT, :WIDTH].contiguous(memory_format=torch.channels_last)
 
 
-def _peak(what: str) -> float:
+def _peak_in_child(what: str) -> float:
     command = [sys.executable, __file__, PEAK, what]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _print_peak(what: str) -> None:
+@torch.no_grad()
+def _peak_of_a_decode(what: str) -> float:
     decoder, blended = for_inference(Decoder(), "cpu", torch.float32), _decoder_input()
-    if what != "nothing":
-        with torch.set_grad_enabled(what == "whole"):  # strips are for inference; no parameter requires a gradient
-            decoder(blended)
+    if what == "at once":
+        _decode_at_once(decoder, blended)
+    elif what != "nothing":
+        decoder = in_eight_bits(decoder) if what == "in 8 bits" else decoder
+        decoder(blended)
     # Not getrusage: a child's figure starts at its parent's.
     status = Path("/proc/self/status").read_text().splitlines()
-    print(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 2**20)
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 2**20
 
 
-def _photo(model: RenderModel, photo: Path, num_rendered: int) -> None:
-    started = time.perf_counter()
-    scene = pipeline.prepare(photo, size=WIDTH, depth="builtin", camera="circle", device="cpu")
+def _photo(model: RenderModel, args: argparse.Namespace) -> dict[str, Any]:
+    begun = time.perf_counter()
+    scene = pipeline.prepare(args.photo, size=WIDTH, depth="builtin", camera="circle", device="cpu")
     prepared = time.perf_counter()
-    animation = learned.animate(scene, model, NUM_FRAMES)
-    encoded = time.perf_counter()
+    animation = pipeline.animate_learned(scene, model, NUM_FRAMES)
+    animated = time.perf_counter()
     path = pipeline.camera_path(scene, "circle", NUM_FRAMES)
-    frames: list[Tensor] = []
+    decoding, frames = [], []
+    animation.decoder.register_forward_pre_hook(lambda *_: decoding.append(-time.perf_counter()))
+    animation.decoder.register_forward_hook(lambda *_: decoding.append(decoding.pop() + time.perf_counter()))
 
     def render_next() -> None:
-        n = len(frames)
+        n = NUM_FRAMES // 2 + len(frames)
         frames.append(learned.render_frame(animation, animation.camera.with_pose(path.world_to_cam[n]), n).rgb_u8)
 
-    rendering, _ = _timed(render_next, num_rendered)
-    begun = time.perf_counter()
+    rendering, _ = _timed(render_next, args.frames)
     with tempfile.TemporaryDirectory() as folder:
+        begun_video = time.perf_counter()
         video.write_video(Path(folder) / "out.mp4", frames)
-    writing = (time.perf_counter() - begun) / len(frames)
-    total = encoded - started + NUM_FRAMES * (rendering.wall + writing)
+        writing = (time.perf_counter() - begun_video) / len(frames)
     height, width = frames[0].shape[:2]
-    print(f"photo {width}x{height}: prepare {prepared - started:.1f} s, encode {encoded - prepared:.1f} s, ", end="")
-    print(f"{len(animation.feat)} points, {rendering} a frame (median of {num_rendered}), mp4 {writing:.2f} s a frame")
-    print(f"photo to mp4, {NUM_FRAMES} learned frames: {total:.0f} s, reckoned")
+    decode = statistics.median(decoding[1:])
+    return {
+        "size": f"{width}x{height}",
+        "points": len(animation.feat),
+        "prepare_s": round(prepared - begun, 2),
+        "encode_and_lift_s": round(animated - prepared, 2),
+        "frame_s": rendering,
+        "of_it_decode_s": round(decode, 4),
+        "of_it_points_splats_blend_s": round(rendering - decode, 4),
+        "mp4_s_a_frame": round(writing, 4),
+        "rendered": args.frames,
+        "photo_to_mp4_60_frames_reckoned_s": round(animated - begun + NUM_FRAMES * (rendering + writing), 1),
+    }
 
+
+PARTS = {"fixture": _fixture, "decode": _decode, "memory": _memory, "photo": _photo}
 
 if __name__ == "__main__":
     main()
