@@ -179,11 +179,11 @@ def check_writable(name: str, target: Path) -> None:
             pass
 
 
-def make_folder(name: str, path: str | os.PathLike) -> list[str]:
-    """Make a folder, and those above it, unless it is there. Returns the names of what is in it."""
+def make_folder(name: str, path: str | os.PathLike) -> list[Path]:
+    """Make a folder, and those above it, unless it is there. Returns what is in it."""
     with naming(name, "create", path):
         Path(path).mkdir(parents=True, exist_ok=True)
-        return sorted(os.listdir(path))
+        return sorted(Path(path).iterdir())
 
 
 def append_row(name: str, path: str | os.PathLike, row: Mapping[str, str]) -> None:
