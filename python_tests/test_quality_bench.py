@@ -181,9 +181,18 @@ def test_a_loop_that_jumps_has_a_seam(river):
     steady = metrics.measure_loop(rolling(lambda n: 2 * min(n, LOOP_FRAMES - n)), river)
     jumping = metrics.measure_loop(rolling(lambda n: 2 * n), river)
     standing = metrics.measure_loop(rolling(lambda n: 0), river)
-    assert steady["seam"] == pytest.approx(1, abs=0.3) and jumping["seam"] > 1.3
+    assert 1 <= steady["seam"] < 1.3 < jumping["seam"]
+    assert standing["seam"] == metrics.WORST_SEAM
     assert jumping["seam_ssim"] < steady["seam_ssim"] < standing["seam_ssim"] == pytest.approx(1)
     assert standing["alive"] < 0.05 and steady["alive"] > 0.3
+
+
+def test_a_step_that_is_too_small_is_a_seam_too():
+    steps = dict.fromkeys((*metrics.SEAM_STEPS, *metrics.OTHER_STEPS), 4.0)
+    assert metrics._seam(steps, 4.0) == 1
+    assert metrics._seam({**steps, 0: 5.0}, 4.0) == 1.25
+    assert metrics._seam({**steps, LOOP_FRAMES - 1: 2.0}, 4.0) == 2
+    assert metrics._seam(dict.fromkeys(steps, 0.5), 4.0) == 2, "an eighth of the true motion does not pass for a quiet seam"
 
 
 def test_a_loop_that_blurs_swings_in_sharpness(river):

@@ -87,7 +87,7 @@ def photo_points(given: Given) -> tuple[Points, Drifts]:
 
 def layer_points(given: Given) -> tuple[Points, Drifts]:
     """One point per pixel of the layers that the package makes, with what it filled in."""
-    layers: Layers = prepared(given).layers
+    layers: Layers = prepared(given if given.harmonics is None else replace(given, harmonics=None)).layers
     camera = _lens(given).padded(layers.margin_px)
     centres, clouds, drifts = _centres(camera), [], []
     for exists, z_cam, rgb, step_px in zip(layers.alpha > 0, layers.z_cam, layers.rgb, layers.step_px, strict=True):

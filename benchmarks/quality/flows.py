@@ -67,6 +67,9 @@ class Stream:
         return self.field(s, t)
 
 
+SWINGS = (1.0, 0.25)  # of a sway's reach, by the number of swings in a period
+
+
 @dataclass(frozen=True)
 class Sway:
     """A harmonic motion of ``period`` frames: points swing along s by ``reach(s, t)`` units, at rest at time 0."""
@@ -77,7 +80,7 @@ class Sway:
 
     def _swing(self, time: float) -> float:
         phase = 2 * pi * time / self.period
-        return float(np.sin(phase) + 0.25 * np.sin(2 * phase))
+        return float(sum(share * np.sin(k * phase) for k, share in enumerate(SWINGS, 1)))
 
     def origin(self, s: Array, t: Array, time: float) -> Pair:
         # s = s0 + reach(s0) * swing is solved for s0; the reach is slow, so few steps suffice.
@@ -87,8 +90,12 @@ class Sway:
         return start, t
 
     def velocity(self, s: Array, t: Array) -> Pair:
-        rate = 2 * pi / self.period * 1.5
-        return self.reach(s, t) * rate, np.zeros_like(t)
+        return self.reach(s, t) * sway_rate(self.period), np.zeros_like(t)
+
+
+def sway_rate(period: float) -> float:
+    """The velocity of a sway as it passes its rest, in reaches per frame."""
+    return 2 * pi / period * sum(k * share for k, share in enumerate(SWINGS, 1))
 
 
 def around(stones: list[tuple[float, float, float]], speed_s: float, speed_t: float) -> Callable[[Array, Array], Pair]:

@@ -12,11 +12,13 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from c3drender import depth as depths
-from c3drender import motion, pipeline, render, scenery
-from c3drender.data import CameraPath, DepthMap, FlowField, Image, MotionHints, Scene
+from c3drender import harmonic, motion, pipeline, render, scenery, sway
+from c3drender.data import CameraPath, DepthMap, FlowField, Harmonics, Image, MotionHints, Scene
 
+from .flows import SWINGS, sway_rate
 from .scenes import LOOP_FRAMES
 from .truth import Truth
 
@@ -26,25 +28,58 @@ Video = Callable[[int, int], tuple[Picture, NDArray[np.bool_]]]  # frame, camera
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What a method works from. ``poses [C, 3, 4]``: the cameras that will look, the first at rest."""
+    """What a method works from. ``poses [C, 3, 4]``: the cameras that will look, the first at rest. ``harmonics``: what sways;
+    a method that knows only flows takes the ``flow`` for it, the velocity at the photo's time."""
 
     image: Image
     depth: DepthMap
     flow: FlowField
     poses: torch.Tensor
+    harmonics: Harmonics | None = None
 
 
 Method = Callable[[Given], Video]
 
 
-def given_truth(truth: Truth) -> Given:
-    """The true depth and the true flow."""
+def given_truth(truth: Truth, sways: bool = False) -> Given:
+    """The true depth and the true motion, which ``sways`` or flows."""
     return Given(
         image=photo_of(truth),
         depth=DepthMap(torch.from_numpy(truth.z_cam), measured=True),
         flow=FlowField(torch.from_numpy(truth.step_px * truth.moving[..., None]), torch.from_numpy(truth.moving)),
         poses=torch.from_numpy(truth.poses),
+        harmonics=true_sway(truth) if sways else None,
     )
+
+
+def true_sway(truth: Truth) -> Harmonics:
+    """The true swing, fading out around what swings: a surface that bends must not tear."""
+    reach_px = truth.step_px / sway_rate(LOOP_FRAMES)
+    beyond, nearest = ndimage.distance_transform_edt(~truth.moving, return_indices=True)
+    fall_off = max(sway.FALL_OFF * float(np.hypot(*reach_px[truth.moving].T).max()), sway.LEAST_FALL_OFF_PX)
+    along = harmonic.smooth_step(torch.from_numpy(1 - beyond / fall_off)).numpy()
+    swing = (reach_px[tuple(nearest)] * along[..., None]).astype(np.float32)
+    sine = np.zeros((harmonic.NUM_HARMONICS, *swing.shape), np.float32)
+    for k, share in enumerate(SWINGS):
+        sine[k] = share * swing
+    return harmonic.joined([Harmonics(torch.from_numpy(sine), torch.zeros(sine.shape))])
+
+
+def sway_from_arrows(truth: Truth) -> Harmonics:
+    """The motion stage's own sway: parts that grow out of the picture's lower border are rooted there, others to the left; one
+    arrow each tells how far the tip swings."""
+    reach_px = truth.step_px / sway_rate(LOOP_FRAMES)
+    labels = ndimage.label(truth.moving, np.ones((3, 3)))[0]
+    grows = np.isin(labels, np.unique(labels[-1])) & truth.moving
+    fields = []
+    for mask, root in ((grows, "bottom"), (truth.moving & ~grows, "left")):
+        arrows = []
+        for part in np.unique(labels[mask]):
+            size = np.where(labels == part, np.hypot(reach_px[..., 0], reach_px[..., 1]), 0)
+            y, x = np.unravel_index(size.argmax(), size.shape)
+            arrows.append(((x + 0.5, y + 0.5), (x + 0.5, y + 0.5) + reach_px[y, x]))
+        fields.append(sway.sway_field(mask, np.array(arrows).reshape(-1, 2, 2), root))
+    return harmonic.joined(fields)
 
 
 def photo_of(truth: Truth) -> Image:
@@ -77,7 +112,10 @@ def automatic_flow(truth: Truth, depth: DepthMap) -> FlowField:
 @lru_cache(maxsize=1)
 def prepared(given: Given) -> Scene:
     views = CameraPath(given.poses.contiguous())
-    return pipeline.build_scene(given.image, given.depth, given.flow, views, 1.0, ())
+    flow = given.flow
+    if given.harmonics is not None:
+        flow = FlowField(torch.zeros_like(flow.step_px), torch.zeros_like(flow.moving))
+    return pipeline.build_scene(given.image, given.depth, flow, views, 1.0, (), harmonics=given.harmonics)
 
 
 def shown(scene: Scene, given: Given, blend: render.Blend) -> Video:

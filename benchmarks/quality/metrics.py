@@ -28,7 +28,11 @@ Mask = NDArray[np.bool_]
 Numbers = dict[str, float]
 
 DETAIL_SIGMA_PX = 2.0  # what a Gaussian of this width takes away is detail
-LOOKED_AT = (0, 15, 30, 45)  # frames whose step to the next, and whose sharpness, is measured; then comes the seam
+LOOKED_AT = (0, 15, 30, 45)  # frames whose step to the next, and whose sharpness, is measured
+SEAM_STEPS = (LOOP_FRAMES - 1, 0)  # into the photo and out of it: the steps that the loop's join has a part in ...
+OTHER_STEPS = (10, 15, 20, 30, 40, 45, 50)  # ... and those that stand for the rest of the loop
+LEAST_STEP = 0.25  # of the true one: what moves by less has no motion that could run on over the seam
+WORST_SEAM = 10.0
 LEAST_MSE = 1e-3  # of grey levels: equal pictures count as 78 dB
 LPIPS_WEIGHTS = "alexnet-owt-7be5be79.pth"
 
@@ -70,6 +74,13 @@ def seen_motion(first: Picture, second: Picture, where: Mask) -> float:
     grey = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (first, second))
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)
     return float(np.hypot(flow[..., 0], flow[..., 1])[where].mean())
+
+
+def moved(picture: Picture, step_px: NDArray[np.float32]) -> Picture:
+    """The picture one frame later, read against its flow."""
+    ys, xs = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
+    at = xs - step_px[..., 0], ys - step_px[..., 1]
+    return cv2.remap(picture, *at, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def warping_error(first: Picture, second: Picture, step_px: NDArray[np.float32], where: Mask) -> float:
@@ -133,22 +144,34 @@ def _compare(truth: Truth, video: Video, views: list[tuple[int, int]]) -> tuple[
     return rows, worst
 
 
+def _seam(steps: dict[int, float], true_step: float) -> float:
+    """The larger of the factors, up or down, between the `SEAM_STEPS` and the median of the `OTHER_STEPS`.
+
+    A loop that stands still has no seam and earns none: its steps count for no less than a share of the true one.
+    """
+    usual = max(median(steps[n] for n in OTHER_STEPS), LEAST_STEP * true_step)
+    ratios = (steps[n] / usual for n in SEAM_STEPS)
+    return max(min(max(ratio, 1 / max(ratio, 1e-6)), WORST_SEAM) for ratio in ratios)
+
+
 def measure_loop(video: Video, truth: Truth) -> Numbers:
     """The loop as a resting camera sees it.
 
-    ``seam``: the change from the last frame to the first, relative to the median of other steps' (1: no seam is seen);
+    ``seam``: by which factor the steps into and out of the photo differ, up or down, from the others (1: no seam is seen);
     ``seam_ssim``: between those two frames; ``alive``: apparent motion relative to the true one; ``sharp_min``,
     ``sharp_swing``: detail relative to the photo's, its least value and its range; ``warp``: grey levels. All where it moves.
     """
     where = truth.moving
-    frames = {n: video(n % LOOP_FRAMES, 0)[0] for k in (*LOOKED_AT, LOOP_FRAMES - 1) for n in (k, k + 1)}
+    numbers = {*LOOKED_AT, *SEAM_STEPS, *OTHER_STEPS}
+    frames = {n: video(n % LOOP_FRAMES, 0)[0] for k in numbers for n in (k, k + 1)}
     pairs = [(frames[n], frames[n + 1]) for n in LOOKED_AT]
     last, first = frames[LOOP_FRAMES - 1], frames[0]
     own = detail(truth.photo_u8, where)
     sharp = [detail(frames[n], where) / own for n in LOOKED_AT]
+    true_step = step_size(truth.photo_u8, moved(truth.photo_u8, truth.step_px), where)
     true_speed = float(np.hypot(*truth.step_px[where].T).mean())
     return {
-        "seam": step_size(last, first, where) / max(median(step_size(*pair, where) for pair in pairs), 1e-6),
+        "seam": _seam({n: step_size(frames[n], frames[n + 1], where) for n in (*SEAM_STEPS, *OTHER_STEPS)}, true_step),
         "seam_ssim": float(similarity(last, first)[where].mean()),
         "alive": _mean(seen_motion(*pair, where) for pair in pairs) / true_speed,
         "sharp_min": min(sharp),

@@ -30,10 +30,11 @@ from .methods import (
     forward_only,
     given_truth,
     ours,
+    sway_from_arrows,
     without_inpainting,
 )
 from .metrics import measure
-from .scenes import SCENES
+from .scenes import SCENES, SWAYING
 from .stereo_views import measure_stereo
 from .truth import Truth, cached, read_signatures, signature, write_signatures
 
@@ -49,16 +50,18 @@ def _ours_with_depth(given: Given, truth: Truth) -> Video:
 
 
 def _ours_with_arrows(given: Given, truth: Truth) -> Video:
+    if given.harmonics is not None:
+        return ours(replace(given, harmonics=sway_from_arrows(truth)))
     return ours(replace(given, flow=flow_from_arrows(truth, given.depth)))
 
 
 def _ours_with_found_motion(given: Given, truth: Truth) -> Video:
-    return ours(replace(given, flow=automatic_flow(truth, given.depth)))
+    return ours(replace(given, flow=automatic_flow(truth, given.depth), harmonics=None))
 
 
 def _ours_with_nothing(given: Given, truth: Truth) -> Video:
     depth = builtin_depth(truth)
-    return ours(replace(given, depth=depth, flow=automatic_flow(truth, depth)))
+    return ours(replace(given, depth=depth, flow=automatic_flow(truth, depth), harmonics=None))
 
 
 # The first is ours in full. All but the last four are given the true depth and the true flow.
@@ -98,7 +101,7 @@ def run_all(scenes: list[str], methods: list[str], out: Path) -> None:
     progress = tqdm(total=len(scenes) * len(methods), desc="measure", unit="video")
     for scene in scenes:
         truth = cached(DATA, scene, expected)
-        given = given_truth(truth)
+        given = given_truth(truth, sways=scene in SWAYING)
         for method in methods:
             results[method][scene], worst = measure(truth, make_video(method, given, truth))
             if method == methods[0]:

@@ -15,6 +15,7 @@ from .stuff import beside, crown, drawn, either, ground, rectangle, ridge, witho
 from .textures import Array, Material, surface_noise
 
 LOOP_FRAMES = 60
+SWAYING = ("flag",)  # harmonic, no steady flow: `Truth.step_px` is the velocity at the photo's time
 
 RIGHT, DOWN, AHEAD = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 SEA = ((-2.0, (0.03, 0.13, 0.2)), (0.0, (0.1, 0.29, 0.38)), (1.2, (0.3, 0.5, 0.55)), (2.4, (0.72, 0.8, 0.8)))
@@ -33,11 +34,8 @@ HAZE: Vector = (0.74, 0.8, 0.86)
 
 @dataclass(frozen=True)
 class SceneSpec:
-    """``sways``: the motion is harmonic, no steady flow: `Truth.step_px` is then its velocity at the photo's time."""
-
     name: str
     world: World
-    sways: bool = False
 
 
 def _level(y: float, material: Material, **more: object) -> Plane:
@@ -336,7 +334,7 @@ def flag() -> SceneSpec:
     meadow = _level(1.5, ground(165, 1.6, GRASS))
     bush = _trees(167, 11.0, [(-4.2, 0.1, 1.2), (3.4, 0.2, 1.1)])
     world = World((_sky(160), _hills(166, 30.0, 0.2, 2.0), meadow, *bush, banner, pole, grass), (HAZE, 60.0))
-    return SceneSpec("flag", world, sways=True)
+    return SceneSpec("flag", world)
 
 
 def painting() -> SceneSpec:
