@@ -134,9 +134,14 @@ def phase_of(xy_px: Tensor, longer_side_px: int) -> Tensor:
     return sum(waves) / len(waves)
 
 
-def fades(loop_t: float) -> tuple[float, float]:
-    """Factors of the phase, forward and backward, that let the fade of ``loop_t`` (0 < t < 1) be early or late: with
-    confidences times ``1 + fade * phase`` the shares become ``1 - a`` and ``a``, ``a = t + spread phase sin(pi t) / pi``,
-    which is 0 at 0, 1 at 1 and rises."""
-    shift = PHASE_SPREAD * math.sin(math.pi * loop_t) / math.pi
-    return -shift / (1.0 - loop_t), shift / loop_t
+def backward_share(loop_t: float) -> float:
+    """The backward side's share of the blend, 0 at 0 and 1 at 1: a side that is still near the photo is nearly alone."""
+    return loop_t * loop_t * (3.0 - 2.0 * loop_t)
+
+
+def fades(share: float) -> tuple[float, float]:
+    """Factors of the phase, forward and backward, that let the fade to ``share`` (0 < s < 1) be early or late: with
+    confidences times ``1 + fade * phase`` the shares become ``1 - a`` and ``a``, ``a = s + spread phase sin(pi s) / pi``,
+    which is 0 at 0, 1 at 1 and rises with s."""
+    shift = PHASE_SPREAD * math.sin(math.pi * share) / math.pi
+    return -shift / (1.0 - share), shift / share

@@ -24,7 +24,7 @@ DEPTH_TOLERANCE = 0.02
 MAX_POINTS = 64  # behind an edge several layers lie close: what hides a pixel must not crowd it out of its own list
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 UNCOVERED_ALPHA = 1e-4
-FADE = 1 / 100  # of the longer side: the width over which a fluid's motion fades in from its border
+FADE = 1 / 200  # of the longer side: the width over which a fluid's motion fades in from its border
 LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
 LEAST_EXISTENCE = 0.75  # a point that drifts to where less of a fluid pixel is than this has left the fluid
 MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
@@ -301,9 +301,10 @@ def _drift_to(
 def _draw(animation: Animation, view: Camera, n: int, blend: Blend = "contrast") -> Frame:
     """Splat both sides of frame ``n`` and blend them."""
     fluid, loop_t = animation.fluid, n / animation.num_frames
-    fades, detail = (0.0, 0.0), None
+    share, fades, detail = loop_t, (0.0, 0.0), None
     if blend == "contrast" and n > 0:
-        fades = loop_contrast.fades(loop_t)
+        share = loop_contrast.backward_share(loop_t)
+        fades = loop_contrast.fades(share)
         gain, spacing_px = (
             (fluid.phase.new_ones(1, 1), 1) if fluid.gains is None else (fluid.gains.at(loop_t), fluid.gains.spacing_px)
         )
@@ -322,7 +323,7 @@ def _draw(animation: Animation, view: Camera, n: int, blend: Blend = "contrast")
         out=_views(animation.raster, slice(len(hidden))),
     )
     sides = _views(raster, 0), _views(raster, -1)
-    share = loop_t if len(hidden) == 2 else 0.0
+    share = share if len(hidden) == 2 else 0.0
     return ops.compose_frame(*sides, share, sharpness=animation.sharpness, least_alpha=UNCOVERED_ALPHA)
 
 

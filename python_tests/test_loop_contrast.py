@@ -94,16 +94,18 @@ def test_what_loses_nothing_gains_nothing() -> None:
 
 def test_the_fade_is_early_here_and_late_there_but_always_whole() -> None:
     phase = torch.tensor([-1.0, 0.0, 1.0])
+    middle = torch.tensor([lc.backward_share(n / 60) for n in range(1, 60)])
+    assert (middle.diff() > 0).all() and lc.backward_share(0.0) == 0 and lc.backward_share(1.0) == 1
+    torch.testing.assert_close(middle + middle.flip(0), torch.ones(59))
     shares = []
-    for n in range(1, 60):
-        t = n / 60
-        forward, backward = (1 + fade * phase for fade in lc.fades(t))
-        share = t * backward
-        torch.testing.assert_close((1 - t) * forward, 1 - share)
+    for s in middle.tolist():
+        forward, backward = (1 + fade * phase for fade in lc.fades(s))
+        share = s * backward
+        torch.testing.assert_close((1 - s) * forward, 1 - share)
         shares.append(share)
     rising = torch.stack(shares)
     assert (rising.diff(dim=0) > 0).all() and rising.min() > 0 and rising.max() < 1
-    torch.testing.assert_close(rising[:, 1], torch.arange(1, 60) / 60)
+    torch.testing.assert_close(rising[:, 1], middle)
     assert rising[29, 2] - rising[29, 0] > 0.5
     field = lc.phase_of(torch.rand(4000, 2) * torch.tensor([1280.0, 720.0]), 1280)
     assert field.min() < -0.5 and field.max() > 0.5 and field.abs().max() <= 1
