@@ -349,3 +349,61 @@ def _drifts_to(visible: Bools, step_px: Floats, x: int, y: int, num_steps: int) 
         if visible[min(int(at[1]), height - 1), min(int(at[0]), width - 1)]:
             return True
     return False
+
+
+def bilinear(field, xy_px) -> np.ndarray:
+    """``field [H, W, C]`` between pixel centres (+0.5) at ``xy_px [P, 2]``, clamped at the border: ``[P, C]``."""
+    field, xy_px = np.asarray(field, np.float64), np.asarray(xy_px, np.float64)
+    height, width = field.shape[:2]
+    x, y = np.clip(xy_px[:, 0] - 0.5, 0, width - 1), np.clip(xy_px[:, 1] - 0.5, 0, height - 1)
+    out = np.zeros((len(xy_px), field.shape[2]))
+    for row in range(height):
+        for column in range(width):
+            out += (np.maximum(0, 1 - abs(x - column)) * np.maximum(0, 1 - abs(y - row)))[:, None] * field[row, column]
+    return out
+
+
+def fine_share(offset_px) -> np.ndarray:
+    part = np.mod(np.asarray(offset_px, np.float64), 1)
+    return 8 * (part * (1 - part)) ** 2
+
+
+def drift_points(
+    start_px, offset_px, neighbours, feat, surface, lens, *, radius_px, max_stretch, least_existence, phase, fade, detail
+):
+    """``(xyz, feat, radius)`` of points where they arrived; ``detail``: None, or ``(fine, broad, gain, spacing_px)``."""
+    start_px, offset_px, feat = (np.asarray(values, np.float64) for values in (start_px, offset_px, feat))
+    fx, fy, cx, cy = lens
+    height, width = np.asarray(surface).shape[:2]
+    at = start_px + offset_px
+    disp, existence, freedom, *resting = bilinear(surface, at).T[:6]
+    z = 1 / np.maximum(disp, 1e-6)
+    spans = [
+        np.linalg.norm(offset_px[near] - offset_px + step, axis=1) for near, step in zip(neighbours, np.eye(2), strict=True)
+    ]
+    stretch = np.maximum(np.maximum(*spans), 1)
+    drawn = (at >= 0).all(1) & (at[:, 0] <= width) & (at[:, 1] <= height) & (existence > least_existence)
+    radius = np.where(drawn, radius_px * (1 + freedom * (np.minimum(stretch, max_stretch) - 1)) * z / fx, 0)
+    colour = (1 - freedom)[:, None] * np.stack(resting, 1) + freedom[:, None] * feat[:, :3]
+    if detail is not None:
+        fine, broad, gain, spacing_px = detail
+        share = freedom[:, None] * fine_share(offset_px)
+        colour += (share[:, :, None] * np.asarray(fine, np.float64)).sum(1)
+        raised = (bilinear(np.asarray(gain)[..., None], at / spacing_px + 0.5) - 1) * np.minimum(2 * freedom, 1)[:, None]
+        colour += raised * np.asarray(broad, np.float64)
+    confidence = feat[:, 3] / stretch**2 * (1 + fade * np.asarray(phase, np.float64))
+    xyz = np.stack([(at[:, 0] - cx) / fx * z, (at[:, 1] - cy) / fy * z, z], 1)
+    return xyz, np.concatenate([colour, confidence[:, None]], 1), radius
+
+
+def compose_frame(fwd, bwd, loop_t, sharpness, least_alpha):
+    """``(rgb 0..255 before rounding, uncovered)`` of two splats ``(feat [M, 4], alpha [M], disp [M])``."""
+    sides = [[np.asarray(values, np.float64) for values in side] for side in (fwd, bwd)]
+    logs = [share * feat[:, 3] for (feat, _, _), share in zip(sides, (1 - loop_t, loop_t), strict=True)]
+    weights = [weight * np.exp(sharpness * disp) for weight, (_, _, disp) in zip(logs, sides, strict=True)]
+    total = np.maximum(sum(weights), 1e-6)
+    rgb = sum(
+        (w / total)[:, None] * feat[:, :3] / np.maximum(alpha, least_alpha)[:, None]
+        for w, (feat, alpha, _) in zip(weights, sides, strict=True)
+    )
+    return np.clip(rgb, 0, 1) * 255, np.maximum(sides[0][1], sides[1][1]) < least_alpha
