@@ -22,8 +22,10 @@ PLOT = REPO / "docs" / "images" / "speed.svg"
 BLOCK = re.compile(r"(?<=<!-- benchmarks/report.py -->\n).*?(?=<!-- end -->)", re.DOTALL)
 NAMES = {
     "splat_points alpha": "`alpha`",
+    "splat_points alpha, kept memory": "`alpha`, into kept memory (`out=`)",
     "splat_points alpha, float16": "`alpha`, float16 features",
     "splat_points surface": "`surface`",
+    "splat_points surface, kept memory": "`surface`, into kept memory",
     "splat_points surface, float16": "`surface`, float16 features",
     "plain torch, index_add_": "plain torch: bilinear softmax splat, `index_add_`, no depth order",
     "OpenCV remap, 4 channels": "OpenCV `remap` of 4 channels, which only moves pixels",
@@ -57,7 +59,8 @@ def table(compared: dict[str, Any], videos: list[dict[str, Any]]) -> str:
 
 
 def speed_table() -> str:
-    return table(read("compare"), [read("photo_to_mp4"), read("photo_to_mp4_4k")])
+    videos = sorted(path.stem for path in RESULTS.glob("photo_to_mp4*.json"))
+    return table(read("compare"), [read(name) for name in videos])
 
 
 def with_table(readme: str, new: str) -> str:

@@ -66,16 +66,16 @@ def table(device: torch.device, repeats: int) -> Iterator[str]:
     triad, peak = triad_bytes_per_s(device, repeats), multiply_add_flop_per_s(device, repeats)
     yield f"{where}, {SIZE.width} x {SIZE.height}, median of {repeats}"
     yield f"memory (triad) {triad / 1e9:.1f} GB/s, multiply-add (matrix product) {peak / 1e9:.0f} GFLOP/s"
-    yield f"{'op':<32}{'C':>4}{'ms':>9}{'Mpoints/s':>11}{'Mpixels/s':>11}{'GB/s':>7}{'of triad':>10}"
+    yield f"{'op':<36}{'C':>4}{'ms':>9}{'Mpoints/s':>11}{'Mpixels/s':>11}{'GB/s':>7}{'of triad':>10}"
     for case in all_cases(SIZE):
         yield line(measure(case, device, repeats=repeats), triad)
     rate = frames_per_s(device, NUM_FRAMES, FRAMES_SIZE)
-    yield f"{'frames of the example, 8 bits':<32}{3:>4}{1e3 / rate:>9.2f}  {rate:.1f} frames/s"
+    yield f"{'frames of the example, 8 bits':<36}{3:>4}{1e3 / rate:>9.2f}  {rate:.1f} frames/s"
     yield "GB/s counts every input read once and every output written once, the least that any implementation must move."
 
 
 def line(row: Row, triad: float) -> str:
-    name = f"{row.op:<32}{row.channels or '-':>4}"
+    name = f"{row.op:<36}{row.channels or '-':>4}"
     if row.median_ms is None:
         return name + "  not enough memory"
     per_us = 1e-3 / row.median_ms

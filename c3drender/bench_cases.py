@@ -69,6 +69,8 @@ def all_cases(size: Size) -> Iterator[Case]:
                 yield Case(f"splat_points {compositor}", *where, channels, cameras, partial(_splat, compositor))
                 half = partial(_splat, compositor, feat_type=torch.float16)
                 yield Case(f"splat_points {compositor}, float16", *where, channels, cameras, half)
+                kept = partial(_splat, compositor, keeps_memory=True)
+                yield Case(f"splat_points {compositor}, kept memory", *where, channels, cameras, kept)
                 backward = partial(_splat_backward, compositor)
                 yield Case(f"splat_points {compositor}, backward", *where, channels, cameras, backward)
                 both = partial(_both_sides, compositor)
@@ -108,13 +110,24 @@ def _points(case: Case, camera: Camera, device: torch.device) -> tuple[Tensor, T
     return xyz, random(device, len(xyz), case.channels), radius
 
 
-def _splat(compositor: ops.Compositor, case: Case, device: torch.device, feat_type: torch.dtype = torch.float32) -> Work:
+def _splat(
+    compositor: ops.Compositor,
+    case: Case,
+    device: torch.device,
+    *,
+    feat_type: torch.dtype = torch.float32,
+    keeps_memory: bool = False,
+) -> Work:
     camera = _moved_cameras(case)
     xyz, feat, radius = _points(case, camera, device)
     feat = feat.to(feat_type)
+    kept = None
+    if keeps_memory:
+        pixels = (case.cameras, case.height, case.width)
+        kept = Raster(*(torch.zeros(shape, device=device) for shape in ((*pixels, case.channels), pixels, pixels)))
 
     def run() -> tuple[Tensor, ...]:
-        raster = ops.splat_points(xyz, feat, radius, camera, compositor=compositor, max_points=MAX_POINTS)
+        raster = ops.splat_points(xyz, feat, radius, camera, compositor=compositor, max_points=MAX_POINTS, out=kept)
         return raster.feat, raster.alpha, raster.disp
 
     return Work((xyz, feat, radius), run, len(xyz))
