@@ -269,7 +269,8 @@ void test_blend() {
 }
 
 // A near plane (disparity 1) covers the left half of a far one (0.5) that goes on behind it. A camera that moves by `x` sees
-// the edge shift by focal * x * (1 - 0.5) px against the far plane: to the left, and uncover as much, or to the right.
+// the edge shift by focal * x * (1 - 0.5) px against the far plane: to the left, and uncover as much, or to the right. The
+// frame begins where the near plane's own end may come to lie.
 int32_t count_holes(float camera_x, float step, int num_threads) {
   const int32_t width = 64, height = 9, edge = 32;
   Array disp, disp_hidden, step_px;
@@ -280,8 +281,8 @@ int32_t count_holes(float camera_x, float step, int num_threads) {
   }
   const c3d::Camera camera = make_camera(width, height, camera_x);
   std::vector<uint8_t> holes(disp.size(), 2);
-  const c3d::FindHolesArgs args{disp.data(), disp_hidden.data(),    step_px.data(), 3,     &camera,
-                                1,           {0, 0, width, height}, 1.5f,           0.02f, holes.data()};
+  const c3d::FindHolesArgs args{disp.data(), disp_hidden.data(),     step_px.data(), 3,     &camera,
+                                1,           {16, 0, width, height}, 1.5f,           0.02f, holes.data()};
   CHECK(c3d::cpu::find_holes(args, Call(num_threads).context).ok());
   int32_t count = 0;
   for (int32_t i = 0; i < width * height; ++i) {
