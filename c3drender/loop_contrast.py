@@ -42,6 +42,8 @@ class Details:
 
 def point_details(rgb: Tensor, fluid: Tensor) -> Details:
     """The details of the points ``fluid`` bool ``[L, H, W]`` of layers ``rgb`` float32 ``[L, H, W, 3]``."""
+    x0, y0, x1, y1 = _bounds(fluid.any(dim=0), 2 * BAND_PX)
+    rgb, fluid = rgb[:, y0:y1, x0:x1], fluid[:, y0:y1, x0:x1]
     weight = fluid[..., None].to(rgb.dtype)
 
     def detail(mean_of: Callable[[Tensor], Tensor]) -> Tensor:
@@ -49,6 +51,17 @@ def point_details(rgb: Tensor, fluid: Tensor) -> Details:
 
     fine = [detail(lambda planes, dim=dim: _binomial(planes, dim)) for dim in (2, 1)]
     return Details(torch.stack(fine, dim=1), detail(lambda planes: _box(_box(planes, BAND_PX), BAND_PX)))
+
+
+def _bounds(where: Tensor, margin_px: int) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 around what is True in ``where [H, W]``, with a margin as far as there are pixels; nothing: one pixel."""
+    ends = []
+    for dim in (0, 1):
+        (places,) = where.any(dim=dim).nonzero(as_tuple=True)
+        first, last = (int(places[0]), int(places[-1])) if len(places) > 0 else (0, 0)
+        ends.append((max(first - margin_px, 0), min(last + 1 + margin_px, where.shape[1 - dim])))
+    (x0, x1), (y0, y1) = ends
+    return x0, y0, x1, y1
 
 
 def _binomial(planes: Tensor, dim: int) -> Tensor:
@@ -88,50 +101,72 @@ class ContrastGains:
         return torch.lerp(self.gain[after - 1], self.gain[after], (loop_t - start) / (end - start))
 
 
+def measured_box(fluid: Tensor) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 of the part of the canvas, ``fluid`` bool ``[H, W]``, that `measure_gains` needs to see."""
+    spacing = _window_px(fluid) // 2
+    x0, y0, x1, y1 = _bounds(fluid, MEASURED_PX)
+    return x0 // spacing * spacing, y0 // spacing * spacing, x1, y1
+
+
 def measure_gains(
     blended: Callable[[float, ContrastGains | None], Tensor], resting: Tensor, fluid: Tensor, num_frames: int
 ) -> ContrastGains:
     """The gains that keep the local contrast of the fluid what it is at rest, at every place and moment.
 
-    ``blended(loop_t, gains)``: the fluid's blended picture ``[H, W, 3]`` on the canvas at a moment that is a frame's, with the
-    points' details raised by ``gains`` (None: not at all); ``resting [H, W, 3]``: its picture at rest, splatted too; ``fluid``
-    bool ``[H, W]``.
+    ``blended(loop_t, gains)``: the fluid's blended picture ``[h, w, 3]`` in the `measured_box` of the canvas at a moment that
+    is a frame's, with the points' details raised by ``gains`` (None: not at all); ``resting [h, w, 3]``: its picture at rest,
+    splatted too; ``fluid`` bool ``[H, W]``, of the whole canvas.
     """
-    height, width = fluid.shape
-    window = max(2 * round(WINDOW_SHARE * max(height, width) / 2), LEAST_WINDOW_PX)
-    window = min(window, 2 * max(min(height, width) // 2, 1))
-    wanted = _window_energy(resting, fluid, window)
+    window = _window_px(fluid)
+    spacing = window // 2
+    x0, y0, x1, y1 = measured_box(fluid)
+    weight = fluid[None, y0:y1, x0:x1, None].to(resting.dtype)
+    weight_mean = _box(_box(weight, MEASURED_PX), MEASURED_PX).clamp_min(1e-4)
+
+    def energy(rgb: Tensor) -> np.ndarray:
+        """Mean square of the luma's detail over half-overlapping windows of the fluid."""
+        luma = rgb.mean(dim=-1)[None, :, :, None]
+        mean = _box(_box(luma * weight, MEASURED_PX), MEASURED_PX) / weight_mean
+        square = ((luma - mean) * weight).square()[..., 0]
+        pooled = functional.avg_pool2d(square, window, spacing, spacing, count_include_pad=False)[0]
+        return pooled.clamp_min(LEAST_ENERGY).double().cpu().numpy()
+
+    wanted = energy(resting)
     frames = sorted({round(moment * num_frames) for moment in MOMENTS} - {0, num_frames})
     moments = (0.0, *(n / num_frames for n in frames), 1.0)
-    one = torch.ones_like(wanted)
-    plain = [wanted / _window_energy(blended(moment, None), fluid, window) for moment in moments[1:-1]]
-    table = [ratio.sqrt().clamp(MIN_GAIN, MAX_GAIN) for ratio in plain]
+
+    def over_the_canvas(table: list[np.ndarray]) -> ContrastGains:
+        gain = resting.new_ones(len(moments), *(size // spacing + 1 for size in fluid.shape))
+        height, width = wanted.shape
+        gain[1:-1, y0 // spacing :, x0 // spacing :][:, :height, :width] = torch.from_numpy(np.stack(table))
+        return ContrastGains(moments, gain, spacing)
+
+    plain = [wanted / energy(blended(moment, None)) for moment in moments[1:-1]]
+    table = [np.sqrt(ratio).clip(MIN_GAIN, MAX_GAIN) for ratio in plain]
     for _ in range(PASSES - 1):
-        gains = ContrastGains(moments, torch.stack([one, *table, one]), window // 2)
+        gains = over_the_canvas(table)
         for k, moment in enumerate(moments[1:-1]):
-            ratio = wanted / _window_energy(blended(moment, gains), fluid, window)
+            ratio = wanted / energy(blended(moment, gains))
             # What the gain has bought so far, in logarithms, tells the exponent (a secant).
-            bought = (plain[k] / ratio).log() / table[k].log()
-            exponent = (1.0 / bought).nan_to_num(nan=EXPONENTS[0]).clamp(*EXPONENTS)
-            table[k] = (table[k] * ratio**exponent).clamp(MIN_GAIN, MAX_GAIN)
-    return ContrastGains(moments, torch.stack([one, *table, one]), window // 2)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                exponent = np.log(table[k]) / np.log(plain[k] / ratio)
+            exponent = np.nan_to_num(exponent, nan=EXPONENTS[0]).clip(*EXPONENTS)
+            table[k] = (table[k] * ratio**exponent).clip(MIN_GAIN, MAX_GAIN)
+    return over_the_canvas(table)
 
 
-def _window_energy(rgb: Tensor, fluid: Tensor, window: int) -> Tensor:
-    """Mean square of the luma's detail over half-overlapping windows of the fluid."""
-    weight = fluid[None, :, :, None].to(rgb.dtype)
-    luma = rgb.mean(dim=-1)[None, :, :, None]
-    mean = _box(_box(luma * weight, MEASURED_PX), MEASURED_PX) / _box(_box(weight, MEASURED_PX), MEASURED_PX).clamp_min(1e-4)
-    energy = ((luma - mean) * weight).square()[..., 0]
-    pooled = functional.avg_pool2d(energy, window, window // 2, window // 2, count_include_pad=False)[0]
-    return pooled.clamp_min(LEAST_ENERGY)
+def _window_px(fluid: Tensor) -> int:
+    height, width = fluid.shape
+    window = max(2 * round(WINDOW_SHARE * max(height, width) / 2), LEAST_WINDOW_PX)
+    return min(window, 2 * max(min(height, width) // 2, 1))
 
 
 def phase_of(xy_px: Tensor, longer_side_px: int) -> Tensor:
     """A smooth field over the canvas, -1..1, ``[M]``: where the cross-fade runs early and where late."""
-    x, y = (xy_px / longer_side_px).unbind(1)
-    waves = [torch.sin(2 * math.pi * (along * x + down * y) + start) for along, down, start in PHASE_WAVES]
-    return sum(waves) / len(waves)
+    # NumPy's sine: torch's may differ in the last bit from run to run, by where in memory its argument lies.
+    x, y = (xy_px.cpu().numpy() / np.float32(longer_side_px)).T
+    waves = [np.sin(2 * math.pi * (along * x + down * y) + start) for along, down, start in PHASE_WAVES]
+    return torch.from_numpy((sum(waves) / len(waves)).astype(np.float32)).to(xy_px.device)
 
 
 def backward_share(loop_t: float) -> float:

@@ -174,11 +174,14 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
         feat = torch.cat([colour[where], confidence.expand(where.shape)[where][:, None]], dim=1)
         return PointCloud(_unproject(canvas, xy_px[where], z_cam), feat, radius_px * z_cam / canvas.fx)
 
-    # Behind a fluid the same fluid would only be drawn twice: a pixel moves in the nearest of its layers that does.
-    moves = exists & layers.moving & ((exists & layers.moving).cumsum(dim=0) == 1)
-    # The nearest fluid surface at each pixel, visible or continued behind what hides it.
-    any_fluid = moves.any(dim=0)
-    first = moves.to(torch.uint8).argmax(dim=0, keepdim=True)
+    # Behind a fluid the same fluid would only be drawn twice: a pixel moves in the nearest of its layers that does. That is
+    # the fluid's surface, visible or continued behind what hides it.
+    moves = exists & layers.moving
+    any_fluid, first = moves[0].clone(), torch.zeros_like(moves[:1], dtype=torch.int64)
+    for layer in range(1, num_layers):
+        moves[layer] &= ~any_fluid
+        any_fluid |= moves[layer]
+        first[0, moves[layer]] = layer
 
     def nearest_fluid(values: Tensor) -> Tensor:
         return values.gather(0, first[..., None].expand(-1, -1, -1, values.shape[-1]))[0]
@@ -212,7 +215,9 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     sharpness = BLEND_SHARPNESS / scene.disp_near
     if measure_contrast and len(fluid.cloud) > 0:
         nothing = start_px.new_empty(0, dtype=torch.int64)
-        alone = _assembled(canvas, canvas, [], nothing, bent, fluid, sharpness, num_frames)
+        x0, y0, x1, y1 = loop_contrast.measured_box(any_fluid)
+        around = replace(canvas, cx=canvas.cx - x0, cy=canvas.cy - y0, width=x1 - x0, height=y1 - y0)
+        alone = _assembled(around, canvas, [], nothing, bent, fluid, sharpness, num_frames)
         fluid = replace(fluid, gains=_measured_gains(alone))
     source = torch.cat([where.flatten().nonzero()[:, 0] for where in (rests, thin, sways, moves, moves)])
     others = [cloud(rests, sure), bed, bent.cloud]
@@ -259,7 +264,7 @@ def _measured_gains(alone: Animation) -> loop_contrast.ContrastGains:
 
     def blended(loop_t: float, gains: loop_contrast.ContrastGains | None) -> Tensor:
         now = alone if gains is None else replace(alone, fluid=replace(alone.fluid, gains=gains))
-        return _draw(now, alone.canvas, round(loop_t * alone.num_frames)).rgb_u8.to(torch.float32) / 255.0
+        return _draw(now, alone.camera, round(loop_t * alone.num_frames)).rgb_u8.to(torch.float32) / 255.0
 
     return loop_contrast.measure_gains(blended, blended(0.0, None), alone.fluid.surface[..., 1] > 0, alone.num_frames)
 
