@@ -90,19 +90,19 @@ def test_compare_measures_ours_and_the_plain_splat_on_the_same_points() -> None:
 
 
 def judged(ms: list[float], memory: list[float]) -> list[bool]:
-    axis = scale.Axis("points", tuple((work, scale.Cloud()) for work in (1.0, 4.0, 16.0)))
+    axis = scale.Axis("points", tuple((work, scale.Cloud()) for work in (1.0, 4.0, 16.0)), span=4.0)
     found = [(t, int(m)) for t, m in zip(ms, memory, strict=True)]
     return [row.passed for row in scale.judge_axis(axis, found)]
 
 
-def test_growth_is_judged_over_a_factor_of_four() -> None:
+def test_growth_is_judged_over_a_factor_of_work() -> None:
     linear, quadratic = [1.0, 4.0, 16.0], [1.0, 16.0, 256.0]
     assert judged(linear, [10, 40, 160]) == [True, True, True]
     assert judged(quadratic, [10, 40, 160]) == [True, False, False]
     assert judged(linear, [10, 160, 2560]) == [True, False, False]
     # A fixed cost at the beginning does not hide what the end does.
     assert judged([100.0, 100.0, 1600.0], [10, 40, 160]) == [True, True, False]
-    close = scale.Axis("layers", tuple((work, scale.Cloud()) for work in (1.0, 2.0, 4.0)))
+    close = scale.Axis("layers", tuple((work, scale.Cloud()) for work in (1.0, 2.0, 4.0)), span=4.0)
     rows = scale.judge_axis(close, [(1.0, 1), (100.0, 1), (4.0, 1)])
     assert [row.growth for row in rows] == [None, None, (pytest.approx(1.0), 0.0)]
 
@@ -119,6 +119,11 @@ def test_worst_cases_are_judged_by_time_and_memory() -> None:
     clouds = scale.worst_clouds("alpha")
     passed = [row.passed for row in scale.judge_worst(clouds, [(1.0, 10), (20.0, 10), (21.0, 10), (1.0, 201)])]
     assert passed == [True, True, False, False]
+
+
+def test_every_axis_is_long_enough_to_be_judged() -> None:
+    for axis in scale.all_axes("alpha", threads=2):
+        assert axis.clouds[-1][0] >= axis.span * axis.clouds[0][0], axis.name
 
 
 @pytest.mark.parametrize("shape", ["even", "one tile", "one depth", "one disc"])
