@@ -4,9 +4,10 @@
 
 One axis is changed at a time, from a base of 1280x720, 1.2 million points, 4 channels, radius 1.5 px, one layer, all threads.
 Each row is held against the next smaller one of at most 1/{SPAN:.0f} of its work: the growth is log(time ratio) / log(work
-ratio), and likewise for memory. 1 is linear, and at most {LIMIT} passes, which leaves room for noise and for the step from cache
-to memory. Work is what the axis says: points, pixels, channels, the area that a disc covers, layers. A second thread must not
-take longer, and may take twice the memory. Worst cases must stay within {WORST:.0f} times of the even spread of as many points.
+ratio), and likewise for memory. 1 is linear, and at most {LIMIT} passes, which leaves room for noise and for the step from
+cache to memory. Work is what the axis says: points, pixels, channels, the area that a disc covers, layers. A second thread
+must not take longer, and may take twice the memory. Worst cases must stay within {WORST:.0f} times of the even spread of as
+many points.
 
 Every row has a process of its own: memory is the peak that the call adds to what its process held before inputs were made. The
 rows of an axis take turns, and medians are taken over all turns.
