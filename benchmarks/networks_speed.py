@@ -4,7 +4,7 @@ python benchmarks/networks_speed.py [fixture] [decode] [memory] [photo] [--photo
 
 Writes results/networks_speed.json, where what was not measured this time stays. The weights are the fixtures'
 (`python_tests/golden_networks.py`), under which errors mean something. ``--frames``: how many of the 60 are rendered; the rest
-is reckoned from their median. The roof of a decode is its operations at the speed of a large float32 matrix product.
+is reckoned from the quickest of them. The roof of a decode is its operations at the speed of a large float32 matrix product.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -74,14 +73,14 @@ def _model() -> RenderModel:
 
 
 def _timed(run: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """The median in seconds after one run that does not count, and the last result."""
+    """The least of the seconds, which others on the machine disturb least, and the last result. The first does not count."""
     run()
     seconds = []
     for _ in range(repeats):
         begun = time.perf_counter()
         result = run()
         seconds.append(time.perf_counter() - begun)
-    return round(statistics.median(seconds), 4), result
+    return round(min(seconds), 4), result
 
 
 @torch.no_grad()
@@ -203,7 +202,7 @@ def _photo(model: RenderModel, args: argparse.Namespace) -> dict[str, Any]:
         video.write_video(Path(folder) / "out.mp4", frames)
         writing = (time.perf_counter() - begun_video) / len(frames)
     height, width = frames[0].shape[:2]
-    decode = statistics.median(decoding[1:])
+    decode = min(decoding[1:])
     return {
         "size": f"{width}x{height}",
         "points": len(animation.feat),

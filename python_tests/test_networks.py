@@ -152,6 +152,7 @@ def _broken(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
         (lambda s: s["img_decoder"].pop("firstconv.weight"), r"1 key is missing \(firstconv.weight\)"),
         (lambda s: s["feature_net"].update(more=torch.zeros(1)), r"FeatureExtractor: 1 key is unknown \(more\)"),
         (lambda s: s["img_decoder"].update({"alpha": torch.zeros(2)}), r"alpha must be \[\], got \[2\]"),
+        (lambda s: s.update(compositor="both"), "compositor must be one of alpha, surface, got 'both'"),
     ],
 )
 def test_what_is_wrong_with_a_checkpoint_is_said(tmp_path: Path, change: Callable, message: str) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 TOP_LEVEL = 254  # of 0..255: rounding may still take a value up by one
-STRIP_PIXELS = 1 << 14  # quantised at a time: their float32 copy stays in the cache
+STRIP_PIXELS = 1 << 16  # quantised at a time: memory for their float32 copy is had once
 FEW_WEIGHTS = 100_000  # packed anew for each map in a fraction of the time that its convolution takes
 TINY = torch.finfo(torch.float32).tiny
 

@@ -1,7 +1,7 @@
 """Convolution and normalisation of wide maps ``[B, C, H, W]`` for inference: by strips of rows, and in place.
 
 The widest maps of a decoder have 60 to 120 MB. On a CPU fresh memory for one costs more than the arithmetic (20 ms of 29 for a
-normalisation of 59 MB), and what fits in a core's cache is worked on several times faster.
+normalisation of 59 MB).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 CONV_STRIP_BYTES = 16 << 20  # of its input: small beside the maps, large beside the weights that each strip reads anew
 MIN_CONV_STRIP_ROWS = 8
-NORM_STRIP_PIXELS = 1 << 12  # 1 MB of 64 channels
+NORM_STRIP_PIXELS = 1 << 16  # 16 MB of 64 channels: threads meet after each strip, and on a busy machine wait there
 
 
 def mirrored_conv(conv: nn.Conv2d, *maps: Tensor) -> Tensor:
