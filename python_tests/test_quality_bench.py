@@ -241,6 +241,21 @@ def test_ablations_lack_what_they_should(river):
     assert last[0] < last[1] - 3
 
 
+def test_what_sways_is_given_as_a_swing_that_ends_where_it_began(river):
+    """The committed scene's flow, taken for the velocity of a swing."""
+    swinging = methods.given_truth(river, sways=True)
+    field = swinging.harmonics
+    rate = 2 * np.pi / LOOP_FRAMES * sum(k * field.sine_px[k - 1].numpy() for k in (1, 2, 3))
+    inner = cv2.erode(river.moving.astype(np.uint8), np.ones((5, 5))) > 0
+    asked, given = (np.linalg.norm(steps[inner], axis=-1).mean() for steps in (river.step_px, rate))
+    assert 0.4 * asked < given < 1.1 * asked, "smoothed, not held still"
+    video = methods.ours(swinging)
+    quarter, whole = (metrics.psnr(video(n, 0)[0], river.photo_u8, river.moving) for n in (LOOP_FRAMES // 4, 0))
+    assert whole > 35 and quarter < whole - 8
+    assert np.array_equal(video(LOOP_FRAMES, 0)[0], video(0, 0)[0])
+    assert methods.sway_from_arrows(river).sine_px.abs().max() > 0
+
+
 def test_built_in_depth_is_fitted_to_the_truth(river):
     fitted = 1 / methods.builtin_depth(river).z_cam.numpy()
     true = 1 / river.z_cam
@@ -251,9 +266,14 @@ def test_built_in_depth_is_fitted_to_the_truth(river):
 def test_the_report_is_written(river, tmp_path):
     numbers, worst = metrics.measure(river, true_video(river))
     results = {"ours": {"river": numbers}, "none": {"river": numbers}}
+    swinging = {key: value for key, value in numbers.items() if key != "seam"}
+    apart = report.means({"ours": {"flag": swinging, "river": numbers}})
+    assert apart[1][apart[0].index("seam")] == report.COLUMNS[9][2].format(numbers["seam"])
+    assert report.per_scene({"ours": {"river": numbers, "flag": swinging}}, "ours")[2][apart[0].index("seam")] == "-"
     table = report.means(results)
     assert table[0][:2] == ["mean over scenes", "PSNR dB"] and [row[0] for row in table[1:]] == ["ours", "none"]
     assert report.as_markdown(table).count("\n") == 3
+    assert not report.has_lpips(results) and report.has_lpips({"ours": {"river": numbers | {"lpips": 0.0}}})
     report.write_page(tmp_path / "page.html", "title", table, [report.Shown("river", worst)])
     page = (tmp_path / "page.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 3 and "river" in page

@@ -22,6 +22,8 @@ from .flows import SWINGS, sway_rate
 from .scenes import LOOP_FRAMES
 from .truth import Truth
 
+SWAY_SIGMA = 1 / 80  # of the width
+
 Picture = NDArray[np.uint8]
 Video = Callable[[int, int], tuple[Picture, NDArray[np.bool_]]]  # frame, camera -> rgb_u8 [H, W, 3], uncovered [H, W]
 
@@ -53,12 +55,13 @@ def given_truth(truth: Truth, sways: bool = False) -> Given:
 
 
 def true_sway(truth: Truth) -> Harmonics:
-    """The true swing, fading out around what swings: a surface that bends must not tear."""
+    """The true swing, continued around what swings, where it fades out, and smoothed: a surface that bends must not tear."""
     reach_px = truth.step_px / sway_rate(LOOP_FRAMES)
     beyond, nearest = ndimage.distance_transform_edt(~truth.moving, return_indices=True)
     fall_off = max(sway.FALL_OFF * float(np.hypot(*reach_px[truth.moving].T).max()), sway.LEAST_FALL_OFF_PX)
     along = harmonic.smooth_step(torch.from_numpy(1 - beyond / fall_off)).numpy()
     swing = (reach_px[tuple(nearest)] * along[..., None]).astype(np.float32)
+    swing = ndimage.gaussian_filter(swing, (SWAY_SIGMA * truth.size[1], SWAY_SIGMA * truth.size[1], 0))
     sine = np.zeros((harmonic.NUM_HARMONICS, *swing.shape), np.float32)
     for k, share in enumerate(SWINGS):
         sine[k] = share * swing

@@ -44,6 +44,8 @@ COLUMNS = (
     ("uncovered", "uncovered", "{:.2%}"),
 )
 
+NO_LPIPS = "\nLPIPS is missing: the package or its weights were not at hand."
+
 Results = dict[str, dict[str, Numbers]]  # method -> scene -> numbers
 
 
@@ -53,16 +55,25 @@ class Shown:
     worst: Worst
 
 
+def has_lpips(results: Results) -> bool:
+    return all("lpips" in numbers for scenes in results.values() for numbers in scenes.values())
+
+
 def mean_over_scenes(scenes: dict[str, Numbers]) -> Numbers:
-    keys = next(iter(scenes.values()))
-    return {key: float(np.mean([numbers[key] for numbers in scenes.values()])) for key in keys}
+    """Of every number, over the scenes that have it."""
+    keys = dict.fromkeys(key for numbers in scenes.values() for key in numbers)
+    return {key: float(np.mean([numbers[key] for numbers in scenes.values() if key in numbers])) for key in keys}
 
 
 def _table(rows: dict[str, Numbers], corner: str) -> list[list[str]]:
-    columns = [column for column in COLUMNS if column[0] in next(iter(rows.values()))]
+    columns = [column for column in COLUMNS if any(column[0] in numbers for numbers in rows.values())]
     lines = [[corner, *(heading for _, heading, _ in columns)]]
-    lines += [[name, *(form.format(numbers[key]) for key, _, form in columns)] for name, numbers in rows.items()]
+    lines += [[name, *(_cell(numbers, key, form) for key, _, form in columns)] for name, numbers in rows.items()]
     return lines
+
+
+def _cell(numbers: Numbers, key: str, form: str) -> str:
+    return form.format(numbers[key]) if key in numbers else "-"
 
 
 def as_text(lines: list[list[str]]) -> str:
@@ -123,6 +134,7 @@ def write_all(out: Path, results: Results, stereo: list[Numbers], shown: list[Sh
     (out / "quality.json").write_text(json.dumps(found, indent=1) + "\n")
     head = (
         f"# Quality against the truth\n\n`make bench-quality` wrote this (commit {source['commit']}); see `docs/benchmark.md`."
+        f"{'' if has_lpips(results) else NO_LPIPS}"
     )
     parts = (f"## {title}\n\n{as_markdown(lines)}" for title, lines in tables(results, stereo).items())
     (out / "quality.md").write_text("\n\n".join((head, *parts)) + "\n")

@@ -101,9 +101,10 @@ def run_all(scenes: list[str], methods: list[str], out: Path) -> None:
     progress = tqdm(total=len(scenes) * len(methods), desc="measure", unit="video")
     for scene in scenes:
         truth = cached(DATA, scene, expected)
-        given = given_truth(truth, sways=scene in SWAYING)
+        sways = scene in SWAYING
+        given = given_truth(truth, sways)
         for method in methods:
-            results[method][scene], worst = measure(truth, make_video(method, given, truth))
+            results[method][scene], worst = measure(truth, make_video(method, given, truth), sways)
             if method == methods[0]:
                 shown.append(report.Shown(scene, worst))
             progress.update()
@@ -111,6 +112,8 @@ def run_all(scenes: list[str], methods: list[str], out: Path) -> None:
     stereo = measure_stereo(STEREO) if STEREO.is_dir() else []
     for title, lines in report.tables(results, stereo).items():
         print(f"\n{title}\n{report.as_text(lines)}")
+    if not report.has_lpips(results):
+        print(report.NO_LPIPS)
     print(f"\n{time.process_time() - start:.0f} s of CPU")
     report.write_all(out, results, stereo, shown, REPO)
     print(f"wrote {out}/quality.json, .md and .html")
