@@ -90,7 +90,9 @@ def measure(scene: Scene, num_frames: int, *, drifts: bool) -> dict[str, int]:
     parallax_px = cameras.parallax_px(lens, path, float(disp.max()), float(disp.min()))
     rules = layering.HidingRules((layering.MAX_STRETCH - 1) / parallax_px, layering.LAYER_GAP, parallax_px)
     moving = layers.moving[0].numpy() & drifts
-    front = layering.Canvas(layers.rgb[0].numpy(), disp, layers.step_px[0].numpy(), moving, exists, exists)
+    front = layering.Canvas(
+        layers.rgb[0].numpy(), disp, layers.step_px[0].numpy(), moving, exists, exists, layers.alpha[0].numpy()
+    )
     hidden, maps = layering.hide(front, rules, num_frames)
     front_disp, sheet, step_px = map(torch.from_numpy, maps)
     frame_px = (margin, margin, canvas.width - margin, canvas.height - margin)

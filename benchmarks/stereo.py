@@ -174,7 +174,15 @@ def fill_layers(pair: Pair, disparity: np.ndarray) -> np.ndarray:
 
     maps = map(torch.from_numpy, (rgb, np.where(beyond, 0, disp), beyond, disp))
     rgb, disp = (filled.numpy() for filled in ops.inpaint_layers(*maps, tear_disp=tear_disp))
-    front = layering.Canvas(rgb, disp, np.zeros((height, width, 2), np.float32), ~everywhere, ~beyond, everywhere)
+    front = layering.Canvas(
+        rgb,
+        disp,
+        np.zeros((height, width, 2), np.float32),
+        ~everywhere,
+        ~beyond,
+        everywhere,
+        np.ones((height, width), np.float32),
+    )
     canvas = pair.camera.padded(margin)
     frame_px = (margin, margin, width - margin, height - margin)
     rules = layering.HidingRules(tear_disp, layering.LAYER_GAP, FOCAL_PX)

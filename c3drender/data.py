@@ -235,9 +235,10 @@ class Layers:
     """A layered depth image (LDI) on a canvas that is ``margin_px`` wider than the photo on every side.
 
     Layer 0 is what the photo shows, continued into the margin; layer k is what layer k-1 hides and some view can reveal.
-    ``rgb`` float32 ``[L, H, W, 3]``; ``alpha`` float32 ``[L, H, W]``, 0 where the layer has no pixel; ``z_cam`` float32
-    ``[L, H, W]``, > 0 everywhere; ``seen`` bool ``[L, H, W]``, True where the colour is the photo's own, not filled;
-    ``step_px`` float32 ``[L, H, W, 2]`` and ``moving`` bool ``[L, H, W]``: the flow, continued into what was filled.
+    ``rgb`` float32 ``[L, H, W, 3]``; ``alpha`` float32 ``[L, H, W]``, the share of a pixel that it covers, 0 where it has
+    none; ``z_cam`` float32 ``[L, H, W]``, > 0 everywhere; ``seen`` bool ``[L, H, W]``, True where the colour is the photo's
+    own, not filled; ``step_px`` float32 ``[L, H, W, 2]`` and ``moving`` bool ``[L, H, W]``: the flow, continued into
+    what was filled.
     """
 
     rgb: Tensor
@@ -260,17 +261,22 @@ class Layers:
 
 @dataclass(frozen=True)
 class PointCloud:
-    """Feature points in the photo's camera space: ``xyz [N, 3]``, ``feat [N, C]``, ``radius [N]`` in scene units."""
+    """Feature points in the photo's camera space: ``xyz [N, 3]``, ``feat [N, C]``, ``radius [N]`` in scene units, ``opacity
+    [N]`` 0..1 (None: 1)."""
 
     xyz: Tensor
     feat: Tensor
     radius: Tensor
+    opacity: Tensor | None = None
 
     def __post_init__(self) -> None:
         check_tensor("PointCloud", "xyz", self.xyz, ("N", 3), torch.float32)
         check_tensor("PointCloud", "feat", self.feat, (len(self.xyz), "C"), torch.float32)
         check_tensor("PointCloud", "radius", self.radius, (len(self.xyz),), torch.float32)
         _check_one_device("PointCloud", xyz=self.xyz, feat=self.feat, radius=self.radius)
+        if self.opacity is not None:
+            check_tensor("PointCloud", "opacity", self.opacity, (len(self.xyz),), torch.float32)
+            _check_one_device("PointCloud", xyz=self.xyz, opacity=self.opacity)
 
     def __len__(self) -> int:
         return len(self.xyz)

@@ -1,12 +1,13 @@
 """From one depth map to a layered depth image: what the photo shows, and behind it what the camera can uncover.
 
 Layer 0 is the photo, continued into a margin. Layer 1, where there is any, holds what layer 0 hides and some view or drift
-reveals (`ops.find_holes`), continued from the farther side of each depth edge (`layer_hidden`).
+reveals (`ops.find_holes`), continued from the farther side of each depth edge (`layer_hidden`). Along the edges that are
+revealed the picture is taken apart (`soft_edges`): layer 0 has the nearer surface alone, as much of it as covers the pixel.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ from . import ops
 from .data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
 from .inpainter import Inpainter, repaint
 from .layer_hidden import Hidden, HidingRules, continue_behind
+from .soft_edges import HARD_EDGES, Matte, find_matte
 
 MAX_STRETCH = 1.5  # px between neighbours, in any view, up to which a splat surface has no gap and they are one surface
 FLUID_SMOOTHING_PX = 16.0  # standard deviation
@@ -24,6 +26,7 @@ SHORE_PX = 8.0  # over which a fluid's depth is bent to meet its shore
 MAX_SHORE_TEARS = 6.0  # a higher step between a fluid and what lies beside it is a depth edge
 SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
 LAYER_GAP = 1.04  # in depth, between a layer and what it hides: any nearer, the splat would take both for one surface
+SOFT_GAP = 1.06  # in depth, between the sides of an edge that is taken apart: well beyond LAYER_GAP
 MAX_INFLOW = 0.08  # of the longer side
 SPLAT_REACH_PX = 4  # grown around a revealed pixel: a splat reads 2 px; and presets pass between the views looked from
 MIN_HOLE_PX = 16
@@ -97,7 +100,8 @@ def _inpaint(
 
 @dataclass(frozen=True)
 class Canvas:
-    """The photo's maps, continued into the margin: all ``[H, W, ...]``. ``exists``: some view, or some drift, can show it."""
+    """The photo's maps, continued into the margin: all ``[H, W, ...]``. ``exists``: some view, or some drift, can show it.
+    ``cover`` 0..1: how much of the pixel its surface covers."""
 
     rgb: np.ndarray
     disp: np.ndarray
@@ -105,6 +109,7 @@ class Canvas:
     moving: np.ndarray
     seen: np.ndarray
     exists: np.ndarray
+    cover: np.ndarray
 
 
 def _canvas(
@@ -133,7 +138,15 @@ def _canvas(
     rgb, filled = _inpaint(pad(image.rgb.cpu().numpy()), np.where(seen, wide, 0), beyond, wide, tear_disp)
     if inpainter is not None:
         rgb = repaint(inpainter, rgb, beyond, unseen=~seen)
-    return Canvas(rgb, np.where(beyond, filled, wide), pad(flow.step_px.cpu().numpy()), moving, seen, exists)
+    return Canvas(
+        rgb,
+        np.where(beyond, filled, wide),
+        pad(flow.step_px.cpu().numpy()),
+        moving,
+        seen,
+        exists,
+        np.ones(wide.shape, np.float32),
+    )
 
 
 def build_layers(
@@ -162,8 +175,31 @@ def build_layers(
     views = camera.padded(margin).with_pose(config.views.world_to_cam)
     frame_px = (margin, margin, width - margin, height - margin)
     rules = HidingRules(tear_disp, LAYER_GAP, parallax_px)
-    uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter)
+    # What a fluid covers drifts away from its edge: only still things have soft ones.
+    matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, tear_disp, SOFT_GAP)
+    uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter, matte)
+    if uncovered is not None:
+        front = with_soft_edges(front, matte.at(uncovered.hole))
     return stack(front, uncovered, margin)
+
+
+def with_soft_edges(front: Canvas, matte: Matte) -> Canvas:
+    """``front`` with the nearer surfaces alone, as far as they reach, in the pixels of ``matte``."""
+    return replace(
+        front,
+        rgb=_with_values(front.rgb, matte.pixel, matte.near_rgb),
+        disp=_with_values(front.disp, matte.pixel, matte.near_disp),
+        cover=_with_values(front.cover, matte.pixel, matte.alpha),
+        moving=_with_values(front.moving, matte.pixel, False),
+        step_px=_with_values(front.step_px, matte.pixel, 0.0),
+    )
+
+
+def _with_values(plane: np.ndarray, pixel: np.ndarray, values: Any) -> np.ndarray:
+    """A copy of ``plane [H, W, ...]`` that has ``values`` at the flat indices ``pixel``."""
+    changed = plane.copy()
+    changed.reshape(-1, *plane.shape[2:])[pixel] = values
+    return changed
 
 
 @dataclass(frozen=True)
@@ -190,17 +226,20 @@ def hide(front: Canvas, rules: HidingRules, loop_steps: int) -> tuple[Hidden, tu
 
 
 def uncover(
-    front: Canvas,
+    photo: Canvas,
     views: Camera,
     frame_px: tuple[int, int, int, int],
     rules: HidingRules,
     loop_steps: int,
     inpainter: Inpainter | None = None,
+    matte: Matte = HARD_EDGES,
 ) -> Uncovered | None:
-    """What lies behind ``front`` and some of the ``views``, or some drift, reveals, filled; None where that is nothing.
+    """What lies behind ``photo``, taken apart by ``matte``, and some of the ``views``, or some drift, reveals, filled; None
+    where that is nothing. The pixels of the matte need no filling: their farther colours are known.
 
     ``views``: the canvas' camera with their poses; ``frame_px``: what of the canvas they show.
     """
+    front = with_soft_edges(photo, matte)
     hidden, maps = hide(front, rules, loop_steps)
     hole = ops.find_holes(*map(torch.from_numpy, maps), views, frame_px, num_steps=loop_steps // 2).numpy()
     hole = cv2.dilate(hole.view(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)).view(bool)
@@ -209,10 +248,12 @@ def uncover(
         return None
     hole = _spread_out(hidden.pixel[there], True, hole.shape, bool)
     own_disp = _spread_out(hidden.pixel, hidden.own_disp, front.disp.shape)
+    clean, unknown = _with_values(photo.rgb, matte.pixel, matte.far_rgb), _with_values(hole, matte.pixel, False)
+    clean_disp = _with_values(np.where(photo.exists, photo.disp, 0), matte.pixel, matte.far_disp)
     if inpainter is None:
-        rgb, _ = _inpaint(front.rgb, np.where(front.exists, front.disp, 0), hole, own_disp, rules.tear_disp)
+        rgb, _ = _inpaint(clean, clean_disp, unknown, own_disp, rules.tear_disp)
     else:
-        rgb = repaint(inpainter, front.rgb, hole, ~front.exists | _hiding(front.disp, hole, own_disp, rules.tear_disp))
+        rgb = repaint(inpainter, clean, unknown, ~photo.exists | _hiding(clean_disp, unknown, own_disp, rules.tear_disp))
     return Uncovered(hole, rgb, hidden.disp[there], hidden.source[there])
 
 
@@ -244,7 +285,11 @@ def stack(front: Canvas, uncovered: Uncovered | None, margin: int) -> Layers:
         torch.zeros(*planes, 2),
     )
     exists = torch.from_numpy(front.exists)
-    rgb[0], alpha[0], z_cam[0] = torch.from_numpy(front.rgb), exists, 1.0 / torch.from_numpy(front.disp)
+    rgb[0], alpha[0], z_cam[0] = (
+        torch.from_numpy(front.rgb),
+        exists * torch.from_numpy(front.cover),
+        1.0 / torch.from_numpy(front.disp),
+    )
     seen[0], moving[0] = torch.from_numpy(front.seen), torch.from_numpy(front.moving) & exists
     step_px[0] = torch.from_numpy(front.step_px) * exists[..., None]
     if uncovered is not None:

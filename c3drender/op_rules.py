@@ -16,7 +16,21 @@ _ops = torch.ops.c3drender
 
 
 @torch.library.register_fake("c3drender::splat_points")
-def _(xyz, feat, radius, radius_all, cameras, width, height, compositor, max_points, depth_tolerance, return_idx, hidden=None):
+def _(
+    xyz,
+    feat,
+    radius,
+    radius_all,
+    cameras,
+    width,
+    height,
+    compositor,
+    max_points,
+    depth_tolerance,
+    return_idx,
+    hidden=None,
+    opacity=None,
+):
     views = (cameras.shape[0], height, width)
     idx_shape = (*views, max_points) if return_idx else (0,)
     return (
@@ -50,6 +64,7 @@ def _(
     wants_xyz,
     wants_feat,
     wants_radius,
+    opacity=None,
 ):
     return (
         xyz.new_empty(xyz.shape if wants_xyz else (0,)),
@@ -59,8 +74,8 @@ def _(
 
 
 def _splat_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    xyz, feat, radius, radius_all, cameras, width, height, compositor, _, depth_tolerance, has_idx, _ = inputs
-    ctx.save_for_backward(xyz, feat, radius, cameras, output[3])
+    xyz, feat, radius, radius_all, cameras, width, height, compositor, _, depth_tolerance, has_idx, _, opacity = inputs
+    ctx.save_for_backward(xyz, feat, radius, cameras, output[3], opacity)
     ctx.numbers = radius_all, width, height, compositor, depth_tolerance
     ctx.has_idx = has_idx
     ctx.set_materialize_grads(False)
@@ -69,7 +84,7 @@ def _splat_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
 def _splat_backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
     if not ctx.has_idx:
         raise RuntimeError("splat_points: return_idx must be True for gradients, which need the hits")
-    xyz, feat, radius, cameras, idx = ctx.saved_tensors
+    xyz, feat, radius, cameras, idx, opacity = ctx.saved_tensors
     radius_all, width, height, compositor, depth_tolerance = ctx.numbers
     wants = ctx.needs_input_grad[:3]
     grad_xyz, grad_feat, grad_radius = _ops.splat_points_bwd(
@@ -85,9 +100,10 @@ def _splat_backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...
         depth_tolerance,
         idx,
         *wants,
+        opacity,
     )
     found = (grad_xyz, grad_feat.to(feat.dtype), grad_radius)
-    return *(grad if wanted else None for grad, wanted in zip(found, wants, strict=True)), *(None,) * 9
+    return *(grad if wanted else None for grad, wanted in zip(found, wants, strict=True)), *(None,) * 10
 
 
 # --- integrate_flow ---------------------------------------------------------------------------------------------------

@@ -107,6 +107,7 @@ def splat_points(
     compositor: Compositor = "surface",
     max_points: int | None = None,
     depth_tolerance: float = 0.02,
+    opacity: Tensor | None = None,
     return_idx: bool = False,
     hidden: Sequence[tuple[int, int]] | None = None,
     out: Raster | None = None,
@@ -119,15 +120,16 @@ def splat_points(
 
     A disc covers a pixel when the pixel's centre lies strictly inside it; ``q = d^2 / radius_px^2`` there, ``a = 1 - q``.
     Points with ``z <= 0`` or a non-finite position or radius are skipped; features are taken as they are. Each pixel keeps
-    its ``max_points`` nearest hits, 1..64, in the order of ``(z, point index)``.
+    its ``max_points`` nearest hits, 1..64, in the order of ``(z, point index)``. ``opacity`` float32 ``[N]``, 0..1: ``o``
+    below; None gives the same bits as ones.
 
     ``compositor="alpha"`` (the paper's, PyTorch3D's AlphaCompositor; ``max_points`` 8 by default):
-    ``out = sum_k f_k a_k prod_{j<k} (1 - a_j)``.
+    ``out = sum_k f_k o_k a_k prod_{j<k} (1 - o_j a_j)``.
 
     ``compositor="surface"`` (``max_points`` 32 by default): walking front to back, a hit whose depth is within
     ``z_first * (1 + depth_tolerance)`` of its surface's first hit joins that surface. A surface has the colour
-    ``sum w f / sum w`` with ``w = (1 - q)^6`` and the coverage ``min(1, sum max(1.4 - 3.15 q, 0.005 a))``; surfaces are
-    composited front to back by coverage.
+    ``sum w o f / sum w o`` with ``w = (1 - q)^6`` and the coverage ``min(1, sum max(1.4 - 3.15 q, 0.005 a)) sum w o / sum w``;
+    surfaces are composited front to back by coverage.
 
     ``hidden``: for each pose the points ``(first, end)`` that it does not see. Consecutive equal poses share the work for
     what they all see: two sides of a blend that differ in a few points cost little more than one.
@@ -137,7 +139,7 @@ def splat_points(
     time to get when frames are large; not differentiable, without ``idx``.
 
     Differentiable once in ``xyz``, ``feat`` and a tensor ``radius``: which points hit a pixel, and in which order, counts as
-    constant, so nothing pulls a point towards a pixel that it does not touch. The camera has no gradient.
+    constant, so nothing pulls a point towards a pixel that it does not touch. Camera and opacity have no gradient.
     """
     op = "splat_points"
     _check_type(op, "camera", camera, Camera)
@@ -149,6 +151,11 @@ def splat_points(
     else:
         _check_tensors(op, xyz=xyz, feat=feat)
         per_point, radius_all = None, _real(op, "radius", radius)
+    if opacity is not None:
+        _check_tensors(op, xyz=xyz, opacity=opacity)
+        if opacity.requires_grad and torch.is_grad_enabled():
+            raise ValueError(f"{op}: opacity must not require grad: it has no gradient")
+        (opacity,) = _in_float32(opacity)
     (xyz,) = _in_float32(xyz)
     inputs = (xyz, feat) if per_point is None else (xyz, feat, per_point)
     needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in inputs)
@@ -162,10 +169,12 @@ def splat_points(
             raise ValueError(f"{op}: out must be None with return_idx or where a gradient is needed, got a Raster")
         _check_type(op, "out", out, Raster)
         results = tuple(getattr(out, name) if is_batch else getattr(out, name)[None] for name in SIDE)
-        _call(torch.ops.c3drender.splat_points_out, xyz, feat, per_point, radius_all, rows, *numbers, ranges, *results)
+        _call(
+            torch.ops.c3drender.splat_points_out, xyz, feat, per_point, radius_all, rows, *numbers, ranges, opacity, *results
+        )
         return out
     feat_out, alpha, disp, idx = _call(
-        torch.ops.c3drender.splat_points, xyz, feat, per_point, radius_all, rows, *numbers, keeps_idx, ranges
+        torch.ops.c3drender.splat_points, xyz, feat, per_point, radius_all, rows, *numbers, keeps_idx, ranges, opacity
     )
     if not is_batch:
         feat_out, alpha, disp = feat_out[0], alpha[0], disp[0]

@@ -125,15 +125,28 @@ def _neighbour(where: Tensor, dy: int, dx: int) -> Tensor:
     return torch.where(found >= 0, found, own)
 
 
-def _presharpened(rgb: Tensor) -> Tensor:
-    """``rgb [L, H, W, 3]`` plus what the surface kernel will take away from it on an unmoved grid (one Van Cittert step): a
-    splat of the result shows the picture itself, not its blur."""
-    side, corner = ((1.0 - d2 / SPLAT_RADIUS_PX**2) ** 6 for d2 in (1.0, 2.0))
-    kernel = rgb.new_tensor([[corner, side, corner], [side, 1.0, side], [corner, side, corner]])
-    kernel = (kernel / kernel.sum()).expand(3, 1, 3, 3)
-    planes = rgb.permute(0, 3, 1, 2)
-    blurred = functional.conv2d(functional.pad(planes, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
-    return (2.0 * planes - blurred).permute(0, 2, 3, 1).contiguous()
+def _presharpened(rgb: Tensor, alpha: Tensor, z_cam: Tensor) -> tuple[Tensor, Tensor]:
+    """``rgb [L, H, W, 3]`` and ``alpha [L, H, W]`` plus what the surface kernel will take away from them on an unmoved grid
+    (one Van Cittert step): a splat of the result shows the picture itself, not its blur. A pixel's kernel reaches those of
+    its four neighbours that lie on its surface."""
+    side = (1.0 - 1.0 / SPLAT_RADIUS_PX**2) ** 6
+    own = torch.cat([rgb * alpha[..., None], alpha[..., None]], dim=-1)
+    total, weight = own.clone(), torch.ones_like(alpha)
+    size = alpha.shape
+    for dim in (1, 2):
+        # Two views of each plane: every pixel but the last, and the one after it.
+        z_pair, alpha_pair, own_pair, total_pair, weight_pair = (
+            [plane.narrow(dim, start, size[dim] - 1) for start in (0, 1)] for plane in (z_cam, alpha, own, total, weight)
+        )
+        same = (z_pair[0] - z_pair[1]).abs() < DEPTH_TOLERANCE * torch.minimum(*z_pair)
+        share = side * (same & (torch.minimum(*alpha_pair) > 0))
+        for k in (0, 1):
+            weight_pair[k].add_(share)
+            total_pair[k].addcmul_(own_pair[1 - k], share[..., None])
+    sharp = 2.0 * own - total / weight[..., None]
+    opacity = sharp[..., 3]
+    colour = torch.where(opacity[..., None] > 1e-3, sharp[..., :3] / opacity[..., None].clamp_min(1e-3), rgb)
+    return colour, opacity.clamp(0.0, 1.0)
 
 
 def _bare(start_px: Tensor, offsets: tuple[Tensor, Tensor], fluid: Tensor) -> Tensor:
@@ -167,12 +180,12 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     centres = torch.stack([xs, ys], dim=-1).to(layers.rgb.device)
     xy_px = centres.expand(num_layers, -1, -1, -1)
 
-    colour = _presharpened(layers.rgb)
+    colour, opacity = _presharpened(layers.rgb, layers.alpha, layers.z_cam)
 
     def cloud(where: Tensor, confidence: Tensor, depth_scale: float = 1.0, radius_px: float = SPLAT_RADIUS_PX) -> PointCloud:
         z_cam = layers.z_cam[where] * depth_scale
         feat = torch.cat([colour[where], confidence.expand(where.shape)[where][:, None]], dim=1)
-        return PointCloud(_unproject(canvas, xy_px[where], z_cam), feat, radius_px * z_cam / canvas.fx)
+        return PointCloud(_unproject(canvas, xy_px[where], z_cam), feat, radius_px * z_cam / canvas.fx, opacity[where])
 
     # Behind a fluid the same fluid would only be drawn twice: a pixel moves in the nearest of its layers that does. That is
     # the fluid's surface, visible or continued behind what hides it.
@@ -324,6 +337,7 @@ def _draw(animation: Animation, view: Camera, n: int, blend: Blend = "contrast")
         compositor="surface",
         depth_tolerance=DEPTH_TOLERANCE,
         max_points=MAX_POINTS,
+        opacity=animation.points.opacity,
         hidden=hidden,
         out=_views(animation.raster, slice(len(hidden))),
     )
@@ -355,7 +369,9 @@ def place_points(animation: Animation, frame: int) -> tuple[PointCloud, list[tup
 
 
 def _joined(clouds: Sequence[PointCloud]) -> PointCloud:
-    return PointCloud(*(torch.cat([getattr(cloud, name) for cloud in clouds]) for name in ("xyz", "feat", "radius")))
+    return PointCloud(
+        *(torch.cat([getattr(cloud, name) for cloud in clouds]) for name in ("xyz", "feat", "radius", "opacity"))
+    )
 
 
 def _part(cloud: PointCloud, first: int, end: int) -> PointCloud:

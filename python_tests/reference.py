@@ -71,12 +71,14 @@ def splat_points(
     compositor: str,
     max_points: int,
     depth_tolerance: float = 0.02,
+    opacity: ArrayLike = 1.0,
 ) -> Splat:
     xyz, feat = np.asarray(xyz, dtype=np.float64), np.asarray(feat, dtype=np.float64)
-    radius = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(xyz))
+    radius, opacity = (np.broadcast_to(np.asarray(a, dtype=np.float64), len(xyz)) for a in (radius, opacity))
     with np.errstate(invalid="ignore", over="ignore"):
         views = [
-            _splat_view(xyz, feat, radius, camera, pose, compositor, max_points, depth_tolerance) for pose in poses_of(camera)
+            _splat_view(xyz, feat, radius, opacity, camera, pose, compositor, max_points, depth_tolerance)
+            for pose in poses_of(camera)
         ]
     batched = camera.world_to_cam is not None and np.ndim(camera.world_to_cam) == 3
     return Splat(*(np.stack(arrays) if batched else arrays[0] for arrays in zip(*views, strict=True)))
@@ -86,6 +88,7 @@ def _splat_view(
     xyz: Floats,
     feat: Floats,
     radius: Floats,
+    opacity: Floats,
     camera: Pinhole,
     pose: Floats,
     compositor: str,
@@ -116,10 +119,10 @@ def _splat_view(
         q = (dist[hits] / radius_px[hits]) ** 2
         idx[row, column, : len(hits)] = point[hits]
         if compositor == "alpha":
-            out[row, column] = composite_alpha(channels[hits], q)
+            out[row, column] = composite_alpha(channels[hits], q, opacity[point[hits]])
         else:
             surfaces = group_surfaces(z[hits], depth_tolerance)
-            out[row, column] = composite_surfaces(channels[hits], q, surfaces)
+            out[row, column] = composite_surfaces(channels[hits], q, surfaces, opacity[point[hits]])
             limits = [z[hits[s.start]] * (1 + depth_tolerance) for s in surfaces]
             clear[row, column] &= not any(_almost_equal_somewhere(z[hits], limit) for limit in limits)
     return out[..., :num_feat], out[..., num_feat], out[..., num_feat + 1], idx, clear
@@ -129,10 +132,10 @@ def _almost_equal_somewhere(a: Floats, b: ArrayLike) -> bool:
     return bool(np.any((a != b) & (np.abs(a - b) < ROUNDING_Z * np.abs(a))))
 
 
-def composite_alpha(f: Floats, q: Floats) -> Floats:
-    """``sum_k f_k a_k prod_{j<k} (1 - a_j)``, ``a = 1 - q``."""
+def composite_alpha(f: Floats, q: Floats, opacity: Floats) -> Floats:
+    """``sum_k f_k a_k prod_{j<k} (1 - a_j)``, ``a = opacity (1 - q)``."""
     out, through = np.zeros(f.shape[1]), 1.0
-    for f_k, a_k in zip(f, 1 - q, strict=True):
+    for f_k, a_k in zip(f, opacity * (1 - q), strict=True):
         out += through * a_k * f_k
         through *= 1 - a_k
     return out
@@ -148,14 +151,14 @@ def group_surfaces(z: Floats, depth_tolerance: float) -> list[slice]:
     return surfaces
 
 
-def composite_surfaces(f: Floats, q: Floats, surfaces: list[slice]) -> Floats:
+def composite_surfaces(f: Floats, q: Floats, surfaces: list[slice], opacity: Floats) -> Floats:
     out, through = np.zeros(f.shape[1]), 1.0
     for surface in surfaces:
         coverage = min(1.0, np.maximum(0.005 * (1 - q[surface]), 1.4 - 3.15 * q[surface]).sum())
         if coverage > 0:
             weight = (1 - q[surface]) ** 6
-            out += through * coverage * (weight @ f[surface]) / weight.sum()
-        through *= 1 - coverage
+            out += through * coverage * ((weight * opacity[surface]) @ f[surface]) / weight.sum()
+            through *= 1 - coverage * (weight @ opacity[surface]) / weight.sum()
     return out
 
 

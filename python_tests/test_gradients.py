@@ -24,7 +24,15 @@ OUTPUTS = ("feat", "alpha", "disp")
 
 
 def splat_hits(
-    xyz: Tensor, feat: Tensor, radius: Tensor, camera: Camera, idx: Tensor, *, compositor: str, depth_tolerance: float = 0.02
+    xyz: Tensor,
+    feat: Tensor,
+    radius: Tensor,
+    camera: Camera,
+    idx: Tensor,
+    *,
+    compositor: str,
+    depth_tolerance: float = 0.02,
+    opacity: Tensor | None = None,
 ) -> Raster:
     """The picture of given hits ``[V, H, W, K]``, in the precision of ``xyz``."""
     poses = torch.eye(3, 4)[None] if camera.world_to_cam is None else camera.world_to_cam.reshape(-1, 3, 4)
@@ -36,17 +44,19 @@ def splat_hits(
         dx = (camera.fx * x / z + camera.cx)[point] - column[..., None]
         dy = (camera.fy * y / z + camera.cy)[point] - row[..., None]
         q = torch.where(is_hit, (dx**2 + dy**2) / (camera.fx * radius / z)[point] ** 2, 1.0)
+        share = torch.ones_like(q) if opacity is None else opacity.to(q.dtype)[point]
         if compositor == "alpha":
-            weight = (1 - q) * torch.cat([torch.ones_like(q[..., :1]), torch.cumprod(q, dim=-1)[..., :-1]], dim=-1)
+            through = torch.cumprod(1 - share * (1 - q), dim=-1)[..., :-1]
+            weight = share * (1 - q) * torch.cat([torch.ones_like(q[..., :1]), through], dim=-1)
         else:
-            weight = surface_weights(q, is_hit, z.detach()[point], depth_tolerance)
+            weight = surface_weights(q, share, is_hit, z.detach()[point], depth_tolerance)
         channels = torch.cat([feat, torch.ones_like(z)[:, None], (1 / z)[:, None]], dim=1)
         views.append(torch.einsum("hwk,hwkc->hwc", torch.where(is_hit, weight, 0.0), channels[point]))
     out = torch.stack(views) if camera.world_to_cam is not None and camera.world_to_cam.dim() == 3 else views[0]
     return Raster(out[..., :-2], out[..., -2], out[..., -1])
 
 
-def surface_weights(q: Tensor, is_hit: Tensor, z: Tensor, depth_tolerance: float) -> Tensor:
+def surface_weights(q: Tensor, opacity: Tensor, is_hit: Tensor, z: Tensor, depth_tolerance: float) -> Tensor:
     w, cap = torch.where(is_hit, (1 - q) ** 6, 0.0), torch.where(is_hit, torch.maximum(1.4 - 3.15 * q, 0.005 * (1 - q)), 0.0)
     surface = torch.zeros(z.shape, dtype=torch.long)
     z_end = z[..., 0] * (1 + depth_tolerance)
@@ -59,8 +69,9 @@ def surface_weights(q: Tensor, is_hit: Tensor, z: Tensor, depth_tolerance: float
         w_s, cap_s = (torch.where(surface == s, values, 0.0) for values in (w, cap))
         cover = cap_s.sum(-1, keepdim=True).clamp(max=1)
         total = w_s.sum(-1, keepdim=True)
-        weight = weight + through * cover * w_s / torch.where(total > 0, total, 1.0)
-        through = through * (1 - cover)
+        share = opacity * w_s / torch.where(total > 0, total, 1.0)
+        weight = weight + through * cover * share
+        through = through * (1 - cover * share.sum(-1, keepdim=True))
     return weight
 
 
@@ -115,15 +126,29 @@ def splat_gradients(cloud: tuple[Tensor, ...], camera: Camera, names: tuple[str,
 @pytest.mark.parametrize("names", [OUTPUTS, ("feat",), ("alpha",), ("disp",)], ids="+".join)
 def test_splat_gradients_equal_autograd(names: tuple[str, ...], channels: int, num_views: int | None, compositor: str) -> None:
     camera = camera_of(13, 17, None if num_views is None else turned_poses(num_views))
+    assert_gradients_equal_autograd(random_cloud(channels, 120, camera, channels), camera, names, compositor=compositor)
+
+
+@pytest.mark.parametrize("compositor", COMPOSITORS)
+@pytest.mark.parametrize("channels", [3, 21])
+def test_splat_gradients_of_soft_points(channels: int, compositor: str) -> None:
+    camera = camera_of(13, 17)
+    opacity = torch.rand(120, generator=torch.Generator().manual_seed(1)).mul(1.5).clamp_max(1)
     cloud = random_cloud(channels, 120, camera, channels)
-    idx = ops.splat_points(*cloud, camera, compositor=compositor, return_idx=True).idx
+    assert_gradients_equal_autograd(cloud, camera, OUTPUTS, compositor=compositor, opacity=opacity)
+    with pytest.raises(ValueError, match="opacity must not require grad"):
+        ops.splat_points(*cloud, camera, opacity=opacity.requires_grad_())
+
+
+def assert_gradients_equal_autograd(cloud: tuple[Tensor, ...], camera: Camera, names: tuple[str, ...], **options) -> None:
+    idx = ops.splat_points(*cloud, camera, return_idx=True, **options).idx
     exact = [t.double().requires_grad_() for t in cloud]
-    raster = splat_hits(*exact, camera, idx, compositor=compositor)
+    raster = splat_hits(*exact, camera, idx, **options)
     for name in OUTPUTS:
-        plain = getattr(ops.splat_points(*cloud, camera, compositor=compositor), name)
+        plain = getattr(ops.splat_points(*cloud, camera, **options), name)
         assert torch.allclose(getattr(raster, name).float(), plain, rtol=0, atol=2e-5)
     want = torch.autograd.grad(loss_of(raster, names), exact, materialize_grads=True)
-    got = splat_gradients(cloud, camera, names, compositor=compositor)
+    got = splat_gradients(cloud, camera, names, **options)
     for argument, ours, theirs in zip(("xyz", "feat", "radius"), got, want, strict=True):
         if argument == "feat" and "feat" not in names:
             assert not ours.any() and not theirs.any()

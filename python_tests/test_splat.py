@@ -168,6 +168,33 @@ def test_one_radius_for_all(radius: float, compositor: str) -> None:
     assert_matches_reference(random_cloud(rng, 300, camera), camera, radius=radius, compositor=compositor, max_points=8)
 
 
+@pytest.mark.parametrize("compositor", COMPOSITORS)
+@pytest.mark.parametrize("channels", [3, 5, 37])
+def test_soft_points(channels: int, compositor: str) -> None:
+    rng = np.random.default_rng(20)
+    camera = camera_of(19, 33)
+    cloud = random_cloud(rng, 400, camera, channels=channels, num_depths=5)
+    opacity = torch.from_numpy(np.clip(rng.uniform(-0.5, 1.5, 400), 0, 1)).float()
+    assert_matches_reference(cloud, camera, opacity=opacity, compositor=compositor, max_points=16)
+    ones = torch.ones_like(opacity)
+    given, none = (cloud.splat(camera, compositor=compositor, opacity=o) for o in (ones, None))
+    assert torch.equal(given.feat, none.feat) and torch.equal(given.alpha, none.alpha) and torch.equal(given.disp, none.disp)
+
+
+@pytest.mark.parametrize("opacity", [0.0, 0.25, 1.0])
+def test_a_soft_surface_lets_its_share_through(opacity: float) -> None:
+    camera = camera_of(12, 12)
+    ys, xs = torch.meshgrid(torch.arange(14.0) - 0.5, torch.arange(14.0) - 0.5, indexing="ij")
+    ray = torch.stack([(xs - camera.cx) / camera.fx, (ys - camera.cy) / camera.fy, torch.ones_like(xs)], -1).reshape(-1, 3)
+    xyz = torch.cat([ray, 2 * ray])
+    colour = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).repeat_interleave(len(ray), 0)
+    radius = torch.tensor([1.0, 2.0]).repeat_interleave(len(ray)) * 1.5 / camera.fy
+    cover = torch.tensor([opacity, 1.0]).repeat_interleave(len(ray))
+    got = ops.splat_points(xyz, colour, radius, camera, opacity=cover)
+    torch.testing.assert_close(got.feat, torch.tensor([opacity, 1 - opacity]).expand(12, 12, 2))
+    torch.testing.assert_close(got.alpha, torch.ones(12, 12))
+
+
 @pytest.mark.parametrize("depth_tolerance", [0.0, 0.005, 0.1, 10.0])
 def test_depth_tolerance(depth_tolerance: float) -> None:
     rng = np.random.default_rng(6)

@@ -59,6 +59,7 @@ def opcheck_samples() -> dict[str, tuple[str, tuple[Any, ...]]]:
     return {
         "splat": ("splat_points", (xyz, feat, radius, 0.0, rows, *size, 0, 8, 0.02, False)),
         "splat, one radius, half, hits": ("splat_points", (xyz, feat.half(), None, 0.1, rows, *size, 1, 32, 0.02, True)),
+        "splat, soft": ("splat_points", (*leaves, 0.0, rows, *size, 1, 8, 0.02, True, None, torch.rand(len(xyz)))),
         "splat, of nothing": ("splat_points", (xyz[:0], feat[:0], None, 0.1, rows, *size, 1, 32, 0.02, True)),
         "splat, of what each sees": (
             "splat_points",
@@ -66,7 +67,7 @@ def opcheck_samples() -> dict[str, tuple[str, tuple[Any, ...]]]:
         ),
         "splat, to given memory": (
             "splat_points_out",
-            (xyz, feat, radius, 0.0, rows, *size, 0, 8, 0.02, None, *(torch.zeros_like(grad) for grad in grads)),
+            (xyz, feat, radius, 0.0, rows, *size, 0, 8, 0.02, None, None, *(torch.zeros_like(grad) for grad in grads)),
         ),
         "splat, differentiated": ("splat_points", (*leaves, 0.0, rows, *size, 1, 8, 0.02, True)),
         "splat, differentiated in feat": ("splat_points", (xyz, leaves[1], None, 0.1, rows, *size, 0, 8, 0.02, True)),

@@ -62,20 +62,23 @@ class Cloud:
     max_points: int
     depth_tolerance: float = 0.02
     hidden: NDArray[np.int64] | None = None  # [V, 2]
+    opacity: Floats | None = None
 
     def splat(self, twins: Any, device: str) -> tuple[NDArray[Any], ...]:
         """feat ``[V, H, W, C]``, alpha and disp ``[V, H, W]``, idx ``[V, H, W, K]``"""
         camera = self.camera
         numbers = (COMPOSITORS[self.compositor], self.max_points, self.depth_tolerance)
         feat = (self.feat, self.feat_type, self.radius, self.radius_all)
-        return twins.splat_points(device, self.xyz, *feat, camera.rows, camera.width, camera.height, *numbers, self.hidden)
+        return twins.splat_points(
+            device, self.xyz, *feat, camera.rows, camera.width, camera.height, *numbers, self.hidden, self.opacity
+        )
 
     def gradients(self, twins: Any, device: str, idx: NDArray[np.int32], grads: tuple[Floats | None, ...]) -> Arrays:
         """Of xyz, feat and radius, for the gradients ``grads`` of feat, alpha and disp at the hits ``idx``; float32 only."""
         camera = self.camera
         cloud = (self.xyz, self.feat, self.radius, self.radius_all, camera.rows, camera.width, camera.height)
         numbers = (COMPOSITORS[self.compositor], self.max_points, self.depth_tolerance)
-        return twins.splat_points_bwd(device, *cloud, *numbers, idx, *grads)
+        return twins.splat_points_bwd(device, *cloud, *numbers, idx, *grads, self.opacity)
 
     def random_gradients(self, rng: np.random.Generator, twins: Any, *, given: str = "feat alpha disp") -> tuple[Any, ...]:
         """The last two arguments of `gradients`. ``given``: which outputs have a gradient."""
@@ -97,9 +100,10 @@ def random_cloud(
     num_views: int = 0,
     compositor: str = "alpha",
     max_points: int = 8,
+    soft: bool = False,
 ) -> Cloud:
     """Points in and up to 30 % around the frame, every 19th behind the camera. ``num_depths``: how many distinct depths.
-    ``num_views`` 0: one camera at rest."""
+    ``num_views`` 0: one camera at rest. ``soft``: half of the points let something through."""
     camera = camera_of(*size, small_poses(rng, num_views) if num_views else None)
     z = rng.uniform(1, 5, num) if num_depths is None else rng.choice(np.linspace(1, 5, num_depths), num)
     z[::19] *= -1
@@ -111,7 +115,8 @@ def random_cloud(
         feat = feat.astype(np.float16).view(np.uint16)
     if feat_type == "bfloat16":
         feat = (feat.view(np.uint32) >> 16).astype(np.uint16)
-    return Cloud(camera, xyz, feat, feat_type, radius.astype(np.float32), 0.0, compositor, max_points)
+    opacity = np.minimum(rng.uniform(0, 2, num), 1).astype(np.float32) if soft else None
+    return Cloud(camera, xyz, feat, feat_type, radius.astype(np.float32), 0.0, compositor, max_points, opacity=opacity)
 
 
 def float64_features(cloud: Cloud) -> NDArray[np.float64]:
@@ -223,11 +228,13 @@ def one_of_each(seed: int) -> dict[str, Any]:
         "splat alpha": random_cloud(rng, 400, (23, 37), channels=5),
         "splat surface": random_cloud(rng, 500, (37, 23), channels=8, compositor="surface", max_points=32, num_depths=3),
         "splat float16": random_cloud(rng, 300, (19, 33), channels=4, feat_type="float16", num_views=2),
+        "splat soft": random_cloud(rng, 400, (23, 37), channels=4, soft=True),
+        "splat soft surface": random_cloud(rng, 500, (37, 23), channels=7, compositor="surface", num_depths=3, soft=True),
         "splat wide discs": random_cloud(rng, 1500, (50, 41), radius_px=(3, 60), max_points=64),
         "splat long lists": random_cloud(rng, 4000, (9, 17), channels=1, compositor="surface", max_points=12, num_depths=90),
     }
     cases = {name: cloud.splat for name, cloud in clouds.items()}
-    for name in ("splat alpha", "splat surface"):
+    for name in ("splat alpha", "splat surface", "splat soft surface"):
         cases[f"{name} bwd"] = lambda twins, device, cloud=clouds[name]: cloud.gradients(
             twins, device, *cloud.random_gradients(np.random.default_rng(seed), twins)
         )

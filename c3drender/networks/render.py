@@ -102,7 +102,9 @@ def _splat(animation: LearnedAnimation, view: Camera, n: int) -> list[Raster]:
     pose = torch.eye(3, 4) if view.world_to_cam is None else view.world_to_cam
     views = view.with_pose(pose.repeat(len(hidden), 1, 1))
     compositor = animation.decoder.compositor
-    splat = ops.splat_points(points.xyz, animation.feat, points.radius, views, compositor=compositor, hidden=hidden)
+    splat = ops.splat_points(
+        points.xyz, animation.feat, points.radius, views, compositor=compositor, opacity=points.opacity, hidden=hidden
+    )
     return [Raster(*side) for side in zip(splat.feat, splat.alpha, splat.disp / animation.disp_unit, strict=True)]
 
 

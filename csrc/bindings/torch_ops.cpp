@@ -221,11 +221,14 @@ void run_on_cuda(Twin<Args> op, const Tensor& like, const Args& args) {
 #define C3D_RUN(op, like, args) run_on_cpu(c3d::cpu::op, like, args)
 #endif
 
+const float* data_or_null(const std::optional<Tensor>& tensor) { return tensor ? tensor->const_data_ptr<float>() : nullptr; }
+
 // The results go to the tensors that `results` hands out for the sizes V and C.
 template <typename Results>
 auto splat_to(Checker& check, const Tensor& xyz, const Tensor& feat, const std::optional<Tensor>& radius, double radius_all,
               const Tensor& cameras, int64_t width, int64_t height, int64_t compositor, int64_t max_points,
-              double depth_tolerance, const std::optional<Tensor>& hidden, const Results& results) {
+              double depth_tolerance, const std::optional<Tensor>& hidden, const std::optional<Tensor>& opacity,
+              const Results& results) {
   check.tensor("xyz", xyz, {-1, 3}, "[N, 3]");
   const int64_t n = xyz.size(0);
   const std::string from_xyz = " with N = " + std::to_string(n) + " (from xyz)";
@@ -240,6 +243,7 @@ auto splat_to(Checker& check, const Tensor& xyz, const Tensor& feat, const std::
     default: fail("TypeError", "splat_points: feat must be float32, float16 or bfloat16, got ", name_of(feat.scalar_type()));
   }
   if (radius) check.tensor("radius", *radius, {n}, "[N]" + from_xyz);
+  if (opacity) check.tensor("opacity", *opacity, {n}, "[N]" + from_xyz);
   check.that(compositor == 0 || compositor == 1, "compositor must be 0 (alpha) or 1 (surface), got ", compositor);
   check.that(max_points >= 1 && max_points <= c3d::kMaxHits, "max_points must be 1..64, got ", max_points);
   check.that(depth_tolerance >= 0.0, "depth_tolerance must be >= 0, got ", depth_tolerance);
@@ -259,8 +263,9 @@ auto splat_to(Checker& check, const Tensor& xyz, const Tensor& feat, const std::
   auto [feat_out, alpha_out, disp_out, idx_out] = results(v, c);
   const c3d::SplatPointsArgs args{xyz.const_data_ptr<float>(),
                                   feat.data_ptr(),
-                                  radius ? radius->const_data_ptr<float>() : nullptr,
+                                  data_or_null(radius),
                                   static_cast<float>(radius_all),
+                                  data_or_null(opacity),
                                   n,
                                   static_cast<int32_t>(c),
                                   feat_type,
@@ -282,10 +287,11 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const
                                                         const std::optional<Tensor>& radius, double radius_all,
                                                         const Tensor& cameras, int64_t width, int64_t height,
                                                         int64_t compositor, int64_t max_points, double depth_tolerance,
-                                                        bool return_idx, const std::optional<Tensor>& hidden) {
+                                                        bool return_idx, const std::optional<Tensor>& hidden,
+                                                        const std::optional<Tensor>& opacity) {
   Checker check("splat_points");
   return splat_to(check, xyz, feat, radius, radius_all, cameras, width, height, compositor, max_points, depth_tolerance,
-                  hidden, [&](int64_t v, int64_t c) {
+                  hidden, opacity, [&](int64_t v, int64_t c) {
                     const Shape idx_shape = return_idx ? Shape{v, height, width, max_points} : Shape{0};
                     return std::make_tuple(empty(xyz, {v, height, width, c}), empty(xyz, {v, height, width}),
                                            empty(xyz, {v, height, width}), empty(xyz, idx_shape, ScalarType::Int));
@@ -294,11 +300,11 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const
 
 void splat_points_out(const Tensor& xyz, const Tensor& feat, const std::optional<Tensor>& radius, double radius_all,
                       const Tensor& cameras, int64_t width, int64_t height, int64_t compositor, int64_t max_points,
-                      double depth_tolerance, const std::optional<Tensor>& hidden, const Tensor& feat_out,
-                      const Tensor& alpha_out, const Tensor& disp_out) {
+                      double depth_tolerance, const std::optional<Tensor>& hidden, const std::optional<Tensor>& opacity,
+                      const Tensor& feat_out, const Tensor& alpha_out, const Tensor& disp_out) {
   Checker check("splat_points");
   splat_to(check, xyz, feat, radius, radius_all, cameras, width, height, compositor, max_points, depth_tolerance, hidden,
-           [&](int64_t v, int64_t c) {
+           opacity, [&](int64_t v, int64_t c) {
              const Shape pixels{v, height, width}, with_channels{v, height, width, c};
              check.tensor("out.feat", feat_out, with_channels, spell(with_channels));
              check.tensor("out.alpha", alpha_out, pixels, spell(pixels));
@@ -307,8 +313,6 @@ void splat_points_out(const Tensor& xyz, const Tensor& feat, const std::optional
            });
 }
 
-const float* data_or_null(const std::optional<Tensor>& tensor) { return tensor ? tensor->const_data_ptr<float>() : nullptr; }
-
 // Gradients that are not wanted come back empty.
 std::tuple<Tensor, Tensor, Tensor> splat_points_bwd(const std::optional<Tensor>& grad_feat_out,
                                                     const std::optional<Tensor>& grad_alpha_out,
@@ -316,13 +320,14 @@ std::tuple<Tensor, Tensor, Tensor> splat_points_bwd(const std::optional<Tensor>&
                                                     const Tensor& feat, const std::optional<Tensor>& radius, double radius_all,
                                                     const Tensor& cameras, int64_t width, int64_t height, int64_t compositor,
                                                     double depth_tolerance, const Tensor& idx, bool wants_xyz, bool wants_feat,
-                                                    bool wants_radius) {
+                                                    bool wants_radius, const std::optional<Tensor>& opacity) {
   Checker check("splat_points_bwd");
   check.tensor("xyz", xyz, {-1, 3}, "[N, 3]");
   const int64_t n = xyz.size(0);
   const std::string from_xyz = " with N = " + std::to_string(n) + " (from xyz)";
   check.tensor("feat", feat, {n, -1}, "[N, C]" + from_xyz);
   if (radius) check.tensor("radius", *radius, {n}, "[N]" + from_xyz);
+  if (opacity) check.tensor("opacity", *opacity, {n}, "[N]" + from_xyz);
   check.that(radius || !wants_radius, "radius must be a tensor where its gradient is wanted, got None");
   check.that(compositor == 0 || compositor == 1, "compositor must be 0 (alpha) or 1 (surface), got ", compositor);
   check.that(depth_tolerance >= 0.0, "depth_tolerance must be >= 0, got ", depth_tolerance);
@@ -342,6 +347,7 @@ std::tuple<Tensor, Tensor, Tensor> splat_points_bwd(const std::optional<Tensor>&
                                      feat.const_data_ptr<float>(),
                                      data_or_null(radius),
                                      static_cast<float>(radius_all),
+                                     data_or_null(opacity),
                                      n,
                                      static_cast<int32_t>(feat.size(1)),
                                      views.data(),
@@ -666,16 +672,17 @@ void implement_ops(Library& m) {
 STABLE_TORCH_LIBRARY(c3drender, m) {
   m.def(
       "splat_points(Tensor xyz, Tensor feat, Tensor? radius, float radius_all, Tensor cameras, int width, int height, "
-      "int compositor, int max_points, float depth_tolerance, bool return_idx, Tensor? hidden=None) "
+      "int compositor, int max_points, float depth_tolerance, bool return_idx, Tensor? hidden=None, Tensor? opacity=None) "
       "-> (Tensor, Tensor, Tensor, Tensor)");
   m.def(
       "splat_points_out(Tensor xyz, Tensor feat, Tensor? radius, float radius_all, Tensor cameras, int width, int height, "
-      "int compositor, int max_points, float depth_tolerance, Tensor? hidden, Tensor(a!) feat_out, Tensor(b!) alpha_out, "
+      "int compositor, int max_points, float depth_tolerance, Tensor? hidden, Tensor? opacity, Tensor(a!) feat_out, "
+      "Tensor(b!) alpha_out, "
       "Tensor(c!) disp_out) -> ()");
   m.def(
       "splat_points_bwd(Tensor? grad_feat_out, Tensor? grad_alpha_out, Tensor? grad_disp_out, Tensor xyz, Tensor feat, "
       "Tensor? radius, float radius_all, Tensor cameras, int width, int height, int compositor, float depth_tolerance, "
-      "Tensor idx, bool wants_xyz, bool wants_feat, bool wants_radius) -> (Tensor, Tensor, Tensor)");
+      "Tensor idx, bool wants_xyz, bool wants_feat, bool wants_radius, Tensor? opacity=None) -> (Tensor, Tensor, Tensor)");
   m.def("integrate_flow(Tensor step_px, int num_steps, Tensor? start_px, int sampling) -> (Tensor, Tensor)");
   m.def(
       "blend_bidirectional(Tensor feat_fwd, Tensor alpha_fwd, Tensor disp_fwd, Tensor feat_bwd, Tensor alpha_bwd, "

@@ -26,14 +26,15 @@ bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t lo
   scratch.blocks = allocate<uint32_t>(from, n);
   scratch.depth = allocate<uint32_t>(from, n);
   scratch.inv_z = allocate<float>(from, n);
+  scratch.opacity = args.opacity ? allocate<float>(from, n) : nullptr;
   scratch.rows = allocate<float>(from, n * row_stride(args.num_channels));
   scratch.order = allocate<uint32_t>(from, n);
   scratch.keys = allocate<uint64_t>(from, n);
   scratch.keys_swap = allocate<uint64_t>(from, n);
   scratch.lists = allocate<uint32_t>(from, kBlocks * kListStride);
   scratch.states = allocate<BlockState>(from, kBlocks);
-  if (!scratch.points || !scratch.blocks || !scratch.depth || !scratch.inv_z || !scratch.rows || !scratch.order ||
-      !scratch.keys || !scratch.keys_swap || !scratch.lists || !scratch.states)
+  if ((args.opacity && !scratch.opacity) || !scratch.points || !scratch.blocks || !scratch.depth || !scratch.inv_z ||
+      !scratch.rows || !scratch.order || !scratch.keys || !scratch.keys_swap || !scratch.lists || !scratch.states)
     return false;
   if (is_narrow(args)) return (scratch.sums = allocate<Sums>(from, 2 * kBlocks)) != nullptr;
   const bool in_turns = longest_list <= kChunk;

@@ -92,7 +92,7 @@ C3D_INLINE void file_body(FileArgs run) {
   const View& view = *run.view;
   const SplatPointsBwdArgs& args = *view.args;
   const int32_t width = view.camera->width, num_channels = args.num_channels;
-  float z[kMaxHits], q[kMaxHits], value[kMaxHits], weight[kMaxHits], grad_q[kMaxHits];
+  float z[kMaxHits], q[kMaxHits], opacity[kMaxHits], value[kMaxHits], weight[kMaxHits], grad_q[kMaxHits];
   for (int64_t pixel = run.begin; pixel < run.end; ++pixel) {
     const int32_t* idx = view.idx + pixel * args.max_points;
     const int32_t num_hits = count_hits(idx, args.max_points);
@@ -101,15 +101,16 @@ C3D_INLINE void file_body(FileArgs run) {
       const Disc& disc = view.discs[idx[k]];
       z[k] = disc.z;
       q[k] = std::min(hit_q(disc, x, y), 1.0f);  // the forward pass may have rounded a rim the other way
+      opacity[k] = args.opacity ? args.opacity[idx[k]] : 1.0f;
       value[k] = view.grad_alpha ? view.grad_alpha[pixel] : 0.0f;
       if (view.grad_disp) value[k] += view.grad_disp[pixel] / disc.z;
       if (view.grad_feat)
         value[k] += dot(view.grad_feat + pixel * num_channels, args.feat + int64_t{idx[k]} * num_channels, num_channels);
     }
     if (args.compositor == Compositor::kAlpha)
-      alpha_composite_grad(num_hits, q, value, weight, grad_q);
+      alpha_composite_grad(num_hits, q, opacity, value, weight, grad_q);
     else
-      surface_composite_grad(num_hits, z, args.depth_tolerance, q, value, weight, grad_q);
+      surface_composite_grad(num_hits, z, args.depth_tolerance, q, opacity, value, weight, grad_q);
     for (int32_t k = 0; k < num_hits; ++k)
       run.hits[run.cursor[idx[k]]++] = {static_cast<uint32_t>(pixel), weight[k], grad_q[k]};
   }

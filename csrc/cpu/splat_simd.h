@@ -456,29 +456,39 @@ C3D_INLINE BlockCentres centres_of(const BlockPlace& place) {
           f32x16{0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3} + (static_cast<float>(place.y0) + 0.5f)};
 }
 
-// What turns the weights of the current surface into weights in the pixel.
+// What the current surface hides, and what turns its weights into weights in the pixel.
 struct SurfaceScale {
-  f32x16 cover, scale;
+  f32x16 hides, scale;
 };
 
+template <bool kIsSoft>
 C3D_INLINE SurfaceScale surface_scale(const BlockState& state) {
   const f32x16 cover = select(state.sum_cover < 1.0f, state.sum_cover, all_lanes(1.0f));
-  return {cover, select(state.sum_w > 0.0f, state.through * cover / state.sum_w, f32x16{})};
+  const f32x16 scale = select(state.sum_w > 0.0f, state.through * cover / state.sum_w, f32x16{});
+  if (!kIsSoft) return {cover, scale};
+  return {select(state.sum_w > 0.0f, cover * (state.sum_opaque / state.sum_w), cover), scale};
+}
+
+// The sum of the hits' weights within the current surface.
+template <bool kIsSoft>
+C3D_INLINE f32x16 weight_of(const BlockState& state) {
+  return kIsSoft ? state.sum_opaque : state.sum_w;
 }
 
 // A hit farther than the current surface's end closes it, if there is one, and opens the next. Calls on_close(lanes, scale)
 // for lanes whose surface closes. Returns the hits' weights within their surface.
-template <typename OnClose>
-C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, f32x16 q, i32x16& hit, float reach,
+template <bool kIsSoft, typename OnClose>
+C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, float opacity, f32x16 q, i32x16& hit, float reach,
                                   int32_t max_points, bool keep_hidden, const OnClose& on_close) {
   const i32x16 opens = hit & (state.z_end < point.z);
   if (any(opens)) {
     const i32x16 closes = opens & (state.count > 0);
     if (any(closes)) {
-      const SurfaceScale closing = surface_scale(state);
+      const SurfaceScale closing = surface_scale<kIsSoft>(state);
       on_close(closes, closing.scale);
-      state.through = select(closes, state.through * (1.0f - closing.cover), state.through);
+      state.through = select(closes, state.through * (1.0f - closing.hides), state.through);
       state.sum_w = select(closes, f32x16{}, state.sum_w);
+      if (kIsSoft) state.sum_opaque = select(closes, f32x16{}, state.sum_opaque);
       state.sum_cover = select(closes, f32x16{}, state.sum_cover);
       if (!keep_hidden) {
         const i32x16 covered = closes & (state.through == 0.0f);
@@ -491,11 +501,13 @@ C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, f32
   const f32x16 weight = select(hit, surface_weight(q), f32x16{}), cover = surface_coverage(q);
   state.sum_w += weight;
   state.sum_cover += select(hit, cover, f32x16{});
-  return weight;
+  if (!kIsSoft) return weight;
+  state.sum_opaque += weight * opacity;
+  return weight * opacity;
 }
 
-C3D_INLINE f32x16 add_to_alpha(BlockState& state, f32x16 q, i32x16 hit) {
-  const f32x16 weight = select(hit, alpha_weight(q) * state.through, f32x16{});
+C3D_INLINE f32x16 add_to_alpha(BlockState& state, float opacity, f32x16 q, i32x16 hit) {
+  const f32x16 weight = select(hit, alpha_weight(q) * opacity * state.through, f32x16{});
   state.through -= weight;
   return weight;
 }
@@ -532,7 +544,7 @@ C3D_INLINE void clear(Sums& sums) {
 }
 
 // Draws a block's next points, of a list that is its first, its last, or both.
-template <bool kIsSurface>
+template <bool kIsSurface, bool kIsSoft>
 C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int block, const uint32_t* list, int32_t num_listed,
                             bool is_first, bool is_last) {
   const TileScratch& scratch = args.scratch;
@@ -556,13 +568,15 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
     if ((j & 15) == 15 && !any(state.count < max_points)) break;
     const int64_t at = list[j];
     const TilePoint& point = points[at];
+    const float opacity = kIsSoft ? scratch.opacity[at] : 1.0f;
     const f32x16 q = centres.q_of(point);
     i32x16 hit = (q < 1.0f) & (state.count < max_points);
     f32x16 weight;
     if (kIsSurface) {
-      weight = add_to_surfaces(
-          state, point, q, hit, reach, max_points, false, [&](i32x16 closes, f32x16 scale) __attribute__((always_inline)) {
-            front.weight = multiply_add(closes, front.weight, scale, state.sum_w);
+      weight = add_to_surfaces<kIsSoft>(
+          state, point, opacity, q, hit, reach, max_points,
+          false, [&](i32x16 closes, f32x16 scale) __attribute__((always_inline)) {
+            front.weight = multiply_add(closes, front.weight, scale, weight_of<kIsSoft>(state));
             front.disp = multiply_add(closes, front.disp, scale, sums.disp);
             sums.disp = select(closes, f32x16{}, sums.disp);
             for (int c = 0; c < kNarrow; ++c) {
@@ -571,7 +585,7 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
             }
           });
     } else {
-      weight = add_to_alpha(state, q, hit);
+      weight = add_to_alpha(state, opacity, q, hit);
       sums.weight += weight;
     }
     state.count = hit ? state.count + 1 : state.count;
@@ -586,9 +600,9 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
     return;
   }
   if (kIsSurface) {
-    const f32x16 scale = surface_scale(state).scale;
+    const f32x16 scale = surface_scale<kIsSoft>(state).scale;
     const i32x16 seen = scale > 0.0f;
-    sums.weight = front.weight + scale * state.sum_w;
+    sums.weight = front.weight + scale * weight_of<kIsSoft>(state);
     sums.disp = front.disp + scale * sums.disp;
     for (int c = 0; c < kNarrow; ++c) sums.feat[c] = multiply_add(seen, front.feat[c], scale, sums.feat[c]);
   }
@@ -597,7 +611,7 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
 
 // --- Any number of channels: first each block's hits and their weights, then each pixel's features by its own hits ---
 
-template <bool kIsSurface>
+template <bool kIsSurface, bool kIsSoft>
 C3D_INLINE void collect_hits(const TileArgs& args, const BlockPlace& place, BlockState& block_state, const uint32_t* list,
                              int32_t num_listed, const BlockHits& hits) {
   BlockState state = block_state;
@@ -614,16 +628,17 @@ C3D_INLINE void collect_hits(const TileArgs& args, const BlockPlace& place, Bloc
       if (!any(state.count < max_points)) break;
       continue;
     }
+    const float opacity = kIsSoft ? args.scratch.opacity[list[j]] : 1.0f;
     if (kIsSurface) {
-      hits.weight[n] = add_to_surfaces(
-          state, point, q, hit, reach, max_points,
+      hits.weight[n] = add_to_surfaces<kIsSoft>(
+          state, point, opacity, q, hit, reach, max_points,
           args.splat->idx_out != nullptr, [&](i32x16 closes, f32x16 scale) __attribute__((always_inline)) {
             hits.closing_scale[state.num_closings] = select(closes, scale, all_lanes(-1.0f));
             hits.closing_at[state.num_closings++] = n;
           });
       if (!any(hit)) continue;
     } else {
-      hits.weight[n] = add_to_alpha(state, q, hit);
+      hits.weight[n] = add_to_alpha(state, opacity, q, hit);
     }
     state.count = hit ? state.count + 1 : state.count;
     hits.place[n] = list[j];
@@ -640,8 +655,9 @@ C3D_INLINE void collect_hits(const TileArgs& args, const BlockPlace& place, Bloc
 }
 
 // Turns weights within surfaces into weights in the pixel, from the last hit on.
+template <bool kIsSoft>
 C3D_INLINE void scale_surfaces(const BlockHits& hits, const BlockState& state) {
-  f32x16 scale = surface_scale(state).scale;
+  f32x16 scale = surface_scale<kIsSoft>(state).scale;
   int32_t k = state.num_hits;
   for (int32_t i = state.num_closings - 1; i >= 0; --i) {
     for (; k > hits.closing_at[i]; --k) hits.weight[k - 1] *= scale;
@@ -713,10 +729,10 @@ C3D_INLINE void sum_pixels(const TileArgs& args, const BlockHits& hits, int32_t 
     }
 }
 
-template <bool kIsSurface>
+template <bool kIsSurface, bool kIsSoft>
 C3D_INLINE void write_wide(const TileArgs& args, const BlockPlace& place, const BlockState& state, const BlockHits& hits) {
   const SplatPointsArgs& splat = *args.splat;
-  if (kIsSurface) scale_surfaces(hits, state);
+  if (kIsSurface) scale_surfaces<kIsSoft>(hits, state);
   f32x16 alpha = {}, disp = {};
   for (int32_t k = 0; k < state.num_hits; ++k) {
     alpha += hits.weight[k];
@@ -738,7 +754,7 @@ C3D_INLINE void write_wide(const TileArgs& args, const BlockPlace& place, const 
 }
 
 // Draws the given blocks of one view.
-template <bool kIsSurface>
+template <bool kIsSurface, bool kIsSoft>
 C3D_INLINE void draw_blocks(const TileArgs& args, int32_t view, Places hidden, uint32_t blocks) {
   const TileScratch& scratch = args.scratch;
   const bool narrow = is_narrow(*args.splat), in_turns = scratch.hits_per_block == 0;
@@ -760,11 +776,11 @@ C3D_INLINE void draw_blocks(const TileArgs& args, int32_t view, Places hidden, u
       const uint32_t* list = scratch.lists + block * kListStride;
       BlockState& state = scratch.states[block];
       if (narrow) {
-        draw_narrow<kIsSurface>(args, place, block, list, num_listed[block], is_first, is_last);
+        draw_narrow<kIsSurface, kIsSoft>(args, place, block, list, num_listed[block], is_first, is_last);
       } else {
         if (is_first) state = start_block(args, place);
-        collect_hits<kIsSurface>(args, place, state, list, num_listed[block], hits_of(block));
-        if (is_last) write_wide<kIsSurface>(args, place, state, hits_of(block));
+        collect_hits<kIsSurface, kIsSoft>(args, place, state, list, num_listed[block], hits_of(block));
+        if (is_last) write_wide<kIsSurface, kIsSoft>(args, place, state, hits_of(block));
       }
       if (!is_last) open |= state.count < args.splat->max_points;
     }
@@ -783,7 +799,7 @@ C3D_INLINE void copy_block(const TileArgs& args, const BlockPlace& from, const B
 }
 
 // The views see the same in most blocks: those are drawn for the first view and copied to the others.
-template <bool kIsSurface>
+template <bool kIsSurface, bool kIsSoft>
 C3D_INLINE void draw_tile(const TileArgs& args) {
   const SplatPointsArgs& splat = *args.splat;
   uint32_t differ = 0;
@@ -793,7 +809,7 @@ C3D_INLINE void draw_tile(const TileArgs& args) {
   }
   for (int32_t view = args.first_view; view < args.first_view + args.num_views; ++view) {
     const uint32_t drawn = view == args.first_view ? ~0u : differ;
-    if (drawn) draw_blocks<kIsSurface>(args, view, hidden_places(args, view), drawn);
+    if (drawn) draw_blocks<kIsSurface, kIsSoft>(args, view, hidden_places(args, view), drawn);
     for (uint32_t left = ~drawn; left; left &= left - 1) {
       const int block = __builtin_ctz(left);
       const BlockPlace from = place_of(args, args.first_view, block), to = place_of(args, view, block);
@@ -805,6 +821,17 @@ C3D_INLINE void draw_tile(const TileArgs& args) {
   }
 }
 
+// False where every point of the tile is opaque.
+C3D_INLINE bool load_opacities(const TileArgs& args) {
+  if (!args.splat->opacity) return false;
+  bool soft = false;
+  for (int64_t i = 0; i < args.num_points; ++i) {
+    const float opacity = args.scratch.opacity[i] = args.splat->opacity[args.list[i]];
+    soft |= opacity != 1.0f;
+  }
+  return soft;
+}
+
 static void render_tile(const TileArgs& args) {
   prepare_points(args);
   switch (args.splat->feat_type) {
@@ -813,8 +840,9 @@ static void render_tile(const TileArgs& args) {
     case FeatType::kBFloat16: load_rows<BFloat16>(args); break;
   }
   sort_by_depth(args);
-  if (args.splat->compositor == Compositor::kSurface)
-    draw_tile<true>(args);
+  const bool is_surface = args.splat->compositor == Compositor::kSurface;
+  if (load_opacities(args))
+    is_surface ? draw_tile<true, true>(args) : draw_tile<false, true>(args);
   else
-    draw_tile<false>(args);
+    is_surface ? draw_tile<true, false>(args) : draw_tile<false, false>(args);
 }

@@ -48,6 +48,7 @@ struct TilePoint {
 struct BlockState {
   f32x16 through{};  // what the hits (kSurface: the surfaces) in front let through
   f32x16 z_end{}, sum_w{}, sum_cover{};  // kSurface: of the current surface
+  f32x16 sum_opaque{};  // kSurface, where a point is soft: of its weights times opacities
   i32x16 count{};  // max_points where nothing more is taken
   int32_t num_hits = 0, num_closings = 0;
 };
@@ -73,6 +74,7 @@ struct TileScratch {
   uint32_t* blocks;  // [longest list] bit b: may touch block b
   uint32_t* depth;  // [longest list] bits of z
   float* inv_z;  // [longest list]
+  float* opacity;  // [longest list], or nullptr
   float* rows;  // [longest list, row_stride] features
   uint32_t* order;  // [longest list] places in the list, near to far
   uint64_t* keys;  // [longest list]

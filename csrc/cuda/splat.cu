@@ -13,6 +13,7 @@ namespace {
 struct RasterArgs {
   Bins bins;
   const void* feat;  // [N, C]
+  const float* opacity;  // [N] or nullptr
   int32_t num_channels, max_points;
   Compositor compositor;
   float reach;  // 1 + depth_tolerance
@@ -41,8 +42,8 @@ __global__ void __launch_bounds__(256, 4) splat_raster_kernel(RasterArgs args) {
   collect_hits(args.bins, place, memory, args.max_points, &pixel);
 
   const Totals totals = args.compositor == Compositor::kAlpha
-                            ? alpha_weights(memory, args.bins.discs, column, pixel.count)
-                            : surface_weights(memory, args.bins.discs, column, pixel.count, args.reach);
+                            ? alpha_weights(memory, args.bins.discs, args.opacity, column, pixel.count)
+                            : surface_weights(memory, args.bins.discs, args.opacity, column, pixel.count, args.reach);
   if (pixel.inside) {
     const int64_t i = static_cast<int64_t>(pixel.y) * pyramid.width + pixel.x;
     __stcs(args.alpha_out + i, totals.alpha);
@@ -123,6 +124,7 @@ Status splat_points(const SplatPointsArgs& args, const Context& context) {
     const int64_t pixel = view * num_pixels;
     const RasterArgs raster{bins,
                             args.feat,
+                            args.opacity,
                             args.num_channels,
                             args.max_points,
                             args.compositor,

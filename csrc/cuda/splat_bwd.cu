@@ -74,17 +74,18 @@ __global__ void __launch_bounds__(128) splat_bwd_hits_kernel(BwdArgs args) {
   const int64_t first = pixel * splat.max_points;
   const int32_t num_hits = count_hits(args, pixel);
   const int32_t x = static_cast<int32_t>(pixel % args.camera.width), y = static_cast<int32_t>(pixel / args.camera.width);
-  float z[kMaxHits], q[kMaxHits], value[kMaxHits], weight[kMaxHits], grad_q[kMaxHits];
+  float z[kMaxHits], q[kMaxHits], opacity[kMaxHits], value[kMaxHits], weight[kMaxHits], grad_q[kMaxHits];
   for (int32_t k = 0; k < num_hits; ++k) {
     const Disc disc = args.discs[splat.idx[first + k]];
     z[k] = disc.z;
     q[k] = fminf(hit_q(disc, x, y), 1.0f);  // the forward pass may have rounded a rim the other way
+    opacity[k] = splat.opacity ? splat.opacity[splat.idx[first + k]] : 1.0f;
     value[k] = args.grad_q[first + k];
   }
   if (splat.compositor == Compositor::kAlpha) {
-    alpha_composite_grad(num_hits, q, value, weight, grad_q);
+    alpha_composite_grad(num_hits, q, opacity, value, weight, grad_q);
   } else {
-    surface_composite_grad(num_hits, z, splat.depth_tolerance, q, value, weight, grad_q);
+    surface_composite_grad(num_hits, z, splat.depth_tolerance, q, opacity, value, weight, grad_q);
   }
   for (int32_t k = 0; k < splat.max_points; ++k) {
     const bool hit = k < num_hits;

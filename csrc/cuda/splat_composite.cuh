@@ -11,13 +11,19 @@ struct Totals {
   float alpha, disp;
 };
 
+// The opacity of the hit at a place of TileMemory::point.
+__device__ inline float opacity_of(const TileMemory& memory, const float* opacity, int at) {
+  return opacity ? __ldg(opacity + memory.point[at]) : 1.0f;
+}
+
 // out = sum f_k a_k prod_{j<k} (1 - a_j). Replaces each hit's q by its weight.
-__device__ inline Totals alpha_weights(const TileMemory& memory, const float4* discs, int column, int count) {
+__device__ inline Totals alpha_weights(const TileMemory& memory, const float4* discs, const float* opacity, int column,
+                                       int count) {
   Totals totals{0.0f, 0.0f};
   float through = 1.0f;
   for (int k = 0; k < count; ++k) {
     const int at = k * static_cast<int>(blockDim.x) + column;
-    const float weight = alpha_weight(memory.q[at]) * through;
+    const float weight = alpha_weight(memory.q[at]) * opacity_of(memory, opacity, at) * through;
     through -= weight;
     totals.alpha += weight;
     totals.disp += weight / discs[memory.point[at]].z;
@@ -28,24 +34,27 @@ __device__ inline Totals alpha_weights(const TileMemory& memory, const float4* d
 
 // Hits within depth_tolerance of their surface's first hit are averaged; surfaces are composited front to back. The totals are
 // summed from the last hit on, as the CPU twin does, so that both round alike.
-__device__ inline Totals surface_weights(const TileMemory& memory, const float4* discs, int column, int count, float reach) {
+__device__ inline Totals surface_weights(const TileMemory& memory, const float4* discs, const float* opacity, int column,
+                                         int count, float reach) {
   const int stride = static_cast<int>(blockDim.x);
   float through = 1.0f;
   for (int first = 0, k = 0; first < count; first = k) {
     const float z_end = discs[memory.point[first * stride + column]].z * reach;
-    float sum_w = 0.0f, sum_cover = 0.0f;
+    float sum_w = 0.0f, sum_opaque = 0.0f, sum_cover = 0.0f;
     do {
       const float q = memory.q[k * stride + column];
       const float cover = surface_coverage(q), weight = surface_weight(q);
+      const float opaque = weight * opacity_of(memory, opacity, k * stride + column);
       sum_cover += cover;
       sum_w += weight;
-      memory.q[k * stride + column] = weight;
+      sum_opaque += opaque;
+      memory.q[k * stride + column] = opaque;
       ++k;
     } while (k < count && discs[memory.point[k * stride + column]].z <= z_end);
     const float cover = sum_cover < 1.0f ? sum_cover : 1.0f;
     const float scale = sum_w > 0.0f ? through * cover / sum_w : 0.0f;
     for (int j = first; j < k; ++j) memory.q[j * stride + column] *= scale;
-    through *= 1.0f - cover;
+    through *= 1.0f - (sum_w > 0.0f ? cover * (sum_opaque / sum_w) : cover);
   }
   Totals totals{0.0f, 0.0f};
   for (int k = count - 1; k >= 0; --k) {

@@ -88,7 +88,7 @@ std::vector<c3d::Camera> read_cameras(const Floats& rows, int32_t width, int32_t
 py::tuple splat_points(const std::string& device, const Floats& xyz, const py::array& feat, const std::string& feat_type,
                        const OptionalFloats& radius, float radius_all, const Floats& camera_rows, int32_t width,
                        int32_t height, int compositor, int32_t max_points, float depth_tolerance,
-                       const std::optional<py::array_t<int64_t, py::array::c_style>>& hidden) {
+                       const std::optional<py::array_t<int64_t, py::array::c_style>>& hidden, const OptionalFloats& opacity) {
   const auto cameras = read_cameras(camera_rows, width, height);
   const py::ssize_t v = static_cast<py::ssize_t>(cameras.size()), c = feat.shape(1);
   auto feat_out = garbage<float>({v, height, width, c});
@@ -101,6 +101,7 @@ py::tuple splat_points(const std::string& device, const Floats& xyz, const py::a
                                   feat.data(),
                                   data_of(radius),
                                   radius_all,
+                                  data_of(opacity),
                                   xyz.shape(0),
                                   static_cast<int32_t>(c),
                                   type,
@@ -123,7 +124,7 @@ py::tuple splat_points_bwd(const std::string& device, const Floats& xyz, const F
                            float radius_all, const Floats& camera_rows, int32_t width, int32_t height, int compositor,
                            int32_t max_points, float depth_tolerance, const py::array_t<int32_t, py::array::c_style>& idx,
                            const OptionalFloats& grad_feat_out, const OptionalFloats& grad_alpha_out,
-                           const OptionalFloats& grad_disp_out) {
+                           const OptionalFloats& grad_disp_out, const OptionalFloats& opacity) {
   const auto cameras = read_cameras(camera_rows, width, height);
   auto grad_xyz = garbage<float>({xyz.shape(0), 3}), grad_feat = garbage<float>({xyz.shape(0), feat.shape(1)});
   auto grad_radius = garbage<float>({xyz.shape(0)});
@@ -131,6 +132,7 @@ py::tuple splat_points_bwd(const std::string& device, const Floats& xyz, const F
                                      feat.data(),
                                      data_of(radius),
                                      radius_all,
+                                     data_of(opacity),
                                      xyz.shape(0),
                                      static_cast<int32_t>(feat.shape(1)),
                                      cameras.data(),

@@ -57,6 +57,7 @@ struct SplatPointsArgs {
   const void* feat;         // [N, C] of feat_type
   const float* radius;      // [N] scene units; nullptr: radius_all for every point
   float radius_all;         // scene units
+  const float* opacity;     // [N] 0..1; nullptr: 1 for every point
   int64_t num_points;       // N
   int32_t num_channels;     // C, 1..kMaxChannels
   FeatType feat_type;
@@ -78,6 +79,7 @@ struct SplatPointsBwdArgs {
   const float* feat;            // [N, C]
   const float* radius;
   float radius_all;
+  const float* opacity;
   int64_t num_points;           // N
   int32_t num_channels;         // C
   const Camera* cameras;        // [V] host memory

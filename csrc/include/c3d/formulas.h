@@ -87,18 +87,19 @@ C3D_HD inline F surface_coverage(F q) {
 
 // The share of each hit of one pixel in its picture, and dL/dq of each. value[k] = dL/d weight[k]; all arrays are [num_hits],
 // near to far. Walking back, `behind` is the value of what is seen through the hits so far: a hit matters by what it hides.
-C3D_HD inline void alpha_composite_grad(int32_t num_hits, const float* q, const float* value, float* weight, float* grad_q) {
+C3D_HD inline void alpha_composite_grad(int32_t num_hits, const float* q, const float* opacity, const float* value,
+                                        float* weight, float* grad_q) {
   float through = 1.0f;
   for (int32_t k = 0; k < num_hits; ++k) {
-    weight[k] = alpha_weight(q[k]) * through;
-    grad_q[k] = through;
+    weight[k] = opacity[k] * alpha_weight(q[k]) * through;
+    grad_q[k] = opacity[k] * through;
     through -= weight[k];
   }
   float behind = 0.0f;
   for (int32_t k = num_hits - 1; k >= 0; --k) {
     const float gain = value[k] - behind;
     grad_q[k] *= -gain;
-    behind += alpha_weight(q[k]) * gain;
+    behind += opacity[k] * alpha_weight(q[k]) * gain;
   }
 }
 
@@ -114,43 +115,53 @@ C3D_HD inline float surface_coverage_grad(float q) {
 struct SurfaceSums {
   int32_t begin;  // its first hit
   float weight;   // sum w
-  float value;    // sum w value
+  float opaque;   // sum w opacity
+  float value;    // sum w opacity value
   float cover;    // sum of caps
   float through;  // what the surfaces in front let through
 };
 
+C3D_HD inline float mean_opacity(const SurfaceSums& surface) {
+  return surface.weight > 0.0f ? surface.opaque / surface.weight : 1.0f;
+}
+
 // As alpha_composite_grad, for surfaces. A surface that covers fully gains nothing from more coverage.
 C3D_HD inline void surface_composite_grad(int32_t num_hits, const float* z, float depth_tolerance, const float* q,
-                                          const float* value, float* weight, float* grad_q) {
+                                          const float* opacity, const float* value, float* weight, float* grad_q) {
   SurfaceSums surfaces[kMaxHits];
   int32_t num_surfaces = 0;
   float z_end = 0.0f, through = 1.0f;
   for (int32_t k = 0; k < num_hits; ++k) {
     if (z[k] > z_end) {
-      if (num_surfaces > 0) through *= 1.0f - fminf(surfaces[num_surfaces - 1].cover, 1.0f);
-      surfaces[num_surfaces++] = {k, 0.0f, 0.0f, 0.0f, through};
+      if (num_surfaces > 0) {
+        const SurfaceSums& front = surfaces[num_surfaces - 1];
+        through *= 1.0f - fminf(front.cover, 1.0f) * mean_opacity(front);
+      }
+      surfaces[num_surfaces++] = {k, 0.0f, 0.0f, 0.0f, 0.0f, through};
       z_end = z[k] * (1.0f + depth_tolerance);
     }
     SurfaceSums& surface = surfaces[num_surfaces - 1];
     const float w = surface_weight(q[k]);
     surface.weight += w;
-    surface.value += w * value[k];
+    surface.opaque += w * opacity[k];
+    surface.value += w * opacity[k] * value[k];
     surface.cover += surface_coverage(q[k]);
   }
   float behind = 0.0f;
   int32_t end = num_hits;
   for (int32_t s = num_surfaces - 1; s >= 0; --s) {
     const SurfaceSums& surface = surfaces[s];
-    const float cover = fminf(surface.cover, 1.0f);
+    const float cover = fminf(surface.cover, 1.0f), opaque = mean_opacity(surface);
     const float mean = surface.weight > 0.0f ? surface.value / surface.weight : 0.0f;
     const float scale = surface.weight > 0.0f ? surface.through * cover / surface.weight : 0.0f;
-    const float grad_cover = surface.cover < 1.0f ? surface.through * (mean - behind) : 0.0f;
+    const float gain = mean - opaque * behind;
+    const float grad_cover = surface.cover < 1.0f ? surface.through * gain : 0.0f;
     for (int32_t k = surface.begin; k < end; ++k) {
-      weight[k] = surface_weight(q[k]) * scale;
-      grad_q[k] = scale * (value[k] - mean) * surface_weight_grad(q[k]);
+      weight[k] = surface_weight(q[k]) * opacity[k] * scale;
+      grad_q[k] = scale * (opacity[k] * (value[k] - behind) - gain) * surface_weight_grad(q[k]);
       grad_q[k] += grad_cover * surface_coverage_grad(q[k]);
     }
-    behind += cover * (mean - behind);
+    behind += cover * gain;
     end = surface.begin;
   }
 }

@@ -1,0 +1,146 @@
+"""Soft edges on a composite of known coverage: what is estimated, what stays on either side, and what a moved frame shows."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from c3drender import layers as layer_stage
+from c3drender import render
+from c3drender.camera import max_shift_px, parallax_px
+from c3drender.data import Camera, CameraPath, DepthMap, FlowField, Image, Scene
+from c3drender.layers import LayerConfig, build_layers
+from c3drender.soft_edges import find_matte
+
+HEIGHT, WIDTH, SUPERSAMPLED = 96, 128, 8
+NEAR, FAR = 1.0, 0.1  # disparities
+RADIUS_PX, HAIR_PX, NUM_HAIRS = 24.3, 3.0, 9
+CAMERA = Camera.for_photo(WIDTH, HEIGHT)
+SHIFT_PX = 6.0  # of the nearer surface, from the middle to the side
+TEAR, GAP = 0.02, 1.05
+
+
+@dataclass(frozen=True)
+class Composite:
+    """A hairy red disc before a blue backdrop: ``rgb``, ``near``, ``far [H, W, 3]``, ``alpha [H, W]``."""
+
+    rgb: np.ndarray
+    near: np.ndarray
+    far: np.ndarray
+    alpha: np.ndarray
+
+    @property
+    def edge(self) -> np.ndarray:
+        return cv2.dilate(((self.alpha > 0) & (self.alpha < 1)).astype(np.uint8), np.ones((5, 5))) > 0
+
+
+def composite(side: float = 0.0) -> Composite:
+    """``side``: the camera's place, 1 moves what is NEAR by SHIFT_PX to the right."""
+    ys, xs = (np.mgrid[: HEIGHT * SUPERSAMPLED, : WIDTH * SUPERSAMPLED] + 0.5) / SUPERSAMPLED
+    near_x, far_x = xs - side * SHIFT_PX, xs - side * SHIFT_PX * FAR / NEAR
+    x, y = near_x - 63.7, ys - 48.2
+    inside = np.hypot(x, y) < RADIUS_PX
+    for turn in np.arange(NUM_HAIRS) * 2 * np.pi / NUM_HAIRS + 0.2:
+        along, across = x * np.cos(turn) + y * np.sin(turn), x * np.sin(turn) - y * np.cos(turn)
+        inside |= (along > 0) & (along < RADIUS_PX + HAIR_PX) & (np.abs(across) < 0.6)
+    red, blue = 0.06 * np.sin(near_x / 2.1) * np.cos(ys / 2.7), 0.06 * np.cos(far_x / 2.3) * np.sin(ys / 1.9)
+    near, far = (np.stack([c + v for c in base], -1) for base, v in (((0.8, 0.2, 0.15), red), ((0.12, 0.3, 0.8), blue)))
+    mixed = np.where(inside[..., None], near, far)
+    return Composite(
+        *(_pixel_means(plane).astype(np.float32) for plane in (mixed, near, far, inside[..., None])[:3]),
+        _pixel_means(inside[..., None])[..., 0].astype(np.float32),
+    )
+
+
+def _pixel_means(fine: np.ndarray) -> np.ndarray:
+    return fine.reshape(HEIGHT, SUPERSAMPLED, WIDTH, SUPERSAMPLED, -1).mean((1, 3))
+
+
+def depth_of(shown: Composite, off_px: int = 0) -> np.ndarray:
+    """A hard disparity map whose edge lies ``off_px`` beside the picture's."""
+    return np.where(np.roll(shown.alpha > 0.5, off_px, axis=1), np.float32(NEAR), np.float32(FAR))
+
+
+@pytest.mark.parametrize("off_px", [0, 1, -2])
+def test_coverage_and_colours_of_both_sides(off_px: int) -> None:
+    shown = composite()
+    everywhere = np.ones(shown.alpha.shape, bool)
+    disp = depth_of(shown, off_px)
+    matte = find_matte(shown.rgb, disp, everywhere, everywhere, TEAR, GAP)
+    alpha = (disp == NEAR).astype(np.float32)
+    hard = np.abs(alpha - shown.alpha)[shown.edge].mean()
+    alpha.reshape(-1)[matte.pixel] = matte.alpha
+    assert np.abs(alpha - shown.alpha)[shown.edge].mean() < min(0.03, 0.5 * hard)
+    # No fringe: what lies behind has none of the red, what lies in front none of the blue.
+    assert matte.far_rgb[:, 0].max() < shown.far[..., 0].max() + 0.05
+    assert matte.near_rgb[matte.alpha > 0.3, 2].max() < shown.near[..., 2].max() + 0.1
+    whole = matte.alpha[:, None] * matte.near_rgb + (1 - matte.alpha[:, None]) * matte.far_rgb
+    np.testing.assert_allclose(whole, shown.rgb.reshape(-1, 3)[matte.pixel], atol=0.02)
+
+
+def test_no_edge_no_matte() -> None:
+    shown = composite()
+    everywhere = np.ones(shown.alpha.shape, bool)
+    flat = np.full(shown.alpha.shape, FAR, np.float32)
+    assert len(find_matte(shown.rgb, flat, everywhere, everywhere, TEAR, GAP).pixel) == 0
+    nothing_solid = find_matte(shown.rgb, depth_of(shown), ~everywhere, everywhere, TEAR, GAP)
+    assert len(nothing_solid.pixel) == 0
+
+
+def test_colours_that_cannot_be_told_apart_stay_hard() -> None:
+    shown = composite()
+    everywhere = np.ones(shown.alpha.shape, bool)
+    grey = np.full_like(shown.rgb, 0.4)
+    assert len(find_matte(grey, depth_of(shown), everywhere, everywhere, TEAR, GAP).pixel) == 0
+
+
+def pose_at(side: float) -> torch.Tensor:
+    pose = torch.eye(3, 4)
+    pose[0, 3] = side * SHIFT_PX / (CAMERA.fx * NEAR)
+    return pose
+
+
+def scene_of(shown: Composite) -> Scene:
+    views = CameraPath(torch.stack([pose_at(side) for side in (-1.0, 0.0, 1.0)]))
+    config = LayerConfig(
+        views, parallax_px(CAMERA, views, NEAR, FAR), int(max_shift_px(CAMERA, views, NEAR)) + 2, loop_steps=8
+    )
+    depth = DepthMap(torch.from_numpy(1 / depth_of(shown)), measured=True)
+    still = FlowField(torch.zeros(HEIGHT, WIDTH, 2), torch.zeros(HEIGHT, WIDTH, dtype=torch.bool))
+    built = build_layers(Image(torch.from_numpy(shown.rgb)), depth, still, CAMERA, config)
+    return Scene(CAMERA, built, NEAR, FAR, FAR)
+
+
+def frame_of(scene: Scene, side: float) -> np.ndarray:
+    return render.render_frame(render.animate(scene, 1), pose_at(side), 0).rgb_u8.numpy() / 255.0
+
+
+def error_db(frame: np.ndarray, truth: Composite) -> float:
+    return float(-10 * np.log10(np.square(frame - truth.rgb)[truth.edge].mean()))
+
+
+def test_frames_of_soft_edges() -> None:
+    shown = composite()
+    scene = scene_of(shown)
+    assert ((scene.layers.alpha[0] > 0) & (scene.layers.alpha[0] < 1)).sum() > 100
+    assert error_db(frame_of(scene, 0.0), shown) >= 40
+    for side in (-1.0, 1.0):
+        frame, truth = frame_of(scene, side), composite(side)
+        assert error_db(frame, truth) >= 26
+        beyond = truth.alpha == 0
+        assert frame[beyond][:, 0].max() < truth.far[..., 0].max() + 0.06
+
+
+def test_hard_edges_leave_a_fringe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the two tests above measure is the matte's doing."""
+    shown = composite()
+    soft = scene_of(shown)
+    nothing = find_matte(
+        shown.rgb, np.full((HEIGHT, WIDTH), FAR, np.float32), *2 * (np.ones((HEIGHT, WIDTH), bool),), TEAR, GAP
+    )
+    monkeypatch.setattr(layer_stage, "find_matte", lambda *_: nothing)
+    hard = scene_of(shown)
+    truth = composite(1.0)
+    assert error_db(frame_of(soft, 1.0), truth) > error_db(frame_of(hard, 1.0), truth) + 3
