@@ -1,21 +1,24 @@
-"""The picture of layers.md, from two photos: python docs/layers_figures.py [../shared/photos]"""
+"""The pictures of layers.md, from two photos: python docs/layers_figures.py [../shared/photos]"""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
 import torch
 
 import c3drender
+from c3drender import layers
 from c3drender.data import CameraPath, Frame, Scene
 from c3drender.files import read_photo, write_picture
+from c3drender.soft_edges import HARD_EDGES
 
 REPO = Path(__file__).resolve().parent.parent
-IMAGE = REPO / "docs" / "images" / "layers_holes.jpg"
+IMAGES = REPO / "docs" / "images"
 CAMERA, AMPLITUDE, NUM_FRAMES = "swing", 2.0, 60
 SIZE_PX = 640
 CROP_PX = (120, 160)  # height, width
@@ -34,18 +37,26 @@ class Crop:
 
 
 CROPS = (Crop("stream_cascade.jpg", (480, 30), rightmost=False), Crop("peaks_cloud.jpg", (60, 110), rightmost=True))
+EDGE_CROPS = (Crop("stream_cascade.jpg", (480, 30), rightmost=True), Crop("peaks_cloud.jpg", (60, 110), rightmost=True))
 
 
 def main(photos: Path) -> None:
-    rows = [_row(photos / crop.photo, crop) for crop in CROPS]
-    write_picture(IMAGE, _joined([_joined(row, axis=1) for row in rows], axis=0))
+    for name, crops, row in (("layers_holes.jpg", CROPS, _holes_row), ("layers_edges.jpg", EDGE_CROPS, _edges_row)):
+        rows = [_joined(row(photos / crop.photo, crop), axis=1) for crop in crops]
+        write_picture(IMAGES / name, _joined(rows, axis=0))
 
 
-def _row(photo: Path, crop: Crop) -> list[np.ndarray]:
+def _edges_row(photo: Path, crop: Crop) -> list[np.ndarray]:
+    """The crop with every edge cut hard, and as it is rendered."""
+    with patch.object(layers, "find_matte", lambda *_: HARD_EDGES):
+        hard = _still_scene(photo)
+    frames = [_frame(scene, _farthest(scene, crop.rightmost)) for scene in (hard, _still_scene(photo))]
+    return [_window(frame.rgb_u8.numpy(), crop.corner_px) for frame in frames]
+
+
+def _holes_row(photo: Path, crop: Crop) -> list[np.ndarray]:
     """The crop with its holes shown, filled by Telea's method, and as it is rendered."""
-    height, width = read_photo(photo).size
-    still = np.zeros((height, width), bool)
-    scene = c3drender.prepare(photo, mask=still, depth="builtin", camera=CAMERA, amplitude=AMPLITUDE, size=SIZE_PX)
+    scene = _still_scene(photo)
     pose = _farthest(scene, crop.rightmost)
     seen_alone = replace(scene, layers=replace(scene.layers, alpha=scene.layers.alpha * scene.layers.seen))
     before, after = _frame(seen_alone, pose), _frame(scene, pose)
@@ -53,6 +64,12 @@ def _row(photo: Path, crop: Crop) -> list[np.ndarray]:
     shown = np.where(hole[..., None], np.uint8(HOLE_COLOUR), picture)
     telea = cv2.inpaint(picture, hole.astype(np.uint8), 3, cv2.INPAINT_TELEA)
     return [_window(tile, crop.corner_px) for tile in (shown, telea, after.rgb_u8.numpy())]
+
+
+def _still_scene(photo: Path) -> Scene:
+    height, width = read_photo(photo).size
+    still = np.zeros((height, width), bool)
+    return c3drender.prepare(photo, mask=still, depth="builtin", camera=CAMERA, amplitude=AMPLITUDE, size=SIZE_PX)
 
 
 def _farthest(scene: Scene, rightmost: bool) -> CameraPath:
