@@ -143,35 +143,35 @@ struct BlendBidirectionalBwdArgs {
 struct FindHolesArgs {
   const float* disp;         // [H, W] 1/z of the layer in front, 0 where it has no pixel
   const float* disp_hidden;  // [H, W] 1/z of the surface behind it, <= 0 where there is none
-  const float* step_px;      // [H, W, 2] (x, y) px per step of a fluid: the hidden surface's, elsewhere the layer's; 0: still
-  int32_t num_steps;         // for which it drifts, forward and backward
-  const Camera* cameras;     // [V] host memory; the layer's intrinsics and size in all, the views' poses
-  int32_t num_cameras;       // V
-  int32_t frame_px[4];       // x0, y0, x1, y1: the part of the canvas that the views show
-  float radius_px;           // of the discs as which the layer is splatted
-  float depth_tolerance;     // relative depth within which two surfaces are one
-  uint8_t* holes;            // [H, W] 1 where some view or drift reveals the hidden surface
+  const float* step_px;  // [H, W, 2] (x, y) px per step of a fluid: the hidden surface's, elsewhere the layer's; 0: still
+  int32_t num_steps;  // for which it drifts, forward and backward
+  const Camera* cameras;  // [V] host memory; the layer's intrinsics and size in all, the views' poses
+  int32_t num_cameras;  // V
+  int32_t frame_px[4];  // x0, y0, x1, y1: the part of the canvas that the views show
+  float radius_px;  // of the discs as which the layer is splatted
+  float depth_tolerance;  // relative depth within which two surfaces are one
+  uint8_t* holes;  // [H, W] 1 where some view or drift reveals the hidden surface
 };
 
 struct InpaintLayersArgs {
-  const float* rgb;          // [H, W, 3]
-  const float* disp;         // [H, W] 1/z; in the hole: of what hides it, <= 0 where nothing does
-  const uint8_t* hole;       // [H, W] 1 where colour and disparity are to be filled
+  const float* rgb;  // [H, W, 3]
+  const float* disp;  // [H, W] 1/z; in the hole: of what hides it, <= 0 where nothing does
+  const uint8_t* hole;  // [H, W] 1 where colour and disparity are to be filled
   const float* disp_hidden;  // [H, W] 1/z of the surface to continue; read in the hole
   int32_t width, height;
-  float tear_disp;           // a pixel up to this much nearer than disp_hidden may still be copied
-  float* rgb_out;            // [H, W, 3]
-  float* disp_out;           // [H, W]
+  float tear_disp;  // a pixel up to this much nearer than disp_hidden may still be copied
+  float* rgb_out;  // [H, W, 3]
+  float* disp_out;  // [H, W]
 };
 
 // The points of a fluid after drifting: a point takes its depth from the fluid surface where it arrives, and its resting
 // colour too as far as the fluid is not free to move there. All positions in px of `canvas`, whose pose is not read.
 struct DriftPointsArgs {
-  const float* start_px;    // [M, 2]
-  const float* offset_px;   // [M, 2]
-  const int32_t* right;     // [M] the point one pixel to the right at rest; itself where there is none
-  const int32_t* below;     // [M]
-  const float* feat;        // [M, 4] colour and confidence
+  const float* start_px;  // [M, 2]
+  const float* offset_px;  // [M, 2]
+  const int32_t* right;  // [M] the point one pixel to the right at rest; itself where there is none
+  const int32_t* below;  // [M]
+  const float* feat;  // [M, 4] colour and confidence
   const float* surface;  // [H, W, 6] of the fluid's surface: disparity, existence, freedom to move (each 0..1), resting colour
   Camera canvas;
   float radius_px;  // where nothing is stretched
