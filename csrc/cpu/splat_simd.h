@@ -543,7 +543,6 @@ C3D_INLINE void clear(Sums& sums) {
   for (f32x16& feat : sums.feat) feat = f32x16{};
 }
 
-// Draws a block's next points, of a list that is its first, its last, or both.
 template <bool kIsSurface, bool kIsSoft>
 C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int block, const uint32_t* list, int32_t num_listed,
                             bool is_first, bool is_last) {
@@ -753,17 +752,30 @@ C3D_INLINE void write_wide(const TileArgs& args, const BlockPlace& place, const 
   sum_pixels(args, hits, state.num_hits, place);
 }
 
-// Draws the given blocks of one view.
+// Draws a block's next points, of a list that is its first, its last, or both.
 template <bool kIsSurface, bool kIsSoft>
-C3D_INLINE void draw_blocks(const TileArgs& args, int32_t view, Places hidden, uint32_t blocks) {
+C3D_INLINE void draw_block(const TileArgs& args, int32_t view, int block, const uint32_t* list, int32_t num_listed,
+                           bool is_first, bool is_last) {
   const TileScratch& scratch = args.scratch;
-  const bool narrow = is_narrow(*args.splat), in_turns = scratch.hits_per_block == 0;
-  const int64_t words = in_turns ? 0 : scratch.hits_per_block / 32 + 1;
-  const auto hits_of = [&](int block) {
-    const int64_t first = block * scratch.hits_per_block;
-    return BlockHits{scratch.hits.weight + first, scratch.hits.lanes + block * words, scratch.hits.place + first,
-                     scratch.hits.closing_scale + first, scratch.hits.closing_at + first};
-  };
+  const BlockPlace place = place_of(args, view, block);
+  if (is_narrow(*args.splat)) {
+    draw_narrow<kIsSurface, kIsSoft>(args, place, block, list, num_listed, is_first, is_last);
+    return;
+  }
+  const int64_t first = block * scratch.hits_per_block;
+  const int64_t words = scratch.hits_per_block == 0 ? 0 : scratch.hits_per_block / 32 + 1;
+  const BlockHits hits{scratch.hits.weight + first, scratch.hits.lanes + block * words, scratch.hits.place + first,
+                       scratch.hits.closing_scale + first, scratch.hits.closing_at + first};
+  BlockState& state = scratch.states[block];
+  if (is_first) state = start_block(args, place);
+  collect_hits<kIsSurface, kIsSoft>(args, place, state, list, num_listed, hits);
+  if (is_last) write_wide<kIsSurface, kIsSoft>(args, place, state, hits);
+}
+
+// Draws the given blocks of one view; `soft`: those that a point may touch which is not opaque.
+template <bool kIsSurface>
+C3D_INLINE void draw_blocks(const TileArgs& args, int32_t view, Places hidden, uint32_t blocks, uint32_t soft) {
+  const TileScratch& scratch = args.scratch;
   for (int64_t begin = 0;;) {
     const int64_t end = std::min<int64_t>(begin + kChunk, args.num_points);
     const bool is_first = begin == 0, is_last = end == args.num_points;
@@ -772,17 +784,12 @@ C3D_INLINE void draw_blocks(const TileArgs& args, int32_t view, Places hidden, u
     i32x16 open = {};
     for (uint32_t left = blocks; left; left &= left - 1) {
       const int block = __builtin_ctz(left);
-      const BlockPlace place = place_of(args, view, block);
       const uint32_t* list = scratch.lists + block * kListStride;
-      BlockState& state = scratch.states[block];
-      if (narrow) {
-        draw_narrow<kIsSurface, kIsSoft>(args, place, block, list, num_listed[block], is_first, is_last);
-      } else {
-        if (is_first) state = start_block(args, place);
-        collect_hits<kIsSurface, kIsSoft>(args, place, state, list, num_listed[block], hits_of(block));
-        if (is_last) write_wide<kIsSurface, kIsSoft>(args, place, state, hits_of(block));
-      }
-      if (!is_last) open |= state.count < args.splat->max_points;
+      if (soft >> block & 1)
+        draw_block<kIsSurface, true>(args, view, block, list, num_listed[block], is_first, is_last);
+      else
+        draw_block<kIsSurface, false>(args, view, block, list, num_listed[block], is_first, is_last);
+      if (!is_last) open |= scratch.states[block].count < args.splat->max_points;
     }
     if (is_last) return;
     begin = any(open) ? end : args.num_points;  // closed blocks are only written
@@ -799,8 +806,8 @@ C3D_INLINE void copy_block(const TileArgs& args, const BlockPlace& from, const B
 }
 
 // The views see the same in most blocks: those are drawn for the first view and copied to the others.
-template <bool kIsSurface, bool kIsSoft>
-C3D_INLINE void draw_tile(const TileArgs& args) {
+template <bool kIsSurface>
+C3D_INLINE void draw_tile(const TileArgs& args, uint32_t soft) {
   const SplatPointsArgs& splat = *args.splat;
   uint32_t differ = 0;
   for (int32_t view = args.first_view; view < args.first_view + args.num_views; ++view) {
@@ -809,7 +816,7 @@ C3D_INLINE void draw_tile(const TileArgs& args) {
   }
   for (int32_t view = args.first_view; view < args.first_view + args.num_views; ++view) {
     const uint32_t drawn = view == args.first_view ? ~0u : differ;
-    if (drawn) draw_blocks<kIsSurface, kIsSoft>(args, view, hidden_places(args, view), drawn);
+    if (drawn) draw_blocks<kIsSurface>(args, view, hidden_places(args, view), drawn, soft);
     for (uint32_t left = ~drawn; left; left &= left - 1) {
       const int block = __builtin_ctz(left);
       const BlockPlace from = place_of(args, args.first_view, block), to = place_of(args, view, block);
@@ -821,13 +828,12 @@ C3D_INLINE void draw_tile(const TileArgs& args) {
   }
 }
 
-// False where every point of the tile is opaque.
-C3D_INLINE bool load_opacities(const TileArgs& args) {
-  if (!args.splat->opacity) return false;
-  bool soft = false;
-  for (int64_t i = 0; i < args.num_points; ++i) {
+// Returns the blocks that a point may touch which is not opaque.
+C3D_INLINE uint32_t load_opacities(const TileArgs& args) {
+  uint32_t soft = 0;
+  for (int64_t i = 0; args.splat->opacity && i < args.num_points; ++i) {
     const float opacity = args.scratch.opacity[i] = args.splat->opacity[args.list[i]];
-    soft |= opacity != 1.0f;
+    soft |= opacity != 1.0f ? args.scratch.blocks[i] : 0;
   }
   return soft;
 }
@@ -840,9 +846,9 @@ static void render_tile(const TileArgs& args) {
     case FeatType::kBFloat16: load_rows<BFloat16>(args); break;
   }
   sort_by_depth(args);
-  const bool is_surface = args.splat->compositor == Compositor::kSurface;
-  if (load_opacities(args))
-    is_surface ? draw_tile<true, true>(args) : draw_tile<false, true>(args);
+  const uint32_t soft = load_opacities(args);
+  if (args.splat->compositor == Compositor::kSurface)
+    draw_tile<true>(args, soft);
   else
-    is_surface ? draw_tile<true, false>(args) : draw_tile<false, false>(args);
+    draw_tile<false>(args, soft);
 }
