@@ -45,13 +45,13 @@ class TorchTwins:
     def splat_points(self, device: str, xyz: Any, feat: Any, feat_type: str, *args: Any) -> Arrays:
         if feat_type != "float32":
             feat = torch.from_numpy(feat.view(np.int16)).view(getattr(torch, feat_type)).to(device)
-        radius, radius_all, rows, width, height, compositor, most, tolerance, hidden = args
-        numbers = (radius_all, rows, width, height, compositor, most, tolerance, True, hidden)
+        radius, radius_all, rows, width, height, compositor, most, tolerance, hidden, opacity = args
+        numbers = (radius_all, rows, width, height, compositor, most, tolerance, True, hidden, opacity)
         return self.call("splat_points", device, xyz, feat, radius, *numbers)
 
     def splat_points_bwd(self, device: str, *args: Any) -> Arrays:
-        xyz, feat, radius, radius_all, rows, width, height, compositor, _, tolerance, idx, *grads = args
-        numbers = (radius_all, rows, width, height, compositor, tolerance, idx, True, True, True)
+        xyz, feat, radius, radius_all, rows, width, height, compositor, _, tolerance, idx, *grads, opacity = args
+        numbers = (radius_all, rows, width, height, compositor, tolerance, idx, True, True, True, opacity)
         return self.call("splat_points_bwd", device, *grads, xyz, feat, radius, *numbers)
 
     def integrate_flow(self, device: str, *args: Any) -> Arrays:
