@@ -56,7 +56,8 @@ def _open_water(cues: Cues, sky: np.ndarray, foam: np.ndarray, line: HorizonLine
         below = rows > np.percentile(np.where(sky > 0.5, rows, 0).max(axis=0), 90)
     below = below & (sky < 0.5)
     yellowest = np.percentile(cues.blue_yellow[sky > 0.5], 80) + 0.03
-    reddest = np.percentile(cues.green_red[sky > 0.5], 95) + 0.01
+    # Sand is never deep blue; a deep blue has some red in it at any hue of the sky.
+    reddest = np.percentile(cues.green_red[sky > 0.5], 95) + 0.01 + 0.04 * ramp(cues.blue_yellow, -0.2, -0.3)
     redness = cues.hue[..., 1]
     calm = ramp(cues.levelness, 0.2, 0.6) * ramp(cues.texture, 0.07, 0.035) * ramp(cues.light, 0.97, 0.9)
     calm = calm * ramp(cues.blue_yellow, yellowest + 0.06, yellowest) * ramp(redness, reddest + 0.02, reddest)
