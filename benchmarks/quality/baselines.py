@@ -35,12 +35,14 @@ Sides = Literal["forward", "both"]
 
 @dataclass(frozen=True)
 class Points:
-    """Pixels as points: where they lie on ``camera``'s picture, ``xy_px [N, 2]``, ``z_cam [N]``, and their ``feat [N, C]``."""
+    """Pixels as points: where they lie on ``camera``'s picture, ``xy_px [N, 2]``, ``z_cam [N]``, and their ``feat [N, C]``.
+    ``opacity [N]``: None where all are opaque."""
 
     camera: Camera
     xy_px: Tensor
     z_cam: Tensor
     feat: Tensor
+    opacity: Tensor | None = None
 
     def xyz(self, xy_px: Tensor) -> Tensor:
         """The points ``[N, 3]``, each at its own depth, seen at ``xy_px`` instead."""
@@ -90,10 +92,11 @@ def layer_points(given: Given) -> tuple[Points, Drifts]:
     layers: Layers = prepared(given if given.harmonics is None else replace(given, harmonics=None)).layers
     camera = _lens(given).padded(layers.margin_px)
     centres, clouds, drifts = _centres(camera), [], []
-    for exists, z_cam, rgb, step_px in zip(layers.alpha > 0, layers.z_cam, layers.rgb, layers.step_px, strict=True):
-        clouds.append(Points(camera, centres[exists.flatten()].contiguous(), z_cam[exists], rgb[exists]))
+    for alpha, z_cam, rgb, step_px in zip(layers.alpha, layers.z_cam, layers.rgb, layers.step_px, strict=True):
+        exists = alpha > 0
+        clouds.append(Points(camera, centres[exists.flatten()].contiguous(), z_cam[exists], rgb[exists], alpha[exists]))
         drifts.append(_drifts(clouds[-1], step_px))
-    joined = (torch.cat([getattr(cloud, name) for cloud in clouds]) for name in ("xy_px", "z_cam", "feat"))
+    joined = (torch.cat([getattr(cloud, name) for cloud in clouds]) for name in ("xy_px", "z_cam", "feat", "opacity"))
     forward, backward = (torch.cat(sides, dim=1) for sides in zip(*drifts, strict=True))
     return Points(camera, *joined), (forward, backward)
 
@@ -102,7 +105,8 @@ def _splat(points: Points, offset_px: Tensor | float, view: Camera, compositor: 
     """Features divided by their coverage."""
     radius = RADIUS_PX * points.z_cam / points.camera.fx
     xyz = points.xyz(points.xy_px + offset_px)
-    raster = ops.splat_points(xyz, points.feat, radius, view, compositor=compositor, max_points=MAX_HITS[compositor])
+    most = MAX_HITS[compositor]
+    raster = ops.splat_points(xyz, points.feat, radius, view, compositor=compositor, max_points=most, opacity=points.opacity)
     return replace(raster, feat=raster.feat / raster.alpha.clamp_min(1e-6)[..., None])
 
 
