@@ -330,7 +330,8 @@ def planted(fault: str, file: str, sound: str, broken: str) -> Path:
 @pytest.mark.parametrize(
     ("fault", "file", "barrier", "op"),
     [
-        ("stage", "splat_hits.cuh", "    __syncthreads();\n    const uint32_t num_staged", "splat alpha"),
+        ("stage", "splat_hits.cuh", "    __syncthreads();\n    const uint32_t num_staged", "splat wide discs"),
+        ("handing", "splat_handing.cuh", "  __syncthreads();\n  const int32_t x_end", "splat alpha"),
         ("blend", "blend.cu", "  __syncthreads();\n\n  const float* fwd", "blend_bidirectional odd rows"),
     ],
 )
@@ -356,7 +357,7 @@ def test_no_kernel_leaves_its_arrays() -> None:
     ("fault", "file", "sound", "broken", "kernel"),
     [
         ("paths", "trace.cu", "  if (i >= args.num_paths) return;\n", "", "trace_steps_kernel"),
-        ("hits", "splat_hits.cuh", "size_t{8} * max_points", "size_t{4} * max_points", "offer_hit"),
+        ("hits", "splat_hits.cuh", "num_hits * num_threads", "num_hits / 8 * num_threads", "sort_handed"),
         ("entries", "splat_bins.cuh", "kMaxTilesPerPoint * num_points", "num_points", "splat_fill_kernel"),
     ],
 )

@@ -10,31 +10,16 @@
 namespace c3d::cuda {
 namespace {
 
-struct RasterArgs {
-  Bins bins;
-  const void* feat;  // [N, C]
-  const float* opacity;  // [N] or nullptr
-  int32_t num_channels, max_points;
-  Compositor compositor;
-  float reach;  // 1 + depth_tolerance
-  int32_t lanes_per_pixel;
-  float* feat_out;  // of this camera, as the others
-  float* alpha_out;
-  float* disp_out;
-  int32_t* idx_out;  // or nullptr
-};
-
 // Block = one tile of 16x16 pixels, or a half or a quarter of it where longer hit lists fill shared memory; thread = one
-// pixel while points are walked and weighed. Then the warp turns: it composites its 32 pixels' features with
-// `lanes_per_pixel` lanes a pixel, because a thread that reads its own pixel's rows touches 32 cache lines a load, a group
-// reads consecutive bytes. Hits stay in shared memory between the two; features are read once per hit, mostly from L1 and L2
-// (a tile's pixels share about 7 times as many hits as it has points). Four blocks of 256 threads a
-// multiprocessor leave 64 registers a thread, enough to keep four hits' loads in flight without spilling, and about 100 KB of
-// L1 on an H100 for the features that neighbouring pixels share.
+// pixel while hits are collected and weighed. Then the warp turns: it sums its 32 pixels' features with several lanes a pixel,
+// because a thread that reads its own pixel's rows touches 32 cache lines a load, a group reads consecutive bytes. Hits stay
+// in shared memory between the two; features are read once per hit, mostly from L1 and L2 (a tile's pixels share about 7 times
+// as many hits as it has points). Four blocks of 256 threads a multiprocessor leave 64 registers a thread, enough to keep four
+// hits' loads in flight without spilling, and about 100 KB of L1 on an H100 for the features that neighbouring pixels share.
 template <typename T, int kVec>
-__global__ void __launch_bounds__(256, 4) splat_raster_kernel(RasterArgs args) {
+__global__ void __launch_bounds__(256, 4) splat_raster_kernel(PictureArgs args) {
   const Pyramid& pyramid = args.bins.pyramid;
-  const TileMemory memory = tile_memory(args.max_points);
+  const TileMemory memory = tile_memory();
   const TilePlace place = tile_place(pyramid);
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
   const int column = static_cast<int>(threadIdx.x), warp_column = column - lane;
@@ -51,16 +36,7 @@ __global__ void __launch_bounds__(256, 4) splat_raster_kernel(RasterArgs args) {
   }
   __syncwarp();
 
-  const int lanes = args.lanes_per_pixel, member = lane % lanes;
-  for (int first = 0; first < kWarpSize; first += kWarpSize / lanes) {
-    const int other = first + lane / lanes;
-    const int count = __shfl_sync(kAllLanes, pixel.count, other);
-    const Pixel at = pixel_at(place, other, pyramid);
-    if (!at.inside) continue;
-    float* out = args.feat_out + (static_cast<int64_t>(at.y) * pyramid.width + at.x) * args.num_channels;
-    composite_row<T, kVec>(memory, static_cast<const T*>(args.feat), args.num_channels, lanes, member, warp_column + other,
-                           count, out);
-  }
+  sum_features<T, kVec>(args, memory, place, pixel.count);
 
   if (!args.idx_out) return;
   for (int i = lane; i < kWarpSize * args.max_points; i += kWarpSize) {
@@ -69,7 +45,7 @@ __global__ void __launch_bounds__(256, 4) splat_raster_kernel(RasterArgs args) {
     const Pixel at = pixel_at(place, other, pyramid);
     if (!at.inside) continue;
     int32_t* out = args.idx_out + (static_cast<int64_t>(at.y) * pyramid.width + at.x) * args.max_points;
-    const int32_t point = static_cast<int32_t>(memory.point[k * static_cast<int>(blockDim.x) + warp_column + other]);
+    const int32_t point = static_cast<int32_t>(memory.hits[k * static_cast<int>(blockDim.x) + warp_column + other].point);
     out[k] = k < count ? point : -1;
   }
 }
@@ -77,7 +53,7 @@ __global__ void __launch_bounds__(256, 4) splat_raster_kernel(RasterArgs args) {
 bool is_aligned(const void* pointer, size_t num_bytes) { return reinterpret_cast<uintptr_t>(pointer) % num_bytes == 0; }
 
 template <typename T>
-Status rasterise(RasterArgs args, const Context& context) {
+Status rasterise(const PictureArgs& args, const Context& context) {
   const Pyramid& pyramid = args.bins.pyramid;
   // At most 42 KB of shared memory: no device needs to be asked for more.
   const int num_threads = args.max_points <= 8 ? 256 : args.max_points <= 32 ? 128 : 64;
@@ -85,7 +61,6 @@ Status rasterise(RasterArgs args, const Context& context) {
                           tile_memory_bytes(num_threads, args.max_points)};
   const bool by_four =
       args.num_channels % 4 == 0 && is_aligned(args.feat, 4 * sizeof(T)) && is_aligned(args.feat_out, sizeof(float4));
-  args.lanes_per_pixel = lanes_per_pixel(args.num_channels, by_four ? 4 : 1);
   return by_four ? launch("splat_raster_kernel", splat_raster_kernel<T, 4>, shape, context, args)
                  : launch("splat_raster_kernel", splat_raster_kernel<T, 1>, shape, context, args);
 }
@@ -122,18 +97,17 @@ Status splat_points(const SplatPointsArgs& args, const Context& context) {
                   context);
     if (!status.ok()) break;
     const int64_t pixel = view * num_pixels;
-    const RasterArgs raster{bins,
-                            args.feat,
-                            args.opacity,
-                            args.num_channels,
-                            args.max_points,
-                            args.compositor,
-                            1.0f + args.depth_tolerance,
-                            0,
-                            args.feat_out + pixel * args.num_channels,
-                            args.alpha_out + pixel,
-                            args.disp_out + pixel,
-                            args.idx_out ? args.idx_out + pixel * args.max_points : nullptr};
+    const PictureArgs raster{bins,
+                             args.feat,
+                             args.opacity,
+                             args.num_channels,
+                             args.max_points,
+                             args.compositor,
+                             1.0f + args.depth_tolerance,
+                             args.feat_out + pixel * args.num_channels,
+                             args.alpha_out + pixel,
+                             args.disp_out + pixel,
+                             args.idx_out ? args.idx_out + pixel * args.max_points : nullptr};
     switch (args.feat_type) {
       case FeatType::kFloat32: status = rasterise<float>(raster, context); break;
       case FeatType::kFloat16: status = rasterise<Half>(raster, context); break;

@@ -41,6 +41,8 @@ __device__ inline int32_t count_hits(const BwdArgs& args, int64_t pixel) {
   return n;
 }
 
+constexpr int kHitsAtOnce = 4;  // whose loads are under way together
+
 // `lanes` lanes = one pixel: together they read the rows of its gradient and of its hits' features, consecutive bytes, and add
 // up their products. The whole warp walks as many hits as its fullest pixel has, so that all lanes take part in the sums.
 __global__ void __launch_bounds__(256) splat_bwd_value_kernel(BwdArgs args) {
@@ -52,17 +54,29 @@ __global__ void __launch_bounds__(256) splat_bwd_value_kernel(BwdArgs args) {
   const int32_t num_hits = inside ? count_hits(args, pixel) : 0;
   const int32_t* idx = splat.idx + pixel * splat.max_points;
   const float* grad = splat.grad_feat_out ? splat.grad_feat_out + pixel * splat.num_channels : nullptr;
-  for (int32_t k = 0; __any_sync(kAllLanes, k < num_hits); ++k) {
-    float value = 0.0f;
-    if (k < num_hits && grad) {
-      const float* feat = splat.feat + static_cast<int64_t>(idx[k]) * splat.num_channels;
-      for (int32_t c = member; c < splat.num_channels; c += args.lanes) value += __ldg(grad + c) * __ldg(feat + c);
+  for (int32_t first = 0; __any_sync(kAllLanes, first < num_hits); first += kHitsAtOnce) {
+    float value[kHitsAtOnce] = {};
+    const float* feat[kHitsAtOnce];
+#pragma unroll
+    for (int j = 0; j < kHitsAtOnce; ++j)  // past the last hit: the last once more, whose sum nobody reads
+      feat[j] = splat.feat + (num_hits > 0 ? static_cast<int64_t>(idx[min(first + j, num_hits - 1)]) : 0) * splat.num_channels;
+    for (int32_t c = member; grad && num_hits > 0 && c < splat.num_channels; c += args.lanes) {
+      const float g = __ldg(grad + c);
+#pragma unroll
+      for (int j = 0; j < kHitsAtOnce; ++j) value[j] += g * __ldg(feat[j] + c);
     }
-    for (int lanes = args.lanes / 2; lanes > 0; lanes /= 2) value += __shfl_xor_sync(kAllLanes, value, lanes);
-    if (k >= num_hits || member != 0) continue;
-    if (splat.grad_alpha_out) value += splat.grad_alpha_out[pixel];
-    if (splat.grad_disp_out) value += splat.grad_disp_out[pixel] / args.discs[idx[k]].z;
-    args.grad_q[pixel * splat.max_points + k] = value;
+    for (int lanes = args.lanes / 2; lanes > 0; lanes /= 2)
+#pragma unroll
+      for (int j = 0; j < kHitsAtOnce; ++j) value[j] += __shfl_xor_sync(kAllLanes, value[j], lanes);
+    if (member != 0) continue;
+#pragma unroll
+    for (int j = 0; j < kHitsAtOnce; ++j) {
+      const int32_t k = first + j;
+      if (k >= num_hits) continue;
+      if (splat.grad_alpha_out) value[j] += splat.grad_alpha_out[pixel];
+      if (splat.grad_disp_out) value[j] += splat.grad_disp_out[pixel] / args.discs[idx[k]].z;
+      args.grad_q[pixel * splat.max_points + k] = value[j];
+    }
   }
 }
 
@@ -119,6 +133,7 @@ __global__ void __launch_bounds__(256) splat_bwd_feat_kernel(BwdArgs args) {
   if (start == end) return;
   for (int32_t c = static_cast<int32_t>(thread % args.lanes); c < splat.num_channels; c += args.lanes) {
     float sum = splat.grad_feat[point * splat.num_channels + c];
+#pragma unroll 4  // loads of several hits under way: a point of the common picture has seven
     for (uint32_t h = start; h < end; ++h) {
       const uint32_t place = args.by_point.sorted_values[h];
       const int64_t pixel = place / static_cast<uint32_t>(splat.max_points);

@@ -3,18 +3,29 @@
 
 #include <cuda_fp16.h>
 
-#include "splat_hits.cuh"
+#include "splat_handing.cuh"
 
 namespace c3d::cuda {
+
+// A camera's picture.
+struct PictureArgs {
+  Bins bins;
+  const void* feat;  // [N, C]
+  const float* opacity;  // [N] or nullptr
+  int32_t num_channels, max_points;
+  Compositor compositor;
+  float reach;  // 1 + depth_tolerance
+  float* feat_out;
+  float* alpha_out;
+  float* disp_out;
+  int32_t* idx_out;  // or nullptr
+};
 
 struct Totals {
   float alpha, disp;
 };
 
-// The opacity of the hit at a place of TileMemory::point.
-__device__ inline float opacity_of(const TileMemory& memory, const float* opacity, int at) {
-  return opacity ? __ldg(opacity + memory.point[at]) : 1.0f;
-}
+__device__ inline float opacity_of(const float* opacity, uint32_t point) { return opacity ? __ldg(opacity + point) : 1.0f; }
 
 // out = sum f_k a_k prod_{j<k} (1 - a_j). Replaces each hit's q by its weight.
 __device__ inline Totals alpha_weights(const TileMemory& memory, const float4* discs, const float* opacity, int column,
@@ -22,12 +33,12 @@ __device__ inline Totals alpha_weights(const TileMemory& memory, const float4* d
   Totals totals{0.0f, 0.0f};
   float through = 1.0f;
   for (int k = 0; k < count; ++k) {
-    const int at = k * static_cast<int>(blockDim.x) + column;
-    const float weight = alpha_weight(memory.q[at]) * opacity_of(memory, opacity, at) * through;
+    Hit& hit = memory.hits[k * static_cast<int>(blockDim.x) + column];
+    const float weight = alpha_weight(hit.q) * opacity_of(opacity, hit.point) * through;
     through -= weight;
     totals.alpha += weight;
-    totals.disp += weight / discs[memory.point[at]].z;
-    memory.q[at] = weight;
+    totals.disp += weight / discs[hit.point].z;
+    hit.q = weight;
   }
   return totals;
 }
@@ -36,31 +47,31 @@ __device__ inline Totals alpha_weights(const TileMemory& memory, const float4* d
 // summed from the last hit on, as the CPU twin does, so that both round alike.
 __device__ inline Totals surface_weights(const TileMemory& memory, const float4* discs, const float* opacity, int column,
                                          int count, float reach) {
-  const int stride = static_cast<int>(blockDim.x);
+  const auto hit_at = [&](int k) -> Hit& { return memory.hits[k * static_cast<int>(blockDim.x) + column]; };
   float through = 1.0f;
   for (int first = 0, k = 0; first < count; first = k) {
-    const float z_end = discs[memory.point[first * stride + column]].z * reach;
+    const float z_end = discs[hit_at(first).point].z * reach;
     float sum_w = 0.0f, sum_opaque = 0.0f, sum_cover = 0.0f;
     do {
-      const float q = memory.q[k * stride + column];
-      const float cover = surface_coverage(q), weight = surface_weight(q);
-      const float opaque = weight * opacity_of(memory, opacity, k * stride + column);
+      Hit& hit = hit_at(k);
+      const float cover = surface_coverage(hit.q), weight = surface_weight(hit.q);
+      const float opaque = weight * opacity_of(opacity, hit.point);
       sum_cover += cover;
       sum_w += weight;
       sum_opaque += opaque;
-      memory.q[k * stride + column] = opaque;
+      hit.q = opaque;
       ++k;
-    } while (k < count && discs[memory.point[k * stride + column]].z <= z_end);
+    } while (k < count && discs[hit_at(k).point].z <= z_end);
     const float cover = sum_cover < 1.0f ? sum_cover : 1.0f;
     const float scale = sum_w > 0.0f ? through * cover / sum_w : 0.0f;
-    for (int j = first; j < k; ++j) memory.q[j * stride + column] *= scale;
+    for (int j = first; j < k; ++j) hit_at(j).q *= scale;
     through *= 1.0f - (sum_w > 0.0f ? cover * (sum_opaque / sum_w) : cover);
   }
   Totals totals{0.0f, 0.0f};
   for (int k = count - 1; k >= 0; --k) {
-    const float weight = memory.q[k * stride + column];
-    totals.alpha += weight;
-    totals.disp += weight / discs[memory.point[k * stride + column]].z;
+    const Hit hit = hit_at(k);
+    totals.alpha += hit.q;
+    totals.disp += hit.q / discs[hit.point].z;
   }
   return totals;
 }
@@ -104,41 +115,92 @@ __device__ inline void store_features(float* to, const Features<4>& f) {
   __stcs(reinterpret_cast<float4*>(to), make_float4(f.value[0], f.value[1], f.value[2], f.value[3]));
 }
 
-constexpr int kUnroll = 4;  // loads in flight a hit and thread
+// Hits whose features are loaded before the first is used: as many as registers hold.
+template <int kVec, int kLoads>
+constexpr int kHitsAtOnce = kVec * kLoads > 4 ? 2 : 4;
+constexpr int kMostLoads = 64;  // of a row that are summed at a time
 
-// Lanes that share a pixel: enough that kUnroll loads of each cover a row, more for a short row that one load covers.
-inline int lanes_per_pixel(int num_channels, int vec) {
-  const int num_loads = num_channels / vec;
-  int lanes = 1;
-  while ((lanes < num_loads && lanes < 16) || (lanes * kUnroll < num_loads && lanes < kWarpSize)) lanes *= 2;
-  return lanes;
+// Adds weight x features of hits k, k + 1, ... of `count` to a lane's loads `load`, load + kLanes, ... of a row, of which only
+// the last may lie beyond it. kIsFull: as many as are added at once are there.
+template <bool kIsFull, typename T, int kVec, int kLanes, int kLoads>
+__device__ inline void add_hits(const Hit* hits, int k, int count, const char* feat, uint32_t row_bytes, bool has_last,
+                                Features<kVec> (&sum)[kLoads]) {
+  constexpr int num = kHitsAtOnce<kVec, kLoads>;
+  Features<kVec> f[num][kLoads];
+  float weight[num];
+#pragma unroll
+  for (int j = 0; j < num; ++j) {
+    if (!kIsFull && k + j >= count) continue;
+    const Hit hit = hits[(k + j) * static_cast<int>(blockDim.x)];
+    weight[j] = hit.q;
+    const T* row = reinterpret_cast<const T*>(feat + static_cast<uint64_t>(hit.point) * row_bytes);
+#pragma unroll
+    for (int u = 0; u < kLoads; ++u)
+      if (u < kLoads - 1 || has_last) f[j][u] = load_features(row + u * kLanes * kVec, static_cast<Features<kVec>*>(nullptr));
+  }
+#pragma unroll
+  for (int j = 0; j < num; ++j) {
+    if (!kIsFull && k + j >= count) continue;
+#pragma unroll
+    for (int u = 0; u < kLoads; ++u)
+#pragma unroll
+      for (int c = 0; c < kVec; ++c)
+        if (u < kLoads - 1 || has_last) sum[u].value[c] = fmaf(f[j][u].value[c], weight[j], sum[u].value[c]);
+  }
 }
 
-// The sum over one pixel's hits of weight x feature row, by the `lanes` lanes of its group: lane m takes the loads m, m +
-// lanes,
-// ... of every row, so that a group reads a row's consecutive bytes together.
-template <typename T, int kVec>
-__device__ inline void composite_row(const TileMemory& memory, const T* feat, int num_channels, int lanes, int member,
-                                     int column, int count, float* out) {
-  const int stride = static_cast<int>(blockDim.x), num_loads = num_channels / kVec;
-  for (int first = member; first < num_loads; first += kUnroll * lanes) {
-    Features<kVec> sum[kUnroll] = {};
-#pragma unroll 4
-    for (int k = 0; k < count; ++k) {
-      const T* row = feat + static_cast<int64_t>(memory.point[k * stride + column]) * num_channels;
-      const float weight = memory.q[k * stride + column];
-#pragma unroll
-      for (int u = 0; u < kUnroll; ++u) {
-        const int load = first + u * lanes;
-        if (load >= num_loads) break;
-        const Features<kVec> f = load_features(row + load * kVec, static_cast<Features<kVec>*>(nullptr));
-#pragma unroll
-        for (int c = 0; c < kVec; ++c) sum[u].value[c] += f.value[c] * weight;
+// A warp's 32 pixels, each a sum over its hits of weight x feature row. kLanes lanes share a pixel: lane m takes the loads m,
+// m + kLanes, ... of the row's `num_loads` from `begin` on, so that they read consecutive bytes together. Both numbers are
+// known to the compiler, and with them the offsets within a row.
+template <typename T, int kVec, int kLanes, int kLoads>
+__device__ inline void sum_features(const PictureArgs& args, const TileMemory& memory, const TilePlace& place, int own_count,
+                                    int begin, int num_loads) {
+  constexpr int num = kHitsAtOnce<kVec, kLoads>;
+  const Pyramid& pyramid = args.bins.pyramid;
+  const int lane = static_cast<int>(threadIdx.x) % kWarpSize, warp_column = static_cast<int>(threadIdx.x) - lane;
+  const int load = begin + lane % kLanes;
+  const bool has_last = lane % kLanes + (kLoads - 1) * kLanes < num_loads;
+  const char* feat = static_cast<const char*>(args.feat) + load * kVec * sizeof(T);
+  const uint32_t row_bytes = static_cast<uint32_t>(args.num_channels) * sizeof(T);
+  for (int first = 0; first < kWarpSize; first += kWarpSize / kLanes) {
+    const int other = first + lane / kLanes;
+    const int count = __shfl_sync(kAllLanes, own_count, other);
+    const Hit* hits = memory.hits + warp_column + other;
+    Features<kVec> sum[kLoads] = {};
+    for (int k = 0; __any_sync(kAllLanes, k < count); k += num) {
+      if (__all_sync(kAllLanes, k + num <= count)) {
+        add_hits<true, T, kVec, kLanes>(hits, k, count, feat, row_bytes, has_last, sum);
+      } else {
+        add_hits<false, T, kVec, kLanes>(hits, k, count, feat, row_bytes, has_last, sum);
       }
     }
+    const Pixel at = pixel_at(place, other, pyramid);
+    if (!at.inside) continue;
+    float* out = args.feat_out + (static_cast<int64_t>(at.y) * pyramid.width + at.x) * args.num_channels + load * kVec;
 #pragma unroll
-    for (int u = 0; u < kUnroll; ++u)
-      if (first + u * lanes < num_loads) store_features(out + (first + u * lanes) * kVec, sum[u]);
+    for (int u = 0; u < kLoads; ++u)
+      if (u < kLoads - 1 || has_last) store_features(out + u * kLanes * kVec, sum[u]);
+  }
+}
+
+// The shapes: enough lanes that few loads of each cover a row, no more than a row keeps busy.
+template <typename T, int kVec>
+__device__ inline void sum_features(const PictureArgs& args, const TileMemory& memory, const TilePlace& place, int count) {
+  for (int begin = 0; begin < args.num_channels / kVec; begin += kMostLoads) {
+    const int num_loads = min(args.num_channels / kVec - begin, kMostLoads);
+    if (num_loads == 1) {
+      sum_features<T, kVec, 1, 1>(args, memory, place, count, begin, num_loads);
+    } else if (num_loads <= 4) {
+      sum_features<T, kVec, 4, 1>(args, memory, place, count, begin, num_loads);
+    } else if (num_loads <= 16) {
+      sum_features<T, kVec, 16, 1>(args, memory, place, count, begin, num_loads);
+    } else if (num_loads <= 32) {
+      sum_features<T, kVec, 16, 2>(args, memory, place, count, begin, num_loads);
+    } else if (kVec == 1 && num_loads <= 48) {
+      sum_features<T, kVec, 16, 3>(args, memory, place, count, begin, num_loads);
+    } else {
+      sum_features<T, kVec, 32, 2>(args, memory, place, count, begin, num_loads);
+    }
   }
 }
 

@@ -14,28 +14,40 @@ constexpr uint32_t kBatch = 1024;  // keys sorted at a time; a tile of 16x16 pix
 
 __device__ inline Key key_of(float z, uint32_t point) { return static_cast<Key>(__float_as_uint(z)) << 32 | point; }
 
-// The block's shared memory.
+struct alignas(8) Hit {  // one access of shared memory reads both
+  uint32_t point;  // index
+  float q;         // d^2 / r^2, later the weight
+};
+
+// The block's shared memory. While points are handed out (splat_handing.cuh), `handed` takes the place of `hits`, and
+// `num_handed` that of `stage`.
 struct TileMemory {
   float4* stage;    // [threads] u, v, radius_px, 1 / radius_px^2 of the points at hand
   Key* keys;        // [kBatch]
   Key* limit;       // [1]
   uint32_t* place;  // [1] keys taken so far
-  uint32_t* point;  // [K, threads] each pixel's hits: point index ...
-  float* q;         // [K, threads] ... and d^2 / r^2, later the weight
+  Hit* hits;        // [K, threads] of each pixel
+  uint32_t* num_handed;  // [kTilePixels] points handed to each pixel, row by row
+  uint16_t* handed;      // [kHanded, kTilePixels] their places among the keys
 };
 
+constexpr int kMaxSorted = 8;  // K up to which points are handed out and a pixel sorts its hits in registers
+constexpr int kHanded = kMaxSorted * sizeof(Hit) / sizeof(uint16_t);  // as many as fit into the hits' place: 32
+
 inline size_t tile_memory_bytes(int num_threads, int max_points) {
-  return num_threads * sizeof(float4) + (kBatch + 2) * sizeof(Key) + size_t{8} * max_points * num_threads;
+  const size_t num_hits = max_points > kMaxSorted ? max_points : kMaxSorted;
+  return num_threads * sizeof(float4) + (kBatch + 2) * sizeof(Key) + num_hits * num_threads * sizeof(Hit);
 }
 
-__device__ inline TileMemory tile_memory(int max_points) {
+__device__ inline TileMemory tile_memory() {
   TileMemory memory;
   memory.stage = dynamic_shared<float4>();
   memory.keys = reinterpret_cast<Key*>(memory.stage + blockDim.x);
   memory.limit = memory.keys + kBatch;
   memory.place = reinterpret_cast<uint32_t*>(memory.limit + 1);
-  memory.point = memory.place + 2;
-  memory.q = reinterpret_cast<float*>(memory.point + max_points * blockDim.x);
+  memory.hits = reinterpret_cast<Hit*>(memory.place + 2);
+  memory.num_handed = reinterpret_cast<uint32_t*>(memory.stage);
+  memory.handed = reinterpret_cast<uint16_t*>(memory.hits);
   return memory;
 }
 
@@ -72,7 +84,7 @@ __device__ inline Pixel pixel_at(const TilePlace& place, int lane, const Pyramid
 
 __device__ inline float centre_of(int32_t pixel) { return static_cast<float>(pixel) + 0.5f; }
 
-// `column`: the pixel's place in a row of TileMemory::point and q.
+// `column`: the pixel's place in a row of TileMemory::hits.
 __device__ inline void offer_hit(const TileMemory& memory, const float4* discs, int max_points, int column, Key key, float q,
                                  Pixel* pixel) {
   const int stride = static_cast<int>(blockDim.x);
@@ -85,16 +97,14 @@ __device__ inline void offer_hit(const TileMemory& memory, const float4* discs, 
     // Everything farther moves back by one; the last falls off when the list is full.
     slot = pixel->count < max_points ? pixel->count++ : max_points - 1;
     for (; slot > 0; --slot) {
-      const uint32_t before = memory.point[(slot - 1) * stride + column];
-      if (key_of(discs[before].z, before) < key) break;
-      memory.point[slot * stride + column] = before;
-      memory.q[slot * stride + column] = memory.q[(slot - 1) * stride + column];
+      const Hit before = memory.hits[(slot - 1) * stride + column];
+      if (key_of(discs[before.point].z, before.point) < key) break;
+      memory.hits[slot * stride + column] = before;
     }
   }
-  memory.point[slot * stride + column] = static_cast<uint32_t>(key);
-  memory.q[slot * stride + column] = q;
+  memory.hits[slot * stride + column] = {static_cast<uint32_t>(key), q};
   if (key < pixel->last) {
-    const uint32_t end = memory.point[(pixel->count - 1) * stride + column];
+    const uint32_t end = memory.hits[(pixel->count - 1) * stride + column].point;
     pixel->last = key_of(discs[end].z, end);
   }
 }
@@ -178,9 +188,9 @@ __device__ inline Key limit_of(const TileMemory& memory, int max_points, const P
 }
 
 // All threads of the block read the lists of their tile and of the tiles above it, keep what touches the block's pixels and
-// can still be among the nearest, and walk it near to far whenever the batch is full. Common pictures fit in one batch.
-__device__ inline void collect_hits(const Bins& bins, const TilePlace& place, const TileMemory& memory, int max_points,
-                                    Pixel* pixel) {
+// can still be among the nearest, and walk it near to far whenever the batch is full.
+__device__ inline void walk_lists(const Bins& bins, const TilePlace& place, const TileMemory& memory, int max_points,
+                                  Pixel* pixel) {
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
   const int32_t rows = static_cast<int32_t>(blockDim.x) / kTileSide;
   const Rectangle block_box{centre_of(place.x0), centre_of(place.x0 + kTileSide - 1), centre_of(place.y0),
