@@ -15,7 +15,6 @@ struct BwdArgs {
   Camera camera;
   int64_t num_pixels;
   int64_t num_places;  // num_pixels * K
-  int lanes;  // that share a pixel's or a point's features
   Disc* discs;  // [N]
   float* weight;  // [pixels, K] each hit's share in its pixel
   float* grad_q;  // [pixels, K] first each hit's value
@@ -43,39 +42,49 @@ __device__ inline int32_t count_hits(const BwdArgs& args, int64_t pixel) {
 
 constexpr int kHitsAtOnce = 4;  // whose loads are under way together
 
-// `lanes` lanes = one pixel: together they read the rows of its gradient and of its hits' features, consecutive bytes, and add
-// up their products. The whole warp walks as many hits as its fullest pixel has, so that all lanes take part in the sums.
+// kLanes lanes = one pixel: together they read the rows of its gradient and of its hits' features, consecutive bytes, kLoads
+// each at a time, and add up their products. All lanes of a warp take part in the sums until its last pixel is done.
+template <int kLanes, int kLoads>
 __global__ void __launch_bounds__(256) splat_bwd_value_kernel(BwdArgs args) {
   const SplatPointsBwdArgs& splat = args.splat;
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  const int64_t pixel = thread / args.lanes;
-  const int member = static_cast<int>(thread % args.lanes);
-  const bool inside = pixel < args.num_pixels;
-  const int32_t num_hits = inside ? count_hits(args, pixel) : 0;
+  const int64_t pixel = thread / kLanes;
+  const int member = static_cast<int>(thread % kLanes);
   const int32_t* idx = splat.idx + pixel * splat.max_points;
   const float* grad = splat.grad_feat_out ? splat.grad_feat_out + pixel * splat.num_channels : nullptr;
-  for (int32_t first = 0; __any_sync(kAllLanes, first < num_hits); first += kHitsAtOnce) {
-    float value[kHitsAtOnce] = {};
-    const float* feat[kHitsAtOnce];
+  bool goes_on = pixel < args.num_pixels;
+  for (int32_t first = 0; __any_sync(kAllLanes, goes_on && first < splat.max_points); first += kHitsAtOnce) {
+    int32_t point[kHitsAtOnce];
 #pragma unroll
-    for (int j = 0; j < kHitsAtOnce; ++j)  // past the last hit: the last once more, whose sum nobody reads
-      feat[j] = splat.feat + (num_hits > 0 ? static_cast<int64_t>(idx[min(first + j, num_hits - 1)]) : 0) * splat.num_channels;
-    for (int32_t c = member; grad && num_hits > 0 && c < splat.num_channels; c += args.lanes) {
-      const float g = __ldg(grad + c);
-#pragma unroll
-      for (int j = 0; j < kHitsAtOnce; ++j) value[j] += g * __ldg(feat[j] + c);
-    }
-    for (int lanes = args.lanes / 2; lanes > 0; lanes /= 2)
-#pragma unroll
-      for (int j = 0; j < kHitsAtOnce; ++j) value[j] += __shfl_xor_sync(kAllLanes, value[j], lanes);
-    if (member != 0) continue;
+    for (int j = 0; j < kHitsAtOnce; ++j) point[j] = goes_on && first + j < splat.max_points ? idx[first + j] : -1;
 #pragma unroll
     for (int j = 0; j < kHitsAtOnce; ++j) {
-      const int32_t k = first + j;
-      if (k >= num_hits) continue;
+      goes_on = goes_on && point[j] >= 0 && point[j] < splat.num_points;
+      if (!goes_on) point[j] = -1;
+    }
+    float value[kHitsAtOnce] = {};
+    for (int32_t begin = member; grad && begin < splat.num_channels; begin += kLanes * kLoads) {
+#pragma unroll
+      for (int u = 0; u < kLoads; ++u) {
+        const int32_t c = begin + u * kLanes;
+        if (point[0] < 0 || c >= splat.num_channels) continue;
+        const float g = __ldg(grad + c);
+#pragma unroll
+        for (int j = 0; j < kHitsAtOnce; ++j)
+          if (point[j] >= 0)
+            value[j] = fmaf(g, __ldg(splat.feat + static_cast<int64_t>(point[j]) * splat.num_channels + c), value[j]);
+      }
+    }
+#pragma unroll
+    for (int lanes = kLanes / 2; lanes > 0; lanes /= 2)
+#pragma unroll
+      for (int j = 0; j < kHitsAtOnce; ++j) value[j] += __shfl_xor_sync(kAllLanes, value[j], lanes);
+#pragma unroll
+    for (int j = 0; j < kHitsAtOnce; ++j) {
+      if (member != 0 || point[j] < 0) continue;
       if (splat.grad_alpha_out) value[j] += splat.grad_alpha_out[pixel];
-      if (splat.grad_disp_out) value[j] += splat.grad_disp_out[pixel] / args.discs[idx[k]].z;
-      args.grad_q[pixel * splat.max_points + k] = value[j];
+      if (splat.grad_disp_out) value[j] += splat.grad_disp_out[pixel] / args.discs[point[j]].z;
+      args.grad_q[pixel * splat.max_points + first + j] = value[j];
     }
   }
 }
@@ -122,24 +131,44 @@ __global__ void __launch_bounds__(256) splat_bwd_bounds_kernel(BwdArgs args) {
   if (i + 1 == args.num_places || points[i + 1] != point) args.end[point] = static_cast<uint32_t>(i + 1);
 }
 
-// `lanes` lanes = one point: each adds up its channels over the point's hits; a row of gradients is read by consecutive lanes.
-// Points side by side have hits side by side, so rows come from L1 and L2 for most of them.
+// kLanes lanes = one point: each adds up kLoads channels at a time over the point's hits; a row of gradients is read by
+// consecutive lanes. Points side by side have hits side by side, so rows come from L1 and L2 for most of them.
+template <int kLanes, int kLoads>
 __global__ void __launch_bounds__(256) splat_bwd_feat_kernel(BwdArgs args) {
   const SplatPointsBwdArgs& splat = args.splat;
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  const int64_t point = thread / args.lanes;
+  const int64_t point = thread / kLanes;
   if (point >= splat.num_points) return;
   const uint32_t start = args.start[point], end = args.end[point];
   if (start == end) return;
-  for (int32_t c = static_cast<int32_t>(thread % args.lanes); c < splat.num_channels; c += args.lanes) {
-    float sum = splat.grad_feat[point * splat.num_channels + c];
-#pragma unroll 4  // loads of several hits under way: a point of the common picture has seven
-    for (uint32_t h = start; h < end; ++h) {
-      const uint32_t place = args.by_point.sorted_values[h];
-      const int64_t pixel = place / static_cast<uint32_t>(splat.max_points);
-      sum += args.weight[place] * __ldg(splat.grad_feat_out + pixel * splat.num_channels + c);
+  for (int32_t begin = static_cast<int32_t>(thread % kLanes); begin < splat.num_channels; begin += kLanes * kLoads) {
+    float* out = splat.grad_feat + point * splat.num_channels + begin;
+    float sum[kLoads] = {};
+#pragma unroll
+    for (int u = 0; u < kLoads; ++u)
+      if (begin + u * kLanes < splat.num_channels) sum[u] = out[u * kLanes];
+    for (uint32_t first = start; first < end; first += kHitsAtOnce) {
+      float weight[kHitsAtOnce], grad[kHitsAtOnce][kLoads];
+#pragma unroll
+      for (int j = 0; j < kHitsAtOnce; ++j) {
+        if (first + j >= end) continue;
+        const uint32_t place = args.by_point.sorted_values[first + j];
+        const uint32_t pixel = place / static_cast<uint32_t>(splat.max_points);
+        const float* row = splat.grad_feat_out + static_cast<int64_t>(pixel) * splat.num_channels + begin;
+        weight[j] = args.weight[place];
+#pragma unroll
+        for (int u = 0; u < kLoads; ++u)
+          if (begin + u * kLanes < splat.num_channels) grad[j][u] = __ldg(row + u * kLanes);
+      }
+#pragma unroll
+      for (int j = 0; j < kHitsAtOnce; ++j)
+#pragma unroll
+        for (int u = 0; u < kLoads; ++u)
+          if (first + j < end && begin + u * kLanes < splat.num_channels) sum[u] = fmaf(weight[j], grad[j][u], sum[u]);
     }
-    splat.grad_feat[point * splat.num_channels + c] = sum;
+#pragma unroll
+    for (int u = 0; u < kLoads; ++u)
+      if (begin + u * kLanes < splat.num_channels) out[u * kLanes] = sum[u];
   }
 }
 
@@ -184,18 +213,40 @@ Status allocate_bwd(const Scratch& scratch, BwdArgs* args) {
   return {};
 }
 
+// The kernels that go through rows of features, in the shape for their length.
+struct RowKernels {
+  int lanes;  // a pixel or point
+  void (*value)(BwdArgs);
+  void (*feat)(BwdArgs);
+};
+
+template <int kLanes, int kLoads>
+RowKernels row_kernels() {
+  return {kLanes, splat_bwd_value_kernel<kLanes, kLoads>, splat_bwd_feat_kernel<kLanes, kLoads>};
+}
+
+RowKernels row_kernels_for(int32_t num_channels) {
+  if (num_channels == 1) return row_kernels<1, 1>();
+  if (num_channels <= 4) return row_kernels<4, 1>();
+  if (num_channels <= 16) return row_kernels<16, 1>();
+  if (num_channels <= 32) return row_kernels<16, 2>();
+  if (num_channels <= 48) return row_kernels<16, 3>();
+  return row_kernels<16, 4>();
+}
+
 Status add_gradients_of(const BwdArgs& args, const Context& context) {
   const SplatPointsBwdArgs& splat = args.splat;
   const int64_t n = splat.num_points;
+  const RowKernels rows = row_kernels_for(splat.num_channels);
   Status status = status_of(cudaMemsetAsync(args.start, 0, 2 * n * sizeof(uint32_t), stream_of(context)), "splat_points_bwd");
   if (status.ok()) status = C3D_LAUNCH(splat_bwd_project_kernel, thread_per_item(n, 256), context, args);
   if (status.ok())
-    status = C3D_LAUNCH(splat_bwd_value_kernel, thread_per_item(args.num_pixels * args.lanes, 256), context, args);
+    status = launch("splat_bwd_value_kernel", rows.value, thread_per_item(args.num_pixels * rows.lanes, 256), context, args);
   if (status.ok()) status = C3D_LAUNCH(splat_bwd_hits_kernel, thread_per_item(args.num_pixels, 128), context, args);
   if (status.ok()) status = sort_pairs(args.by_point, context);
   if (status.ok()) status = C3D_LAUNCH(splat_bwd_bounds_kernel, thread_per_item(args.num_places, 256), context, args);
   if (status.ok() && splat.grad_feat && splat.grad_feat_out)
-    status = C3D_LAUNCH(splat_bwd_feat_kernel, thread_per_item(n * args.lanes, 256), context, args);
+    status = launch("splat_bwd_feat_kernel", rows.feat, thread_per_item(n * rows.lanes, 256), context, args);
   if (status.ok() && (splat.grad_xyz || splat.grad_radius))
     status = C3D_LAUNCH(splat_bwd_geometry_kernel, thread_per_item(n, 256), context, args);
   return status;
@@ -222,7 +273,6 @@ Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context) 
   bwd.num_places = bwd.num_pixels * args.max_points;
   if (bwd.num_places > UINT32_MAX)
     return {StatusCode::kInvalidArgument, "splat_points_bwd: width x height x max_points must be < 2^32"};
-  for (bwd.lanes = 1; bwd.lanes < args.num_channels && bwd.lanes < 16;) bwd.lanes *= 2;
   status = allocate_bwd(context.scratch, &bwd);
   for (int32_t view = 0; view < args.num_cameras && status.ok(); ++view) {
     const int64_t pixel = view * bwd.num_pixels;
