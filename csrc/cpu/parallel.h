@@ -1,6 +1,7 @@
 // Loops over an Executor.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -16,14 +17,24 @@ void parallel_tasks(const Executor& executor, int64_t num_tasks, const Body& bod
       executor.user, num_tasks, [](void* user, int64_t i) { (*static_cast<const Body*>(user))(i); }, const_cast<Body*>(&body));
 }
 
-// body(worker, i) for i in [0, num_items): uneven items are handed out one by one. worker < executor.num_threads owns scratch.
+// body(worker, i, next) for i in [0, num_items): uneven items are handed out one by one, `next` is the worker's item after
+// this one, num_items if it has none. worker < executor.num_threads owns scratch.
 template <typename Body>
-void parallel_items(const Executor& executor, int64_t num_items, const Body& body) {
-  std::atomic<int64_t> next{0};
+void parallel_items_ahead(const Executor& executor, int64_t num_items, const Body& body) {
+  std::atomic<int64_t> unclaimed{0};
+  const auto claim = [&] { return std::min(unclaimed.fetch_add(1, std::memory_order_relaxed), num_items); };
   const int64_t num_workers = executor.num_threads < num_items ? executor.num_threads : num_items;
   parallel_tasks(executor, num_workers, [&](int64_t worker) {
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < num_items;) body(static_cast<int>(worker), i);
+    for (int64_t i = claim(), next; i < num_items; i = next) {
+      next = claim();
+      body(static_cast<int>(worker), i, next);
+    }
   });
+}
+
+template <typename Body>  // body(worker, i)
+void parallel_items(const Executor& executor, int64_t num_items, const Body& body) {
+  parallel_items_ahead(executor, num_items, [&](int worker, int64_t i, int64_t) { body(worker, i); });
 }
 
 // body(begin, end) over [0, num_items) in equal parts, at most one per thread and none under min_part items.

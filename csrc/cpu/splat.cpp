@@ -13,15 +13,16 @@ namespace c3d::cpu {
 namespace {
 
 struct Kernels {
-  void (*count_points)(const BinArgs&);
+  void (*place_points)(const BinArgs&);
   void (*fill_lists)(const BinArgs&);
   void (*render_tile)(const TileArgs&);
 };
 
-Kernels best_kernels() { return {C3D_BEST(count_points), C3D_BEST(fill_lists), C3D_BEST(render_tile)}; }
+Kernels best_kernels() { return {C3D_BEST(place_points), C3D_BEST(fill_lists), C3D_BEST(render_tile)}; }
 
 bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t longest_list, const SplatPointsArgs& args) {
   const int64_t n = longest_list + kBatch;
+  scratch.index = allocate<uint32_t>(from, n);
   scratch.points = allocate<TilePoint>(from, n);
   scratch.blocks = allocate<uint32_t>(from, n);
   scratch.depth = allocate<uint32_t>(from, n);
@@ -33,16 +34,17 @@ bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t lo
   scratch.keys_swap = allocate<uint64_t>(from, n);
   scratch.lists = allocate<uint32_t>(from, kBlocks * kListStride);
   scratch.states = allocate<BlockState>(from, kBlocks);
-  if ((args.opacity && !scratch.opacity) || !scratch.points || !scratch.blocks || !scratch.depth || !scratch.inv_z ||
-      !scratch.rows || !scratch.order || !scratch.keys || !scratch.keys_swap || !scratch.lists || !scratch.states)
+  if ((args.opacity && !scratch.opacity) || !scratch.index || !scratch.points || !scratch.blocks || !scratch.depth ||
+      !scratch.inv_z || !scratch.rows || !scratch.order || !scratch.keys || !scratch.keys_swap || !scratch.lists ||
+      !scratch.states)
     return false;
   if (is_narrow(args)) return (scratch.sums = allocate<Sums>(from, 2 * kBlocks)) != nullptr;
   const bool in_turns = longest_list <= kChunk;
   const int64_t num_hits = static_cast<int64_t>(kLanes) * args.max_points, num_blocks = in_turns ? 1 : kBlocks;
   scratch.hits_per_block = in_turns ? 0 : num_hits;
-  scratch.hits = {allocate<f32x16>(from, num_blocks * num_hits), allocate<i32x16>(from, num_blocks * (num_hits / 32 + 1)),
-                  allocate<uint32_t>(from, num_blocks * num_hits), allocate<f32x16>(from, num_blocks * num_hits),
-                  allocate<int32_t>(from, num_blocks * num_hits)};
+  scratch.hits = {allocate<f32x16>(from, num_blocks * num_hits),   allocate<i32x16>(from, num_blocks * (num_hits / 32 + 1)),
+                  allocate<uint32_t>(from, num_blocks * num_hits), allocate<uint32_t>(from, num_blocks * num_hits),
+                  allocate<f32x16>(from, num_blocks * num_hits),   allocate<int32_t>(from, num_blocks * num_hits)};
   return scratch.hits.weight && scratch.hits.lanes && scratch.hits.place && scratch.hits.closing_scale &&
          scratch.hits.closing_at;
 }
@@ -58,33 +60,42 @@ Status splat_one_camera(const SplatPointsArgs& args, int32_t first_view, int32_t
   const int64_t num_tiles = static_cast<int64_t>(grid.num_x) * grid.num_y;
 
   const int64_t num_runs = std::min<int64_t>(executor.num_threads, (args.num_points + 4095) / 4096);
+  PlacedStretch* placed = allocate<PlacedStretch>(context.scratch, args.num_points);
+  TileCount* counts = allocate<TileCount>(context.scratch, num_runs * num_tiles);  // [runs, tiles]
   int64_t* cursors = allocate<int64_t>(context.scratch, num_runs * num_tiles);  // [runs, tiles]
+  int64_t* num_placed = allocate<int64_t>(context.scratch, num_runs);
   int64_t* tile_start = allocate<int64_t>(context.scratch, num_tiles + 1);
-  if (!cursors || !tile_start) return kNoMemory;
+  int64_t* tile_points = allocate<int64_t>(context.scratch, num_tiles);
+  if (!placed || !counts || !cursors || !num_placed || !tile_start || !tile_points) return kNoMemory;
 
-  const auto run_args = [&](int64_t run, uint32_t* lists) {
+  const auto run_args = [&](int64_t run, Stretch* lists) {
+    const int64_t begin = args.num_points * run / num_runs, end = args.num_points * (run + 1) / num_runs;
     return BinArgs{&args,
                    &camera,
                    grid,
-                   args.num_points * run / num_runs,
-                   args.num_points * (run + 1) / num_runs,
+                   begin,
+                   end,
+                   placed + begin,
+                   num_placed + run,
+                   counts + run * num_tiles,
                    cursors + run * num_tiles,
                    lists};
   };
-  parallel_tasks(executor, num_runs, [&](int64_t run) { kernels.count_points(run_args(run, nullptr)); });
+  parallel_tasks(executor, num_runs, [&](int64_t run) { kernels.place_points(run_args(run, nullptr)); });
   int64_t total = 0, longest_list = 0;
   for (int64_t tile = 0; tile < num_tiles; ++tile) {
     tile_start[tile] = total;
+    tile_points[tile] = 0;
     for (int64_t run = 0; run < num_runs; ++run) {
-      int64_t& cursor = cursors[run * num_tiles + tile];
-      const int64_t here = cursor;
-      cursor = total;
-      total += here;
+      const TileCount& count = counts[run * num_tiles + tile];
+      cursors[run * num_tiles + tile] = total;
+      total += count.stretches;
+      tile_points[tile] += count.points;
     }
-    longest_list = std::max(longest_list, total - tile_start[tile]);
+    longest_list = std::max(longest_list, tile_points[tile]);
   }
   tile_start[num_tiles] = total;
-  uint32_t* lists = allocate<uint32_t>(context.scratch, total);
+  Stretch* lists = allocate<Stretch>(context.scratch, total);
   if (!lists) return kNoMemory;
   parallel_tasks(executor, num_runs, [&](int64_t run) { kernels.fill_lists(run_args(run, lists)); });
 
@@ -93,9 +104,10 @@ Status splat_one_camera(const SplatPointsArgs& args, int32_t first_view, int32_t
   if (!scratch) return kNoMemory;
   for (int64_t i = 0; i < num_workers; ++i)
     if (scratch[i] = TileScratch{}; !allocate_tile_scratch(scratch[i], context.scratch, longest_list, args)) return kNoMemory;
-  parallel_items(executor, num_tiles, [&](int worker, int64_t tile) {
-    const int64_t start = tile_start[tile];
-    kernels.render_tile({&args, grid, lists + start, tile_start[tile + 1] - start, static_cast<int32_t>(tile % grid.num_x),
+  parallel_items_ahead(executor, num_tiles, [&](int worker, int64_t tile, int64_t next) {
+    const int64_t start = tile_start[tile], next_start = tile_start[next];
+    kernels.render_tile({&args, grid, lists + start, tile_start[tile + 1] - start, tile_points[tile], lists + next_start,
+                         next < num_tiles ? tile_start[next + 1] - next_start : 0, static_cast<int32_t>(tile % grid.num_x),
                          static_cast<int32_t>(tile / grid.num_x), first_view, num_views, scratch[worker]});
   });
   return {};

@@ -91,9 +91,9 @@ C3D_INLINE void box_discs(const Discs& discs, float x_first, float x_last, float
   }
 }
 
-// Points as arrays.
+// Points as arrays, with room for what is written sixteen at a time.
 struct Batch {
-  float x[kBatch], y[kBatch], z[kBatch], radius[kBatch];
+  float x[kBatch + kLanes], y[kBatch + kLanes], z[kBatch + kLanes], radius[kBatch + kLanes];
 };
 
 C3D_INLINE void project_batch(const Camera& camera_in, const Batch& batch, Discs& discs) {
@@ -125,95 +125,115 @@ C3D_INLINE void interleave(f32x16 a, f32x16 b, f32x16 c, f32x16 d, f32x16* out) 
   out[3] = __builtin_shufflevector(ab_hi, cd_hi, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
 }
 
-// Calls put(at, first, num) for points [first, first + num) of the run that go to places [at, at + num) of the tiles' lists,
-// for every tile that they may touch, and moves the lists' cursors.
-template <typename Put>
-C3D_INLINE void for_each_touch(const BinArgs& args, const Put& put) {
+// From three interleaved components to arrays of them: x, y and z have room for sixteen. Reads no farther than `all_points`.
+C3D_INLINE void split_points(const float* xyz, int64_t first, int64_t num, int64_t all_points, float* x, float* y, float* z) {
+  xyz += 3 * first;
+  if (first + kLanes > all_points) {
+    for (int64_t i = 0; i < num; ++i) x[i] = xyz[3 * i], y[i] = xyz[3 * i + 1], z[i] = xyz[3 * i + 2];
+    return;
+  }
+  const f32x16 a = load<f32x16>(xyz), b = load<f32x16>(xyz + 16), c = load<f32x16>(xyz + 32);
+  const f32x16 ab_x = __builtin_shufflevector(a, b, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 0, 0, 0, 0, 0);
+  const f32x16 ab_y = __builtin_shufflevector(a, b, 1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 0, 0, 0, 0, 0);
+  const f32x16 ab_z = __builtin_shufflevector(a, b, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 0, 0, 0, 0, 0, 0);
+  store(x, __builtin_shufflevector(ab_x, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29));
+  store(y, __builtin_shufflevector(ab_y, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 21, 24, 27, 30));
+  store(z, __builtin_shufflevector(ab_z, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 22, 25, 28, 31));
+}
+
+// Copies values of a stretch, sixteen at a time: `to` has room for as many beyond it. Reads no farther than `all`.
+C3D_INLINE void copy_stretch(const float* from, int64_t first, int64_t num, int64_t all, float* to) {
+  int64_t i = 0;
+  for (; i < num && first + i + kLanes <= all; i += kLanes) store(to + i, load<f32x16>(from + first + i));
+  for (; i < num; ++i) to[i] = from[first + i];
+}
+
+// Finds the stretches of a run's points that touch the same tiles, and counts them in each of these.
+static void place_points(const BinArgs& args) {
   const SplatPointsArgs& splat = *args.splat;
   const float x_last = static_cast<float>(args.grid.width - 1), y_last = static_cast<float>(args.grid.height - 1);
   const uint32_t num_x = static_cast<uint32_t>(args.grid.num_x);
+  std::fill_n(args.count, static_cast<int64_t>(args.grid.num_x) * args.grid.num_y, TileCount{0, 0});
   Batch batch = {};
   Discs discs;
   Boxes boxes;
+  int64_t num_placed = 0;
   for (int i = 0; i < kBatch; ++i) batch.radius[i] = splat.radius_all;
   for (int64_t first = args.begin; first < args.end; first += kBatch) {
     const int num = static_cast<int>(std::min<int64_t>(kBatch, args.end - first));
-    const float* xyz = splat.xyz + 3 * first;
-    const auto split = [&](int n) __attribute__((always_inline)) {
-      for (int i = 0; i < n; ++i) batch.x[i] = xyz[3 * i], batch.y[i] = xyz[3 * i + 1], batch.z[i] = xyz[3 * i + 2];
-    };
-    if (num == kBatch)
-      split(kBatch);
-    else
-      split(num);
+    for (int i = 0; i < num; i += kLanes)
+      split_points(splat.xyz, first + i, std::min(num - i, kLanes), splat.num_points, batch.x + i, batch.y + i, batch.z + i);
     if (splat.radius) std::memcpy(batch.radius, splat.radius + first, sizeof(float) * static_cast<size_t>(num));
     project_batch(*args.camera, batch, discs);
     box_discs(discs, 0.0f, x_last, 0.0f, y_last, boxes);
-    int32_t tile[kBatch];  // -1: none or several
-    for (int i = 0; i < kBatch; ++i) {  // unsigned: divisions are shifts, and the x1 of an empty box is in no tile
+    uint32_t tile[kBatch], num_across[kBatch], num_down[kBatch];  // none across where nothing is touched
+    for (int i = 0; i < kBatch; ++i) {  // unsigned: divisions are shifts
       const uint32_t x0 = static_cast<uint32_t>(boxes.x0[i]) / kTileWidth,
-                     x1 = static_cast<uint32_t>(boxes.x1[i]) / kTileWidth;
-      const uint32_t y0 = static_cast<uint32_t>(boxes.y0[i]) / kTileHeight,
-                     y1 = static_cast<uint32_t>(boxes.y1[i]) / kTileHeight;
-      tile[i] = (x0 == x1) & (y0 == y1) ? static_cast<int32_t>(y0 * num_x + x0) : -1;
+                     y0 = static_cast<uint32_t>(boxes.y0[i]) / kTileHeight;
+      const bool empty = boxes.x1[i] < 0;
+      tile[i] = empty ? 0 : y0 * num_x + x0;
+      num_across[i] = empty ? 0 : static_cast<uint32_t>(boxes.x1[i]) / kTileWidth - x0 + 1;
+      num_down[i] = empty ? 0 : static_cast<uint32_t>(boxes.y1[i]) / kTileHeight - y0 + 1;
     }
-    for (int i = 0, end; i < num; i = end) {
-      end = i + 1;
-      if (tile[i] >= 0) {  // neighbours mostly fall into one tile
-        while (end < num && tile[end] == tile[i]) ++end;
-        int64_t& cursor = args.cursor[tile[i]];
-        put(cursor, first + i, end - i);
-        cursor += end - i;
-        continue;
-      }
-      if (boxes.x1[i] < 0) continue;
-      for (int32_t y = boxes.y0[i] / kTileHeight; y <= boxes.y1[i] / kTileHeight; ++y)
-        for (int32_t x = boxes.x0[i] / kTileWidth; x <= boxes.x1[i] / kTileWidth; ++x)
-          put(args.cursor[y * args.grid.num_x + x]++, first + i, 1);
+    uint64_t starts = 1;
+    for (int i = 1; i < kBatch; ++i)
+      starts |= static_cast<uint64_t>((tile[i] != tile[i - 1]) | (num_across[i] != num_across[i - 1]) |
+                                      (num_down[i] != num_down[i - 1]))
+                << i;
+    if (num < kBatch) starts &= (uint64_t{1} << num) - 1;
+    while (starts) {
+      const int i = __builtin_ctzll(starts);
+      starts &= starts - 1;
+      const int end = starts ? __builtin_ctzll(starts) : num;
+      if (num_across[i] == 0) continue;
+      const Stretch points{static_cast<uint32_t>(first + i), static_cast<uint32_t>(end - i)};
+      args.placed[num_placed++] = {points, tile[i], num_across[i], num_down[i]};
+      for (uint32_t y = 0; y < num_down[i]; ++y)
+        for (uint32_t x = 0; x < num_across[i]; ++x) {
+          TileCount& count = args.count[tile[i] + y * num_x + x];
+          ++count.stretches;
+          count.points += points.num;
+        }
     }
   }
-}
-
-static void count_points(const BinArgs& args) {
-  std::fill_n(args.cursor, static_cast<int64_t>(args.grid.num_x) * args.grid.num_y, int64_t{0});
-  for_each_touch(args, [](int64_t, int64_t, int) __attribute__((always_inline)){});
+  *args.num_placed = num_placed;
 }
 
 static void fill_lists(const BinArgs& args) {
-  uint32_t* lists = args.lists;
-  for_each_touch(
-      args, [=](int64_t at, int64_t first, int num) __attribute__((always_inline)) {
-        for (int i = 0; i < num; ++i) lists[at + i] = static_cast<uint32_t>(first + i);
-      });
+  const uint32_t num_x = static_cast<uint32_t>(args.grid.num_x);
+  for (int64_t i = 0; i < *args.num_placed; ++i) {
+    const PlacedStretch& placed = args.placed[i];
+    for (uint32_t y = 0; y < placed.num_y; ++y)
+      for (uint32_t x = 0; x < placed.num_x; ++x) args.lists[args.cursor[placed.tile + y * num_x + x]++] = placed.points;
+  }
 }
 
-// The tile's points in the picture, and which blocks they may touch. The list jumps from one row of the picture to the next,
-// which the processor does not foresee: it is told what comes.
+// The tile's points in the picture, and which blocks they may touch.
 C3D_INLINE void prepare_points(const TileArgs& args) {
   const SplatPointsArgs& splat = *args.splat;
   const TileScratch& scratch = args.scratch;
   const int32_t x0 = args.tile_x * kTileWidth, y0 = args.tile_y * kTileHeight;
   const float x_last = static_cast<float>(std::min(x0 + kTileWidth, args.grid.width) - 1);
   const float y_last = static_cast<float>(std::min(y0 + kTileHeight, args.grid.height) - 1);
-  constexpr int64_t kAhead = 48;
   Batch batch = {};
   Discs discs;
   Boxes boxes;
   for (int i = 0; i < kBatch; ++i) batch.radius[i] = splat.radius_all;
+  Stretch rest{0, 0};
+  const Stretch* next = args.list;
   for (int64_t first = 0; first < args.num_points; first += kBatch) {
     const int num = static_cast<int>(std::min<int64_t>(kBatch, args.num_points - first));
-    const uint32_t* list = args.list + first;
-    for (int i = 0; i < num; ++i) {
-      const float* xyz = splat.xyz + 3 * static_cast<int64_t>(list[i]);
-      const int64_t next = list[std::min<int64_t>(i + kAhead, args.num_points - first - 1)];
-      __builtin_prefetch(splat.xyz + 3 * next);
-      batch.x[i] = xyz[0], batch.y[i] = xyz[1], batch.z[i] = xyz[2];
+    for (int i = 0; i < num;) {
+      if (rest.num == 0) rest = *next++;
+      const int taken = static_cast<int>(std::min<uint32_t>(rest.num, static_cast<uint32_t>(std::min(num - i, kLanes))));
+      split_points(splat.xyz, rest.first, taken, splat.num_points, batch.x + i, batch.y + i, batch.z + i);
+      if (splat.radius) copy_stretch(splat.radius, rest.first, taken, splat.num_points, batch.radius + i);
+      store(scratch.index + first + i,
+            i32x16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + static_cast<int32_t>(rest.first));
+      rest.first += static_cast<uint32_t>(taken);
+      rest.num -= static_cast<uint32_t>(taken);
+      i += taken;
     }
-    if (splat.radius)
-      for (int i = 0; i < num; ++i) {
-        __builtin_prefetch(splat.radius + list[std::min<int64_t>(i + kAhead, args.num_points - first - 1)]);
-        batch.radius[i] = splat.radius[list[i]];
-      }
     project_batch(args.splat->cameras[args.first_view], batch, discs);
     box_discs(discs, static_cast<float>(x0), x_last, static_cast<float>(y0), y_last, boxes);
     uint32_t* blocks = scratch.blocks + first;
@@ -233,6 +253,24 @@ C3D_INLINE void prepare_points(const TileArgs& args) {
   }
 }
 
+// Asks for the points of a part of the worker's next tile: while blocks are drawn, memory has nothing else to do.
+C3D_INLINE void prefetch_next(const TileArgs& args, int64_t part, int64_t num_parts) {
+  constexpr uintptr_t kLine = 64;
+  const SplatPointsArgs& splat = *args.splat;
+  const int64_t feat_bytes = splat.num_channels * (splat.feat_type == FeatType::kFloat32 ? 4 : 2);
+  const auto ask = [](const void* array, int64_t item_bytes, const Stretch& points) __attribute__((always_inline)) {
+    const uintptr_t begin = reinterpret_cast<uintptr_t>(array) + points.first * static_cast<uintptr_t>(item_bytes);
+    const uintptr_t end = begin + points.num * static_cast<uintptr_t>(item_bytes);
+    for (uintptr_t at = begin / kLine * kLine; at < end; at += kLine)
+      __builtin_prefetch(reinterpret_cast<const void*>(at), 0, 2);
+  };
+  for (int64_t i = args.num_next * part / num_parts; i < args.num_next * (part + 1) / num_parts; ++i) {
+    ask(splat.xyz, 3 * sizeof(float), args.next_list[i]);
+    ask(splat.feat, feat_bytes, args.next_list[i]);
+    if (splat.radius) ask(splat.radius, sizeof(float), args.next_list[i]);
+  }
+}
+
 template <typename T>
 C3D_INLINE void load_row(const T* feat, int32_t num_channels, float* row) {
   int32_t c = 0;
@@ -245,45 +283,61 @@ C3D_INLINE void load_row(const T* feat, int32_t num_channels, float* row) {
   }
 }
 
-// Copies the tile's features to rows of floats, each converted once. Prefetching halves the time.
+// Copies the tile's features to rows of floats, each converted once.
 template <typename T>
-C3D_INLINE void load_rows(const TileArgs& args) {
+C3D_INLINE void copy_rows(const TileArgs& args) {
   const T* feat = static_cast<const T*>(args.splat->feat);
   const int64_t num_channels = args.splat->num_channels, stride = row_stride(args.splat->num_channels);
-  const int64_t ahead = num_channels == kNarrow ? 40 : 8;
-  for (int64_t i = 0; i < args.num_points; ++i) {
-    const char* next =
-        reinterpret_cast<const char*>(feat + args.list[std::min(i + ahead, args.num_points - 1)] * num_channels);
-    const T* from = feat + args.list[i] * num_channels;
-    float* row = args.scratch.rows + i * stride;
-    if (num_channels == kNarrow) {
-      __builtin_prefetch(next);
-      store(row, load_feat<f32x4>(from));
+  float* row = args.scratch.rows;
+  for (int64_t i = 0; i < args.num_stretches; ++i) {
+    const Stretch points = args.list[i];
+    if (std::is_same_v<T, float> && num_channels == kNarrow) {
+      copy_stretch(reinterpret_cast<const float*>(feat), points.first * kNarrow, points.num * kNarrow,
+                   args.splat->num_points * kNarrow, row);
     } else {
-      for (int64_t at = 0; at < num_channels * static_cast<int64_t>(sizeof(T)); at += 64) __builtin_prefetch(next + at);
-      load_row(from, static_cast<int32_t>(num_channels), row);
+      for (int64_t k = 0; k < points.num; ++k)
+        load_row(feat + (points.first + k) * num_channels, static_cast<int32_t>(num_channels), row + k * stride);
     }
+    row += points.num * stride;
   }
 }
 
-// Sorts by the bytes of the keys from first_shift up, stably; writes their places, the bits of place_mask, in order.
-template <typename Key>
-C3D_INLINE void radix_sort(Key* keys, Key* swap, int64_t n, int first_shift, Key most, Key place_mask, uint32_t* order) {
-  Key* from = keys;
-  Key* to = swap;
-  for (int shift = first_shift; shift < static_cast<int>(8 * sizeof(Key)) && most >> shift; shift += 8) {
-    uint32_t start[256] = {};
-    for (int64_t i = 0; i < n; ++i) ++start[from[i] >> shift & 0xFF];
-    uint32_t sum = 0;
-    for (uint32_t& s : start) {
-      const uint32_t here = s;
-      s = sum;
-      sum += here;
-    }
-    for (int64_t i = 0; i < n; ++i) to[start[from[i] >> shift & 0xFF]++] = from[i];
-    std::swap(from, to);
+// Wide rows of floats stay where they are, unless reading a last one sixteen at a time would leave the array.
+C3D_INLINE Rows load_rows(const TileArgs& args) {
+  const SplatPointsArgs& splat = *args.splat;
+  if (splat.feat_type == FeatType::kFloat32 && !is_narrow(splat) && args.num_points > 0) {
+    const int64_t behind = splat.num_points - 1 - args.scratch.index[args.num_points - 1];
+    if (behind * splat.num_channels >= kLanes)
+      return {static_cast<const float*>(splat.feat), splat.num_channels, args.scratch.index};
   }
-  for (int64_t i = 0; i < n; ++i) order[i] = static_cast<uint32_t>(from[i] & place_mask);
+  switch (splat.feat_type) {
+    case FeatType::kFloat32: copy_rows<float>(args); break;
+    case FeatType::kFloat16: copy_rows<Half>(args); break;
+    case FeatType::kBFloat16: copy_rows<BFloat16>(args); break;
+  }
+  return {args.scratch.rows, row_stride(splat.num_channels), nullptr};
+}
+
+// Sorts by two digits of the keys, of kDigit bits from first_shift on, stably; writes their places, the bits of place_mask.
+// Both digits are counted in one pass: the first sort does not change how often the second one's values occur.
+template <int kDigit, typename Key>
+C3D_INLINE void sort_two_digits(Key* keys, Key* swap, int64_t n, int first_shift, Key place_mask, uint32_t* order) {
+  constexpr uint32_t kValues = 1u << kDigit;
+  uint32_t low[kValues] = {}, high[kValues] = {};
+  const auto digit = [=](Key key, int at) {
+    return static_cast<uint32_t>(key >> (first_shift + kDigit * at)) & (kValues - 1);
+  };
+  for (int64_t i = 0; i < n; ++i) {
+    ++low[digit(keys[i], 0)];
+    ++high[digit(keys[i], 1)];
+  }
+  for (uint32_t v = 0, low_sum = 0, high_sum = 0; v < kValues; ++v) {
+    const uint32_t in_low = low[v], in_high = high[v];
+    low[v] = low_sum, high[v] = high_sum;
+    low_sum += in_low, high_sum += in_high;
+  }
+  for (int64_t i = 0; i < n; ++i) swap[low[digit(keys[i], 0)]++] = keys[i];
+  for (int64_t i = 0; i < n; ++i) order[high[digit(swap[i], 1)]++] = static_cast<uint32_t>(swap[i] & place_mask);
 }
 
 // Sorts by (z, place in the list), and places ascend like point indices. Positive floats order like their bits.
@@ -298,19 +352,19 @@ C3D_INLINE void sort_by_depth(const TileArgs& args) {
     most = depth[i] > most ? depth[i] : most;
   }
   if (n == 0) return;
-  most -= least;
-  if (n > 65536) {
-    for (int64_t i = 0; i < n; ++i) scratch.keys[i] = static_cast<uint64_t>(depth[i] - least) << 32 | static_cast<uint64_t>(i);
-    radix_sort<uint64_t>(scratch.keys, scratch.keys_swap, n, 32, static_cast<uint64_t>(most) << 32, 0xFFFFFFFF, order);
-    return;
-  }
-  // Keys of half the size: 16 bits of depth within the tile's range, and the place. Two passes, then repair of what these 16
-  // bits left in the list's order.
-  uint32_t* keys = reinterpret_cast<uint32_t*>(scratch.keys);
-  int drop = 0;
-  while (most >> drop > 0xFFFF) ++drop;
-  for (int64_t i = 0; i < n; ++i) keys[i] = (depth[i] - least) >> drop << 16 | static_cast<uint32_t>(i);
-  radix_sort<uint32_t>(keys, reinterpret_cast<uint32_t*>(scratch.keys_swap), n, 16, most >> drop << 16, 0xFFFF, order);
+  // The leading bits of the depths' range, two digits of them, and the place make a key. Then what these bits left in the
+  // list's order is repaired.
+  const int range_bits = 32 - __builtin_clz((most - least) | 1);
+  const auto sort = [&](auto* keys, auto* swap, auto kDigit, int place_bits) __attribute__((always_inline)) {
+    using Key = std::remove_reference_t<decltype(*keys)>;
+    const int drop = std::max(range_bits - 2 * kDigit, 0);
+    for (int64_t i = 0; i < n; ++i) keys[i] = static_cast<Key>((depth[i] - least) >> drop) << place_bits | static_cast<Key>(i);
+    sort_two_digits<kDigit>(keys, swap, n, place_bits, static_cast<Key>((Key{1} << place_bits) - 1), order);
+    return drop;
+  };
+  const int drop = n <= 65536 ? sort(reinterpret_cast<uint32_t*>(scratch.keys), reinterpret_cast<uint32_t*>(scratch.keys_swap),
+                                     std::integral_constant<int, 8>{}, 16)
+                              : sort(scratch.keys, scratch.keys_swap, std::integral_constant<int, 11>{}, 32);
   if (drop == 0) return;
   const auto nearer = [=](uint32_t a, uint32_t b) { return depth[a] != depth[b] ? depth[a] < depth[b] : a < b; };
   const auto key = [=](int64_t i) { return (depth[order[i]] - least) >> drop; };
@@ -332,7 +386,7 @@ struct Places {
 C3D_INLINE Places hidden_places(const TileArgs& args, int32_t view) {
   if (!args.splat->hidden) return {0, 0};
   const int64_t* hidden = args.splat->hidden + 2 * view;
-  const uint32_t *begin = args.list, *end = begin + args.num_points;
+  const uint32_t *begin = args.scratch.index, *end = begin + args.num_points;
   const uint32_t* first = std::lower_bound(begin, end, hidden[0]);
   const uint32_t* last = std::lower_bound(first, end, hidden[1]);
   return {static_cast<uint32_t>(first - begin), static_cast<uint32_t>(last - first)};
@@ -383,12 +437,33 @@ C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Plac
 }
 
 C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
-C3D_INLINE f32x16 select(i32x16 mask, f32x16 yes, f32x16 no) { return mask ? yes : no; }
 
-C3D_INLINE bool any(i32x16 mask) {
-#if defined(C3D_AVX512)
-  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask)) != 0;
-#elif defined(__x86_64__)
+// A bit for each of sixteen lanes, in the form that the instruction set compares to.
+#ifdef C3D_AVX512
+typedef __mmask16 Lanes;
+C3D_INLINE Lanes less(f32x16 a, f32x16 b) {
+  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), _CMP_LT_OQ);
+}
+C3D_INLINE Lanes less(i32x16 a, int32_t b) {
+  return _mm512_cmplt_epi32_mask(reinterpret_cast<__m512i>(a), _mm512_set1_epi32(b));
+}
+C3D_INLINE f32x16 select(Lanes mask, f32x16 yes, f32x16 no) {
+  return reinterpret_cast<f32x16>(_mm512_mask_mov_ps(reinterpret_cast<__m512>(no), mask, reinterpret_cast<__m512>(yes)));
+}
+C3D_INLINE i32x16 select(Lanes mask, i32x16 yes, i32x16 no) {
+  return reinterpret_cast<i32x16>(_mm512_mask_mov_epi32(reinterpret_cast<__m512i>(no), mask, reinterpret_cast<__m512i>(yes)));
+}
+C3D_INLINE Lanes but_not(Lanes some, Lanes others) { return static_cast<Lanes>(some & ~others); }
+C3D_INLINE bool any(Lanes mask) { return mask != 0; }
+#else
+typedef i32x16 Lanes;
+C3D_INLINE Lanes less(f32x16 a, f32x16 b) { return a < b; }
+C3D_INLINE Lanes less(i32x16 a, int32_t b) { return a < b; }
+C3D_INLINE f32x16 select(Lanes mask, f32x16 yes, f32x16 no) { return mask ? yes : no; }
+C3D_INLINE i32x16 select(Lanes mask, i32x16 yes, i32x16 no) { return mask ? yes : no; }
+C3D_INLINE Lanes but_not(Lanes some, Lanes others) { return some & ~others; }
+C3D_INLINE bool any(Lanes mask) {
+#if defined(__x86_64__)
   typedef char Bytes __attribute__((vector_size(16)));
   return __builtin_ia32_pmovmskb128(__builtin_convertvector(mask, Bytes)) != 0;
 #else
@@ -397,6 +472,7 @@ C3D_INLINE bool any(i32x16 mask) {
   return some != 0;
 #endif
 }
+#endif
 
 // sum + a * b, in one rounding where the instruction set has it.
 C3D_INLINE f32x16 multiply_add(f32x16 sum, f32x16 a, f32x16 b) {
@@ -409,11 +485,10 @@ C3D_INLINE f32x16 multiply_add(f32x16 sum, f32x16 a, f32x16 b) {
 }
 
 // The same in the lanes of the mask only: a feature may be NaN.
-C3D_INLINE f32x16 multiply_add(i32x16 mask, f32x16 sum, f32x16 a, f32x16 b) {
+C3D_INLINE f32x16 multiply_add(Lanes mask, f32x16 sum, f32x16 a, f32x16 b) {
 #ifdef C3D_AVX512
-  return reinterpret_cast<f32x16>(_mm512_mask3_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b),
-                                                        reinterpret_cast<__m512>(sum),
-                                                        _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask))));
+  return reinterpret_cast<f32x16>(
+      _mm512_mask3_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(sum), mask));
 #else
   return select(mask, sum + a * b, sum);
 #endif
@@ -463,10 +538,11 @@ struct SurfaceScale {
 
 template <bool kIsSoft>
 C3D_INLINE SurfaceScale surface_scale(const BlockState& state) {
-  const f32x16 cover = select(state.sum_cover < 1.0f, state.sum_cover, all_lanes(1.0f));
-  const f32x16 scale = select(state.sum_w > 0.0f, state.through * cover / state.sum_w, f32x16{});
+  const f32x16 cover = select(less(state.sum_cover, all_lanes(1.0f)), state.sum_cover, all_lanes(1.0f));
+  const Lanes seen = less(f32x16{}, state.sum_w);
+  const f32x16 scale = select(seen, state.through * cover / state.sum_w, f32x16{});
   if (!kIsSoft) return {cover, scale};
-  return {select(state.sum_w > 0.0f, cover * (state.sum_opaque / state.sum_w), cover), scale};
+  return {select(seen, cover * (state.sum_opaque / state.sum_w), cover), scale};
 }
 
 // The sum of the hits' weights within the current surface.
@@ -478,11 +554,11 @@ C3D_INLINE f32x16 weight_of(const BlockState& state) {
 // A hit farther than the current surface's end closes it, if there is one, and opens the next. Calls on_close(lanes, scale)
 // for lanes whose surface closes. Returns the hits' weights within their surface.
 template <bool kIsSoft, typename OnClose>
-C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, float opacity, f32x16 q, i32x16& hit, float reach,
+C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, float opacity, f32x16 q, Lanes& hit, float reach,
                                   int32_t max_points, bool keep_hidden, const OnClose& on_close) {
-  const i32x16 opens = hit & (state.z_end < point.z);
+  const Lanes opens = hit & less(state.z_end, all_lanes(point.z));
   if (any(opens)) {
-    const i32x16 closes = opens & (state.count > 0);
+    const Lanes closes = but_not(opens, less(state.count, 1));
     if (any(closes)) {
       const SurfaceScale closing = surface_scale<kIsSoft>(state);
       on_close(closes, closing.scale);
@@ -491,9 +567,9 @@ C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, flo
       if (kIsSoft) state.sum_opaque = select(closes, f32x16{}, state.sum_opaque);
       state.sum_cover = select(closes, f32x16{}, state.sum_cover);
       if (!keep_hidden) {
-        const i32x16 covered = closes & (state.through == 0.0f);
-        state.count = covered ? i32x16{} + max_points : state.count;
-        hit &= ~covered;
+        const Lanes covered = but_not(closes, less(f32x16{}, state.through));
+        state.count = select(covered, i32x16{} + max_points, state.count);
+        hit = but_not(hit, covered);
       }
     }
     state.z_end = select(opens, all_lanes(point.z * reach), state.z_end);
@@ -506,7 +582,7 @@ C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, flo
   return weight * opacity;
 }
 
-C3D_INLINE f32x16 add_to_alpha(BlockState& state, float opacity, f32x16 q, i32x16 hit) {
+C3D_INLINE f32x16 add_to_alpha(BlockState& state, float opacity, f32x16 q, Lanes hit) {
   const f32x16 weight = select(hit, alpha_weight(q) * opacity * state.through, f32x16{});
   state.through -= weight;
   return weight;
@@ -564,17 +640,18 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
   const TilePoint* points = scratch.points;
   const float *inv_z = scratch.inv_z, *rows = scratch.rows;
   for (int32_t j = 0; j < num_listed; ++j) {
-    if ((j & 15) == 15 && !any(state.count < max_points)) break;
+    if ((j & 15) == 15 && !any(less(state.count, max_points))) break;
     const int64_t at = list[j];
     const TilePoint& point = points[at];
     const float opacity = kIsSoft ? scratch.opacity[at] : 1.0f;
     const f32x16 q = centres.q_of(point);
-    i32x16 hit = (q < 1.0f) & (state.count < max_points);
+    const Lanes covers = less(q, all_lanes(1.0f));
+    Lanes hit = covers & less(state.count, max_points);
     f32x16 weight;
     if (kIsSurface) {
       weight = add_to_surfaces<kIsSoft>(
           state, point, opacity, q, hit, reach, max_points,
-          false, [&](i32x16 closes, f32x16 scale) __attribute__((always_inline)) {
+          false, [&](Lanes closes, f32x16 scale) __attribute__((always_inline)) {
             front.weight = multiply_add(closes, front.weight, scale, weight_of<kIsSoft>(state));
             front.disp = multiply_add(closes, front.disp, scale, sums.disp);
             sums.disp = select(closes, f32x16{}, sums.disp);
@@ -587,7 +664,8 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
       weight = add_to_alpha(state, opacity, q, hit);
       sums.weight += weight;
     }
-    state.count = hit ? state.count + 1 : state.count;
+    // kAlpha counts beyond max_points: what comes next need not wait for the comparison.
+    state.count = select(kIsSurface ? hit : covers, state.count + 1, state.count);
     sums.disp = multiply_add(sums.disp, weight, all_lanes(inv_z[at]));
     for (int c = 0; c < kNarrow; ++c)
       sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes(rows[kNarrow * at + c]));
@@ -600,7 +678,7 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
   }
   if (kIsSurface) {
     const f32x16 scale = surface_scale<kIsSoft>(state).scale;
-    const i32x16 seen = scale > 0.0f;
+    const Lanes seen = less(f32x16{}, scale);
     sums.weight = front.weight + scale * weight_of<kIsSoft>(state);
     sums.disp = front.disp + scale * sums.disp;
     for (int c = 0; c < kNarrow; ++c) sums.feat[c] = multiply_add(seen, front.feat[c], scale, sums.feat[c]);
@@ -611,8 +689,8 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
 // --- Any number of channels: first each block's hits and their weights, then each pixel's features by its own hits ---
 
 template <bool kIsSurface, bool kIsSoft>
-C3D_INLINE void collect_hits(const TileArgs& args, const BlockPlace& place, BlockState& block_state, const uint32_t* list,
-                             int32_t num_listed, const BlockHits& hits) {
+C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const BlockPlace& place, BlockState& block_state,
+                             const uint32_t* list, int32_t num_listed, const BlockHits& hits) {
   BlockState state = block_state;
   const int32_t max_points = args.splat->max_points;
   const float reach = 1.0f + args.splat->depth_tolerance;
@@ -622,16 +700,16 @@ C3D_INLINE void collect_hits(const TileArgs& args, const BlockPlace& place, Bloc
   for (int32_t j = 0; j < num_listed; ++j) {
     const TilePoint& point = args.scratch.points[list[j]];
     const f32x16 q = centres.q_of(point);
-    i32x16 hit = (q < 1.0f) & (state.count < max_points);
+    Lanes hit = less(q, all_lanes(1.0f)) & less(state.count, max_points);
     if (!any(hit)) {
-      if (!any(state.count < max_points)) break;
+      if (!any(less(state.count, max_points))) break;
       continue;
     }
     const float opacity = kIsSoft ? args.scratch.opacity[list[j]] : 1.0f;
     if (kIsSurface) {
       hits.weight[n] = add_to_surfaces<kIsSoft>(
           state, point, opacity, q, hit, reach, max_points,
-          args.splat->idx_out != nullptr, [&](i32x16 closes, f32x16 scale) __attribute__((always_inline)) {
+          args.splat->idx_out != nullptr, [&](Lanes closes, f32x16 scale) __attribute__((always_inline)) {
             hits.closing_scale[state.num_closings] = select(closes, scale, all_lanes(-1.0f));
             hits.closing_at[state.num_closings++] = n;
           });
@@ -639,9 +717,10 @@ C3D_INLINE void collect_hits(const TileArgs& args, const BlockPlace& place, Bloc
     } else {
       hits.weight[n] = add_to_alpha(state, opacity, q, hit);
     }
-    state.count = hit ? state.count + 1 : state.count;
+    state.count = select(hit, state.count + 1, state.count);
     hits.place[n] = list[j];
-    lanes |= hit & (1 << (n & 31));
+    hits.row[n] = rows.number ? rows.number[list[j]] : list[j];
+    lanes = select(hit, lanes | 1 << (n & 31), lanes);
     if ((n & 31) == 31) {
       hits.lanes[n / 32] = lanes;
       lanes = i32x16{};
@@ -661,7 +740,7 @@ C3D_INLINE void scale_surfaces(const BlockHits& hits, const BlockState& state) {
   for (int32_t i = state.num_closings - 1; i >= 0; --i) {
     for (; k > hits.closing_at[i]; --k) hits.weight[k - 1] *= scale;
     const f32x16 closing = hits.closing_scale[i];
-    scale = select(closing >= 0.0f, closing, scale);
+    scale = select(less(closing, f32x16{}), scale, closing);
   }
   for (; k > 0; --k) hits.weight[k - 1] *= scale;
 }
@@ -681,7 +760,7 @@ C3D_INLINE void store_first(float* to, V values, int32_t n) {
 
 // kVectors * 16 + kTail features of one pixel, of which the last may lie beyond num_channels: a row is padded, a pixel is not.
 template <int kVectors, int kTail>
-C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, const float* rows, int32_t stride,
+C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, const float* rows, int64_t stride,
                           int32_t num_channels, float* out) {
   f32x16 sums[kVectors + 1] = {};
   f32x8 tail = {};
@@ -691,7 +770,7 @@ C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, con
     for (; bits; bits &= bits - 1) {
       const int32_t k = word * 32 + __builtin_ctz(bits);
       const float weight = weights[k * kLanes];
-      const float* row = rows + static_cast<int64_t>(hits.place[k]) * stride;
+      const float* row = rows + static_cast<int64_t>(hits.row[k]) * stride;
       for (int v = 0; v < kVectors; ++v) sums[v] = multiply_add(sums[v], all_lanes(weight), load<f32x16>(row + 16 * v));
       if (kTail) tail += weight * load<f32x8>(row + 16 * kVectors);
     }
@@ -705,31 +784,33 @@ C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, con
   if (kTail) store_first(out + 16 * kVectors, tail, std::min(num_channels - 16 * kVectors, 8));
 }
 
-C3D_INLINE void sum_pixels(const TileArgs& args, const BlockHits& hits, int32_t num_hits, const BlockPlace& place) {
-  const int32_t num_channels = args.splat->num_channels, stride = row_stride(num_channels);
+C3D_INLINE void sum_pixels(const TileArgs& args, const Rows& rows, const BlockHits& hits, int32_t num_hits,
+                           const BlockPlace& place) {
+  const int32_t num_channels = args.splat->num_channels, padded = row_stride(num_channels);
   for (int32_t y = 0; y < place.height; ++y)
     for (int32_t x = 0; x < place.width; ++x) {
       float* out = args.splat->feat_out + (place.pixel + static_cast<int64_t>(y) * args.grid.width + x) * num_channels;
       const int lane = y * kBlock + x;
       int32_t c = 0;
-      for (; c + 64 <= stride; c += 64)
-        sum_pixel<4, 0>(hits, num_hits, lane, args.scratch.rows + c, stride, num_channels - c, out + c);
-      const float* rows = args.scratch.rows + c;
+      for (; c + 64 <= padded; c += 64)
+        sum_pixel<4, 0>(hits, num_hits, lane, rows.first + c, rows.stride, num_channels - c, out + c);
+      const float* first = rows.first + c;
       out += c;
-      switch ((stride - c + 7) / 8) {
-        case 1: sum_pixel<0, 8>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
-        case 2: sum_pixel<1, 0>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
-        case 3: sum_pixel<1, 8>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
-        case 4: sum_pixel<2, 0>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
-        case 5: sum_pixel<2, 8>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
-        case 6: sum_pixel<3, 0>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
-        case 7: sum_pixel<3, 8>(hits, num_hits, lane, rows, stride, num_channels - c, out); break;
+      switch ((padded - c + 7) / 8) {
+        case 1: sum_pixel<0, 8>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
+        case 2: sum_pixel<1, 0>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
+        case 3: sum_pixel<1, 8>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
+        case 4: sum_pixel<2, 0>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
+        case 5: sum_pixel<2, 8>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
+        case 6: sum_pixel<3, 0>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
+        case 7: sum_pixel<3, 8>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
       }
     }
 }
 
 template <bool kIsSurface, bool kIsSoft>
-C3D_INLINE void write_wide(const TileArgs& args, const BlockPlace& place, const BlockState& state, const BlockHits& hits) {
+C3D_INLINE void write_wide(const TileArgs& args, const Rows& rows, const BlockPlace& place, const BlockState& state,
+                           const BlockHits& hits) {
   const SplatPointsArgs& splat = *args.splat;
   if (kIsSurface) scale_surfaces<kIsSoft>(hits, state);
   f32x16 alpha = {}, disp = {};
@@ -746,16 +827,17 @@ C3D_INLINE void write_wide(const TileArgs& args, const BlockPlace& place, const 
       int32_t* idx = splat.idx_out + pixel * splat.max_points;
       int32_t count = 0;
       for (int32_t k = 0; k < state.num_hits; ++k)
-        if (hits.lanes[k / 32][y * kBlock + x] >> (k & 31) & 1) idx[count++] = static_cast<int32_t>(args.list[hits.place[k]]);
+        if (hits.lanes[k / 32][y * kBlock + x] >> (k & 31) & 1)
+          idx[count++] = static_cast<int32_t>(args.scratch.index[hits.place[k]]);
       std::fill(idx + count, idx + splat.max_points, -1);
     }
-  sum_pixels(args, hits, state.num_hits, place);
+  sum_pixels(args, rows, hits, state.num_hits, place);
 }
 
 // Draws a block's next points, of a list that is its first, its last, or both.
 template <bool kIsSurface, bool kIsSoft>
-C3D_INLINE void draw_block(const TileArgs& args, int32_t view, int block, const uint32_t* list, int32_t num_listed,
-                           bool is_first, bool is_last) {
+C3D_INLINE void draw_block(const TileArgs& args, const Rows& rows, int32_t view, int block, const uint32_t* list,
+                           int32_t num_listed, bool is_first, bool is_last) {
   const TileScratch& scratch = args.scratch;
   const BlockPlace place = place_of(args, view, block);
   if (is_narrow(*args.splat)) {
@@ -765,34 +847,36 @@ C3D_INLINE void draw_block(const TileArgs& args, int32_t view, int block, const 
   const int64_t first = block * scratch.hits_per_block;
   const int64_t words = scratch.hits_per_block == 0 ? 0 : scratch.hits_per_block / 32 + 1;
   const BlockHits hits{scratch.hits.weight + first, scratch.hits.lanes + block * words, scratch.hits.place + first,
-                       scratch.hits.closing_scale + first, scratch.hits.closing_at + first};
+                       scratch.hits.row + first,    scratch.hits.closing_scale + first, scratch.hits.closing_at + first};
   BlockState& state = scratch.states[block];
   if (is_first) state = start_block(args, place);
-  collect_hits<kIsSurface, kIsSoft>(args, place, state, list, num_listed, hits);
-  if (is_last) write_wide<kIsSurface, kIsSoft>(args, place, state, hits);
+  collect_hits<kIsSurface, kIsSoft>(args, rows, place, state, list, num_listed, hits);
+  if (is_last) write_wide<kIsSurface, kIsSoft>(args, rows, place, state, hits);
 }
 
 // Draws the given blocks of one view; `soft`: those that a point may touch which is not opaque.
 template <bool kIsSurface>
-C3D_INLINE void draw_blocks(const TileArgs& args, int32_t view, Places hidden, uint32_t blocks, uint32_t soft) {
+C3D_INLINE void draw_blocks(const TileArgs& args, const Rows& rows, int32_t view, Places hidden, uint32_t blocks,
+                            uint32_t soft) {
   const TileScratch& scratch = args.scratch;
   for (int64_t begin = 0;;) {
     const int64_t end = std::min<int64_t>(begin + kChunk, args.num_points);
     const bool is_first = begin == 0, is_last = end == args.num_points;
     int32_t num_listed[kBlocks];
     share_out(args, begin, end, hidden, num_listed);
-    i32x16 open = {};
+    bool is_open = false;
     for (uint32_t left = blocks; left; left &= left - 1) {
       const int block = __builtin_ctz(left);
+      if (is_first && view == args.first_view) prefetch_next(args, block, kBlocks);
       const uint32_t* list = scratch.lists + block * kListStride;
       if (soft >> block & 1)
-        draw_block<kIsSurface, true>(args, view, block, list, num_listed[block], is_first, is_last);
+        draw_block<kIsSurface, true>(args, rows, view, block, list, num_listed[block], is_first, is_last);
       else
-        draw_block<kIsSurface, false>(args, view, block, list, num_listed[block], is_first, is_last);
-      if (!is_last) open |= scratch.states[block].count < args.splat->max_points;
+        draw_block<kIsSurface, false>(args, rows, view, block, list, num_listed[block], is_first, is_last);
+      is_open = is_open || (!is_last && any(less(scratch.states[block].count, args.splat->max_points)));
     }
     if (is_last) return;
-    begin = any(open) ? end : args.num_points;  // closed blocks are only written
+    begin = is_open ? end : args.num_points;  // closed blocks are only written
   }
 }
 
@@ -807,7 +891,7 @@ C3D_INLINE void copy_block(const TileArgs& args, const BlockPlace& from, const B
 
 // The views see the same in most blocks: those are drawn for the first view and copied to the others.
 template <bool kIsSurface>
-C3D_INLINE void draw_tile(const TileArgs& args, uint32_t soft) {
+C3D_INLINE void draw_tile(const TileArgs& args, const Rows& rows, uint32_t soft) {
   const SplatPointsArgs& splat = *args.splat;
   uint32_t differ = 0;
   for (int32_t view = args.first_view; view < args.first_view + args.num_views; ++view) {
@@ -816,7 +900,7 @@ C3D_INLINE void draw_tile(const TileArgs& args, uint32_t soft) {
   }
   for (int32_t view = args.first_view; view < args.first_view + args.num_views; ++view) {
     const uint32_t drawn = view == args.first_view ? ~0u : differ;
-    if (drawn) draw_blocks<kIsSurface>(args, view, hidden_places(args, view), drawn, soft);
+    if (drawn) draw_blocks<kIsSurface>(args, rows, view, hidden_places(args, view), drawn, soft);
     for (uint32_t left = ~drawn; left; left &= left - 1) {
       const int block = __builtin_ctz(left);
       const BlockPlace from = place_of(args, args.first_view, block), to = place_of(args, view, block);
@@ -832,7 +916,7 @@ C3D_INLINE void draw_tile(const TileArgs& args, uint32_t soft) {
 C3D_INLINE uint32_t load_opacities(const TileArgs& args) {
   uint32_t soft = 0;
   for (int64_t i = 0; args.splat->opacity && i < args.num_points; ++i) {
-    const float opacity = args.scratch.opacity[i] = args.splat->opacity[args.list[i]];
+    const float opacity = args.scratch.opacity[i] = args.splat->opacity[args.scratch.index[i]];
     soft |= opacity != 1.0f ? args.scratch.blocks[i] : 0;
   }
   return soft;
@@ -840,15 +924,11 @@ C3D_INLINE uint32_t load_opacities(const TileArgs& args) {
 
 static void render_tile(const TileArgs& args) {
   prepare_points(args);
-  switch (args.splat->feat_type) {
-    case FeatType::kFloat32: load_rows<float>(args); break;
-    case FeatType::kFloat16: load_rows<Half>(args); break;
-    case FeatType::kBFloat16: load_rows<BFloat16>(args); break;
-  }
+  const Rows rows = load_rows(args);
   sort_by_depth(args);
   const uint32_t soft = load_opacities(args);
   if (args.splat->compositor == Compositor::kSurface)
-    draw_tile<true>(args, soft);
+    draw_tile<true>(args, rows, soft);
   else
-    draw_tile<false>(args, soft);
+    draw_tile<false>(args, rows, soft);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "c3d/formulas.h"
 #include "parallel.h"
@@ -27,6 +28,22 @@ struct TileGrid {
   int32_t width, height;  // px, of the picture
 };
 
+// Consecutive points. What lies side by side in memory mostly lies side by side in the picture: where they are treated
+// alike, a stretch stands for dozens of points.
+struct Stretch {
+  uint32_t first, num;
+};
+
+// A stretch whose points may all touch the same tiles: num_x by num_y of them from `tile` on.
+struct PlacedStretch {
+  Stretch points;
+  uint32_t tile, num_x, num_y;
+};
+
+struct TileCount {
+  uint32_t stretches, points;
+};
+
 // A run of consecutive points, binned by one worker. Runs are laid out one after the other inside each tile's list, so a list
 // ascends in point index.
 struct BinArgs {
@@ -34,8 +51,11 @@ struct BinArgs {
   const Camera* camera;
   TileGrid grid;
   int64_t begin, end;  // points
-  int64_t* cursor;  // [tiles] this run's count, then its write position in each tile's list
-  uint32_t* lists;  // point indices, tile by tile
+  PlacedStretch* placed;  // [end - begin] room for this run's stretches
+  int64_t* num_placed;  // [1]
+  TileCount* count;  // [tiles] of this run
+  int64_t* cursor;  // [tiles] this run's write position in each tile's list
+  Stretch* lists;  // tile by tile
 };
 
 struct TilePoint {
@@ -63,6 +83,7 @@ struct BlockHits {
   f32x16* weight;  // [kLanes * max_points] 0 in lanes that the point does not cover
   i32x16* lanes;  // [kLanes * max_points / 32 + 1] bit k % 32 of word k / 32: hit k covers the lane
   uint32_t* place;  // [kLanes * max_points] of the point in the tile's list
+  uint32_t* row;  // [kLanes * max_points] of its features in Rows
   f32x16* closing_scale;  // [kLanes * max_points] kSurface: scale of the surfaces that end before hit closing_at, -1 in other
                           // lanes
   int32_t* closing_at;
@@ -70,6 +91,7 @@ struct BlockHits {
 
 // Working memory of one worker for the tile at hand.
 struct TileScratch {
+  uint32_t* index;  // [longest list] of each point in the caller's arrays, ascending
   TilePoint* points;  // [longest list] like the next four in the list's order
   uint32_t* blocks;  // [longest list] bit b: may touch block b
   uint32_t* depth;  // [longest list] bits of z
@@ -86,12 +108,21 @@ struct TileScratch {
   int64_t hits_per_block;  // 0: the blocks take turns
 };
 
+// Where features are summed from: the caller's array where it holds floats, else the tile's copy.
+struct Rows {
+  const float* first;
+  int64_t stride;
+  const uint32_t* number;  // [num_points] of the tile's points; nullptr: as their places
+};
+
 // A tile of consecutive views through the same camera, which differ in the points that are hidden from them.
 struct TileArgs {
   const SplatPointsArgs* splat;
   TileGrid grid;
-  const uint32_t* list;  // [num_points] of this tile, ascending
-  int64_t num_points;
+  const Stretch* list;  // [num_stretches] of this tile, ascending
+  int64_t num_stretches, num_points;
+  const Stretch* next_list;  // [num_next] of the tile that this worker draws next
+  int64_t num_next;
   int32_t tile_x, tile_y;
   int32_t first_view, num_views;
   TileScratch scratch;
