@@ -423,8 +423,12 @@ C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Plac
     for (uint32_t left = static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]); left; left &= left - 1) {
       const int block = __builtin_ctz(left);
       const __mmask16 touch = _mm512_test_epi32_mask(touched, _mm512_set1_epi32(static_cast<int>(left & -left)));
-      _mm512_storeu_si512(scratch.lists + block * kListStride + num_listed[block], _mm512_maskz_compress_epi32(touch, places));
-      num_listed[block] += __builtin_popcount(touch);
+      const __m512i listed = _mm512_maskz_compress_epi32(touch, places);
+      uint32_t* end = scratch.lists + block * kListStride + num_listed[block];
+      const int num_touching = __builtin_popcount(touch);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(end), _mm512_castsi512_si256(listed));
+      if (num_touching > 8) _mm512_storeu_si512(end, listed);  // rare; a whole vector mostly lies on two cache lines
+      num_listed[block] += num_touching;
     }
   }
 #else
