@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from . import harmonic, loop_contrast, ops
 from .data import Camera, CameraPath, Frame, PointCloud, Raster, Scene
+from .drift import Drift, trace
 
 Blend = Literal["contrast", "linear"]
 
@@ -50,7 +51,7 @@ class Fluid:
     """The points that drift, M of them; all positions in px of the canvas.
 
     ``cloud``: at rest. ``start_px [M, 2]``; ``right``, ``below`` int32 ``[M]``, the points next to each (itself: none);
-    ``forward_px``, ``backward_px`` ``[num_frames+1, M, 2]``, their drifts. ``surface [H, W, 8]``: of the canvas' fluid surface
+    ``forward``, ``backward``: their ways. ``surface [H, W, 8]``: of the canvas' fluid surface
     the disparity, where it exists, how freely it moves (0 at its border .. 1), and its colour at rest. ``detail``, ``phase
     [M]`` and ``gains`` keep the contrast (`loop_contrast`).
     """
@@ -59,8 +60,8 @@ class Fluid:
     start_px: Tensor
     right: Tensor
     below: Tensor
-    forward_px: Tensor
-    backward_px: Tensor
+    forward: Drift
+    backward: Drift
     surface: Tensor
     detail: loop_contrast.Details
     phase: Tensor
@@ -149,10 +150,17 @@ def _presharpened(rgb: Tensor, alpha: Tensor, z_cam: Tensor) -> tuple[Tensor, Te
     return colour, opacity.clamp(0.0, 1.0)
 
 
-def _bare(start_px: Tensor, offsets: tuple[Tensor, Tensor], fluid: Tensor) -> Tensor:
+def _fluid_surface(z_cam: Tensor, rgb: Tensor, exists: Tensor, freedom: Tensor) -> Tensor:
+    """`Fluid.surface` from ``z_cam [H, W, 1]``, ``rgb [H, W, 3]``, ``exists`` and ``freedom`` ``[H, W]``."""
+    spread = _spread(torch.cat([1.0 / z_cam, rgb], dim=-1).permute(2, 0, 1), exists)
+    planes = [spread[:1], exists[None].to(torch.float32), freedom[None], spread[1:], torch.zeros_like(spread[:2])]
+    return torch.cat(planes).permute(1, 2, 0).contiguous()
+
+
+def _bare(start_px: Tensor, forward: Drift, backward: Drift, fluid: Tensor) -> Tensor:
     """Where ``fluid [H, W]`` neither the forward- nor the backward-displaced points cover at some moment of the loop."""
     height, width = fluid.shape
-    num_frames = len(offsets[0]) - 1
+    num_frames = forward.num_frames
     # A point that arrives at the border may find itself outside the fluid and not be drawn.
     inner = -functional.max_pool2d(-functional.pad(fluid[None].float(), (1, 1, 1, 1), value=1.0), 3, 1)[0]
     bare = fluid & (inner == 0)
@@ -160,7 +168,7 @@ def _bare(start_px: Tensor, offsets: tuple[Tensor, Tensor], fluid: Tensor) -> Te
     for n in range(0, num_frames, max(num_frames // BED_SAMPLES, 1)):
         # One point in a pixel's own square is near enough to cover it. Row and column 0 take what lies beyond the canvas.
         occupied = torch.zeros((height + 1) * (width + 1), dtype=torch.bool, device=fluid.device)
-        for offset_px in (offsets[0][n], offsets[1][num_frames - n]):
+        for offset_px in (forward.at(n), backward.at(num_frames - n)):
             x, y = torch.minimum((start_px + offset_px + 1.0).to(torch.int64).clamp_min(0), last).unbind(1)
             occupied[y * (width + 1) + x] = True
         bare |= ~occupied.view(height + 1, width + 1)[1:, 1:]
@@ -199,12 +207,7 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     def nearest_fluid(values: Tensor) -> Tensor:
         return values.gather(0, first[..., None].expand(-1, -1, -1, values.shape[-1]))[0]
 
-    disp = 1.0 / layers.z_cam.gather(0, first)[0]
     freedom = _fade_in(any_fluid, FADE * max(height, width))
-    spread = _spread(torch.cat([disp[None], nearest_fluid(colour).permute(2, 0, 1)]), any_fluid)
-    surface = torch.cat(
-        [spread[:1], any_fluid[None].to(torch.float32), freedom[None], spread[1:], torch.zeros_like(spread[:2])]
-    )
     start_px = xy_px[moves].contiguous()
     step = (nearest_fluid(layers.step_px) * any_fluid[..., None] * speed).contiguous()
     fluid = Fluid(
@@ -212,9 +215,9 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
         start_px=start_px,
         right=_neighbour(moves, 0, 1),
         below=_neighbour(moves, 1, 0),
-        forward_px=ops.integrate_flow(step, num_frames, start_px=start_px).offset_px,
-        backward_px=ops.integrate_flow(-step, num_frames, start_px=start_px).offset_px,
-        surface=surface.permute(1, 2, 0).contiguous(),
+        forward=trace(step, num_frames, start_px),
+        backward=trace(-step, num_frames, start_px),
+        surface=_fluid_surface(nearest_fluid(layers.z_cam[..., None]), nearest_fluid(colour), any_fluid, freedom),
         detail=loop_contrast.point_details(layers.rgb, moves),
         phase=loop_contrast.phase_of(start_px, max(height, width)),
     )
@@ -222,16 +225,12 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     sways = exists & ~layers.moving & _swaying(scene, exists)
     rests = exists & ~layers.moving & ~sways
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
-    thin = moves & _bare(start_px, (fluid.forward_px, fluid.backward_px), any_fluid)
+    thin = moves & _bare(start_px, fluid.forward, fluid.backward, any_fluid)
     bed = cloud(thin, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)
     bent = _bent_points(scene, cloud(sways, sure), sways, xy_px)
     sharpness = BLEND_SHARPNESS / scene.disp_near
     if measure_contrast and len(fluid.cloud) > 0:
-        nothing = start_px.new_empty(0, dtype=torch.int64)
-        x0, y0, x1, y1 = loop_contrast.measured_box(any_fluid)
-        around = replace(canvas, cx=canvas.cx - x0, cy=canvas.cy - y0, width=x1 - x0, height=y1 - y0)
-        alone = _assembled(around, canvas, [], nothing, bent, fluid, sharpness, num_frames)
-        fluid = replace(fluid, gains=_measured_gains(alone))
+        fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames))
     source = torch.cat([where.flatten().nonzero()[:, 0] for where in (rests, thin, sways, moves, moves)])
     others = [cloud(rests, sure), bed, bent.cloud]
     return _assembled(scene.camera, canvas, others, source, bent, fluid, sharpness, num_frames)
@@ -272,14 +271,21 @@ def _bent_points(scene: Scene, cloud: PointCloud, sways: Tensor, xy_px: Tensor) 
     return BentPoints(cloud, xy_px[sways], of_points(scene.harmonics.sine_px), of_points(scene.harmonics.cosine_px))
 
 
-def _measured_gains(alone: Animation) -> loop_contrast.ContrastGains:
-    """The fluid alone is splatted on the canvas at a few moments, to see what contrast is left."""
+def _measured_gains(
+    canvas: Camera, bent: BentPoints, fluid: Fluid, sharpness: float, num_frames: int
+) -> loop_contrast.ContrastGains:
+    """The fluid alone is splatted on its part of the canvas at a few moments, to see what contrast is left."""
+    exists = fluid.surface[..., 1] > 0
+    x0, y0, x1, y1 = loop_contrast.measured_box(exists)
+    around = replace(canvas, cx=canvas.cx - x0, cy=canvas.cy - y0, width=x1 - x0, height=y1 - y0)
+    nothing = fluid.start_px.new_empty(0, dtype=torch.int64)
+    alone = _assembled(around, canvas, [], nothing, bent, fluid, sharpness, num_frames)
 
     def blended(loop_t: float, gains: loop_contrast.ContrastGains | None) -> Tensor:
         now = alone if gains is None else replace(alone, fluid=replace(alone.fluid, gains=gains))
         return _draw(now, alone.camera, round(loop_t * alone.num_frames)).rgb_u8.to(torch.float32) / 255.0
 
-    return loop_contrast.measure_gains(blended, blended(0.0, None), alone.fluid.surface[..., 1] > 0, alone.num_frames)
+    return loop_contrast.measure_gains(blended, blended(0.0, None), exists, num_frames)
 
 
 def _fluid_parts(animation: Animation) -> tuple[int, int, int]:
@@ -295,7 +301,7 @@ def _drift_to(
     fluid = animation.fluid
     forward, backward, end = _fluid_parts(animation)
     parts, hidden = ((forward, backward), (backward, end)), [(backward, end), (forward, backward)]
-    offsets = (fluid.forward_px[n], fluid.backward_px[animation.num_frames - n])
+    offsets = (fluid.forward.at(n), fluid.backward.at(animation.num_frames - n))
     used = 2 if n > 0 and forward < backward else 1  # at rest, and where nothing drifts, both sides are the same
     for part, offset_px, fade in list(zip(parts, offsets, fades, strict=True))[:used]:
         ops.drift_points(

@@ -1,4 +1,5 @@
-"""drift_points and compose_frame against float64 references, and what must hold without one."""
+"""drift_points and compose_frame against float64 references, kept ways against the traced ones, and what must hold without a
+reference."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import torch
 
 from c3drender import ops
 from c3drender.data import Camera, PointCloud, Raster
+from c3drender.drift import trace
 
 LIMITS = {"radius_px": 1.5, "max_stretch": 3.0, "least_existence": 0.75}
 
@@ -155,3 +157,20 @@ def test_compose_bad_input() -> None:
         ops.compose_frame(
             Raster(fwd.feat[..., :3].contiguous(), fwd.alpha, fwd.disp), bwd, 0.5, sharpness=4.0, least_alpha=1e-3
         )
+
+
+def test_ways_are_kept_to_half_a_unit() -> None:
+    step_px = torch.from_numpy(np.random.default_rng(4).normal(0, 3, (40, 60, 2)).astype(np.float32))
+    start_px = torch.tensor([[20.5, 10.5], [0.5, 0.5], [59.5, 39.5]])
+    kept = trace(step_px, 30, start_px)
+    want = ops.integrate_flow(step_px, 30, start_px=start_px).offset_px
+    assert kept.num_frames == 30 and not kept.at(0).any()
+    assert kept.unit_px <= float(want.abs().max()) / 32000
+    for n in range(31):
+        torch.testing.assert_close(kept.at(n), want[n], rtol=0, atol=0.501 * kept.unit_px)
+
+
+@pytest.mark.parametrize("num_points", [0, 3])
+def test_ways_of_what_stands_still(num_points: int) -> None:
+    kept = trace(torch.zeros(4, 5, 2), 7, torch.full((num_points, 2), 1.5))
+    assert kept.at(7).shape == (num_points, 2) and not kept.at(7).any()

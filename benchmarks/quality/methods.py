@@ -146,7 +146,8 @@ def without_inpainting(given: Given) -> Video:
 def forward_only(given: Given) -> Video:
     """The photo's points drift forward and nothing else: no second side, so the loop jumps at its end."""
     animation = render.animate(prepared(given), LOOP_FRAMES)
-    one_way = replace(animation, fluid=replace(animation.fluid, backward_px=animation.fluid.forward_px.flip(0)))
+    forward = animation.fluid.forward
+    one_way = replace(animation, fluid=replace(animation.fluid, backward=replace(forward, units=forward.units.flip(0))))
 
     def video(frame: int, camera: int) -> tuple[Picture, NDArray[np.bool_]]:
         made = render.render_frame(one_way, given.poses[camera], frame, "linear")
