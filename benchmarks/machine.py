@@ -14,7 +14,8 @@ REPO = Path(__file__).resolve().parent.parent
 RESULTS = REPO / "benchmarks" / "results"
 
 
-def describe(device: torch.device) -> dict[str, str]:
+def describe(device: torch.device, commit: str | None = None) -> dict[str, str]:
+    """``commit``: of a copy of the sources that has no history of its own."""
     on_gpu = device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(device) if on_gpu else f"{platform.machine()} CPU",
@@ -23,13 +24,13 @@ def describe(device: torch.device) -> dict[str, str]:
         "torch": torch.__version__,
         "cuda": torch.version.cuda or "none",
         "python": platform.python_version(),
-        "commit": _answer("git", "-C", str(REPO), "describe", "--always", "--dirty", "--abbrev=40"),
+        "commit": commit or _answer("git", "-C", str(REPO), "describe", "--always", "--dirty", "--abbrev=40"),
     }
 
 
-def write_result(path: Path, device: torch.device, result: dict[str, Any]) -> None:
+def write_result(path: Path, device: torch.device, result: dict[str, Any], commit: str | None = None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": describe(device)} | result, indent=1) + "\n")
+    path.write_text(json.dumps({"machine": describe(device, commit)} | result, indent=1) + "\n")
     print(f"written: {path.name}")
 
 
