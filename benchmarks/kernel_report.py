@@ -17,8 +17,14 @@ KERNEL = re.compile(
     r"(?P<stack>\d+) bytes stack frame, (?P<stores>\d+) bytes spill stores.*?Used (?P<registers>\d+) registers",
     re.DOTALL,
 )
-NAME = re.compile(r"\d((?:splat|trace|blend|holes|inpaint|drift|frame)_\w+?_kernel)(I.*?E)?E?v?")
-VARIANTS = {"IfLi1E": " float32 x1", "IfLi4E": " float32 x4", "ILi1E": " of 1 channel", "ILi3E": " of 3 channels"}
+NAME = re.compile(r"\d((?:splat|trace|blend|holes|inpaint|drift|frame)_\w+?_kernel)(I(?:\w*?Li\d+E)+)?")
+VARIANTS = {
+    "IfLi1E": " float32 x1",
+    "IfLi4E": " float32 x4",
+    "ILi1E": " of 1 channel",
+    "ILi3E": " of 3 channels",
+    "ILi16ELi3E": ", 16 lanes, 3 loads",
+}
 
 
 def report_of(source: Path, architecture: str) -> dict[str, str]:
