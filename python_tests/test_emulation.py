@@ -3,6 +3,7 @@ themselves under other thread schedules. Last: that these tests see a missing ba
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -294,6 +295,25 @@ def test_every_op(twins: ModuleType, name: str) -> None:
     run = one_of_each(0)[name]
     tolerance = SUMMED_OVER_CHANNELS if "bwd" in name else 2e-6
     assert_near(under_all_schedules(twins, lambda: run(twins, "cuda")), run(twins, "cpu"), tolerance)
+
+
+# --- the CPU half on lesser processors ---------------------------------------------------------------------------------
+
+
+RUN_ON_THE_CPU = """
+import pickle, sys
+from twin_cases import arrays_of, one_of_each
+results = {name: arrays_of(run(twins, "cpu")) for name, run in one_of_each(2).items()}
+sys.stdout.buffer.write(pickle.dumps(results))
+"""
+
+
+@pytest.mark.parametrize("without", [("AVX512",), ("AVX512", "AVX2")])
+def test_every_instruction_set_gives_the_same(twins: ModuleType, without: tuple[str, ...]) -> None:
+    done = run_apart(build_twins(without=without), RUN_ON_THE_CPU, text=False)
+    assert done.returncode == 0, done.stderr.decode()
+    for name, results in pickle.loads(done.stdout).items():
+        assert_near(results, one_of_each(2)[name](twins, "cpu"), SUMMED_OVER_CHANNELS)
 
 
 # --- what these tests catch -------------------------------------------------------------------------------------------

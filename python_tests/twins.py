@@ -14,6 +14,7 @@ import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -29,12 +30,14 @@ def include_dirs() -> list[Path]:
     return [CSRC / "emulation", CSRC / "include", CSRC, Path(pybind11.get_include()), Path(sysconfig.get_paths()["include"])]
 
 
-def build_twins(*, sanitize: bool = False, kernels: Path = CSRC / "cuda") -> Path:
-    """The module's path. ``kernels``: another folder with the sources of ``csrc/cuda``."""
+def build_twins(*, sanitize: bool = False, kernels: Path = CSRC / "cuda", without: tuple[str, ...] = ()) -> Path:
+    """The module's path. ``kernels``: another folder with the sources of ``csrc/cuda``; ``without``: instruction sets, of
+    AVX512 and AVX2, that the CPU half shall not find."""
     if COMPILER is None:
         pytest.skip("the emulated kernels need a C++ compiler, and there is no g++ or clang++ on the path")
     checked = SANITIZE if sanitize else []
-    jobs = [(source, []) for folder in ("cpu", "emulation") for source in sorted((CSRC / folder).glob("*.cpp"))]
+    jobs = [(source, [f"-DC3D_CPU_HAS_{name}=false" for name in without]) for source in sorted((CSRC / "cpu").glob("*.cpp"))]
+    jobs += [(source, []) for source in sorted((CSRC / "emulation").glob("*.cpp"))]
     jobs += [(source, ["-x", "c++", *checked]) for source in sorted(kernels.glob("*.cu"))]
     with ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(lambda job: compile_object(*job), jobs))
@@ -75,7 +78,7 @@ def load(module: Path) -> ModuleType:
     return twins
 
 
-def run_apart(module: Path, script: str, *, sanitize: bool = False) -> subprocess.CompletedProcess[str]:
+def run_apart(module: Path, script: str, *, sanitize: bool = False, text: bool = True) -> subprocess.CompletedProcess[Any]:
     """``script`` in a process of its own, with ``twins`` imported from ``module``: pybind11 gives a process one module of a
     name, and the address sanitizer must be there from a process's start."""
     environment = {"OPENBLAS_NUM_THREADS": "1"}
@@ -86,4 +89,4 @@ def run_apart(module: Path, script: str, *, sanitize: bool = False) -> subproces
             pytest.skip(f"the address sanitizer's runtime is not there for {COMPILER}")
         environment |= {"LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"}
     start = f"import sys\nsys.path[:0] = [{str(module.parent)!r}, {str(Path(__file__).parent)!r}]\nimport c3d_twins as twins\n"
-    return subprocess.run([sys.executable, "-c", start + script], env=environment, capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-c", start + script], env=environment, capture_output=True, text=text)

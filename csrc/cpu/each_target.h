@@ -17,9 +17,11 @@ namespace c3d::cpu::avx512 {
 
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c,bmi,bmi2,popcnt")
+#define C3D_AVX2
 namespace c3d::cpu::avx2 {
 #include C3D_TARGET_FILE
 }
+#undef C3D_AVX2
 #pragma GCC pop_options
 #endif
 

@@ -14,9 +14,14 @@
 #define C3D_TARGET_AVX512 \
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,f16c,bmi,bmi2,prefer-vector-width=512")))
 #define C3D_TARGET_AVX2 __attribute__((target("avx2,fma,f16c,bmi,bmi2")))
+// Tests define these beforehand, to see what lesser processors run.
+#ifndef C3D_CPU_HAS_AVX512
 #define C3D_CPU_HAS_AVX512 \
   (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+#endif
+#ifndef C3D_CPU_HAS_AVX2
 #define C3D_CPU_HAS_AVX2 (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
+#endif
 // Defines `name(args)` from the always-inline template `body(args)`.
 #define C3D_DISPATCH(name, body, Args)                                                                              \
   C3D_TARGET_AVX512 static void name##_avx512(Args args) { body(args); }                                            \

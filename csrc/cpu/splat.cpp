@@ -33,20 +33,24 @@ bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t lo
   scratch.keys = allocate<uint64_t>(from, n);
   scratch.keys_swap = allocate<uint64_t>(from, n);
   scratch.lists = allocate<uint32_t>(from, kBlocks * kListStride);
-  scratch.states = allocate<BlockState>(from, kBlocks);
+  scratch.states = allocate<char>(from, kBlocks * kStateBytes);
   if ((args.opacity && !scratch.opacity) || !scratch.index || !scratch.points || !scratch.blocks || !scratch.depth ||
       !scratch.inv_z || !scratch.rows || !scratch.order || !scratch.keys || !scratch.keys_swap || !scratch.lists ||
       !scratch.states)
     return false;
-  if (is_narrow(args)) return (scratch.sums = allocate<Sums>(from, 2 * kBlocks)) != nullptr;
+  if (is_narrow(args)) return (scratch.sums = allocate<char>(from, 2 * kBlocks * kSumsBytes)) != nullptr;
   const bool in_turns = longest_list <= kChunk;
   const int64_t num_hits = static_cast<int64_t>(kLanes) * args.max_points, num_blocks = in_turns ? 1 : kBlocks;
   scratch.hits_per_block = in_turns ? 0 : num_hits;
-  scratch.hits = {allocate<f32x16>(from, num_blocks * num_hits),   allocate<i32x16>(from, num_blocks * (num_hits / 32 + 1)),
-                  allocate<uint32_t>(from, num_blocks * num_hits), allocate<uint32_t>(from, num_blocks * num_hits),
-                  allocate<f32x16>(from, num_blocks * num_hits),   allocate<int32_t>(from, num_blocks * num_hits)};
-  return scratch.hits.weight && scratch.hits.lanes && scratch.hits.place && scratch.hits.closing_scale &&
-         scratch.hits.closing_at;
+  const auto vectors = [&](int64_t count) { return allocate<char>(from, num_blocks * count * kVectorBytes); };
+  HitsMemory& hits = scratch.hits;
+  hits.weight = vectors(num_hits);
+  hits.lanes = vectors(num_hits / 32 + 1);
+  hits.closing_scale = vectors(num_hits);
+  hits.closing_at = allocate<int32_t>(from, num_blocks * num_hits);
+  hits.place = allocate<uint32_t>(from, num_blocks * num_hits);
+  hits.row = allocate<uint32_t>(from, num_blocks * num_hits);
+  return hits.weight && hits.lanes && hits.closing_scale && hits.closing_at && hits.place && hits.row;
 }
 
 constexpr Status kNoMemory{StatusCode::kOutOfMemory, "splat_points: out of memory for working buffers"};

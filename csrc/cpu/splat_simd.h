@@ -2,6 +2,55 @@
 // tile's points are sorted by depth and shared out to its blocks of 4x4 pixels; each block's points are walked near to far,
 // all its pixels at once.
 
+#include "lanes.h"
+
+// What the hits so far leave behind in each pixel (lane) of a block.
+struct BlockState {
+  f32x16 through{};  // what the hits (kSurface: the surfaces) in front let through
+  f32x16 z_end{}, sum_w{}, sum_cover{};  // kSurface: of the current surface
+  f32x16 sum_opaque{};  // kSurface, where a point is soft: of its weights times opacities
+  i32x16 count{};  // max_points where nothing more is taken
+  int32_t num_hits = 0, num_closings = 0;
+};
+
+// Sums of weights, and of features and 1/z by weight.
+struct Sums {
+  f32x16 weight, disp, feat[kNarrow];
+};
+
+static_assert(sizeof(f32x16) == kVectorBytes && sizeof(BlockState) <= kStateBytes && sizeof(Sums) == kSumsBytes);
+
+// A block's part of HitsMemory.
+struct BlockHits {
+  f32x16* weight;
+  i32x16* lanes;
+  f32x16* closing_scale;
+  int32_t* closing_at;
+  uint32_t* place;
+  uint32_t* row;
+};
+
+C3D_INLINE BlockHits hits_of(const TileScratch& scratch, int block) {
+  const HitsMemory& all = scratch.hits;
+  const int64_t first = block * scratch.hits_per_block;
+  const int64_t words = scratch.hits_per_block == 0 ? 0 : scratch.hits_per_block / 32 + 1;
+  return {reinterpret_cast<f32x16*>(all.weight) + first,
+          reinterpret_cast<i32x16*>(all.lanes) + block * words,
+          reinterpret_cast<f32x16*>(all.closing_scale) + first,
+          all.closing_at + first,
+          all.place + first,
+          all.row + first};
+}
+
+// The vectors that features are loaded to.
+#ifdef C3D_AVX512
+typedef f32x16 RowVector;
+#elif defined(C3D_AVX2)
+typedef f32x8 RowVector;
+#else
+typedef f32x4 RowVector;
+#endif
+
 template <typename V>
 C3D_INLINE V load_feat(const float* from) {
   return load<V>(from);
@@ -113,25 +162,19 @@ C3D_INLINE uint32_t blocks_between(uint32_t bx0, uint32_t bx1, uint32_t by0, uin
   return columns & (~0u >> (24 - 8 * by1)) & (~0u << (8 * by0));
 }
 
-// From a vector for each component to four structures of four components in each vector.
-C3D_INLINE void interleave(f32x16 a, f32x16 b, f32x16 c, f32x16 d, f32x16* out) {
-  const f32x16 ab_lo = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  const f32x16 ab_hi = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  const f32x16 cd_lo = __builtin_shufflevector(c, d, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  const f32x16 cd_hi = __builtin_shufflevector(c, d, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  out[0] = __builtin_shufflevector(ab_lo, cd_lo, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
-  out[1] = __builtin_shufflevector(ab_lo, cd_lo, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
-  out[2] = __builtin_shufflevector(ab_hi, cd_hi, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
-  out[3] = __builtin_shufflevector(ab_hi, cd_hi, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
-}
-
 // From three interleaved components to arrays of them: x, y and z have room for sixteen. Reads no farther than `all_points`.
 C3D_INLINE void split_points(const float* xyz, int64_t first, int64_t num, int64_t all_points, float* x, float* y, float* z) {
   xyz += 3 * first;
-  if (first + kLanes > all_points) {
+#ifdef C3D_AVX512
+  if (first + kLanes > all_points)
+#else
+  static_cast<void>(all_points);
+#endif
+  {
     for (int64_t i = 0; i < num; ++i) x[i] = xyz[3 * i], y[i] = xyz[3 * i + 1], z[i] = xyz[3 * i + 2];
     return;
   }
+#ifdef C3D_AVX512
   const f32x16 a = load<f32x16>(xyz), b = load<f32x16>(xyz + 16), c = load<f32x16>(xyz + 32);
   const f32x16 ab_x = __builtin_shufflevector(a, b, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 0, 0, 0, 0, 0);
   const f32x16 ab_y = __builtin_shufflevector(a, b, 1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 0, 0, 0, 0, 0);
@@ -139,6 +182,7 @@ C3D_INLINE void split_points(const float* xyz, int64_t first, int64_t num, int64
   store(x, __builtin_shufflevector(ab_x, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29));
   store(y, __builtin_shufflevector(ab_y, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 21, 24, 27, 30));
   store(z, __builtin_shufflevector(ab_z, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 22, 25, 28, 31));
+#endif
 }
 
 // Copies values of a stretch, sixteen at a time: `to` has room for as many beyond it. Reads no farther than `all`.
@@ -228,8 +272,7 @@ C3D_INLINE void prepare_points(const TileArgs& args) {
       const int taken = static_cast<int>(std::min<uint32_t>(rest.num, static_cast<uint32_t>(std::min(num - i, kLanes))));
       split_points(splat.xyz, rest.first, taken, splat.num_points, batch.x + i, batch.y + i, batch.z + i);
       if (splat.radius) copy_stretch(splat.radius, rest.first, taken, splat.num_points, batch.radius + i);
-      store(scratch.index + first + i,
-            i32x16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + static_cast<int32_t>(rest.first));
+      for (uint32_t k = 0; k < kLanes; ++k) scratch.index[first + i + k] = rest.first + k;
       rest.first += static_cast<uint32_t>(taken);
       rest.num -= static_cast<uint32_t>(taken);
       i += taken;
@@ -244,9 +287,8 @@ C3D_INLINE void prepare_points(const TileArgs& args) {
     }
     for (int i = 0; i < kBatch; i += kLanes) {
       const f32x16 radius_px = load<f32x16>(discs.radius_px + i), z = load<f32x16>(discs.z + i);
-      f32x16 points[4];
-      interleave(load<f32x16>(discs.u + i), load<f32x16>(discs.v + i), 1.0f / (radius_px * radius_px), z, points);
-      for (int k = 0; k < 4; ++k) store(scratch.points + first + i + 4 * k, points[k]);
+      store_interleaved(load<f32x16>(discs.u + i), load<f32x16>(discs.v + i), 1.0f / (radius_px * radius_px), z,
+                        &scratch.points[first + i].u);
       store(scratch.inv_z + first + i, 1.0f / z);
       store(scratch.depth + first + i, z);
     }
@@ -274,9 +316,9 @@ C3D_INLINE void prefetch_next(const TileArgs& args, int64_t part, int64_t num_pa
 template <typename T>
 C3D_INLINE void load_row(const T* feat, int32_t num_channels, float* row) {
   int32_t c = 0;
-  for (; c + 16 <= num_channels; c += 16) store(row + c, load_feat<f32x16>(feat + c));
-  if (c + 8 <= num_channels) store(row + c, load_feat<f32x8>(feat + c)), c += 8;
-  if (c + 4 <= num_channels) store(row + c, load_feat<f32x4>(feat + c)), c += 4;
+  constexpr int32_t kStep = static_cast<int32_t>(sizeof(RowVector) / sizeof(float));
+  for (; c + kStep <= num_channels; c += kStep) store(row + c, load_feat<RowVector>(feat + c));
+  for (; c + 4 <= num_channels; c += 4) store(row + c, load_feat<f32x4>(feat + c));
   for (; c < num_channels; ++c) {
     T four[4] = {feat[c]};
     row[c] = load_feat<f32x4>(four)[0];
@@ -392,17 +434,6 @@ C3D_INLINE Places hidden_places(const TileArgs& args, int32_t view) {
   return {static_cast<uint32_t>(first - begin), static_cast<uint32_t>(last - first)};
 }
 
-// Four of sixteen lanes.
-template <typename V>
-C3D_INLINE auto quarter(V lanes, int at) {
-  switch (at) {
-    case 0: return __builtin_shufflevector(lanes, lanes, 0, 1, 2, 3);
-    case 1: return __builtin_shufflevector(lanes, lanes, 4, 5, 6, 7);
-    case 2: return __builtin_shufflevector(lanes, lanes, 8, 9, 10, 11);
-    default: return __builtin_shufflevector(lanes, lanes, 12, 13, 14, 15);
-  }
-}
-
 // Appends the points [begin, end) of the draw order, without those hidden, to the lists of the blocks that they may touch.
 C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Places hidden, int32_t* num_listed) {
   const TileScratch& scratch = args.scratch;
@@ -418,15 +449,13 @@ C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Plac
   // Sixteen points at a time. Near in depth is mostly near in the picture: they touch few of the blocks.
   for (int32_t j = 0; j < num; j += 16) {
     const __m512i touched = _mm512_loadu_si512(blocks + j), places = _mm512_loadu_si512(order + j);
-    const i32x16 all = reinterpret_cast<i32x16>(touched);
-    const auto some = quarter(all, 0) | quarter(all, 1) | quarter(all, 2) | quarter(all, 3);
-    for (uint32_t left = static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]); left; left &= left - 1) {
+    for (uint32_t left = bits_of_all(reinterpret_cast<i32x16>(touched)); left; left &= left - 1) {
       const int block = __builtin_ctz(left);
       const __mmask16 touch = _mm512_test_epi32_mask(touched, _mm512_set1_epi32(static_cast<int>(left & -left)));
       const __m512i listed = _mm512_maskz_compress_epi32(touch, places);
       uint32_t* end = scratch.lists + block * kListStride + num_listed[block];
       const int num_touching = __builtin_popcount(touch);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(end), _mm512_castsi512_si256(listed));
+      std::memcpy(end, &listed, sizeof listed / 2);
       if (num_touching > 8) _mm512_storeu_si512(end, listed);  // rare; a whole vector mostly lies on two cache lines
       num_listed[block] += num_touching;
     }
@@ -437,64 +466,6 @@ C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Plac
       const int block = __builtin_ctz(touch);
       scratch.lists[block * kListStride + num_listed[block]++] = order[j];
     }
-#endif
-}
-
-C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
-
-// A bit for each of sixteen lanes, in the form that the instruction set compares to.
-#ifdef C3D_AVX512
-typedef __mmask16 Lanes;
-C3D_INLINE Lanes less(f32x16 a, f32x16 b) {
-  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), _CMP_LT_OQ);
-}
-C3D_INLINE Lanes less(i32x16 a, int32_t b) {
-  return _mm512_cmplt_epi32_mask(reinterpret_cast<__m512i>(a), _mm512_set1_epi32(b));
-}
-C3D_INLINE f32x16 select(Lanes mask, f32x16 yes, f32x16 no) {
-  return reinterpret_cast<f32x16>(_mm512_mask_mov_ps(reinterpret_cast<__m512>(no), mask, reinterpret_cast<__m512>(yes)));
-}
-C3D_INLINE i32x16 select(Lanes mask, i32x16 yes, i32x16 no) {
-  return reinterpret_cast<i32x16>(_mm512_mask_mov_epi32(reinterpret_cast<__m512i>(no), mask, reinterpret_cast<__m512i>(yes)));
-}
-C3D_INLINE Lanes but_not(Lanes some, Lanes others) { return static_cast<Lanes>(some & ~others); }
-C3D_INLINE bool any(Lanes mask) { return mask != 0; }
-#else
-typedef i32x16 Lanes;
-C3D_INLINE Lanes less(f32x16 a, f32x16 b) { return a < b; }
-C3D_INLINE Lanes less(i32x16 a, int32_t b) { return a < b; }
-C3D_INLINE f32x16 select(Lanes mask, f32x16 yes, f32x16 no) { return mask ? yes : no; }
-C3D_INLINE i32x16 select(Lanes mask, i32x16 yes, i32x16 no) { return mask ? yes : no; }
-C3D_INLINE Lanes but_not(Lanes some, Lanes others) { return some & ~others; }
-C3D_INLINE bool any(Lanes mask) {
-#if defined(__x86_64__)
-  typedef char Bytes __attribute__((vector_size(16)));
-  return __builtin_ia32_pmovmskb128(__builtin_convertvector(mask, Bytes)) != 0;
-#else
-  int32_t some = 0;
-  for (int l = 0; l < kLanes; ++l) some |= mask[l];
-  return some != 0;
-#endif
-}
-#endif
-
-// sum + a * b, in one rounding where the instruction set has it.
-C3D_INLINE f32x16 multiply_add(f32x16 sum, f32x16 a, f32x16 b) {
-#ifdef C3D_AVX512
-  return reinterpret_cast<f32x16>(
-      _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(sum)));
-#else
-  return sum + a * b;
-#endif
-}
-
-// The same in the lanes of the mask only: a feature may be NaN.
-C3D_INLINE f32x16 multiply_add(Lanes mask, f32x16 sum, f32x16 a, f32x16 b) {
-#ifdef C3D_AVX512
-  return reinterpret_cast<f32x16>(
-      _mm512_mask3_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(sum), mask));
-#else
-  return select(mask, sum + a * b, sum);
 #endif
 }
 
@@ -516,8 +487,10 @@ C3D_INLINE BlockState start_block(const TileArgs& args, const BlockPlace& place)
   state.through = all_lanes(1.0f);
   if (place.width == kBlock && place.height == kBlock) return state;
   // Pixels beyond the picture take nothing and hold no walk open.
+  int32_t count[kLanes];
   for (int l = 0; l < kLanes; ++l)
-    if (l % kBlock >= place.width || l / kBlock >= place.height) state.count[l] = args.splat->max_points;
+    count[l] = l % kBlock >= place.width || l / kBlock >= place.height ? args.splat->max_points : 0;
+  state.count = load<i32x16>(count);
   return state;
 }
 
@@ -531,8 +504,10 @@ struct BlockCentres {
 };
 
 C3D_INLINE BlockCentres centres_of(const BlockPlace& place) {
-  return {f32x16{0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3} + (static_cast<float>(place.x0) + 0.5f),
-          f32x16{0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3} + (static_cast<float>(place.y0) + 0.5f)};
+  constexpr float kColumns[] = {0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3};
+  constexpr float kRows[] = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3};
+  return {load<f32x16>(kColumns) + (static_cast<float>(place.x0) + 0.5f),
+          load<f32x16>(kRows) + (static_cast<float>(place.y0) + 0.5f)};
 }
 
 // What the current surface hides, and what turns its weights into weights in the pixel.
@@ -600,12 +575,12 @@ C3D_INLINE void write_narrow(const TileArgs& args, const BlockPlace& place, cons
   float* disp = args.splat->disp_out + place.pixel;
   float* feat = args.splat->feat_out + place.pixel * num_channels;
   if (num_channels == 4 && place.width == kBlock && place.height == kBlock) {
-    f32x16 rows[kBlock];
-    interleave(sums.feat[0], sums.feat[1], sums.feat[2], sums.feat[3], rows);
+    float rows[kBlock][4 * kBlock];
+    store_interleaved(sums.feat[0], sums.feat[1], sums.feat[2], sums.feat[3], rows[0]);
     for (int y = 0; y < kBlock; ++y) {
       store(alpha + y * width, quarter(sums.weight, y));
       store(disp + y * width, quarter(sums.disp, y));
-      store(feat + y * width * 4, rows[y]);
+      std::memcpy(feat + y * width * 4, rows[y], sizeof rows[y]);
     }
     return;
   }
@@ -634,9 +609,9 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
     clear(sums);
     if (kIsSurface) clear(front);
   } else {
-    state = scratch.states[block];
-    sums = scratch.sums[2 * block];
-    if (kIsSurface) front = scratch.sums[2 * block + 1];
+    state = load<BlockState>(scratch.states + block * kStateBytes);
+    sums = load<Sums>(scratch.sums + 2 * block * kSumsBytes);
+    if (kIsSurface) front = load<Sums>(scratch.sums + (2 * block + 1) * kSumsBytes);
   }
   const int32_t max_points = args.splat->max_points;
   const float reach = 1.0f + args.splat->depth_tolerance;
@@ -675,9 +650,9 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
       sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes(rows[kNarrow * at + c]));
   }
   if (!is_last) {
-    scratch.states[block] = state;
-    scratch.sums[2 * block] = sums;
-    if (kIsSurface) scratch.sums[2 * block + 1] = front;
+    store(scratch.states + block * kStateBytes, state);
+    store(scratch.sums + 2 * block * kSumsBytes, sums);
+    if (kIsSurface) store(scratch.sums + (2 * block + 1) * kSumsBytes, front);
     return;
   }
   if (kIsSurface) {
@@ -831,7 +806,7 @@ C3D_INLINE void write_wide(const TileArgs& args, const Rows& rows, const BlockPl
       int32_t* idx = splat.idx_out + pixel * splat.max_points;
       int32_t count = 0;
       for (int32_t k = 0; k < state.num_hits; ++k)
-        if (hits.lanes[k / 32][y * kBlock + x] >> (k & 31) & 1)
+        if (reinterpret_cast<const uint32_t*>(hits.lanes + k / 32)[y * kBlock + x] >> (k & 31) & 1)
           idx[count++] = static_cast<int32_t>(args.scratch.index[hits.place[k]]);
       std::fill(idx + count, idx + splat.max_points, -1);
     }
@@ -848,11 +823,8 @@ C3D_INLINE void draw_block(const TileArgs& args, const Rows& rows, int32_t view,
     draw_narrow<kIsSurface, kIsSoft>(args, place, block, list, num_listed, is_first, is_last);
     return;
   }
-  const int64_t first = block * scratch.hits_per_block;
-  const int64_t words = scratch.hits_per_block == 0 ? 0 : scratch.hits_per_block / 32 + 1;
-  const BlockHits hits{scratch.hits.weight + first, scratch.hits.lanes + block * words, scratch.hits.place + first,
-                       scratch.hits.row + first,    scratch.hits.closing_scale + first, scratch.hits.closing_at + first};
-  BlockState& state = scratch.states[block];
+  const BlockHits hits = hits_of(scratch, block);
+  BlockState& state = *reinterpret_cast<BlockState*>(scratch.states + block * kStateBytes);
   if (is_first) state = start_block(args, place);
   collect_hits<kIsSurface, kIsSoft>(args, rows, place, state, list, num_listed, hits);
   if (is_last) write_wide<kIsSurface, kIsSoft>(args, rows, place, state, hits);
@@ -877,7 +849,8 @@ C3D_INLINE void draw_blocks(const TileArgs& args, const Rows& rows, int32_t view
         draw_block<kIsSurface, true>(args, rows, view, block, list, num_listed[block], is_first, is_last);
       else
         draw_block<kIsSurface, false>(args, rows, view, block, list, num_listed[block], is_first, is_last);
-      is_open = is_open || (!is_last && any(less(scratch.states[block].count, args.splat->max_points)));
+      is_open = is_open ||
+                (!is_last && any(less(load<BlockState>(scratch.states + block * kStateBytes).count, args.splat->max_points)));
     }
     if (is_last) return;
     begin = is_open ? end : args.num_points;  // closed blocks are only written

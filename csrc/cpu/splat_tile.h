@@ -64,29 +64,18 @@ struct TilePoint {
   float z;
 };
 
-// What the hits so far leave behind in each pixel (lane) of a block.
-struct BlockState {
-  f32x16 through{};  // what the hits (kSurface: the surfaces) in front let through
-  f32x16 z_end{}, sum_w{}, sum_cover{};  // kSurface: of the current surface
-  f32x16 sum_opaque{};  // kSurface, where a point is soft: of its weights times opacities
-  i32x16 count{};  // max_points where nothing more is taken
-  int32_t num_hits = 0, num_closings = 0;
-};
+// What each instruction set's own types take (splat_simd.h).
+constexpr int64_t kVectorBytes = sizeof(float) * kLanes, kStateBytes = 7 * kVectorBytes, kSumsBytes = 6 * kVectorBytes;
 
-// Sums of weights, and of features and 1/z by weight.
-struct Sums {
-  f32x16 weight, disp, feat[kNarrow];
-};
-
-// The hits of a block, near to far: points that cover any of its pixels.
-struct BlockHits {
-  f32x16* weight;  // [kLanes * max_points] 0 in lanes that the point does not cover
-  i32x16* lanes;  // [kLanes * max_points / 32 + 1] bit k % 32 of word k / 32: hit k covers the lane
+// The hits of a block, near to far: points that cover any of its pixels. A vector holds a value for each pixel.
+struct HitsMemory {
+  char* weight;  // [kLanes * max_points] vectors: 0 in lanes that the point does not cover
+  char* lanes;  // [kLanes * max_points / 32 + 1] vectors: bit k % 32 of word k / 32: hit k covers the lane
+  char* closing_scale;  // [kLanes * max_points] vectors, kSurface: scale of the surfaces that end before hit closing_at, -1 in
+                        // other lanes
+  int32_t* closing_at;
   uint32_t* place;  // [kLanes * max_points] of the point in the tile's list
   uint32_t* row;  // [kLanes * max_points] of its features in Rows
-  f32x16* closing_scale;  // [kLanes * max_points] kSurface: scale of the surfaces that end before hit closing_at, -1 in other
-                          // lanes
-  int32_t* closing_at;
 };
 
 // Working memory of one worker for the tile at hand.
@@ -102,9 +91,9 @@ struct TileScratch {
   uint64_t* keys;  // [longest list]
   uint64_t* keys_swap;  // [longest list]
   uint32_t* lists;  // [kBlocks, kListStride] places of the blocks' points, near to far
-  BlockState* states;  // [kBlocks]
-  Sums* sums;  // [kBlocks, 2] narrow: of the current surface, and of those in front
-  BlockHits hits;  // wide: of one block; [kBlocks] where a tile may need several chunks
+  char* states;  // [kBlocks] BlockState
+  char* sums;  // [kBlocks, 2] Sums, narrow: of the current surface, and of those in front
+  HitsMemory hits;  // wide: of one block; [kBlocks] where a tile may need several chunks
   int64_t hits_per_block;  // 0: the blocks take turns
 };
 

@@ -1,0 +1,173 @@
+// Sixteen lanes of floats or integers, in the widest registers of an instruction set. Included once inside the namespace of
+// each, with C3D_AVX512 or C3D_AVX2 defined or neither: hence no guard.
+//
+// GCC takes vector types apart where no register holds them, comparisons and choices lane by lane. So sixteen lanes are what
+// the registers hold, or pairs of it.
+
+template <typename Half>
+struct Pair {
+  Half lo, hi;
+  C3D_INLINE auto operator[](int lane) const {
+    constexpr int kHalf = static_cast<int>(sizeof(Half) / 4);
+    return lane < kHalf ? lo[lane] : hi[lane - kHalf];
+  }
+};
+
+#define C3D_PAIRWISE(op)                                                                               \
+  template <typename Half>                                                                             \
+  C3D_INLINE Pair<Half> operator op(const Pair<Half>& a, const Pair<Half>& b) {                        \
+    return {a.lo op b.lo, a.hi op b.hi};                                                               \
+  }                                                                                                    \
+  template <typename Half, typename Scalar, typename = std::enable_if_t<std::is_arithmetic_v<Scalar>>> \
+  C3D_INLINE Pair<Half> operator op(const Pair<Half>& a, Scalar b) {                                   \
+    return {a.lo op b, a.hi op b};                                                                     \
+  }                                                                                                    \
+  template <typename Half, typename Scalar, typename = std::enable_if_t<std::is_arithmetic_v<Scalar>>> \
+  C3D_INLINE Pair<Half> operator op(Scalar a, const Pair<Half>& b) {                                   \
+    return {a op b.lo, a op b.hi};                                                                     \
+  }                                                                                                    \
+  template <typename Half, typename Other>                                                             \
+  C3D_INLINE Pair<Half>& operator op##=(Pair<Half>& a, const Other & b) {                              \
+    return a = a op b;                                                                                 \
+  }
+C3D_PAIRWISE(+)
+C3D_PAIRWISE(-)
+C3D_PAIRWISE(*)
+C3D_PAIRWISE(/)
+C3D_PAIRWISE(&)
+C3D_PAIRWISE(|)
+#undef C3D_PAIRWISE
+
+#if defined(C3D_AVX512)
+typedef float f32x16 __attribute__((vector_size(64)));
+typedef int32_t i32x16 __attribute__((vector_size(64)));
+typedef float f32x8 __attribute__((vector_size(32)));
+typedef __mmask16 Lanes;  // a bit each
+
+C3D_INLINE Lanes less(f32x16 a, f32x16 b) {
+  return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), _CMP_LT_OQ);
+}
+C3D_INLINE Lanes less(i32x16 a, int32_t b) {
+  return _mm512_cmplt_epi32_mask(reinterpret_cast<__m512i>(a), _mm512_set1_epi32(b));
+}
+C3D_INLINE f32x16 select(Lanes mask, f32x16 yes, f32x16 no) {
+  return reinterpret_cast<f32x16>(_mm512_mask_mov_ps(reinterpret_cast<__m512>(no), mask, reinterpret_cast<__m512>(yes)));
+}
+C3D_INLINE i32x16 select(Lanes mask, i32x16 yes, i32x16 no) {
+  return reinterpret_cast<i32x16>(_mm512_mask_mov_epi32(reinterpret_cast<__m512i>(no), mask, reinterpret_cast<__m512i>(yes)));
+}
+C3D_INLINE Lanes but_not(Lanes some, Lanes others) { return static_cast<Lanes>(some & ~others); }
+C3D_INLINE uint32_t bits_of_all(i32x16 v) {  // the bits that any lane has
+  const auto some = __builtin_shufflevector(v, v, 0, 1, 2, 3) | __builtin_shufflevector(v, v, 4, 5, 6, 7) |
+                    __builtin_shufflevector(v, v, 8, 9, 10, 11) | __builtin_shufflevector(v, v, 12, 13, 14, 15);
+  return static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]);
+}
+C3D_INLINE bool any(Lanes mask) { return mask != 0; }
+C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
+#else
+#if defined(C3D_AVX2)
+typedef float f32x8 __attribute__((vector_size(32)));
+typedef int32_t i32x8 __attribute__((vector_size(32)));
+C3D_INLINE bool any(i32x8 mask) {
+  return !_mm256_testz_si256(reinterpret_cast<__m256i>(mask), reinterpret_cast<__m256i>(mask));
+}
+#else
+typedef int32_t i32x4 __attribute__((vector_size(16)));
+typedef Pair<f32x4> f32x8;
+typedef Pair<i32x4> i32x8;
+C3D_INLINE bool any(i32x4 mask) { return (mask[0] | mask[1] | mask[2] | mask[3]) != 0; }
+#endif
+typedef Pair<f32x8> f32x16;
+typedef Pair<i32x8> i32x16;
+typedef i32x16 Lanes;  // all bits of a lane, or none
+
+template <typename V, typename Mask>
+C3D_INLINE auto choose(const Mask& mask, const V& yes, const V& no) -> std::enable_if_t<!std::is_class_v<V>, V> {
+  return mask ? yes : no;
+}
+template <typename Half, typename Mask>
+C3D_INLINE Pair<Half> choose(const Pair<Mask>& mask, const Pair<Half>& yes, const Pair<Half>& no) {
+  return {choose(mask.lo, yes.lo, no.lo), choose(mask.hi, yes.hi, no.hi)};
+}
+template <typename Mask, typename V, typename Other>
+C3D_INLINE auto compare(const V& a, const Other& b) -> std::enable_if_t<!std::is_class_v<V>, Mask> {
+  return a < b;
+}
+template <typename Mask, typename Half>
+C3D_INLINE Mask compare(const Pair<Half>& a, const Pair<Half>& b) {
+  return {compare<decltype(Mask::lo)>(a.lo, b.lo), compare<decltype(Mask::hi)>(a.hi, b.hi)};
+}
+template <typename Half>
+C3D_INLINE bool any(const Pair<Half>& mask) {
+  return any(mask.lo | mask.hi);
+}
+
+// The formulas for whole pairs.
+#define C3D_BY_HALVES(formula)                         \
+  using c3d::formula;                                  \
+  template <typename Half>                             \
+  C3D_INLINE Pair<Half> formula(const Pair<Half>& q) { \
+    return {formula(q.lo), formula(q.hi)};             \
+  }
+C3D_BY_HALVES(alpha_weight)
+C3D_BY_HALVES(surface_weight)
+C3D_BY_HALVES(surface_coverage)
+#undef C3D_BY_HALVES
+
+C3D_INLINE Lanes less(const f32x16& a, const f32x16& b) { return compare<Lanes>(a, b); }
+C3D_INLINE Lanes less(const i32x16& a, int32_t b) { return compare<Lanes>(a, i32x16{} + b); }
+C3D_INLINE f32x16 select(const Lanes& mask, const f32x16& yes, const f32x16& no) { return choose(mask, yes, no); }
+C3D_INLINE i32x16 select(const Lanes& mask, const i32x16& yes, const i32x16& no) { return choose(mask, yes, no); }
+C3D_INLINE Lanes but_not(const Lanes& some, const Lanes& others) { return choose(others, Lanes{}, some); }
+C3D_INLINE f32x16 all_lanes(float value) { return f32x16{} + value; }
+#endif
+
+// sum + a * b, in one rounding where there are masks for lanes.
+C3D_INLINE f32x16 multiply_add(const f32x16& sum, const f32x16& a, const f32x16& b) {
+#ifdef C3D_AVX512
+  return reinterpret_cast<f32x16>(
+      _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(sum)));
+#else
+  return sum + a * b;
+#endif
+}
+
+// The same in the lanes of the mask only: a feature may be NaN.
+C3D_INLINE f32x16 multiply_add(const Lanes& mask, const f32x16& sum, const f32x16& a, const f32x16& b) {
+#ifdef C3D_AVX512
+  return reinterpret_cast<f32x16>(
+      _mm512_mask3_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(sum), mask));
+#else
+  return select(mask, sum + a * b, sum);
+#endif
+}
+
+C3D_INLINE f32x4 quarter(const f32x16& lanes, int at) {
+  f32x4 quarters[4];
+  std::memcpy(quarters, &lanes, sizeof quarters);
+  return quarters[at];
+}
+
+// From a vector for each component to sixteen structures of four components.
+C3D_INLINE void store_interleaved(const f32x16& a, const f32x16& b, const f32x16& c, const f32x16& d, float* to) {
+#ifdef C3D_AVX512
+  const f32x16 ab_lo = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const f32x16 ab_hi = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  const f32x16 cd_lo = __builtin_shufflevector(c, d, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const f32x16 cd_hi = __builtin_shufflevector(c, d, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  store(to, __builtin_shufflevector(ab_lo, cd_lo, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23));
+  store(to + 16, __builtin_shufflevector(ab_lo, cd_lo, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31));
+  store(to + 32, __builtin_shufflevector(ab_hi, cd_hi, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23));
+  store(to + 48, __builtin_shufflevector(ab_hi, cd_hi, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31));
+#else
+  for (int q = 0; q < 4; ++q, to += 16) {
+    const f32x4 aq = quarter(a, q), bq = quarter(b, q), cq = quarter(c, q), dq = quarter(d, q);
+    const f32x4 ab_lo = __builtin_shufflevector(aq, bq, 0, 4, 1, 5), ab_hi = __builtin_shufflevector(aq, bq, 2, 6, 3, 7);
+    const f32x4 cd_lo = __builtin_shufflevector(cq, dq, 0, 4, 1, 5), cd_hi = __builtin_shufflevector(cq, dq, 2, 6, 3, 7);
+    store(to, __builtin_shufflevector(ab_lo, cd_lo, 0, 1, 4, 5));
+    store(to + 4, __builtin_shufflevector(ab_lo, cd_lo, 2, 3, 6, 7));
+    store(to + 8, __builtin_shufflevector(ab_hi, cd_hi, 0, 1, 4, 5));
+    store(to + 12, __builtin_shufflevector(ab_hi, cd_hi, 2, 3, 6, 7));
+  }
+#endif
+}
