@@ -143,9 +143,9 @@ class Decoder(nn.Module):
 
 
 def in_eight_bits(decoder: Decoder) -> Decoder:
-    """A copy, for inference, all of whose convolutions but the first and the last, which see and make colours, are
-    `EightBitConv`."""
+    """A copy, for inference, all of whose convolutions but the last, which makes colours, are `EightBitConv`."""
     quick = copy.deepcopy(decoder)
+    quick.firstconv = EightBitConv(quick.firstconv)
     for unit in quick.modules():
         if isinstance(unit, _Unit):
             unit[0] = EightBitConv(unit[0])

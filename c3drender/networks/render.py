@@ -57,11 +57,10 @@ def _encode(layers: Layers, extractor: FeatureExtractor) -> Tensor:
 
 
 def _at_pixels(features: Tensor, size: tuple[int, int]) -> Tensor:
-    """One layer's ``features [C, h, w]`` at every pixel, row by row: ``[H * W, C]``."""
+    """One layer's ``features [1, C, h, w]``, channels-last, at every pixel, row by row: ``[H * W, C]``."""
     height, width = size
     whole = (height + -height % SIZE_MULTIPLE, width + -width % SIZE_MULTIPLE)
-    coarse = features[None].contiguous(memory_format=torch.channels_last)
-    fine = functional.interpolate(coarse, whole, mode="bilinear", align_corners=True)[0]
+    fine = functional.interpolate(features, whole, mode="bilinear", align_corners=True)[0]
     return fine[:, :height, :width].permute(1, 2, 0).flatten(0, 1)
 
 
@@ -80,7 +79,8 @@ def animate(scene: Scene, model: RenderModel, source: Tensor, place: PlacePoints
     feat = torch.ones(len(source), 3 + 1 + encoded.shape[1] + 1, device=device)
     feat[:, :ALPHA_CHANNEL] = layers.rgb.flatten(0, 2)[source]
     layer, pixel = source // (size[0] * size[1]), source % (size[0] * size[1])
-    for number, features in enumerate(encoded):
+    # split, not iteration: torch takes a map that got its batch of one by indexing for one that is not channels-last.
+    for number, features in enumerate(encoded.split(1)):
         here = layer == number
         feat[here, ALPHA_CHANNEL + 1 : -1] = _at_pixels(features, size)[pixel[here]]
     decoder = for_inference(model.decoder, device, dtype)
