@@ -27,8 +27,8 @@ NUM_SHOWN = 3
 def start_from_hint(network: MotionNetwork) -> None:
     """Let a new network begin as the hint: it returns the field that the arrows span, and learns from there.
 
-    The outermost skip carries both signs of x and y past the rectifier. Its first convolution has them as its greatest singular
-    values, all alike, and so has its last one: spectral normalisation leaves the product of both at one.
+    The outermost skip carries both signs of x and y past the rectifier. Its first convolution has them as its greatest
+    singular values, all alike, and so has its last one: spectral normalisation leaves the product of both at one.
     """
     first, last = network.motion_predictor.conv1, network.motion_predictor.dconv8
     width, middle = first.out_channels, first.kernel_size[0] // 2
