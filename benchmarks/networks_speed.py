@@ -284,13 +284,15 @@ def _photo(model: RenderModel, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _whole(model: RenderModel, args: argparse.Namespace) -> dict[str, Any]:
-    """The one number that a user sees: photo to mp4, with nothing reckoned."""
+    """What a user waits for. Where ``cpu_s`` is far below the wall's time by the number of cores, others used the machine."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.mp4"
         given = {"size": WIDTH, "depth": "builtin", "camera": "circle", "device": "cpu", "progress": False}
-        begun = time.perf_counter()
+        begun, cpu_begun = time.perf_counter(), time.process_time()
         pipeline.render_cinemagraph(args.photo, out, model=model, frames=NUM_FRAMES, **given)
-        return {"frames": NUM_FRAMES, "longer_side": WIDTH, "photo_to_mp4_s": round(time.perf_counter() - begun, 1)}
+        seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+    measured = {"photo_to_mp4_s": round(seconds, 1), "cpu_s": round(cpu_seconds, 1)}
+    return {"frames": NUM_FRAMES, "longer_side": WIDTH} | measured
 
 
 PARTS = {
