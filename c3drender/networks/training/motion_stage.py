@@ -21,6 +21,7 @@ from .stage import Judgement
 
 NUM_JUDGED_CHANNELS = 5  # colour and flow
 NUM_SHOWN = 3
+LAST_SCALE = 0.1  # what is learned must not take long to matter beside it: normalisation makes all scales one
 
 
 @torch.no_grad()
@@ -40,7 +41,7 @@ def start_from_hint(network: MotionNetwork) -> None:
     signs = ((0, 0, 1), (1, 0, -1), (2, 1, 1), (width - 1, 1, -1))  # channel 3 is not interpolated
     for channel, axis, sign in signs:
         first.weight_orig[channel, HINT_CHANNEL + axis, middle - 1 : middle + 1, middle - 1 : middle + 1] = 0.5 * sign
-        last.weight_orig[axis, skip + channel, 1, 1] = sign
+        last.weight_orig[axis, skip + channel, 1, 1] = LAST_SCALE * sign
     first.weight_u.zero_()
     first.weight_u[:2] = torch.tensor([1.0, -1.0]) * 0.5**0.5
 
