@@ -222,16 +222,17 @@ needs_vnni = pytest.mark.skipif(not eight_bit.pays("cpu"), reason="needs a proce
 
 @needs_vnni
 @torch.no_grad()
-@pytest.mark.parametrize("num_out", [5, 1400], ids=["a step per channel", "one step"])
-def test_eight_bits_are_exact_where_they_suffice(num_out: int) -> None:
+@pytest.mark.parametrize("border", ["reflect", "zeros"])
+@pytest.mark.parametrize("num_out", [5, 1400], ids=["levels per channel", "one set of levels"])
+def test_eight_bits_are_exact_where_they_suffice(num_out: int, border: str) -> None:
     """Weights and maps on the levels themselves, of both signs, several maps, an odd size, more pixels than a strip."""
     generator = torch.Generator().manual_seed(0)
-    conv = nn.Conv2d(8, num_out, 3, padding=1, padding_mode="reflect")
+    conv = nn.Conv2d(8, num_out, 3, padding=1, padding_mode=border)
     assert (conv.weight.numel() > eight_bit.FEW_WEIGHTS) == (num_out > 5)
     conv.weight.copy_(torch.randint(-127, 128, conv.weight.shape, generator=generator))
     conv.weight[:, 0, 0, 0] = 127
-    x = torch.randint(-54, 201, (1, 8, 139, 131), generator=generator).float()
-    x[0, 0, 0, 0], x[0, 7, 5, 5] = -54, 200
+    x = torch.randint(-54, 202, (1, 8, 139, 131), generator=generator).float()
+    x[0, :, 0, 0], x[0, :, 5, 5] = -54, 201
     x = x.contiguous(memory_format=torch.channels_last)
     quick = eight_bit.EightBitConv(conv)
     torch.testing.assert_close(quick(x), conv(x), atol=0.5, rtol=1e-6)

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from c3drender.cli import EXIT_USER_ERROR, main
-from c3drender.networks import load_motion, load_renderer
+from c3drender.networks import MotionNetwork, load_motion, load_renderer
 from c3drender.networks.decoder import Decoder
 from c3drender.networks.training.config import MotionConfig, Optimiser, RenderConfig, RunConfig, Schedule
 from c3drender.networks.training.motion_stage import MotionStage
@@ -51,7 +51,7 @@ def tiny_render(out: Path, steps: int, **more: int) -> RenderConfig:
         decoder_channels=12,
         discriminator_channels=4,
         schedule=schedule(steps, **more),
-        optimiser=Optimiser(learning_rate=5e-3),
+        optimiser=Optimiser(learning_rate=2e-3),  # at 5e-3 some processors' rounding drives all pixels beyond 0..1, for good
     )
 
 
@@ -111,6 +111,7 @@ def test_render_stage_overfits_one_sample(tmp_path: Path) -> None:
 def test_motion_stage_overfits_one_sample(tmp_path: Path) -> None:
     trainer = Trainer(MotionStage, tiny_motion(tmp_path / "run", steps=10), ALONE)
     trainer.stage.training = trainer.stage.validation = Always(trainer.stage.training[0])
+    trainer.generator.network.load_state_dict(MotionNetwork(4).state_dict())  # random: it does not begin with the hint
     trainer.run(10)
     assert rows(tmp_path / "run", "train")[-1]["end_point"] < 0.5 * rows(tmp_path / "run", "train")[0]["end_point"]
 
@@ -157,7 +158,7 @@ def test_wrong_resumes_get_one_line(tmp_path: Path) -> None:
         Trainer(RenderStage, config, ALONE)
     for changed, message in (
         (replace(config, seed=1), "resume: expected seed = 0, as the run was started, got 1"),
-        (replace(config, optimiser=Optimiser()), r"resume: expected optimiser\.learning_rate = 0\.005"),
+        (replace(config, optimiser=Optimiser()), r"resume: expected optimiser\.learning_rate = 0\.002"),
     ):
         with pytest.raises(ValueError, match=message):
             Trainer(RenderStage, changed, ALONE, resume=True)

@@ -19,10 +19,11 @@ from c3drender.networks.training.config import MotionConfig, RenderConfig, read_
 from c3drender.networks.training.discriminator import MultiScaleDiscriminator, split_verdicts
 from c3drender.networks.training.folder import FolderMotion, FolderViews, read_clips
 from c3drender.networks.training.hints import random_hint
+from c3drender.networks.training.motion_stage import FlowGenerator
 from c3drender.networks.training.points import drifted_points
 from c3drender.networks.training.procedural import ProceduralMotion, ProceduralViews
 from c3drender.networks.training.renderer import LearnedRenderer, render_colours
-from c3drender.networks.training.samples import RenderSample
+from c3drender.networks.training.samples import MotionSample, RenderSample
 from c3drender.ops import Compositor
 
 VIEWS = ProceduralViews(size_px=48, margin_px=16, seed=3, split="train")
@@ -347,3 +348,16 @@ def test_config_fills_in_defaults_and_nests(tmp_path: Path) -> None:
 def test_bad_configs_get_one_line(tmp_path: Path, kind: type, values: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_config(write_config(tmp_path / "c.json", values), kind)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("channels", [4, 8])
+def test_a_new_motion_network_returns_the_hint(channels: int) -> None:
+    x, y = torch.meshgrid(torch.linspace(-1, 1, 256), torch.linspace(-1, 1, 256), indexing="xy")
+    rgb, mask = torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0)), torch.ones(1, 256, 256)
+    hint = torch.stack([2 * x + y, x - y])
+    generator = FlowGenerator(channels)
+    for _ in range(5):  # of training: each measures the singular values once more
+        generator([MotionSample(rgb, hint, mask, hint)])
+    made = generator.eval()([MotionSample(rgb, hint, mask, hint)])[0]
+    torch.testing.assert_close(made[:, 8:-8, 8:-8], hint[:, 8:-8, 8:-8], atol=0.03, rtol=0.02)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..ops import Compositor
-from .eight_bit import EightBitConv
+from .eight_bit import EightBitConv, pays
+from .precision import for_inference, inference_dtype
 from .wide_maps import activated, mirrored_conv, normalised
 
 NUM_CHANNELS = 37  # colour 0-2, alpha 3, features 4-35, relative disparity 36
@@ -143,10 +144,17 @@ class Decoder(nn.Module):
 
 
 def in_eight_bits(decoder: Decoder) -> Decoder:
-    """A copy, for inference, all of whose convolutions but the first and the last, which see and make colours, are
-    `EightBitConv`."""
+    """A copy, for inference, all of whose convolutions but the last, which makes colours, are `EightBitConv`."""
     quick = copy.deepcopy(decoder)
+    quick.firstconv = EightBitConv(quick.firstconv)
     for unit in quick.modules():
         if isinstance(unit, _Unit):
             unit[0] = EightBitConv(unit[0])
     return quick
+
+
+def quickest(decoder: Decoder, device: torch.device | str) -> Decoder:
+    """A copy, for inference on ``device``, in the fastest number format there: `inference_dtype`, or 8 bits where a CPU has
+    those and no bfloat16."""
+    made = for_inference(decoder, device, inference_dtype(device))
+    return in_eight_bits(made) if made.alpha.dtype == torch.float32 and pays(device) else made

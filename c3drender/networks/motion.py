@@ -9,7 +9,7 @@ from torch.nn.utils import spectral_norm
 
 SIZE_MULTIPLE = 256  # of a side: eight halvings, and normalisation needs more than one element
 NUM_INPUTS = 6  # colour in -1..1, mask, hint (x, y)
-MASK_CHANNEL = 3
+MASK_CHANNEL, HINT_CHANNEL = 3, 4
 NEGATIVE_SLOPE = 0.2
 
 

@@ -15,9 +15,8 @@ from torch.nn import functional
 
 from .. import ops
 from ..data import Camera, CameraPath, Frame, Layers, PointCloud, Raster, Scene
-from . import eight_bit
 from .checkpoints import RenderModel
-from .decoder import ALPHA_CHANNEL, Decoder, in_eight_bits
+from .decoder import ALPHA_CHANNEL, Decoder, quickest
 from .features import SIZE_MULTIPLE, FeatureExtractor
 from .precision import for_inference, inference_dtype
 
@@ -57,11 +56,10 @@ def _encode(layers: Layers, extractor: FeatureExtractor) -> Tensor:
 
 
 def _at_pixels(features: Tensor, size: tuple[int, int]) -> Tensor:
-    """One layer's ``features [C, h, w]`` at every pixel, row by row: ``[H * W, C]``."""
+    """One layer's ``features [1, C, h, w]``, channels-last, at every pixel, row by row: ``[H * W, C]``."""
     height, width = size
     whole = (height + -height % SIZE_MULTIPLE, width + -width % SIZE_MULTIPLE)
-    coarse = features[None].contiguous(memory_format=torch.channels_last)
-    fine = functional.interpolate(coarse, whole, mode="bilinear", align_corners=True)[0]
+    fine = functional.interpolate(features, whole, mode="bilinear", align_corners=True)[0]
     return fine[:, :height, :width].permute(1, 2, 0).flatten(0, 1)
 
 
@@ -70,25 +68,23 @@ def animate(scene: Scene, model: RenderModel, source: Tensor, place: PlacePoints
     """Encode the scene's layers and give each point its features, for a loop of ``num_frames``.
 
     ``source`` int64 ``[N]``: the element of the layers' flattened ``[L, H, W]`` that each point of ``place`` was lifted from.
-    The networks run on the scene's device in its fastest number format (`precision.inference_dtype`), the decoder in 8 bits
-    where that is faster still (`eight_bit`).
+    The networks run on the scene's device in its fastest number format (`precision.inference_dtype`, `decoder.quickest`).
     """
     layers = scene.layers
     device, size = layers.rgb.device, tuple(layers.alpha.shape[1:])
-    dtype = inference_dtype(device)
-    encoded = _encode(layers, for_inference(model.features, device, dtype))
+    encoded = _encode(layers, for_inference(model.features, device, inference_dtype(device)))
     feat = torch.ones(len(source), 3 + 1 + encoded.shape[1] + 1, device=device)
     feat[:, :ALPHA_CHANNEL] = layers.rgb.flatten(0, 2)[source]
     layer, pixel = source // (size[0] * size[1]), source % (size[0] * size[1])
-    for number, features in enumerate(encoded):
+    # split, not iteration: torch takes a map that got its batch of one by indexing for one that is not channels-last.
+    for number, features in enumerate(encoded.split(1)):
         here = layer == number
         feat[here, ALPHA_CHANNEL + 1 : -1] = _at_pixels(features, size)[pixel[here]]
-    decoder = for_inference(model.decoder, device, dtype)
     return LearnedAnimation(
         camera=scene.camera,
         place=place,
         feat=feat,
-        decoder=in_eight_bits(decoder) if dtype == torch.float32 and eight_bit.pays(device) else decoder,
+        decoder=quickest(model.decoder, device),
         disp_unit=float((1.0 / layers.z_cam[layers.alpha > UNCOVERED_ALPHA]).max()),
         sharpness=float(model.decoder.alpha),
         num_frames=num_frames,

@@ -36,7 +36,7 @@ def mirrored_conv(conv: nn.Conv2d, *maps: Tensor) -> Tensor:
 
 def _in_place(x: Tensor) -> bool:
     channels_last = x.is_contiguous(memory_format=torch.channels_last)
-    return channels_last and x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
+    return channels_last and x.device.type == "cpu" and not torch.is_grad_enabled()
 
 
 def activated(x: Tensor, activation: nn.PReLU) -> Tensor:
@@ -46,8 +46,8 @@ def activated(x: Tensor, activation: nn.PReLU) -> Tensor:
 
 def normalised(x: Tensor, norm: nn.GroupNorm, activation: nn.PReLU) -> Tensor:
     """``activation(norm(x))``, likewise."""
-    if not _in_place(x):
-        return activation(norm(x))
+    if not _in_place(x) or x.dtype != torch.float32:
+        return activated(norm(x), activation)
     slope = float(activation.weight)
     for picture in x.permute(0, 2, 3, 1).flatten(1, 2):
         strips = picture.split(NORM_STRIP_PIXELS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,8 +13,18 @@ UNKNOWN = 1e-6  # a mask's weight up to which a value counts as unknown
 
 def box(x: Tensor, size: int) -> Tensor:
     """Mean over ``size`` x ``size`` (odd), zeros beyond the border."""
-    x = functional.avg_pool2d(x[None], (size, 1), 1, (size // 2, 0))
-    return functional.avg_pool2d(x, (1, size), 1, (0, size // 2))[0]
+    if x.device.type != "cpu":
+        return box_convolved(x, size)
+    # Running sums: twenty times as fast as a convolution there.
+    planes = [cv2.boxFilter(plane, -1, (size, size), borderType=cv2.BORDER_CONSTANT) for plane in x.contiguous().numpy()]
+    return torch.from_numpy(np.stack(planes))
+
+
+def box_convolved(x: Tensor, size: int) -> Tensor:
+    """`box` on any device."""
+    ones = x.new_ones(len(x), 1, size, 1)
+    x = functional.conv2d(x[None], ones, padding=(size // 2, 0), groups=len(x))
+    return functional.conv2d(x, ones.transpose(2, 3), padding=(0, size // 2), groups=len(ones))[0] / size**2
 
 
 def erode(x: Tensor, size: int) -> Tensor:
@@ -40,9 +52,9 @@ def diffuse(value: Tensor, mask: Tensor, size: int, iterations: int) -> tuple[Te
     ``mask`` ``[1, H, W]``: the weight of ``value``; values known at the start stay.
     """
     for _ in range(iterations):
-        near = box(mask, size)
-        value = torch.where(mask <= UNKNOWN, box(value * mask, size) / near.clamp_min(UNKNOWN), value)
-        mask = near
+        sums = box(torch.cat([value * mask, mask]), size)
+        value = torch.where(mask <= UNKNOWN, sums[:-1] / sums[-1:].clamp_min(UNKNOWN), value)
+        mask = sums[-1:]
     return value, mask
 
 

@@ -16,13 +16,15 @@ from .layers import DepthLayers, limited_depth
 VISIBLE_INSET = 5
 DIFFUSION_SIZE, DIFFUSION_ITERATIONS = 15, 7
 SPLAT_RADIUS_PX = 1.5
+RGBA = 4  # the channels before the features
 
 
 @dataclass(frozen=True)
 class Sheets:
-    """Layers ready to be displaced, near to far. ``feat`` ``[L, 4 + C, H, W]``: colour, how far the photo shows it, features.
-    ``z_cam`` ``[L, H, W]``; ``exists``, ``reached`` bool ``[L, H, W]``: where the layer is, and where displacements of its
-    visible part ``visible`` (``[L, H, W]``, 0 or 1) spread to."""
+    """Layers ready to be displaced, near to far. ``feat`` ``[L, H, W, 4 + C + 1]``: colour, how far the photo shows it,
+    features, and room for the disparity, which each frame has anew. ``z_cam`` ``[L, H, W]``; ``exists``, ``reached`` bool
+    ``[L, H, W]``: where the layer is, and where displacements of its visible part ``visible`` (``[L, H, W]``, 0 or 1) spread
+    to."""
 
     camera: Camera
     feat: Tensor
@@ -34,7 +36,8 @@ class Sheets:
 
 @dataclass(frozen=True)
 class Side:
-    """Points displaced in one direction: ``xyz`` ``[N, 3]``, ``feat`` ``[N, 4 + C]``, ``radius`` ``[N]`` in scene units."""
+    """Points displaced in one direction: ``xyz`` ``[N, 3]``, ``feat`` ``[N, 4 + C + 1]`` as in `Sheets`, ``radius`` ``[N]`` in
+    scene units."""
 
     xyz: Tensor
     feat: Tensor
@@ -60,25 +63,35 @@ def make_sheets(rgb: Tensor, layers: DepthLayers, features: Tensor) -> Sheets:
     height, width = rgb.shape[1:]
     shown = functional.interpolate(layers.visible[:, None], features.shape[2:], mode="area")
     sums = _enlarged(torch.cat([features * shown, shown], dim=1).sum(dim=0, keepdim=True), (height, width))[0]
-    merged = sums[:-1] / sums[-1:].clamp_min(1e-6)
-    feat, z_cam, visible, reached = [], [], [], []
-    for rgba, z, seen, encoded in zip(layers.rgba, limited_depth(layers.z_cam), layers.visible, features, strict=True):
+    merged = (sums[:-1] / sums[-1:].clamp_min(1e-6)).permute(1, 2, 0)
+    num_layers, num_features = features.shape[:2]
+    feat = rgb.new_empty(num_layers, height, width, RGBA + num_features + 1)
+    z_cam, visible, reached = [], [], []
+    parts = zip(feat, layers.rgba, limited_depth(layers.z_cam), layers.visible, features.split(1), strict=True)
+    for rows, rgba, z, seen, encoded in parts:
         inner = erode(seen[None], VISIBLE_INSET)
-        photo = torch.cat([rgb, inner])
-        own = torch.cat([rgba, _enlarged(encoded[None], (height, width))[0]])
-        feat.append(inner * torch.cat([photo, own[4:]]) + (1 - inner) * torch.cat([rgba, merged]))
+        shows = inner[0, ..., None] > 0
+        rows[..., :RGBA] = torch.where(shows, torch.cat([rgb, inner]).permute(1, 2, 0), rgba.permute(1, 2, 0))
+        rows[..., RGBA:-1] = torch.where(shows, _enlarged(encoded, (height, width))[0].permute(1, 2, 0), merged)
         spread_z, weight = _spread(z[None], inner)
         near = weight > UNKNOWN
         z_cam.append(torch.where(near, spread_z, z[None])[0])
         visible.append(inner[0])
         reached.append(near[0])
-    camera = released_camera(width, height)
     exists = layers.rgba[:, 3] > 0.5
-    return Sheets(camera, *(torch.stack(x) for x in (feat, z_cam)), exists, torch.stack(visible), torch.stack(reached))
+    camera = released_camera(width, height)
+    return Sheets(camera, feat, torch.stack(z_cam), exists, torch.stack(visible), torch.stack(reached))
+
+
+def spread_offsets(sheets: Sheets, offset_px: Tensor) -> Tensor:
+    """Displacements ``[C, H, W]`` of the photo's pixels as each layer moves by them: ``[L, C, H, W]``, spread from what the
+    photo shows of it as far as they reach, 0 beyond."""
+    parts = zip(sheets.visible, sheets.reached, strict=True)
+    return torch.stack([torch.where(reached, _spread(offset_px, visible[None])[0], 0.0) for visible, reached in parts])
 
 
 def displaced(sheets: Sheets, offset_px: Tensor, *, push_back: bool = False) -> Side:
-    """The points after ``offset_px [2, H, W]`` (x, y), a displacement of every pixel of the photo.
+    """The points after ``offset_px [L, 2, H, W]`` (x, y), the displacement of every pixel of each layer.
 
     ``push_back``: put what was inpainted behind everything nearer (the released code's ``correct_inpaint_depth``).
     """
@@ -88,11 +101,11 @@ def displaced(sheets: Sheets, offset_px: Tensor, *, push_back: bool = False) -> 
     last = torch.tensor([width - 1.0, height - 1.0], device=device)[:, None, None]
     principal = torch.tensor([camera.cx, camera.cy], device=device)[:, None, None]
     nearer, taken = torch.zeros(3, height, width, device=device), torch.zeros(height, width, dtype=torch.bool, device=device)
-    kept = []
-    for layer, (z, exists, visible, reached) in enumerate(
-        zip(sheets.z_cam, sheets.exists, sheets.visible, sheets.reached, strict=True)
+    kept, xyz_kept = [], []
+    for layer, (z, exists, reached, moved_px) in enumerate(
+        zip(sheets.z_cam, sheets.exists, sheets.reached, offset_px, strict=True)
     ):
-        target = grid + torch.where(reached, _spread(offset_px, visible[None])[0], 0.0)
+        target = grid + moved_px
         if push_back and layer > 0:
             front = nearer[2][taken].max()
             z = torch.where((exists ^ reached) & (z <= front), front * 1.1, z)
@@ -100,8 +113,10 @@ def displaced(sheets: Sheets, offset_px: Tensor, *, push_back: bool = False) -> 
         xyz = torch.where(taken & (z <= nearer[2]), nearer * 1.01, xyz)
         nearer, taken = torch.where(exists, xyz, nearer), taken | exists
         inside = exists & ((target >= 0) & (target <= last)).all(dim=0)
-        kept.append((xyz[:, inside].T, sheets.feat[layer][:, inside].T))
-    xyz, feat = (torch.cat(parts).contiguous() for parts in zip(*kept, strict=True))
+        kept.append(inside)
+        xyz_kept.append(xyz[:, inside].T)
+    xyz = torch.cat(xyz_kept).contiguous()
+    feat = sheets.feat.flatten(0, 2)[torch.stack(kept).flatten().nonzero()[:, 0]]
     return Side(xyz, feat, SPLAT_RADIUS_PX / camera.fx * xyz[:, 2])
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...data import CameraPath
 from ..checkpoints import PublishedModels
-from ..decoder import Decoder
+from ..decoder import Decoder, quickest
 from .bins import depth_bins
 from .depth import depth_from_disparity, estimate_disparity
 from .frame import render_frame
@@ -48,7 +48,7 @@ def prepare(
         disp = estimate_disparity(models.depth, rgb)
     z_cam = depth_from_disparity(disp)
     layers = build_layers(rgb, z_cam, depth_bins(z_cam), models.depth_inpainter, models.colour_inpainter)
-    features = models.renderer.features(layers.rgba)
+    features = models.renderer.features(layers.rgba.contiguous(memory_format=torch.channels_last))
     return PublishedScene(make_sheets(rgb, layers, features), predict_flow(models.motion, rgb, moving, arrows))
 
 
@@ -56,9 +56,11 @@ def prepare(
 def render(scene: PublishedScene, decoder: Decoder, path: CameraPath, num_frames: int, speed: float = 1.0) -> Iterator[Tensor]:
     """Frames uint8 ``[H - 64, W - 64, 3]``, one per view of ``path``: the released code crops what its border does not cover.
 
-    Depths are those of `prepare`, 1 at the nearest pixel; ``speed`` scales the motion.
+    Depths are those of `prepare`, 1 at the nearest pixel; ``speed`` scales the motion. ``decoder`` runs in the device's
+    fastest number format.
     """
     sheets = scene.sheets
+    quick, sharpness = quickest(decoder, sheets.feat.device), float(decoder.alpha)
     forward_px = euler_offsets(scene.step_px * speed, num_frames)
     backward_px = euler_offsets(-scene.step_px * speed, num_frames)
     for frame in range(len(path)):
@@ -66,6 +68,6 @@ def render(scene: PublishedScene, decoder: Decoder, path: CameraPath, num_frames
         view = sheets.camera.with_pose(path.world_to_cam[frame])
         if path.zoom is not None:
             view = view.zoomed(float(path.zoom[frame]))
-        made = render_frame(sheets, decoder, forward_px[n], backward_px[num_frames - n], n / num_frames, view)
-        shown = made.rgb[:, CROP_PX:-CROP_PX, CROP_PX:-CROP_PX].permute(1, 2, 0)
+        made = render_frame(sheets, quick, forward_px[n], backward_px[num_frames - n], n / num_frames, view, sharpness)
+        shown = made[:, CROP_PX:-CROP_PX, CROP_PX:-CROP_PX].permute(1, 2, 0)
         yield (shown.clamp(0, 1) * 255).to(torch.uint8).contiguous()

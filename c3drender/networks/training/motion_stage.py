@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...inspect_sheet import Tile, flow_colours
 from ..checkpoints import MOTION_FILE
-from ..motion import MotionNetwork
+from ..motion import HINT_CHANNEL, MotionNetwork
 from .config import MotionConfig
 from .discriminator import MultiScaleDiscriminator
 from .folder import FolderMotion
@@ -21,6 +21,29 @@ from .stage import Judgement
 
 NUM_JUDGED_CHANNELS = 5  # colour and flow
 NUM_SHOWN = 3
+LAST_SCALE = 0.1  # what is learned must not take long to matter beside it: normalisation makes all scales one
+
+
+@torch.no_grad()
+def start_from_hint(network: MotionNetwork) -> None:
+    """Let a new network begin as the hint: it returns the field that the arrows span, and learns from there.
+
+    The outermost skip carries both signs of x and y past the rectifier. Its first convolution has them as its greatest
+    singular values, all alike, and so has its last one: spectral normalisation leaves the product of both at one.
+    """
+    first, last = network.motion_predictor.conv1, network.motion_predictor.dconv8
+    width, middle = first.out_channels, first.kernel_size[0] // 2
+    skip = last.in_channels - width
+    first.weight_orig[[0, 1, 2, -1]] = 0
+    first.bias.zero_()
+    last.weight_orig.zero_()
+    last.bias.zero_()
+    signs = ((0, 0, 1), (1, 0, -1), (2, 1, 1), (width - 1, 1, -1))  # channel 3 is not interpolated
+    for channel, axis, sign in signs:
+        first.weight_orig[channel, HINT_CHANNEL + axis, middle - 1 : middle + 1, middle - 1 : middle + 1] = 0.5 * sign
+        last.weight_orig[axis, skip + channel, 1, 1] = LAST_SCALE * sign
+    first.weight_u.zero_()
+    first.weight_u[:2] = torch.tensor([1.0, -1.0]) * 0.5**0.5
 
 
 class FlowGenerator(nn.Module):
@@ -29,6 +52,7 @@ class FlowGenerator(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.network = MotionNetwork(channels)
+        start_from_hint(self.network)
 
     def forward(self, samples: Sequence[MotionSample]) -> Tensor:
         rgb, mask, hint = (torch.stack([getattr(s, name) for s in samples]) for name in ("rgb", "mask", "hint"))
