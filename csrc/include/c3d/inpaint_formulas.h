@@ -105,7 +105,7 @@ C3D_HD inline Kind kind_of(const InpaintLayersArgs& args, int32_t x, int32_t y) 
   for (int32_t yy = greater(y - kMixedPx, 0); yy <= lesser(y + kMixedPx, args.height - 1); ++yy) {
     for (int32_t xx = greater(x - kMixedPx, 0); xx <= lesser(x + kMixedPx, args.width - 1); ++xx) {
       const int64_t j = static_cast<int64_t>(yy) * args.width + xx;
-      if (!(args.disp[j] > args.disp[i] + 2.0f * args.tear_disp)) continue;
+      if (!(args.disp[j] > args.disp[i] + args.tear_disp)) continue;
       if (args.hole[j]) return Kind::kHole;
       kind = Kind::kUnusable;
     }
@@ -137,6 +137,12 @@ C3D_HD inline int16_t disp_steps(const Known& known, float disp) {
   return static_cast<int16_t>(fminf(fmaxf((disp - known.disp_min) * disp_scale(known), 0.0f), kDispSteps));
 }
 
+// How much nearer than the hidden surface, at `smooth`, a source of pixel i may be: at most half of the way to what hides it.
+C3D_HD inline float allowance(const InpaintLayersArgs& args, float smooth, int64_t i) {
+  const bool is_hidden = args.hole[i] && args.disp[i] > 0.0f;
+  return is_hidden ? fminf(args.tear_disp, fmaxf(0.5f * (args.disp[i] - smooth), 0.0f)) : args.tear_disp;
+}
+
 // Fills the finest level at (x, y). smooth: [num_holes] disparities of the surface to continue.
 C3D_HD inline void quantise_pixel(const InpaintLayersArgs& args, const Known& known, const float* smooth, const Level& level,
                                   int32_t x, int32_t y) {
@@ -144,7 +150,7 @@ C3D_HD inline void quantise_pixel(const InpaintLayersArgs& args, const Known& kn
   const int32_t p = level.at(x, y), k = level.slot[p];
   if (k >= 0) {
     level.disp[p] = disp_steps(known, smooth[k]);
-    level.limit[k] = disp_steps(known, smooth[k] + args.tear_disp);
+    level.limit[k] = disp_steps(known, smooth[k] + allowance(args, smooth[k], i));
   } else if (level.kind[p] == Kind::kKnown) {
     const float scale = known.rgb_max > known.rgb_min ? 255.0f / (known.rgb_max - known.rgb_min) : 0.0f;
     level.disp[p] = level.disp_known[p] = disp_steps(known, args.disp[i]);
