@@ -29,7 +29,7 @@ MIXED = 2.0  # tears, see settle_mixed_depths
 LAYER_GAP = 1.04  # in depth, between a layer and what it hides: any nearer, the splat would take both for one surface
 SOFT_GAP = 1.06  # in depth, between the sides of an edge that is taken apart: well beyond LAYER_GAP
 MAX_INFLOW = 0.08  # of the longer side
-FILL_TEARS = 4.0  # what is no more nearer may be copied into what is hidden: of a cluttered background, two of its surfaces
+FILL_TEARS = 8.0  # what is no more nearer than a hidden surface may be copied into it: of a cluttered background, several
 SPLAT_REACH_PX = 4  # grown around a revealed pixel: a splat reads 2 px; and presets pass between the views looked from
 MIN_HOLE_PX = 16
 
