@@ -4,7 +4,7 @@
 
 Three tables: the unmoved picture under both compositors; the right view on co-visible pixels (those that the left pixels,
 rounded to the nearest pixel and z-tested, hit); and what fills the rest: the plain splat's holes filled in the target view,
-against the layers filled by `ops.inpaint_layers` and rendered.
+against the pipeline's own frame, whose layers are filled by `ops.inpaint_layers`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import argparse
 import json
 import time
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 import cv2
@@ -21,17 +20,14 @@ import numpy as np
 import torch
 from skimage.metrics import structural_similarity
 
-from c3drender import layers as layering
-from c3drender import ops
-from c3drender.data import Camera, Layers
+from c3drender import ops, pipeline, render
+from c3drender.data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
 
 REPO = Path(__file__).resolve().parent.parent
 FOCAL_PX = 994.978  # motorcycle's; any would do, the baseline is one unit of disparity in pixels per unit of 1/z times this
 RADIUS_PX = 1.5
 DETAIL_SIGMA_PX = 2.0  # what a Gaussian of this width takes away is high-frequency
 UNCOVERED_ALPHA = 0.5
-MARGIN_SPARE_PX = 3
-TEAR_PX = 1.0  # neighbours that move apart by more are two surfaces
 
 
 @dataclass(frozen=True)
@@ -158,38 +154,19 @@ def fill_rows(picture: np.ndarray, hole: np.ndarray, disparity: np.ndarray, mirr
     return np.where(hole[..., None], smooth, picture)
 
 
-def fill_layers(pair: Pair, disparity: np.ndarray) -> np.ndarray:
-    """The right view of the left picture with its margin and what it hides, both filled in the left view.
+def right_view(pair: Pair, depth: DepthMap) -> np.ndarray:
+    """The right view as the pipeline renders it from the left picture and ``depth``, uint8 ``[H, W, 3]``."""
+    height, width = pair.disparity.shape
+    still = FlowField(torch.zeros(height, width, 2), torch.zeros(height, width, dtype=torch.bool))
+    views = CameraPath(torch.stack([pose(0), pose(1)]))
+    scene = pipeline.build_scene(Image(torch.from_numpy(pair.left.copy())), depth, still, views, 1.0, ())
+    return render.render_frame(render.animate(scene, 1), pose(1), 0).rgb_u8.numpy()
 
-    The measured edges are kept as they are: `layers.build_layers` would first sharpen those of an estimate.
-    """
-    margin = ceil(float(disparity.max())) + MARGIN_SPARE_PX
-    border = (margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-    rgb, disp = cv2.copyMakeBorder(pair.left, *border), cv2.copyMakeBorder(disparity / FOCAL_PX, *border)
-    height, width = disp.shape
-    everywhere = np.ones(disp.shape, bool)
-    beyond = everywhere.copy()
-    beyond[margin:-margin, margin:-margin] = False
-    tear_disp = TEAR_PX / FOCAL_PX
 
-    maps = map(torch.from_numpy, (rgb, np.where(beyond, 0, disp), beyond, disp))
-    rgb, disp = (filled.numpy() for filled in ops.inpaint_layers(*maps, tear_disp=tear_disp))
-    front = layering.Canvas(
-        rgb,
-        disp,
-        np.zeros((height, width, 2), np.float32),
-        ~everywhere,
-        ~beyond,
-        everywhere,
-        np.ones((height, width), np.float32),
-    )
-    canvas = pair.camera.padded(margin)
-    frame_px = (margin, margin, width - margin, height - margin)
-    rules = layering.HidingRules(tear_disp, layering.LAYER_GAP, FOCAL_PX)
-    uncovered = layering.uncover(front, canvas.with_pose(pose(1)), frame_px, rules, loop_steps=0)
-    layers = layering.stack(front, uncovered, margin)
-    picture, alpha = splat(lift(layers, canvas), pair.camera.with_pose(pose(1)), "surface")
-    return fill_telea(picture, alpha < UNCOVERED_ALPHA)
+def measured_depth(pair: Pair) -> DepthMap:
+    """In units in which the baseline is 1: the pipeline's focal length is the longer side."""
+    z_cam = max(pair.disparity.shape) / complete(pair.disparity)
+    return DepthMap(torch.from_numpy(z_cam.astype(np.float32)), measured=True)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -226,7 +203,7 @@ def measure_fills(pair: Pair, pictures: Path | None) -> list[dict]:
         "Telea in the target view": lambda: fill_telea(base, hole),
         "row extension, smoothed": lambda: fill_rows(base, hole, target_disp, mirrored=False),
         "mirrored texture": lambda: fill_rows(base, hole, target_disp, mirrored=True),
-        "layers, inpaint_layers": lambda: fill_layers(pair, disparity),
+        "layers, inpaint_layers": lambda: right_view(pair, measured_depth(pair)).astype(np.float32) / 255,
     }
     rows = []
     for name, fill in fills.items():

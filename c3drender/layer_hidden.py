@@ -12,7 +12,7 @@ SLOPE_WINDOW_PX = 15  # over which the farther side's slope is measured
 MOSAIC_PX = 3.0  # standard deviation: what different pixels of the farther side continue is joined over this width
 SPARE_PX = 6  # continued beyond what a view can look at: a splat reads its neighbours, and different sides are joined
 SLOPE = 0.9  # of a tear, between neighbours that belong together
-OWN_SLOPE = 2.0  # of a tear: how soon a surface's own colours give way to the farther one beside it
+OWN_SLOPE = 8.0  # of a tear: how soon a surface's own colours give way to the farther one beside it
 SWEEPS = 8  # of rows and columns, at most; a sweep reaches round one corner more
 FOUR_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 EIGHT_NEIGHBOURS = (*FOUR_NEIGHBOURS, (1, 1), (1, -1), (-1, 1), (-1, -1))
@@ -87,7 +87,7 @@ class _Sheet:
         return np.sort(np.concatenate(self.rings))
 
 
-def _shifted(values: np.ndarray, dy: int, dx: int) -> np.ndarray:
+def shifted(values: np.ndarray, dy: int, dx: int) -> np.ndarray:
     """``values`` at the neighbour (x+dx, y+dy), repeated at the border."""
     padded = cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     height, width = values.shape[:2]
@@ -99,7 +99,7 @@ def _seed(disp: np.ndarray, moving: np.ndarray, limit: np.ndarray, rules: Hiding
     height, width = disp.shape
     sheet = _Sheet(np.full(disp.size, np.inf, np.float32), np.full(disp.size, -1, np.int64), [])
     for dy, dx in FOUR_NEIGHBOURS:
-        far = _shifted(disp, dy, dx)
+        far = shifted(disp, dy, dx)
         torn = (limit > 0) & ((far > 0) & (far < disp - rules.tear_disp)).reshape(-1) & (far.reshape(-1) < sheet.disp)
         near = np.flatnonzero(torn)
         y, x = np.divmod(near, width)

@@ -17,17 +17,19 @@ import torch
 from . import ops
 from .data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
 from .inpainter import Inpainter, repaint
-from .layer_hidden import Hidden, HidingRules, continue_behind
-from .soft_edges import HARD_EDGES, Matte, find_matte
+from .layer_hidden import EIGHT_NEIGHBOURS, Hidden, HidingRules, continue_behind, shifted
+from .soft_edges import ESTIMATED_BAND_PX, HARD_EDGES, MEASURED_BAND_PX, EdgeRules, Matte, find_matte
 
 MAX_STRETCH = 1.5  # px between neighbours, in any view, up to which a splat surface has no gap and they are one surface
 FLUID_SMOOTHING_PX = 16.0  # standard deviation
 SHORE_PX = 8.0  # over which a fluid's depth is bent to meet its shore
 MAX_SHORE_TEARS = 6.0  # a higher step between a fluid and what lies beside it is a depth edge
 SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
+MIXED = 2.0  # tears, see settle_mixed_depths
 LAYER_GAP = 1.04  # in depth, between a layer and what it hides: any nearer, the splat would take both for one surface
 SOFT_GAP = 1.06  # in depth, between the sides of an edge that is taken apart: well beyond LAYER_GAP
 MAX_INFLOW = 0.08  # of the longer side
+FILL_TEARS = 8.0  # what is no more nearer than a hidden surface may be copied into it: of a cluttered background, several
 SPLAT_REACH_PX = 4  # grown around a revealed pixel: a splat reads 2 px; and presets pass between the views looked from
 MIN_HOLE_PX = 16
 
@@ -57,6 +59,20 @@ def sharpen_depth_edges(disp: np.ndarray, min_jump: float) -> np.ndarray:
             toggled = np.where(disp - low < high - disp, low, high)
             disp = np.where(high - low > min_jump, toggled, disp)
     return disp
+
+
+def settle_mixed_depths(disp: np.ndarray, min_jump: float) -> np.ndarray:
+    """Give each pixel of a measured map that floats alone between two surfaces to the nearer one (in value). A sensor, or a
+    map made smaller, averages across an edge.
+
+    Such a pixel differs by more than ``min_jump`` from the lowest and the highest of its neighbours and from all others but
+    one: what is as thin as a line has two.
+    """
+    window = np.ones((3, 3), np.uint8)
+    low, high = cv2.erode(disp, window), cv2.dilate(disp, window)
+    fellows = sum((np.abs(shifted(disp, dy, dx) - disp) <= min_jump).view(np.uint8) for dy, dx in EIGHT_NEIGHBOURS)
+    floats = (disp - low > min_jump) & (high - disp > min_jump) & (fellows < 2)
+    return np.where(floats, np.where(disp - low < high - disp, low, high), disp)
 
 
 def smooth_fluid_depth(disp: np.ndarray, moving: np.ndarray, tear_disp: float) -> np.ndarray:
@@ -167,8 +183,7 @@ def build_layers(
     parallax_px = max(config.parallax_px, 1e-6)
     tear_disp = (MAX_STRETCH - 1.0) / parallax_px
     disp = 1.0 / depth.z_cam.cpu().numpy()
-    if not depth.measured:
-        disp = sharpen_depth_edges(disp, 2.0 * tear_disp)
+    disp = settle_mixed_depths(disp, MIXED * tear_disp) if depth.measured else sharpen_depth_edges(disp, 2.0 * tear_disp)
     disp = smooth_fluid_depth(disp, flow.moving.cpu().numpy(), tear_disp)
     front = _canvas(image, disp, flow, margin, config.margin_px, tear_disp, inpainter)
     height, width = front.disp.shape
@@ -176,7 +191,8 @@ def build_layers(
     frame_px = (margin, margin, width - margin, height - margin)
     rules = HidingRules(tear_disp, LAYER_GAP, parallax_px)
     # What a fluid covers drifts away from its edge: only still things have soft ones.
-    matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, tear_disp, SOFT_GAP)
+    edges = EdgeRules(tear_disp, SOFT_GAP, MEASURED_BAND_PX if depth.measured else ESTIMATED_BAND_PX)
+    matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, edges)
     uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter, matte)
     if uncovered is not None:
         front = with_soft_edges(front, matte.at(uncovered.hole))
@@ -251,15 +267,16 @@ def uncover(
     clean, unknown = _with_values(photo.rgb, matte.pixel, matte.far_rgb), _with_values(hole, matte.pixel, False)
     clean_disp = _with_values(np.where(photo.exists, photo.disp, 0), matte.pixel, matte.far_disp)
     if inpainter is None:
-        rgb, _ = _inpaint(clean, clean_disp, unknown, own_disp, rules.tear_disp)
+        rgb, _ = _inpaint(clean, clean_disp, unknown, own_disp, FILL_TEARS * rules.tear_disp)
     else:
-        rgb = repaint(inpainter, clean, unknown, ~photo.exists | _hiding(clean_disp, unknown, own_disp, rules.tear_disp))
+        nearer = _hiding(clean_disp, unknown, own_disp, rules.tear_disp)
+        rgb = repaint(inpainter, clean, unknown, ~photo.exists | nearer)
     return Uncovered(hole, rgb, hidden.disp[there], hidden.source[there])
 
 
 def _hiding(disp: np.ndarray, hole: np.ndarray, own_disp: np.ndarray, tear_disp: float) -> np.ndarray:
     """What a fill of ``hole`` must not continue: whatever is nearer than the surface that goes on in the nearest hole pixel
-    (``own_disp``), and the mixed colours along its edge. `ops.inpaint_layers` chooses its sources by the same rule."""
+    (``own_disp``), and the mixed colours along its edge."""
     _, nearest = cv2.distanceTransformWithLabels((~hole).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     continued = np.zeros(nearest.max() + 1, np.float32)
     continued[nearest[hole]] = own_disp[hole]

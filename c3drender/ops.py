@@ -298,10 +298,10 @@ def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor,
     hole are returned as they are.
 
     Every hole pixel takes a known pixel as its source whose surroundings look like its own (PatchMatch, Barnes et al. 2009,
-    coarse to fine), which is at most ``tear_disp`` nearer than the surface it continues; patches vote for the colours (Wexler
-    et al. 2007), the winners are copied and blended by their gradients. Pixels next to the edge of something nearer, whose
-    colours are mixed, and pixels that are not finite or have ``disp <= 0`` are never a source. Where no pixel is, the CPU
-    raises ValueError; CUDA, which does not wait to see it, fills with NaN.
+    coarse to fine), which is at most ``tear_disp`` nearer than the surface it continues, and at most half of the way to what
+    hides it; patches vote for the colours (Wexler et al. 2007), the winners are copied and blended by their gradients. Pixels
+    next to the edge of something nearer, whose colours are mixed, and pixels that are not finite or have ``disp <= 0`` are
+    never a source. Where no pixel is, the CPU raises ValueError; CUDA, which does not wait to see it, fills with NaN.
     """
     op = "inpaint_layers"
     _check_tensors(op, rgb=rgb, disp=disp, hole=hole, disp_hidden=disp_hidden)

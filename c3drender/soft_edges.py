@@ -11,8 +11,7 @@ from dataclasses import dataclass, fields
 import cv2
 import numpy as np
 
-BAND_PX = 3.0  # to either side of a depth edge: so far it may lie beside the picture's
-WINDOW_PX = 15  # over which a surface's colour is averaged
+MEASURED_BAND_PX, ESTIMATED_BAND_PX = 1.0, 3.0  # to either side of a depth edge: so far it may lie beside the picture's
 LEAST_CONTRAST = 0.06  # between the surfaces, length in RGB: below, nothing can be told from colour
 TRUSTED, USELESS = 0.3, 0.7  # spread of the surfaces' colours over their contrast: colour tells all, nothing
 CERTAIN = 0.06  # coverage that close to 0 or 1 is 0 or 1
@@ -52,19 +51,29 @@ class _Band:
     beyond_px: np.ndarray
 
 
-def find_matte(rgb: np.ndarray, disp: np.ndarray, solid: np.ndarray, where: np.ndarray, tear_disp: float, gap: float) -> Matte:
-    """The matte of the picture ``rgb`` float32 ``[H, W, 3]`` along the edges of ``disp`` float32 ``[H, W]``: where neighbours
-    differ by more than ``tear_disp`` and by the factor ``gap``. Only pixels ``where [H, W]`` are looked at, and only what is
-    ``solid [H, W]`` can be the nearer side."""
-    band = _find_band(disp, solid, where, tear_disp, gap)
-    near_rgb, far_rgb, spread = _surface_colours(rgb, band)
+@dataclass(frozen=True)
+class EdgeRules:
+    """Neighbours whose disparities differ by more than ``tear_disp`` and by the factor ``gap`` are the two sides of an edge,
+    which lies up to ``band_px`` beside the picture's."""
+
+    tear_disp: float
+    gap: float
+    band_px: float
+
+
+def find_matte(rgb: np.ndarray, disp: np.ndarray, solid: np.ndarray, where: np.ndarray, rules: EdgeRules) -> Matte:
+    """The matte of the picture ``rgb`` float32 ``[H, W, 3]`` along the edges of ``disp`` float32 ``[H, W]``. Only pixels
+    ``where [H, W]`` are looked at, and only what is ``solid [H, W]`` can be the nearer side."""
+    window_px = 4 * round(rules.band_px) + 3  # over which a surface's colour is averaged
+    band = _find_band(disp, solid, where, rules, rules.band_px + window_px // 2)
+    near_rgb, far_rgb, spread = _surface_colours(rgb, band, rules.band_px, window_px)
     own = rgb.reshape(-1, 3)[band.pixel]
     line = near_rgb - far_rgb
     contrast = np.linalg.norm(line, axis=1)
     told = np.einsum("pc,pc->p", own - far_rgb, line) / np.maximum(contrast, LEAST_CONTRAST) ** 2
     told = np.clip((told - CERTAIN) / (1 - 2 * CERTAIN), 0, 1)
     trust = np.clip((USELESS - spread / np.maximum(contrast, 1e-6)) / (USELESS - TRUSTED), 0, 1) * (contrast > LEAST_CONTRAST)
-    trust *= np.clip(BAND_PX + 0.5 - np.abs(band.beyond_px), 0, 1)
+    trust *= np.clip(rules.band_px + 0.5 - np.abs(band.beyond_px), 0, 1)
     on_near_side = band.beyond_px < 0
     alpha = on_near_side + trust * (told - on_near_side)
     mixed = np.where(on_near_side, (alpha < 1) & solid.reshape(-1)[band.pixel], alpha > 0)
@@ -81,9 +90,9 @@ def find_matte(rgb: np.ndarray, disp: np.ndarray, solid: np.ndarray, where: np.n
     )
 
 
-def _find_band(disp: np.ndarray, solid: np.ndarray, where: np.ndarray, tear_disp: float, gap: float) -> _Band:
+def _find_band(disp: np.ndarray, solid: np.ndarray, where: np.ndarray, rules: EdgeRules, reach_px: float) -> _Band:
     farthest = cv2.erode(disp, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
-    edge = (disp - farthest > tear_disp) & (disp > gap * farthest) & solid & where
+    edge = (disp - farthest > rules.tear_disp) & (disp > rules.gap * farthest) & solid & where
     seeds = np.flatnonzero(edge)
     if not len(seeds):
         none = np.empty(0, np.float32)
@@ -91,7 +100,7 @@ def _find_band(disp: np.ndarray, solid: np.ndarray, where: np.ndarray, tear_disp
     distance, label = cv2.distanceTransformWithLabels((~edge).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     seed_of = np.empty(len(seeds) + 1, np.int64)
     seed_of[label.reshape(-1)[seeds]] = seeds
-    pixel = np.flatnonzero((distance < BAND_PX + WINDOW_PX // 2) & where)
+    pixel = np.flatnonzero((distance < reach_px) & where)
     seed = seed_of[label.reshape(-1)[pixel]]
     near, far, own = disp.reshape(-1)[seed], farthest.reshape(-1)[seed], disp.reshape(-1)[pixel]
     away = distance.reshape(-1)[pixel]
@@ -99,11 +108,13 @@ def _find_band(disp: np.ndarray, solid: np.ndarray, where: np.ndarray, tear_disp
     return _Band(pixel, near, far, beyond)
 
 
-def _surface_colours(rgb: np.ndarray, band: _Band) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _surface_colours(
+    rgb: np.ndarray, band: _Band, band_px: float, window_px: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each pixel of the band the colours of both surfaces nearby, ``[P, 3]`` each, and their spread ``[P]``."""
     height, width = rgb.shape[:2]
     own = rgb.reshape(-1, 3)[band.pixel]
-    clear = (np.clip(np.abs(band.beyond_px) / (BAND_PX + 0.5), 0, 1) ** 6 + 1e-4).astype(np.float32)
+    clear = (np.clip(np.abs(band.beyond_px) / (band_px + 0.5), 0, 1) ** 6 + 1e-4).astype(np.float32)
     colours, variances = [], []
     for side in (band.beyond_px < 0, band.beyond_px > 0):
         weight = clear * side
@@ -111,7 +122,7 @@ def _surface_colours(rgb: np.ndarray, band: _Band) -> tuple[np.ndarray, np.ndarr
         sums[band.pixel, :3], sums[band.pixel, 3] = own * weight[:, None], weight
         squares = np.zeros(height * width, np.float32)
         squares[band.pixel] = np.einsum("pc,pc->p", own, own) * weight
-        window = (WINDOW_PX, WINDOW_PX)
+        window = (window_px, window_px)
         sums = cv2.boxFilter(sums.reshape(height, width, 4), -1, window, normalize=False).reshape(-1, 4)[band.pixel]
         squares = cv2.boxFilter(squares.reshape(height, width), -1, window, normalize=False).reshape(-1)[band.pixel]
         total = np.maximum(sums[:, 3], 1e-9)

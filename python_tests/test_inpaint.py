@@ -73,6 +73,18 @@ def test_thread_count(for_thread_counts: Callable[[Callable[[], Any]], list[Any]
         assert torch.equal(other[0], first[0]) and torch.equal(other[1], first[1])
 
 
+@pytest.mark.parametrize(("jump", "copied"), [(0.1, False), (0.04, True)])
+def test_what_hides_is_never_copied_however_wide_the_tear(jump: float, copied: bool) -> None:
+    """A block stands ``jump`` before the wall, and nearer to the hole than anything a tear away from it."""
+    rgb = torch.full((40, 60, 3), 0.2)
+    disp = torch.full((40, 60), FAR)
+    rgb[:, 30:], disp[:, 30:] = 0.9, FAR + jump
+    hole = block(40, 60, 5, 35, 30, 36)
+    disp = torch.where(hole, FAR + 0.1, disp)
+    got, _ = ops.inpaint_layers(rgb, disp, hole, torch.full((40, 60), FAR), tear_disp=0.5)
+    assert bool((got[hole] > 0.5).any()) == copied
+
+
 # --- what it must continue --------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from c3drender import ops
 from c3drender.camera import make_camera_path, max_shift_px, parallax_px
 from c3drender.data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
 from c3drender.layer_hidden import HidingRules, continue_behind
-from c3drender.layers import LayerConfig, build_layers, sharpen_depth_edges, smooth_fluid_depth
+from c3drender.layers import LayerConfig, build_layers, settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
 
 HEIGHT, WIDTH = 60, 80
 CAMERA = Camera.for_photo(WIDTH, HEIGHT)
@@ -97,6 +97,24 @@ def test_sharpening_turns_a_ramp_into_a_step() -> None:
     assert set(np.unique(sharp)) <= {0.0, 1.0}
     gentle = np.linspace(0, 1, 40, dtype=np.float32)[None].repeat(12, 0)
     np.testing.assert_array_equal(sharpen_depth_edges(gentle, 0.2), gentle)
+
+
+def test_what_floats_alone_between_two_surfaces_joins_one() -> None:
+    disp = np.full((9, 12), 0.2, np.float32)
+    disp[:, 6:] = 0.9
+    mixed = disp.copy()
+    mixed[2, 5], mixed[6, 6] = 0.5, 0.65
+    np.testing.assert_array_equal(settle_mixed_depths(mixed, 0.05), disp)
+
+
+def test_lines_slopes_and_steps_of_a_measured_map_stay() -> None:
+    disp = np.full((30, 40), 0.2, np.float32)
+    disp[:, 20:] = 0.9
+    disp[:, 20] = 0.55  # a ledge
+    disp[np.arange(8), np.arange(8)] = 0.5  # a wire before the far side
+    np.testing.assert_array_equal(settle_mixed_depths(disp, 0.04), disp)
+    steep = np.linspace(0.1, 2.0, 40, dtype=np.float32)[None].repeat(30, 0)
+    np.testing.assert_array_equal(settle_mixed_depths(steep, 0.04), steep)
 
 
 def test_only_an_estimate_is_sharpened() -> None:

@@ -12,14 +12,14 @@ from c3drender import render
 from c3drender.camera import max_shift_px, parallax_px
 from c3drender.data import Camera, CameraPath, DepthMap, FlowField, Image, Scene
 from c3drender.layers import LayerConfig, build_layers
-from c3drender.soft_edges import find_matte
+from c3drender.soft_edges import ESTIMATED_BAND_PX, EdgeRules, find_matte
 
 HEIGHT, WIDTH, SUPERSAMPLED = 96, 128, 8
 NEAR, FAR = 1.0, 0.1  # disparities
 RADIUS_PX, HAIR_PX, NUM_HAIRS = 24.3, 3.0, 9
 CAMERA = Camera.for_photo(WIDTH, HEIGHT)
 SHIFT_PX = 6.0  # of the nearer surface, from the middle to the side
-TEAR, GAP = 0.02, 1.05
+RULES = EdgeRules(tear_disp=0.02, gap=1.05, band_px=ESTIMATED_BAND_PX)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def test_coverage_and_colours_of_both_sides(off_px: int) -> None:
     shown = composite()
     everywhere = np.ones(shown.alpha.shape, bool)
     disp = depth_of(shown, off_px)
-    matte = find_matte(shown.rgb, disp, everywhere, everywhere, TEAR, GAP)
+    matte = find_matte(shown.rgb, disp, everywhere, everywhere, RULES)
     alpha = (disp == NEAR).astype(np.float32)
     hard = np.abs(alpha - shown.alpha)[shown.edge].mean()
     alpha.reshape(-1)[matte.pixel] = matte.alpha
@@ -84,8 +84,8 @@ def test_no_edge_no_matte() -> None:
     shown = composite()
     everywhere = np.ones(shown.alpha.shape, bool)
     flat = np.full(shown.alpha.shape, FAR, np.float32)
-    assert len(find_matte(shown.rgb, flat, everywhere, everywhere, TEAR, GAP).pixel) == 0
-    nothing_solid = find_matte(shown.rgb, depth_of(shown), ~everywhere, everywhere, TEAR, GAP)
+    assert len(find_matte(shown.rgb, flat, everywhere, everywhere, RULES).pixel) == 0
+    nothing_solid = find_matte(shown.rgb, depth_of(shown), ~everywhere, everywhere, RULES)
     assert len(nothing_solid.pixel) == 0
 
 
@@ -93,7 +93,7 @@ def test_colours_that_cannot_be_told_apart_stay_hard() -> None:
     shown = composite()
     everywhere = np.ones(shown.alpha.shape, bool)
     grey = np.full_like(shown.rgb, 0.4)
-    assert len(find_matte(grey, depth_of(shown), everywhere, everywhere, TEAR, GAP).pixel) == 0
+    assert len(find_matte(grey, depth_of(shown), everywhere, everywhere, RULES).pixel) == 0
 
 
 def pose_at(side: float) -> torch.Tensor:
@@ -137,9 +137,7 @@ def test_hard_edges_leave_a_fringe(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the two tests above measure is the matte's doing."""
     shown = composite()
     soft = scene_of(shown)
-    nothing = find_matte(
-        shown.rgb, np.full((HEIGHT, WIDTH), FAR, np.float32), *2 * (np.ones((HEIGHT, WIDTH), bool),), TEAR, GAP
-    )
+    nothing = find_matte(shown.rgb, np.full((HEIGHT, WIDTH), FAR, np.float32), *2 * (np.ones((HEIGHT, WIDTH), bool),), RULES)
     monkeypatch.setattr(layer_stage, "find_matte", lambda *_: nothing)
     hard = scene_of(shown)
     truth = composite(1.0)

@@ -9,8 +9,8 @@ import stereo
 import torch
 
 from c3drender import depth as depths
-from c3drender import pipeline, render, scenery
-from c3drender.data import CameraPath, DepthMap, FlowField, Image
+from c3drender import scenery
+from c3drender.data import DepthMap, Image
 
 from .metrics import Numbers, psnr, similarity
 
@@ -21,7 +21,6 @@ def measure_stereo(folder: Path) -> list[Numbers]:
     ``rest`` is the left picture as it is: what not moving at all would score.
     """
     pair = stereo.read_pair(folder)
-    height, width = pair.disparity.shape
     image = Image(torch.from_numpy(np.ascontiguousarray(pair.left)))
     measured = np.isfinite(pair.disparity)
     disparity = stereo.complete(pair.disparity)
@@ -32,14 +31,9 @@ def measure_stereo(folder: Path) -> list[Numbers]:
     true = (pair.right * 255 + 0.5).astype(np.uint8)
     visible = stereo.co_visible(pair.disparity)
     rows = [_row("the left picture itself", (pair.left * 255 + 0.5).astype(np.uint8), true, visible)]
-    for name, values in (("measured depth", disparity), ("built-in depth, fitted", fitted)):
-        # Depth in units in which the baseline is 1: the pipeline's focal length is the longer side.
-        depth = DepthMap(torch.from_numpy((max(height, width) / values).astype(np.float32)), measured=name == "measured depth")
-        still = FlowField(torch.zeros(height, width, 2), torch.zeros(height, width, dtype=torch.bool))
-        views = CameraPath(torch.stack([stereo.pose(0), stereo.pose(1)]))
-        animation = render.animate(pipeline.build_scene(image, depth, still, views, 1.0, ()), 1)
-        made = render.render_frame(animation, stereo.pose(1), 0).rgb_u8.numpy()
-        rows.append(_row(name, made, true, visible))
+    estimated = DepthMap(torch.from_numpy((max(pair.disparity.shape) / fitted).astype(np.float32)))
+    for name, depth in (("measured depth", stereo.measured_depth(pair)), ("built-in depth, fitted", estimated)):
+        rows.append(_row(name, stereo.right_view(pair, depth), true, visible))
     return rows
 
 

@@ -9,13 +9,36 @@
 #include "simd.h"
 
 namespace c3d::cpu {
-namespace {
 
 using namespace inpaint;
 
-typedef uint8_t u8x8 __attribute__((vector_size(8)));
-typedef int16_t i16x8 __attribute__((vector_size(16)));
-typedef int32_t i32x8 __attribute__((vector_size(32)));
+// What a search reads of a pixel, side by side. confidence_red: the confidence in the upper byte. disp: of a hole pixel with
+// the sign bit set.
+struct PackedPixel {
+  int16_t confidence_red, green, blue, disp;
+};
+
+C3D_INLINE PackedPixel pack_pixel(const Level& level, int64_t p) {
+  const int32_t hole = level.slot[p] < 0 ? 0 : INT16_MIN;
+  return {static_cast<int16_t>(level.confidence[p] << 8 | level.colour[0][p]), level.colour[1][p], level.colour[2][p],
+          static_cast<int16_t>(level.disp[p] | hole)};
+}
+
+// The surroundings of a hole pixel, kSide rows of 8 pixels with four lanes each. value: the colours, and the disparity against
+// the centre's in units of kBendShift. weight: the confidence, the same in all four; 0 where a nearer surface stands.
+struct Patch {
+  int16_t value[kSide][32];
+  int16_t weight[kSide][32];
+  int32_t total_weight;
+};
+
+}  // namespace c3d::cpu
+
+#define C3D_TARGET_FILE "inpaint_patches.h"
+#include "each_target.h"
+
+namespace c3d::cpu {
+namespace {
 
 Known measure_known(const InpaintLayersArgs& args) {
   Known known{INFINITY, -INFINITY, INFINITY, -INFINITY, 0};
@@ -39,99 +62,45 @@ const float* relax(const Membrane<kChannels>& m, const Level& level, int num_pas
   return m.value[num_passes & 1];
 }
 
-// --- search ------------------------------------------------------------------------------------------------------------
-
-// The surroundings of a hole pixel, widened once for all candidates.
-struct Patch {
-  i16x8 colour[kSide][3];
-  i16x8 disp[kSide];  // against the centre's, in units of kBendShift
-  i16x8 weight[kSide];  // confidence; 0 where a nearer surface stands
-  int32_t total_weight;
-};
-
-C3D_INLINE i16x8 widen(const uint8_t* from) { return __builtin_convertvector(load<u8x8>(from), i16x8); }
-
-C3D_INLINE i16x8 disp_from(const int16_t* from, int16_t centre) {
-  return (load<i16x8>(from) >> kBendShift) - static_cast<int16_t>(centre >> kBendShift);
-}
-
-C3D_INLINE Patch read_patch(const Level& level, int32_t pixel, int16_t limit) {
-  const i16x8 in_patch = {-1, -1, -1, -1, -1, -1, -1, 0};
-  Patch patch;
-  i16x8 total = {};
-  for (int row = 0; row < kSide; ++row) {
-    const int32_t q = pixel + (row - kRadius) * level.stride - kRadius;
-    for (int c = 0; c < 3; ++c) patch.colour[row][c] = widen(level.colour[c] + q);
-    patch.disp[row] = disp_from(level.disp + q, level.disp[pixel]);
-    patch.weight[row] = widen(level.confidence + q) & (load<i16x8>(level.disp + q) <= limit) & in_patch;
-    total += patch.weight[row];
-  }
-  patch.total_weight = 0;
-  for (int i = 0; i < kSide; ++i) patch.total_weight += total[i];
-  return patch;
-}
-
-C3D_INLINE int32_t sum_of(i32x8 v) {
-  v += __builtin_shuffle(v, i32x8{4, 5, 6, 7, 0, 1, 2, 3});
-  v += __builtin_shuffle(v, i32x8{2, 3, 0, 1, 6, 7, 4, 5});
-  return v[0] + v[1];
-}
-
-C3D_INLINE i32x8 row_difference(const Level& level, const Patch& patch, int32_t source, int16_t limit, int row) {
-  const int32_t q = source + (row - kRadius) * level.stride - kRadius;
-  const auto step = [&](int c) { return widen(level.colour[c] + q) - patch.colour[row][c]; };
-  const i16x8 bend = disp_from(level.disp_known + q, level.disp_known[source]) - patch.disp[row];
-  const i16x8 error = pixel_difference(bend, step(0), step(1), step(2));
-  const i16x8 counted = load<i16x8>(level.disp_known + q) <= limit ? error : i16x8{} + kMissing;
-  return __builtin_convertvector(counted * patch.weight[row], i32x8);
-}
-
-C3D_INLINE int32_t add_difference(const Level& level, const Patch& patch, int32_t source, int16_t limit, int32_t cost,
-                                  int32_t bound) {
-  if (cost >= bound) return cost;
-  i32x8 sum = {};
-  for (int row : {3, 1, 5}) sum += row_difference(level, patch, source, limit, row);
-  if (cost + sum_of(sum) >= bound) return bound;
-  for (int row : {0, 2, 4, 6}) sum += row_difference(level, patch, source, limit, row);
-  return cost + sum_of(sum);
-}
-
-struct SearchArgs {
-  const Level* level;
-  int32_t begin, end;  // slots
-  uint32_t pass;
-};
-
-C3D_INLINE void search_body(SearchArgs args) {
-  const Level& level = *args.level;
-  for (int32_t i = args.begin; i < args.end; ++i) {
-    const int16_t limit = level.limit[i];
-    const Patch patch = read_patch(level, level.at(level.place[i]), limit);
-    search_source(level, args.pass, i, patch.total_weight, [&](int32_t source, int32_t cost, int32_t bound) {
-      return add_difference(level, patch, source, limit, cost, bound);
-    });
-  }
-}
-
-C3D_DISPATCH(search_sources, search_body, SearchArgs)
-
 // --- fill --------------------------------------------------------------------------------------------------------------
 
-void vote(const Level& level, const Executor& executor) {
-  for_each_hole(level, executor, [&](int32_t i) { vote_colour(level, level.source[0], i); });
+void vote(const Level& level, PackedPixel* packed, const Executor& executor) {
+  for_each_hole(level, executor, [&](int32_t i) {
+    vote_colour(level, level.source[0], i);
+    const int32_t p = level.at(level.place[i]);
+    packed[p] = pack_pixel(level, p);
+  });
 }
 
-// Improves the level's sources.
-void fill_level(const Level& level, bool is_coarsest, const Executor& executor) {
-  vote(level, executor);
+void search(const Level& level, const PackedPixel* packed, uint32_t pass, const Executor& executor) {
+  static const auto read = C3D_BEST(read_patch);
+  static const auto add = C3D_BEST(add_difference);
+  for_each_hole(level, executor, [&](int32_t i) {
+    const int16_t limit = level.limit[i];
+    Patch patch;
+    read(level, packed, level.at(level.place[i]), limit, patch);
+    search_source(level, pass, i, patch.total_weight, [&](int32_t source, int32_t cost, int32_t bound) {
+      return add(level, packed, patch, source, limit, cost, bound);
+    });
+  });
+}
+
+// Improves the sources of level n. packed: as many as the level has pixels, written here.
+void fill_level(const Level& level, PackedPixel* packed, int n, bool is_coarsest, const Executor& executor) {
+  parallel_ranges(executor, level.num_padded, kMinPart, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) packed[p] = pack_pixel(level, p);
+  });
+  vote(level, packed, executor);
   uint32_t pass = 0;
-  for (int round = 0; round < (is_coarsest ? kFirstRounds : kRounds); ++round) {
-    if (is_coarsest) for_each_hole(level, executor, [&](int32_t i) { peel_pixel(level, round, i); });
-    for (int jump = 0; jump < kNumJumps; ++jump, ++pass)
-      parallel_ranges(executor, *level.num_holes, kMinPart, [&](int64_t begin, int64_t end) {
-        search_sources({&level, static_cast<int32_t>(begin), static_cast<int32_t>(end), pass});
+  for (int round = 0; round < num_rounds(n, is_coarsest); ++round) {
+    if (is_coarsest)
+      for_each_hole(level, executor, [&](int32_t i) {
+        peel_pixel(level, round, i);
+        const int32_t p = level.at(level.place[i]);
+        packed[p] = pack_pixel(level, p);
       });
-    vote(level, executor);
+    for (int jump = 0; jump < kNumJumps; ++jump, ++pass) search(level, packed, pass, executor);
+    vote(level, packed, executor);
   }
 }
 
@@ -186,10 +155,12 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
     if (*coarse.num_holes == 0 || !find_nearest(coarse, executor)) break;
   }
 
-  fill_level(levels[num_levels - 1], true, executor);
+  PackedPixel* packed = memory.get<PackedPixel>(top.num_padded);
+  if (!memory.ok) return out_of_memory;
+  fill_level(levels[num_levels - 1], packed, num_levels - 1, true, executor);
   for (int n = num_levels - 2; n >= 0; --n) {
     for_each_hole(levels[n], executor, [&](int32_t i) { refine_source(levels[n + 1], levels[n], i); });
-    fill_level(levels[n], false, executor);
+    fill_level(levels[n], packed, n, false, executor);
   }
 
   const auto colour = allocate_membrane<3>(*top.num_holes, memory);

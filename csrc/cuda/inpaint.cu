@@ -82,7 +82,7 @@ __global__ void __launch_bounds__(kBlockThreads) inpaint_peel_kernel(InpaintArgs
 }
 
 // How many rounds the level takes is known here only: those past its last leave everything as it is.
-__device__ inline bool is_over(const InpaintArgs& args) { return args.round_idx >= kRounds && !is_coarsest(args); }
+__device__ inline bool is_over(const InpaintArgs& args) { return args.round_idx >= num_rounds(args.n, is_coarsest(args)); }
 
 __device__ inline int32_t weight_at(const Level& level, int32_t p, int16_t limit) {
   return level.disp[p] <= limit ? level.confidence[p] : 0;

@@ -159,7 +159,8 @@ struct InpaintLayersArgs {
   const uint8_t* hole;  // [H, W] 1 where colour and disparity are to be filled
   const float* disp_hidden;  // [H, W] 1/z of the surface to continue; read in the hole
   int32_t width, height;
-  float tear_disp;  // a pixel up to this much nearer than disp_hidden may still be copied
+  // A pixel up to this much nearer than disp_hidden may still be copied, but for one past half of the way to what hides it.
+  float tear_disp;
   float* rgb_out;  // [H, W, 3]
   float* disp_out;  // [H, W]
 };

@@ -13,7 +13,8 @@ constexpr int kMaxLevels = 10;
 constexpr int32_t kMinSide = 8;      // px, of the coarsest level
 constexpr int32_t kDeepestHole = 2;  // px, at the coarsest level
 constexpr int kFirstRounds = 12;     // of search and vote at the coarsest level
-constexpr int kRounds = 3;           // at every other
+constexpr int kRounds = 6;           // at those between
+constexpr int kLastRounds = 2;       // at the finest, which costs most
 constexpr int kNumJumps = 2;         // searches of a round
 constexpr int32_t kMaxSearchPx = 200;
 constexpr int16_t kMissing = 200;  // difference of a pixel that the source's patch lacks, summed over colours
@@ -105,7 +106,7 @@ C3D_HD inline Kind kind_of(const InpaintLayersArgs& args, int32_t x, int32_t y) 
   for (int32_t yy = greater(y - kMixedPx, 0); yy <= lesser(y + kMixedPx, args.height - 1); ++yy) {
     for (int32_t xx = greater(x - kMixedPx, 0); xx <= lesser(x + kMixedPx, args.width - 1); ++xx) {
       const int64_t j = static_cast<int64_t>(yy) * args.width + xx;
-      if (!(args.disp[j] > args.disp[i] + 2.0f * args.tear_disp)) continue;
+      if (!(args.disp[j] > args.disp[i] + args.tear_disp)) continue;
       if (args.hole[j]) return Kind::kHole;
       kind = Kind::kUnusable;
     }
@@ -137,6 +138,12 @@ C3D_HD inline int16_t disp_steps(const Known& known, float disp) {
   return static_cast<int16_t>(fminf(fmaxf((disp - known.disp_min) * disp_scale(known), 0.0f), kDispSteps));
 }
 
+// How much nearer than the hidden surface, at `smooth`, a source of pixel i may be: at most half of the way to what hides it.
+C3D_HD inline float allowance(const InpaintLayersArgs& args, float smooth, int64_t i) {
+  const bool is_hidden = args.hole[i] && args.disp[i] > 0.0f;
+  return is_hidden ? fminf(args.tear_disp, fmaxf(0.5f * (args.disp[i] - smooth), 0.0f)) : args.tear_disp;
+}
+
 // Fills the finest level at (x, y). smooth: [num_holes] disparities of the surface to continue.
 C3D_HD inline void quantise_pixel(const InpaintLayersArgs& args, const Known& known, const float* smooth, const Level& level,
                                   int32_t x, int32_t y) {
@@ -144,7 +151,7 @@ C3D_HD inline void quantise_pixel(const InpaintLayersArgs& args, const Known& kn
   const int32_t p = level.at(x, y), k = level.slot[p];
   if (k >= 0) {
     level.disp[p] = disp_steps(known, smooth[k]);
-    level.limit[k] = disp_steps(known, smooth[k] + args.tear_disp);
+    level.limit[k] = disp_steps(known, smooth[k] + allowance(args, smooth[k], i));
   } else if (level.kind[p] == Kind::kKnown) {
     const float scale = known.rgb_max > known.rgb_min ? 255.0f / (known.rgb_max - known.rgb_min) : 0.0f;
     level.disp[p] = level.disp_known[p] = disp_steps(known, args.disp[i]);
@@ -344,7 +351,7 @@ C3D_HD inline uint32_t hash_pair(uint32_t a, uint32_t b) {
 // there.
 C3D_HD inline int32_t far_cost(Place p, Place source, int32_t distance_px) {
   const float beyond = sqrtf(static_cast<float>(square_distance(p, source))) - static_cast<float>(distance_px);
-  return 2 * static_cast<int32_t>(fminf(fmaxf(beyond, 0.0f), 40.0f));
+  return 2 * static_cast<int32_t>(lesser(greater(beyond, 0.0f), 40.0f));
 }
 
 // How much two patch pixels differ. bend: difference of their depths below their patches' centres, in units of kBendShift.
@@ -370,9 +377,11 @@ C3D_HD inline void search_source(const Level& level, uint32_t pass, int32_t i, i
   const auto offer = [&](Place candidate) {
     if (candidate.x == best.x && candidate.y == best.y && best_cost != INT32_MAX) return;
     if (!level.contains(candidate)) return;
+    const int32_t apart = total_weight * far_cost(p, candidate, distance);
+    if (apart >= best_cost) return;  // most of the far ones: nothing of them is read
     const int32_t q = level.at(candidate);
     if (level.disp_known[q] > limit) return;
-    const int32_t cost = add_difference(q, total_weight * far_cost(p, candidate, distance), best_cost);
+    const int32_t cost = add_difference(q, apart, best_cost);
     if (cost < best_cost) best_cost = cost, best = candidate;
   };
   offer(best);
@@ -392,7 +401,10 @@ C3D_HD inline void search_source(const Level& level, uint32_t pass, int32_t i, i
   level.error[i] = total_weight > 0 ? best_cost / total_weight : 0;
 }
 
-static_assert(kFirstRounds * kNumJumps % 2 == 0 && kRounds * kNumJumps % 2 == 0, "the last search must write source[0]");
+static_assert(kNumJumps % 2 == 0, "the last search must write source[0]");
+
+// Rounds of search and vote at level n, 0 the finest.
+C3D_HD inline int num_rounds(int n, bool is_coarsest) { return is_coarsest ? kFirstRounds : n > 0 ? kRounds : kLastRounds; }
 
 // --- vote --------------------------------------------------------------------------------------------------------------
 
