@@ -25,6 +25,7 @@ MAX_POINTS = 64  # behind an edge several layers lie close: what hides a pixel m
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 UNCOVERED_ALPHA = 1e-4
 FADE = 1 / 200  # of the longer side: the width over which a fluid's motion fades in from its border
+LEAST_FREEDOM = 0.1  # of a fluid pixel that moves: along the border it would only blur what rests there
 LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
 LEAST_EXISTENCE = 0.75  # a point that drifts to where less of a fluid pixel is than this has left the fluid
 MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
@@ -201,6 +202,8 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
 
     disp = 1.0 / layers.z_cam.gather(0, first)[0]
     freedom = _fade_in(any_fluid, FADE * max(height, width))
+    any_fluid &= freedom > LEAST_FREEDOM
+    moves &= any_fluid
     spread = _spread(torch.cat([disp[None], nearest_fluid(colour).permute(2, 0, 1)]), any_fluid)
     surface = torch.cat(
         [spread[:1], any_fluid[None].to(torch.float32), freedom[None], spread[1:], torch.zeros_like(spread[:2])]
@@ -219,8 +222,9 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
         phase=loop_contrast.phase_of(start_px, max(height, width)),
     )
     sure = freedom.new_ones(())
-    sways = exists & ~layers.moving & _swaying(scene, exists)
-    rests = exists & ~layers.moving & ~sways
+    still = exists & ~(layers.moving & any_fluid)
+    sways = still & _swaying(scene, exists)
+    rests = still & ~sways
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
     thin = moves & _bare(start_px, (fluid.forward_px, fluid.backward_px), any_fluid)
     bed = cloud(thin, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)
