@@ -90,6 +90,21 @@ def test_harmonic_motion_alone_needs_no_flow(scene) -> None:
     assert np.abs(frames[5].astype(int) - frames[0]).max() > 20
 
 
+def test_what_comes_out_of_a_border_leaves_no_gap_and_the_border_rests() -> None:
+    """A channel that brightens along its flow: what comes out of its still end stays as smooth as the photo is."""
+    photo = np.full((120, 320, 3), 60, np.uint8)
+    photo[40:80, 40:280] = np.linspace(60, 250, 240).astype(np.uint8)[None, :, None]
+    mask = photo[..., 0] > 0
+    mask[:40], mask[80:], mask[:, :40], mask[:, 280:] = False, False, False, False
+    scene = c3drender.prepare(photo, mask=mask, hints=[((150, 60), (190, 60))], depth=np.ones((120, 320)), camera="still")
+    assert scene.layers.step_px[0].norm(dim=-1).max() > 0.7
+    frames = rest_frames(scene)
+    rows = np.stack([frame[60, 42:278, 0] for frame in frames]).astype(int)
+    assert np.abs(np.diff(rows, axis=1)).max() <= 4
+    border = np.stack([frame[[40, 79], 40:280] for frame in frames]).astype(int)
+    assert np.abs(border - photo[[40, 79], 40:280]).max() <= 1
+
+
 def test_a_zoomed_frame_is_a_larger_picture(scene) -> None:
     still = replace(scene, harmonics=None)
     keys = CameraKeys((0.0, 0.5), ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)), (1.0, 1.25))
