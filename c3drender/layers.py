@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from . import ops
-from .data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
+from .data import HIDES, Camera, CameraPath, DepthMap, FlowField, Image, Layers
 from .inpainter import Inpainter, repaint
 from .layer_hidden import Hidden, HidingRules, continue_behind
 from .soft_edges import HARD_EDGES, Matte, find_matte
@@ -63,14 +63,14 @@ def smooth_fluid_depth(disp: np.ndarray, moving: np.ndarray, tear_disp: float) -
     """Make the fluid's disparity smooth: it is level or falls evenly and has no edges of its own.
 
     Where the still surface beside it lies within a few tears of it, they belong together (water and its shore): the fluid then
-    meets that surface without a step. A wider jump is a real edge and stays.
+    meets that surface without a step. A wider jump is a real edge and stays, as does what is so much nearer that it hides it.
     """
     if not moving.any():
         return disp
     smooth = _mean_over(disp, moving, FLUID_SMOOTHING_PX)
     shore = (cv2.dilate(moving.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~moving
     step = disp - smooth
-    meets = shore & (np.abs(step) < MAX_SHORE_TEARS * tear_disp)
+    meets = shore & (np.abs(step) < MAX_SHORE_TEARS * tear_disp) & (disp < HIDES * smooth)
     distance = np.minimum(cv2.distanceTransform(moving.astype(np.uint8), cv2.DIST_L2, 5), 10 * SHORE_PX)
     correction = _mean_over(step, meets, SHORE_PX / 2) * np.exp(-((distance / SHORE_PX) ** 2))
     return np.where(moving, smooth + correction, disp).astype(np.float32)

@@ -295,9 +295,13 @@ def build_scene(
     nearest, farthest = float(disp.max()), float(disp.min())
     swing_px = 0.0 if harmonics is None else harmonic.reach_px(harmonics)
     reach = [cameras.max_shift_px(lens, views, d) + swing_px for d in (nearest, farthest)]
+    parallax_px = cameras.parallax_px(lens, views, nearest, farthest)
+    if bool(flow.moving.any()):
+        # However little the camera looks behind things, what drifts comes out from there.
+        parallax_px = max(parallax_px, cameras.PARALLAX * max(width, height) / max(nearest - farthest, 0.1 * nearest))
     config = layers.LayerConfig(
         views=views,
-        parallax_px=cameras.parallax_px(lens, views, nearest, farthest),
+        parallax_px=parallax_px,
         margin_px=min(ceil(max(reach)) + MARGIN_SPARE_PX, min(height, width) - 1),
         loop_steps=DEFAULT_FRAMES,
     )
