@@ -165,7 +165,7 @@ def _check_focus(focus: Any, height: int, width: int) -> tuple[float, float]:
 def _check_period(path: CameraPath, frames: int) -> None:
     longer, shorter = max(len(path), frames), min(len(path), frames)
     if longer % shorter:
-        raise ValueError(f"camera: expected a path of {frames} poses, one loop of the motion, or a whole ratio, got {len(path)}")
+        raise ValueError(f"camera: expected {frames} poses, one loop of the motion, or a whole ratio of that, got {len(path)}")
 
 
 def _check_blend(blend: str) -> None:
@@ -415,5 +415,6 @@ def render_cinemagraph(
     rendered = render_frames(
         scene, camera=wanted, amplitude=amplitude, ease=ease, frames=frames, speed=speed, blend=blend, model=renderer
     )
-    shown = tqdm(rendered, total=len(wanted) if isinstance(wanted, CameraPath) else frames, desc="render", unit="frame", disable=not progress)
+    total = len(wanted) if isinstance(wanted, CameraPath) else frames
+    shown = tqdm(rendered, total=total, desc="render", unit="frame", disable=not progress)
     return video.write_video(target, (frame.rgb_u8.cpu() for frame in shown), fps)

@@ -99,7 +99,7 @@ def test_a_path_and_the_motion_have_periods_of_a_whole_ratio(scene) -> None:
     frames = list(c3drender.render_frames(scene, camera=path, frames=3))
     assert len(frames) == 6 and not torch.equal(frames[0].rgb_u8, frames[4].rgb_u8)
     assert len(list(c3drender.render_frames(scene, camera=path, frames=NUM_FRAMES))) == 6
-    with pytest.raises(ValueError, match="camera: expected a path of 4 poses, one loop of the motion, or a whole ratio, got 6"):
+    with pytest.raises(ValueError, match="camera: expected 4 poses, one loop of the motion, or a whole ratio of that, got 6"):
         c3drender.render_frames(scene, camera=path, frames=4)
 
 
