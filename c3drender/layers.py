@@ -16,6 +16,7 @@ import torch
 
 from . import ops
 from .data import HIDES, Camera, CameraPath, DepthMap, FlowField, Image, Layers
+from .fringe import without_fringe
 from .inpainter import Inpainter, repaint
 from .layer_hidden import Hidden, HidingRules, continue_behind
 from .soft_edges import HARD_EDGES, Matte, find_matte
@@ -248,7 +249,8 @@ def uncover(
         return None
     hole = _spread_out(hidden.pixel[there], True, hole.shape, bool)
     own_disp = _spread_out(hidden.pixel, hidden.own_disp, front.disp.shape)
-    clean, unknown = _with_values(photo.rgb, matte.pixel, matte.far_rgb), _with_values(hole, matte.pixel, False)
+    clean, _ = without_fringe(photo.rgb, photo.moving, photo.exists & ~photo.moving)
+    clean, unknown = _with_values(clean, matte.pixel, matte.far_rgb), _with_values(hole, matte.pixel, False)
     clean_disp = _with_values(np.where(photo.exists, photo.disp, 0), matte.pixel, matte.far_disp)
     if inpainter is None:
         rgb, _ = _inpaint(clean, clean_disp, unknown, own_disp, rules.tear_disp)

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from . import harmonic, loop_contrast, ops
-from .data import Camera, CameraPath, Frame, PointCloud, Raster, Scene
+from .data import Camera, CameraPath, Frame, Layers, PointCloud, Raster, Scene
+from .fringe import FRINGE_PX, without_fringe
 
 Blend = Literal["contrast", "linear"]
 
@@ -47,13 +48,23 @@ class BentPoints:
 
 
 @dataclass(frozen=True)
+class Fringe:
+    """Fluid points ``index [P]`` beside something still, of which their ``resting`` colours ``[P, 3]`` show a part: an edge's
+    mixed pixels and its halo. What drifts away from there takes on the ``clean`` ones of the fluid farther in."""
+
+    index: Tensor
+    resting: Tensor
+    clean: Tensor
+
+
+@dataclass(frozen=True)
 class Fluid:
     """The points that drift, M of them; all positions in px of the canvas.
 
     ``cloud``: at rest. ``start_px [M, 2]``; ``right``, ``below`` int32 ``[M]``, the points next to each (itself: none);
     ``forward_px``, ``backward_px`` ``[num_frames+1, M, 2]``, their drifts. ``surface [H, W, 8]``: of the canvas' fluid surface
-    the disparity, where it exists, how freely it moves (0 at its border .. 1), and its colour at rest. ``detail``, ``phase
-    [M]`` and ``gains`` keep the contrast (`loop_contrast`).
+    the disparity, where it exists, how freely it moves (0 at its border .. 1), and its colour at rest. ``fringe``: those of
+    the points that lose a part of their colour. ``detail``, ``phase [M]`` and ``gains`` keep the contrast (`loop_contrast`).
     """
 
     cloud: PointCloud
@@ -63,6 +74,7 @@ class Fluid:
     forward_px: Tensor
     backward_px: Tensor
     surface: Tensor
+    fringe: Fringe
     detail: loop_contrast.Details
     phase: Tensor
     gains: loop_contrast.ContrastGains | None = None
@@ -112,6 +124,13 @@ def _fade_in(exists: Tensor, width_px: float) -> Tensor:
     # At the canvas' edge a fluid leaves the picture: that is no border, and the transform takes it for none.
     share = ((distance - 1.0) / width_px).clamp(0, 1).to(exists.device)
     return share * share * (3.0 - 2.0 * share)
+
+
+def _clean(rgb: Tensor, layers: Layers) -> tuple[Tensor, Tensor]:
+    """`without_fringe` of the nearest layer's ``rgb [H, W, 3]``."""
+    fluid, exists = layers.moving[0].cpu().numpy(), (layers.alpha[0] > 0).cpu().numpy()
+    clean, fringe = without_fringe(rgb.cpu().numpy(), fluid, exists & ~fluid)
+    return torch.from_numpy(clean).to(rgb.device), torch.from_numpy(fringe).to(rgb.device)
 
 
 def _neighbour(where: Tensor, dy: int, dx: int) -> Tensor:
@@ -210,15 +229,21 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     )
     start_px = xy_px[moves].contiguous()
     step = (nearest_fluid(layers.step_px) * any_fluid[..., None] * speed).contiguous()
+    at_rest = cloud(moves, freedom.clamp_min(LEAST_CONFIDENCE))
+    clean, fringe = _clean(colour[0], layers)
+    fringe &= moves[0]
+    index = fringe[moves[0]].nonzero()[:, 0]  # the points of layer 0 are the first
+    clean_rgb = torch.cat([_clean(layers.rgb[0], layers)[0][None], layers.rgb[1:]])
     fluid = Fluid(
-        cloud=cloud(moves, freedom.clamp_min(LEAST_CONFIDENCE)),
+        cloud=at_rest,
         start_px=start_px,
         right=_neighbour(moves, 0, 1),
         below=_neighbour(moves, 1, 0),
         forward_px=ops.integrate_flow(step, num_frames, start_px=start_px).offset_px,
         backward_px=ops.integrate_flow(-step, num_frames, start_px=start_px).offset_px,
         surface=surface.permute(1, 2, 0).contiguous(),
-        detail=loop_contrast.point_details(layers.rgb, moves),
+        fringe=Fringe(index, at_rest.feat[index, :3], clean[fringe]),
+        detail=loop_contrast.point_details(clean_rgb, moves),
         phase=loop_contrast.phase_of(start_px, max(height, width)),
     )
     sure = freedom.new_ones(())
@@ -302,6 +327,8 @@ def _drift_to(
     offsets = (fluid.forward_px[n], fluid.backward_px[animation.num_frames - n])
     used = 2 if n > 0 and forward < backward else 1  # at rest, and where nothing drifts, both sides are the same
     for part, offset_px, fade in list(zip(parts, offsets, fades, strict=True))[:used]:
+        away = (offset_px[fluid.fringe.index].norm(dim=1, keepdim=True) / FRINGE_PX).clamp_max(1.0)
+        fluid.cloud.feat[fluid.fringe.index, :3] = torch.lerp(fluid.fringe.resting, fluid.fringe.clean, away)
         ops.drift_points(
             fluid.start_px,
             offset_px,

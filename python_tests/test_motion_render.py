@@ -105,19 +105,35 @@ def test_what_comes_out_of_a_border_leaves_no_gap_and_the_border_rests() -> None
     assert np.abs(border - photo[[40, 79], 40:280]).max() <= 1
 
 
-def test_a_fluid_comes_out_from_behind_what_hides_it_though_the_camera_rests() -> None:
+def behind_a_post(fringe: bool) -> tuple[Scene, np.ndarray]:
+    """A textured fluid that flows to the right behind a post, of which a ``fringe`` lies on the fluid's first pixels."""
     noise = np.random.default_rng(2).normal(size=(160, 240))
     photo = np.repeat((128 + 300 * cv2.GaussianBlur(noise, (0, 0), 2))[..., None], 3, axis=-1).clip(0, 255).astype(np.uint8)
     post = np.zeros((160, 240), bool)
     post[:, 110:130] = True
     photo[post] = 20
-    scene = c3drender.prepare(photo, mask=~post, hints=[((20, 80), (60, 80))], depth=np.where(post, 1.0, 1.3), camera="still")
+    if fringe:
+        photo[:, 130:132] = (255, 40, 40)
+    depth, hints = np.where(post, 1.0, 1.3), [((20, 80), (60, 80))]
+    return c3drender.prepare(photo, mask=~post, hints=hints, depth=depth, camera="still"), photo
+
+
+def test_a_fluid_comes_out_from_behind_what_hides_it_though_the_camera_rests() -> None:
+    scene, photo = behind_a_post(fringe=False)
     margin = scene.layers.margin_px
     assert scene.layers.moving[1, margin + 80, margin + 112 : margin + 128 : 15].all()
     changes = np.abs(np.stack(rest_frames(scene)).astype(int) - photo).mean(axis=(0, 1, 3))
     beside, away = changes[[106, 107, 108, 131, 132, 133]], changes[np.r_[40:90, 150:200]]
     assert beside.min() > 0.6 * away.mean()
     assert changes[112:128].max() < 1
+
+
+def test_what_drifts_away_from_an_edge_loses_the_edge() -> None:
+    scene, photo = behind_a_post(fringe=True)
+    frames = np.stack(rest_frames(scene)).astype(int)
+    assert np.abs(frames[0] - photo).mean() < 1
+    redness = frames[..., 0] - frames[..., 1]
+    assert redness[:, :, 137:200].max() < 40
 
 
 def test_a_zoomed_frame_is_a_larger_picture(scene) -> None:
