@@ -249,13 +249,14 @@ def uncover(
         return None
     hole = _spread_out(hidden.pixel[there], True, hole.shape, bool)
     own_disp = _spread_out(hidden.pixel, hidden.own_disp, front.disp.shape)
-    clean, _ = without_fringe(photo.rgb, photo.moving, photo.exists & ~photo.moving)
-    clean, unknown = _with_values(clean, matte.pixel, matte.far_rgb), _with_values(hole, matte.pixel, False)
+    clean, unknown = _with_values(photo.rgb, matte.pixel, matte.far_rgb), _with_values(hole, matte.pixel, False)
+    clean, _ = without_fringe(clean, photo.moving, photo.exists & ~photo.moving)
     clean_disp = _with_values(np.where(photo.exists, photo.disp, 0), matte.pixel, matte.far_disp)
     if inpainter is None:
         rgb, _ = _inpaint(clean, clean_disp, unknown, own_disp, rules.tear_disp)
     else:
         rgb = repaint(inpainter, clean, unknown, ~photo.exists | _hiding(clean_disp, unknown, own_disp, rules.tear_disp))
+    rgb = _with_values(rgb, matte.pixel, matte.far_rgb)
     return Uncovered(hole, rgb, hidden.disp[there], hidden.source[there])
 
 

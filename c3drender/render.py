@@ -127,10 +127,17 @@ def _fade_in(exists: Tensor, width_px: float) -> Tensor:
 
 
 def _clean(rgb: Tensor, layers: Layers) -> tuple[Tensor, Tensor]:
-    """`without_fringe` of the nearest layer's ``rgb [H, W, 3]``."""
-    fluid, exists = layers.moving[0].cpu().numpy(), (layers.alpha[0] > 0).cpu().numpy()
-    clean, fringe = without_fringe(rgb.cpu().numpy(), fluid, exists & ~fluid)
-    return torch.from_numpy(clean).to(rgb.device), torch.from_numpy(fringe).to(rgb.device)
+    """`without_fringe` of ``rgb [L, H, W, 3]``, where the fluid is seen: in the nearest layer, and through its soft edges."""
+    seen = layers.moving.clone()
+    seen[1:] &= (layers.alpha[:1] > 0) & (layers.alpha[:1] < 1) & ~layers.moving[:1]
+    fluid = seen.any(dim=0)
+    visible = rgb[0].clone()
+    for layer in range(1, len(rgb)):
+        visible[seen[layer]] = rgb[layer][seen[layer]]
+    still = (layers.alpha[0] > 0) & ~fluid
+    clean, fringe = without_fringe(visible.cpu().numpy(), fluid.cpu().numpy(), still.cpu().numpy())
+    fringe = seen & torch.from_numpy(fringe).to(rgb.device)
+    return torch.where(fringe[..., None], torch.from_numpy(clean).to(rgb.device), rgb), fringe
 
 
 def _neighbour(where: Tensor, dy: int, dx: int) -> Tensor:
@@ -230,10 +237,9 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     start_px = xy_px[moves].contiguous()
     step = (nearest_fluid(layers.step_px) * any_fluid[..., None] * speed).contiguous()
     at_rest = cloud(moves, freedom.clamp_min(LEAST_CONFIDENCE))
-    clean, fringe = _clean(colour[0], layers)
-    fringe &= moves[0]
-    index = fringe[moves[0]].nonzero()[:, 0]  # the points of layer 0 are the first
-    clean_rgb = torch.cat([_clean(layers.rgb[0], layers)[0][None], layers.rgb[1:]])
+    clean, fringe = _clean(colour, layers)
+    fringe &= moves
+    index = fringe[moves].nonzero()[:, 0]
     fluid = Fluid(
         cloud=at_rest,
         start_px=start_px,
@@ -243,7 +249,7 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
         backward_px=ops.integrate_flow(-step, num_frames, start_px=start_px).offset_px,
         surface=surface.permute(1, 2, 0).contiguous(),
         fringe=Fringe(index, at_rest.feat[index, :3], clean[fringe]),
-        detail=loop_contrast.point_details(clean_rgb, moves),
+        detail=loop_contrast.point_details(_clean(layers.rgb, layers)[0], moves),
         phase=loop_contrast.phase_of(start_px, max(height, width)),
     )
     sure = freedom.new_ones(())
