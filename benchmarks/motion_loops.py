@@ -30,7 +30,8 @@ import torch
 
 import c3drender
 from c3drender import render
-from c3drender.files import write_picture
+from c3drender.files import read_photo, write_picture
+from c3drender.resize import resize_photo
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "python_tests" / "data"
@@ -120,9 +121,8 @@ def main() -> None:
     for name in args.names:
         path, hints = photo_and_hints(args.photos, name)
         scene = c3drender.prepare(path, depth="builtin", camera="still", size=args.size, **hints)
-        photo_u8 = (scene.layers.rgb[0] * 255).round().to(torch.uint8).numpy()
-        margin = scene.layers.margin_px
-        photo_u8 = photo_u8[margin : margin + scene.camera.height, margin : margin + scene.camera.width]
+        photo = resize_photo(read_photo(path), scene.camera.height, scene.camera.width)
+        photo_u8 = (photo.rgb * 255).round().to(torch.uint8).numpy()
         for blend in get_args(render.Blend):
 
             def keep(n: int, frame: np.ndarray, prefix: str = f"{name}_{blend}") -> None:

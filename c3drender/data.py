@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 FRAMES_PER_ARROW = 50  # an arrow's length is this many frames of motion (the released annotation format's unit)
+HIDES = 1.1  # times a fluid's disparity (1/z): what is so much nearer hides it, what is not touches it, as banks do
 
 
 def check_tensor(owner: str, name: str, value: Any, shape: tuple[int | str | None, ...], dtype: torch.dtype) -> None:

@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .data import HIDES
+
 Array = NDArray[Any]
 
 WINDOW = 0.04  # of the longer side: sigma of the window that the fluid's surface is continued by
 REACH = 2.5  # of that sigma: farther from all fluid nothing is known of it
-NEARER = 1.1  # times the fluid's disparity (1/z): what is not so much nearer touches it, as banks do
 SOFT_EDGE = 0.004  # of the longer side: a depth map's soft edge, narrower than this to either side, parts nothing
 WORKING_PX = 320  # the longer side at which surfaces are continued
 RIDGE = 0.02  # of the window's variance: a narrow strip of fluid tells no slope across it
@@ -68,7 +69,7 @@ def goes_on_behind(moving: Array, disp: Array) -> Array:
     known = cv2.resize(np.where(moving, disp, 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
     fit = fit_planes(known / np.maximum(share, 1e-6), share, WINDOW * max(size))
     beside = fit.support > np.exp(-(REACH**2) / 2) / 2
-    nearer = NEARER * np.maximum(fit.value, disp[moving].min())
+    nearer = HIDES * np.maximum(fit.value, disp[moving].min())
     bound = cv2.resize(np.where(beside, nearer, np.inf).astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
     hides = ~moving & (disp > bound)
     size = 2 * round(SOFT_EDGE * longer) + 1

@@ -168,9 +168,9 @@ def _projection(
     return to_px / np.median(stretch[inside][:, 0])
 
 
-def enlarge_step(grid: Grid, step_cells: Array, openness: Array, mask: Array) -> Array:
-    """Cells to pixels inside ``mask``, the region in its bounding box. Near a closed wall the part that runs into it is taken
-    out, the rest slips along. Returns float32 ``[h, w, 2]``."""
+def enlarge_step(grid: Grid, step_cells: Array, mask: Array) -> Array:
+    """Cells to pixels inside ``mask``, the region in its bounding box. Near a wall what runs into it is taken out, the rest
+    slips along. Returns float32 ``[h, w, 2]``."""
     index = ndimage.distance_transform_edt(~grid.inside, return_distances=False, return_indices=True)
     filled = step_cells[tuple(index)]
     size = (mask.shape[1], mask.shape[0])
@@ -185,9 +185,6 @@ def enlarge_step(grid: Grid, step_cells: Array, openness: Array, mask: Array) ->
     normal = np.stack([-cv2.Sobel(smooth, cv2.CV_32F, 1, 0), -cv2.Sobel(smooth, cv2.CV_32F, 0, 1)], axis=-1)[core]
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
 
-    weight = ndimage.gaussian_filter(grid.wall.astype(float), 1.0)
-    opened = ndimage.gaussian_filter(openness, 1.0) / np.maximum(weight, 1e-3)
-    opened = cv2.resize(np.ascontiguousarray(opened[1:-1, 1:-1], dtype=np.float32), size, interpolation=cv2.INTER_LINEAR)
-    near = np.clip(1 - (distance[core] - 0.5) / band, 0, 1) * (1 - np.clip(opened, 0, 1))
+    near = np.clip(1 - (distance[core] - 0.5) / band, 0, 1)
     step -= near[..., None] * (step * normal).sum(-1, keepdims=True) * normal
     return step * mask[..., None]

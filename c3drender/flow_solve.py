@@ -4,7 +4,9 @@ The unknown is the velocity on the surface, two numbers per cell of a coarse gri
 is the sheet's rate of strain (so that rigid turning is free and a pool swirls), its divergence, what crosses the static walls,
 and the distance to the arrows and to a guess. Walls are free-slip: they stop the part of the flow that runs into them.
 A region that the flow must enter or leave (the head and the foot of a stream) is given openings: the stretches of its outer
-wall that the flow meets nearly head-on when walls are soft. What hides the fluid is no wall: the sheet goes on behind it.
+wall that the flow meets nearly head-on when walls are soft. What comes out of an opening at full speed would leave a gap at a
+border that stands still, so in the end they close, and near them the sheet gives way: it is drawn out or piles up there.
+What hides the fluid is no wall: the sheet goes on behind it.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class SolveConfig:
     wall_closed: float = 50.0  # of a bank
     wall_island: float = 0.5  # of what stands in the fluid: the sheet, stiffer than a fluid, would rest all around it
     wall_open: float = 0.02  # of the soft wall's: what is left at an opening
+    closing_frames: float = 30.0  # so many steps from an opening its closing is felt
     open_from: float = 0.45  # sine of the angle between flow and wall: below stays closed ...
     open_to: float = 0.75  # ... above is open
     evenness: float = 0.6  # 0 keeps the sheet's own speeds, 1 makes them all alike
@@ -84,9 +87,9 @@ def solve_region(
     grid, sample = lay_grid(region, fluid, rgb, disp, rows, cols, num_cells, GridConfig())
     guess = sample(guess_px)
     weight = sample(guess_weight)
-    velocity, openness = _relax(grid, arrows, guess, weight, config)
+    velocity = _relax(grid, arrows, guess, weight, config)
     step_cells = np.einsum("hwij,hwj->hwi", grid.to_px, velocity)
-    step_px = enlarge_step(grid, step_cells, openness, region[rows, cols])
+    step_px = enlarge_step(grid, step_cells, region[rows, cols])
     return (rows, cols), step_px
 
 
@@ -205,12 +208,12 @@ def _arrow_rows(grid: Grid, number: Array, arrows: list[Arrow], count: int, conf
     return ArrowRows(rows, np.concatenate(values), np.concatenate(weights), np.concatenate(pulls))
 
 
-def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array, config: SolveConfig) -> tuple[Array, Array]:
-    """Velocity on the surface ``[h, w, 2]`` and how open the wall near each cell is ``[h, w]``.
+def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array, config: SolveConfig) -> Array:
+    """Velocity on the surface ``[h, w, 2]``.
 
     First the arrows pull gently, so that the region's own easiest flow shows, and its openings with it. That flow, scaled to
     the arrows, is then what the sheet rests at, and the arrows pull firmly: what one arrow asks reaches the whole region.
-    Where the result would fold, the sheet stiffens and the arrows give way.
+    Where the result would fold, the sheet stiffens and the arrows give way. Last, the openings close.
     """
     inside = grid.inside
     system = _assemble(grid, arrows, config)
@@ -229,14 +232,13 @@ def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array
     velocity = _minimise(system, system.quad_weight, wall_weight, gentle, guess_weight, guess, at_rest)
 
     pulled = bool(system.arrows.pulls.any())
+    firm, quad_weight = system.arrows.weight, system.quad_weight
     if len(system.arrows.values):
         rest = velocity
         if pulled:
             rest = _even_out(grid, velocity, config)
             rest = rest * _best_scale(system.arrows, rest)
-        firm = system.arrows.weight
         frames = config.fold_frames_contradicting if _contradict(arrows) else config.fold_frames
-        quad_weight = system.quad_weight
         for _ in range(config.fold_rounds):
             velocity = _minimise(system, quad_weight, wall_weight, firm, guess_weight, guess, rest)
             folds = _folding_quads(grid, system, velocity.reshape(-1, 2), frames, config)
@@ -246,14 +248,16 @@ def _relax(grid: Grid, arrows: list[Arrow], guess_px: Array, guess_weight: Array
             bent = np.repeat(_cells_of(grid, system, folds), 2)
             firm = np.where(abs(system.arrows.rows) @ bent > 0, firm / config.fold_stiffening, firm)
 
+    if (openness > 0).any():
+        held = np.full_like(guess_weight, _hold(grid, velocity.reshape(-1, 2), config))
+        velocity = _minimise(system, quad_weight, closed, firm, held, velocity, velocity)
+
     velocity = velocity.reshape(-1, 2)
     fastest = float(np.abs(system.arrows.values if pulled else guess).max())
     speed = np.linalg.norm(velocity, axis=1, keepdims=True)
     field = np.zeros((*inside.shape, 2))
     field[inside] = velocity * np.minimum(1, config.speed_cap * fastest / np.maximum(speed, 1e-9))
-    opened = np.zeros(inside.shape)
-    opened[grid.wall] = openness
-    return field, opened
+    return field
 
 
 def _minimise(
@@ -320,6 +324,13 @@ def _openness(grid: Grid, velocity: Array, config: SolveConfig) -> Array:
     # an opening takes in the corners beside it, where the wall's normal turns
     t = ndimage.maximum_filter(t, 5) * grid.outer_wall
     return (t * t * (3 - 2 * t))[grid.wall]
+
+
+def _hold(grid: Grid, velocity: Array, config: SolveConfig) -> float:
+    """The weight that holds every cell at its velocity, such that what happens at a wall is felt `closing_frames` away."""
+    step_px = np.einsum("cij,cj->ci", grid.to_px[grid.inside], velocity)
+    reach_cells = config.closing_frames * float(np.sqrt(np.mean(step_px**2) * 2)) / np.sqrt(np.prod(grid.cell_px))
+    return (1 + config.divergence) / max(reach_cells, 1.0) ** 2
 
 
 def _folding_quads(grid: Grid, system: System, velocity: Array, frames: int, config: SolveConfig) -> Array:

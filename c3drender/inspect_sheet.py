@@ -54,7 +54,7 @@ def contact_sheet(photo: Image, scene: Scene, frames: Mapping[int, Frame], num_f
         Tile(picture, "photo", f"{width} x {height} px"),
         Tile(_depth_picture(z_cam), "depth", f"red is near, blue is far; z {z_cam.min():.3g} to {z_cam.max():.3g}"),
         Tile(_mask_picture(picture, moving), "mask", f"{moving.mean():.0%} of the picture moves"),
-        _flow_tile(picture, step_px, moving),
+        flow_tile(picture, step_px, moving),
         *_layer_tiles(scene),
         *(Tile(frame.rgb_u8.cpu().numpy(), f"frame {n}", f"of {num_frames}") for n, frame in sorted(frames.items())),
     ]
@@ -118,7 +118,7 @@ def _mask_picture(picture: Picture, moving: np.ndarray) -> Picture:
     return cv2.drawContours(np.ascontiguousarray(marked), outlines, -1, (255, 255, 255), max(1, picture.shape[1] // 400))
 
 
-def _flow_tile(picture: Picture, step_px: np.ndarray, moving: np.ndarray) -> Tile:
+def flow_tile(picture: Picture, step_px: np.ndarray, moving: np.ndarray) -> Tile:
     """Direction as hue, speed as strength, over the greyed photo; arrows on a grid; the wheel that explains the colours."""
     grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) // 3
     if not moving.any():

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from . import ops
-from .data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
+from .data import HIDES, Camera, CameraPath, DepthMap, FlowField, Image, Layers
+from .fringe import without_fringe
 from .inpainter import Inpainter, repaint
 from .layer_hidden import EIGHT_NEIGHBOURS, Hidden, HidingRules, continue_behind, shifted
 from .soft_edges import ESTIMATED_BAND_PX, HARD_EDGES, MEASURED_BAND_PX, EdgeRules, Matte, find_matte
@@ -79,14 +80,14 @@ def smooth_fluid_depth(disp: np.ndarray, moving: np.ndarray, tear_disp: float) -
     """Make the fluid's disparity smooth: it is level or falls evenly and has no edges of its own.
 
     Where the still surface beside it lies within a few tears of it, they belong together (water and its shore): the fluid then
-    meets that surface without a step. A wider jump is a real edge and stays.
+    meets that surface without a step. A wider jump is a real edge and stays, as does what is so much nearer that it hides it.
     """
     if not moving.any():
         return disp
     smooth = _mean_over(disp, moving, FLUID_SMOOTHING_PX)
     shore = (cv2.dilate(moving.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~moving
     step = disp - smooth
-    meets = shore & (np.abs(step) < MAX_SHORE_TEARS * tear_disp)
+    meets = shore & (np.abs(step) < MAX_SHORE_TEARS * tear_disp) & (disp < HIDES * smooth)
     distance = np.minimum(cv2.distanceTransform(moving.astype(np.uint8), cv2.DIST_L2, 5), 10 * SHORE_PX)
     correction = _mean_over(step, meets, SHORE_PX / 2) * np.exp(-((distance / SHORE_PX) ** 2))
     return np.where(moving, smooth + correction, disp).astype(np.float32)
@@ -265,12 +266,14 @@ def uncover(
     hole = _spread_out(hidden.pixel[there], True, hole.shape, bool)
     own_disp = _spread_out(hidden.pixel, hidden.own_disp, front.disp.shape)
     clean, unknown = _with_values(photo.rgb, matte.pixel, matte.far_rgb), _with_values(hole, matte.pixel, False)
+    clean, _ = without_fringe(clean, photo.moving, photo.exists & ~photo.moving)
     clean_disp = _with_values(np.where(photo.exists, photo.disp, 0), matte.pixel, matte.far_disp)
     if inpainter is None:
         rgb, _ = _inpaint(clean, clean_disp, unknown, own_disp, FILL_TEARS * rules.tear_disp)
     else:
         nearer = _hiding(clean_disp, unknown, own_disp, rules.tear_disp)
         rgb = repaint(inpainter, clean, unknown, ~photo.exists | nearer)
+    rgb = _with_values(rgb, matte.pixel, matte.far_rgb)
     return Uncovered(hole, rgb, hidden.disp[there], hidden.source[there])
 
 

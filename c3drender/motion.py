@@ -108,9 +108,9 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     moving = _allowed(hints, image.size)
     disp = 1 / depth.z_cam.detach().cpu().numpy()
     maps = _maps(scenery, image.size)
+    labels, count = ndimage.label(moving | goes_on_behind(moving, disp))
     # nothing is known of the surface of clouds and smoke: they move as seen
     disp = np.where(maps["sky"] + maps["smoke"] > 0.5, np.float32(np.median(disp)), disp)
-    labels, count = ndimage.label(moving | goes_on_behind(moving, disp))
     areas = np.bincount(labels[moving], minlength=count + 1)
     regions = [k for k in range(1, count + 1) if areas[k] >= LEAST_REGION_PX]
     arrows = _arrows(hints)

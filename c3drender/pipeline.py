@@ -162,6 +162,12 @@ def _check_focus(focus: Any, height: int, width: int) -> tuple[float, float]:
     return x, y
 
 
+def _check_period(path: CameraPath, frames: int) -> None:
+    longer, shorter = max(len(path), frames), min(len(path), frames)
+    if longer % shorter:
+        raise ValueError(f"camera: expected {frames} poses, one loop of the motion, or a whole ratio of that, got {len(path)}")
+
+
 def _check_blend(blend: str) -> None:
     if blend not in get_args(render.Blend):
         raise ValueError(f"blend: expected one of {', '.join(get_args(render.Blend))}, got {blend!r}")
@@ -194,6 +200,7 @@ def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplit
     """The path of ``frames`` poses that ``camera`` names for this scene (see `camera.make_camera_path`), or the path given."""
     wanted = _read_camera(camera, amplitude, ease)
     if isinstance(wanted, CameraPath):
+        _check_period(wanted, frames)
         return wanted
     return cameras.make_camera_path(
         scene.camera,
@@ -295,9 +302,13 @@ def build_scene(
     nearest, farthest = float(disp.max()), float(disp.min())
     swing_px = 0.0 if harmonics is None else harmonic.reach_px(harmonics)
     reach = [cameras.max_shift_px(lens, views, d) + swing_px for d in (nearest, farthest)]
+    parallax_px = cameras.parallax_px(lens, views, nearest, farthest)
+    if bool(flow.moving.any()):
+        # However little the camera looks behind things, what drifts comes out from there.
+        parallax_px = max(parallax_px, cameras.PARALLAX * max(width, height) / max(nearest - farthest, 0.1 * nearest))
     config = layers.LayerConfig(
         views=views,
-        parallax_px=cameras.parallax_px(lens, views, nearest, farthest),
+        parallax_px=parallax_px,
         margin_px=min(ceil(max(reach)) + MARGIN_SPARE_PX, min(height, width) - 1),
         loop_steps=DEFAULT_FRAMES,
     )
@@ -320,7 +331,8 @@ def render_frames(
     """Render one period of the loop: ``frames`` frames, the last of which is followed by the first.
 
     ``camera``: ``circle swing zoom dolly rise orbit still dolly-zoom``, the paper's ``paper-*``, a ``.json`` file of key
-    frames (`files.read_camera_keys`), `CameraKeys`, or a `CameraPath` (one frame per pose). ``amplitude``: one number, or
+    frames (`files.read_camera_keys`), `CameraKeys`, or a `CameraPath` (one frame per pose, and as many poses as
+    ``frames`` or a whole ratio of that). ``amplitude``: one number, or
     three for x, y and z. ``ease`` 0..1: how far the camera slows down towards the loop's start and end.
     ``speed``: larger is faster. ``blend``: ``"contrast"``, or ``"linear"`` for the paper's cross-fade (`render.render_frame`).
     ``model``: render by learned features instead, which ``blend`` does not concern: a checkpoint, a directory of them
@@ -373,6 +385,8 @@ def render_cinemagraph(
     target = video.check_output(out, fps)
     _check_motion(frames, speed)
     wanted = _read_camera(camera, amplitude, ease)
+    if isinstance(wanted, CameraPath):
+        _check_period(wanted, frames)
     _check_blend(blend)
     renderer = None if model is None else _renderer(model)
     scene = prepare(
@@ -401,5 +415,6 @@ def render_cinemagraph(
     rendered = render_frames(
         scene, camera=wanted, amplitude=amplitude, ease=ease, frames=frames, speed=speed, blend=blend, model=renderer
     )
-    shown = tqdm(rendered, total=frames, desc="render", unit="frame", disable=not progress)
+    total = len(wanted) if isinstance(wanted, CameraPath) else frames
+    shown = tqdm(rendered, total=total, desc="render", unit="frame", disable=not progress)
     return video.write_video(target, (frame.rgb_u8.cpu() for frame in shown), fps)

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from . import harmonic, loop_contrast, ops
-from .data import Camera, CameraPath, Frame, PointCloud, Raster, Scene
+from .data import Camera, CameraPath, Frame, Layers, PointCloud, Raster, Scene
 from .drift import Drift, trace
+from .fringe import FRINGE_PX, without_fringe
 
 Blend = Literal["contrast", "linear"]
 
@@ -26,6 +27,7 @@ MAX_POINTS = 64  # behind an edge several layers lie close: what hides a pixel m
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 UNCOVERED_ALPHA = 1e-4
 FADE = 1 / 200  # of the longer side: the width over which a fluid's motion fades in from its border
+LEAST_FREEDOM = 0.1  # of a fluid pixel that moves: along the border it would only blur what rests there
 LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
 LEAST_EXISTENCE = 0.75  # a point that drifts to where less of a fluid pixel is than this has left the fluid
 MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
@@ -47,13 +49,23 @@ class BentPoints:
 
 
 @dataclass(frozen=True)
+class Fringe:
+    """Fluid points ``index [P]`` beside something still, of which their ``resting`` colours ``[P, 3]`` show a part: an edge's
+    mixed pixels and its halo. What drifts away from there takes on the ``clean`` ones of the fluid farther in."""
+
+    index: Tensor
+    resting: Tensor
+    clean: Tensor
+
+
+@dataclass(frozen=True)
 class Fluid:
     """The points that drift, M of them; all positions in px of the canvas.
 
     ``cloud``: at rest. ``start_px [M, 2]``; ``right``, ``below`` int32 ``[M]``, the points next to each (itself: none);
-    ``forward``, ``backward``: their ways. ``surface [H, W, 8]``: of the canvas' fluid surface
-    the disparity, where it exists, how freely it moves (0 at its border .. 1), and its colour at rest. ``detail``, ``phase
-    [M]`` and ``gains`` keep the contrast (`loop_contrast`).
+    ``forward``, ``backward``: their ways. ``surface [H, W, 8]``: of the canvas' fluid surface the disparity, where it exists,
+    how freely it moves (0 at its border .. 1), and its colour at rest. ``fringe``: those of the points that lose a part of
+    their colour. ``detail``, ``phase [M]`` and ``gains`` keep the contrast (`loop_contrast`).
     """
 
     cloud: PointCloud
@@ -63,6 +75,7 @@ class Fluid:
     forward: Drift
     backward: Drift
     surface: Tensor
+    fringe: Fringe
     detail: loop_contrast.Details
     phase: Tensor
     gains: loop_contrast.ContrastGains | None = None
@@ -112,6 +125,20 @@ def _fade_in(exists: Tensor, width_px: float) -> Tensor:
     # At the canvas' edge a fluid leaves the picture: that is no border, and the transform takes it for none.
     share = ((distance - 1.0) / width_px).clamp(0, 1).to(exists.device)
     return share * share * (3.0 - 2.0 * share)
+
+
+def _clean(rgb: Tensor, layers: Layers) -> tuple[Tensor, Tensor]:
+    """`without_fringe` of ``rgb [L, H, W, 3]``, where the fluid is seen: in the nearest layer, and through its soft edges."""
+    seen = layers.moving.clone()
+    seen[1:] &= (layers.alpha[:1] > 0) & (layers.alpha[:1] < 1) & ~layers.moving[:1]
+    fluid = seen.any(dim=0)
+    visible = rgb[0].clone()
+    for layer in range(1, len(rgb)):
+        visible[seen[layer]] = rgb[layer][seen[layer]]
+    still = (layers.alpha[0] > 0) & ~fluid
+    clean, fringe = without_fringe(visible.cpu().numpy(), fluid.cpu().numpy(), still.cpu().numpy())
+    fringe = seen & torch.from_numpy(fringe).to(rgb.device)
+    return torch.where(fringe[..., None], torch.from_numpy(clean).to(rgb.device), rgb), fringe
 
 
 def _neighbour(where: Tensor, dy: int, dx: int) -> Tensor:
@@ -208,22 +235,30 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
         return values.gather(0, first[..., None].expand(-1, -1, -1, values.shape[-1]))[0]
 
     freedom = _fade_in(any_fluid, FADE * max(height, width))
+    any_fluid &= freedom > LEAST_FREEDOM
+    moves &= any_fluid
     start_px = xy_px[moves].contiguous()
     step = (nearest_fluid(layers.step_px) * any_fluid[..., None] * speed).contiguous()
+    at_rest = cloud(moves, freedom.clamp_min(LEAST_CONFIDENCE))
+    clean, fringe = _clean(colour, layers)
+    fringe &= moves
+    index = fringe[moves].nonzero()[:, 0]
     fluid = Fluid(
-        cloud=cloud(moves, freedom.clamp_min(LEAST_CONFIDENCE)),
+        cloud=at_rest,
         start_px=start_px,
         right=_neighbour(moves, 0, 1),
         below=_neighbour(moves, 1, 0),
         forward=trace(step, num_frames, start_px),
         backward=trace(-step, num_frames, start_px),
         surface=_fluid_surface(nearest_fluid(layers.z_cam[..., None]), nearest_fluid(colour), any_fluid, freedom),
-        detail=loop_contrast.point_details(layers.rgb, moves),
+        fringe=Fringe(index, at_rest.feat[index, :3], clean[fringe]),
+        detail=loop_contrast.point_details(_clean(layers.rgb, layers)[0], moves),
         phase=loop_contrast.phase_of(start_px, max(height, width)),
     )
     sure = freedom.new_ones(())
-    sways = exists & ~layers.moving & _swaying(scene, exists)
-    rests = exists & ~layers.moving & ~sways
+    still = exists & ~(layers.moving & any_fluid)
+    sways = still & _swaying(scene, exists)
+    rests = still & ~sways
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
     thin = moves & _bare(start_px, fluid.forward, fluid.backward, any_fluid)
     bed = cloud(thin, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)
@@ -304,6 +339,8 @@ def _drift_to(
     offsets = (fluid.forward.at(n), fluid.backward.at(animation.num_frames - n))
     used = 2 if n > 0 and forward < backward else 1  # at rest, and where nothing drifts, both sides are the same
     for part, offset_px, fade in list(zip(parts, offsets, fades, strict=True))[:used]:
+        away = (offset_px[fluid.fringe.index].norm(dim=1, keepdim=True) / FRINGE_PX).clamp_max(1.0)
+        fluid.cloud.feat[fluid.fringe.index, :3] = torch.lerp(fluid.fringe.resting, fluid.fringe.clean, away)
         ops.drift_points(
             fluid.start_px,
             offset_px,

@@ -1,7 +1,8 @@
-"""The pictures of motion.md, from the bundled example: python docs/motion_figures.py"""
+"""The pictures of motion.md, from the bundled example and two of the test photos: python docs/motion_figures.py"""
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,17 +13,24 @@ import torch
 
 import c3drender
 from c3drender import render
-from c3drender.data import CameraKeys, CameraPath, Flow, Ripple, Sway
+from c3drender.data import CameraKeys, CameraPath, Flow, MotionHints, Ripple, Scene, Sway
 from c3drender.files import read_mask, read_photo, write_picture
-from c3drender.inspect_sheet import Tile, compose
+from c3drender.inspect_sheet import FILLED_COLOUR, Tile, compose, flow_tile
 
-IMAGES = Path(__file__).resolve().parent / "images"
+REPO = Path(__file__).resolve().parent.parent
+IMAGES = REPO / "docs" / "images"
+PHOTOS, LABELS = REPO.parent / "shared" / "photos", REPO / "python_tests" / "data"
 EXAMPLE = files("c3drender") / "example"
 PHOTO, MASK, HINTS = (str(EXAMPLE / name) for name in ("stream_cascade.jpg", "mask.png", "hints.json"))
 HEIGHT, WIDTH = 852, 1280
 POOL = ((360, 768), (784, 768), (784, 852), (316, 852))
 FERNS = ((0, 567), (100, 550), (167, 700), (167, 800), (100, 852), (0, 852))
 LEAVES = ((900, 0), (1060, 0), (1045, 230), (930, 300), (905, 150))
+FROZEN = ((480, 600), (560, 600), (560, 670), (480, 670))
+ANCHOR = ((560, 800), (560, 800))
+FLOW_OPTIONS = {"depth": "builtin", "camera": "still", "size": 960}
+SMOKE_CROP, PEAKS_CROP = np.s_[420:570, 140:365], np.s_[150:300, 260:485]
+SHOWN_FRAME = 18
 FOCUS = (430.0, 560.0)
 KEYS = CameraKeys((0.0, 0.3, 0.55, 0.8), ((1, 0, 0), (0, 0.8, 1.2), (-1, 0, 0.4), (0.3, -0.8, 0)), (1.0, 1.0, 1.1, 1.0))
 NUM_FRAMES = 60
@@ -33,6 +41,7 @@ INK = ((230, 90, 60), (60, 130, 230), (60, 170, 90), (150, 90, 200))
 
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
+    _flows()
     _sway_and_ripple()
     _pulse()
     _cameras()
@@ -41,6 +50,54 @@ def main() -> None:
 def _shape(*polygons: tuple[tuple[int, int], ...]) -> np.ndarray:
     canvas = np.zeros((HEIGHT, WIDTH), np.uint8)
     return cv2.fillPoly(canvas, [np.array(polygon) for polygon in polygons], 255) > 0
+
+
+def _flows() -> None:
+    """From arrows to a flow; where it comes out of a border and out from behind a peak; held places; what is found alone."""
+    smoke, peaks = _drawn("smoke"), _drawn("peaks_cloud")
+    arrows = json.loads(Path(HINTS).read_text())
+    found = c3drender.prepare(PHOTO, **FLOW_OPTIONS)
+    note = next(note for note in found.notes if note.startswith("motion: "))
+    tiles = [
+        Tile(_flow_picture(smoke), "eight arrows", "the flow that meets them"),
+        *_crops(smoke, SMOKE_CROP, "smoke is drawn out of its stem: no gap, no rim"),
+        Tile(_flow_picture(peaks), "four arrows", "pink: the cloud goes on behind the peaks"),
+        *_crops(peaks, PEAKS_CROP, "right up to their edge"),
+        Tile(_flow_picture(_hinted(arrows[-3:-2])), "one arrow", "is enough for a region"),
+        Tile(_flow_picture(_hinted([*arrows, ANCHOR], _shape(FROZEN))), "a freeze stroke and an anchor", "both hold"),
+        Tile(_flow_picture(found), "nothing said", note.removeprefix("motion: ").split(" and ")[0] + " and ..."),
+    ]
+    write_picture(IMAGES / "motion_flow.jpg", compose(tiles, 3))
+
+
+def _drawn(name: str) -> Scene:
+    """A test photo with its hand-drawn mask and arrows."""
+    arrows = json.loads((LABELS / "hints.json").read_text())[name]
+    return c3drender.prepare(PHOTOS / f"{name}.jpg", mask=LABELS / "masks" / f"{name}.png", hints=arrows, **FLOW_OPTIONS)
+
+
+def _hinted(arrows: list, freeze: np.ndarray | None = None) -> Scene:
+    held = None if freeze is None else torch.from_numpy(freeze)
+    hints = MotionHints(None, torch.tensor(arrows, dtype=torch.float32), held)
+    return c3drender.prepare(PHOTO, mask=MASK, hints=hints, **FLOW_OPTIONS)
+
+
+def _crops(scene: Scene, crop: tuple[slice, slice], detail: str) -> list[Tile]:
+    """A window of the photo, and of a moment of the loop."""
+    animation = render.animate(scene, NUM_FRAMES)
+    frames = {n: render.render_frame(animation, torch.eye(3, 4), n).rgb_u8.numpy()[crop] for n in (0, SHOWN_FRAME)}
+    return [Tile(np.ascontiguousarray(frame), f"frame {n}", detail if n else "the photo") for n, frame in frames.items()]
+
+
+def _flow_picture(scene: Scene) -> np.ndarray:
+    layers, margin = scene.layers, scene.layers.margin_px
+    inner = np.s_[margin : margin + scene.camera.height, margin : margin + scene.camera.width]
+    photo = (layers.rgb[0].numpy()[inner] * 255).round().astype(np.uint8)
+    picture = flow_tile(photo, layers.step_px[0].numpy()[inner], layers.moving[0].numpy()[inner]).picture
+    if len(layers.moving) > 1:
+        hidden = layers.moving[1].numpy()[inner].astype(np.uint8)
+        picture[cv2.resize(hidden, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0] = FILLED_COLOUR
+    return picture
 
 
 def _sway_and_ripple() -> None:

@@ -141,6 +141,17 @@ def test_fluid_depth_meets_its_shore_but_keeps_cliffs() -> None:
     assert smooth[moving].std() < 0.01
 
 
+def test_what_hides_a_fluid_is_no_shore() -> None:
+    disp = np.full((60, 60), 0.2, np.float32)
+    moving = np.zeros(disp.shape, bool)
+    moving[:, :40] = True
+    disp[:, 40:] = 0.25
+    smooth = smooth_fluid_depth(disp, moving, tear_disp=0.03)
+    assert np.abs(smooth[moving] - 0.2).max() < 1e-4
+    disp[:, 40:] = 0.21  # not nearer by enough: a bank
+    assert smooth_fluid_depth(disp, moving, tear_disp=0.03)[30, 39] > 0.208
+
+
 @pytest.mark.parametrize("moving", [False, True])
 def test_deterministic(moving: bool, for_thread_counts) -> None:
     disp = np.full((HEIGHT, WIDTH), 0.2)

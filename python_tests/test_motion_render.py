@@ -90,6 +90,52 @@ def test_harmonic_motion_alone_needs_no_flow(scene) -> None:
     assert np.abs(frames[5].astype(int) - frames[0]).max() > 20
 
 
+def test_what_comes_out_of_a_border_leaves_no_gap_and_the_border_rests() -> None:
+    """A channel that brightens along its flow: what comes out of its still end stays as smooth as the photo is."""
+    photo = np.full((120, 320, 3), 60, np.uint8)
+    photo[40:80, 40:280] = np.linspace(60, 250, 240).astype(np.uint8)[None, :, None]
+    mask = photo[..., 0] > 0
+    mask[:40], mask[80:], mask[:, :40], mask[:, 280:] = False, False, False, False
+    scene = c3drender.prepare(photo, mask=mask, hints=[((150, 60), (190, 60))], depth=np.ones((120, 320)), camera="still")
+    assert scene.layers.step_px[0].norm(dim=-1).max() > 0.7
+    frames = rest_frames(scene)
+    rows = np.stack([frame[60, 42:278, 0] for frame in frames]).astype(int)
+    assert np.abs(np.diff(rows, axis=1)).max() <= 4
+    border = np.stack([frame[[40, 79], 40:280] for frame in frames]).astype(int)
+    assert np.abs(border - photo[[40, 79], 40:280]).max() <= 1
+
+
+def behind_a_post(fringe: bool) -> tuple[Scene, np.ndarray]:
+    """A textured fluid that flows to the right behind a post, of which a ``fringe`` lies on the fluid's first pixels."""
+    noise = np.random.default_rng(2).normal(size=(160, 240))
+    photo = np.repeat((128 + 300 * cv2.GaussianBlur(noise, (0, 0), 2))[..., None], 3, axis=-1).clip(0, 255).astype(np.uint8)
+    post = np.zeros((160, 240), bool)
+    post[:, 110:130] = True
+    photo[post] = 20
+    if fringe:
+        photo[:, 130:132] = (255, 40, 40)
+    depth, hints = np.where(post, 1.0, 1.3), [((20, 80), (60, 80))]
+    return c3drender.prepare(photo, mask=~post, hints=hints, depth=depth, camera="still"), photo
+
+
+def test_a_fluid_comes_out_from_behind_what_hides_it_though_the_camera_rests() -> None:
+    scene, photo = behind_a_post(fringe=False)
+    margin = scene.layers.margin_px
+    assert scene.layers.moving[1, margin + 80, margin + 112 : margin + 128 : 15].all()
+    changes = np.abs(np.stack(rest_frames(scene)).astype(int) - photo).mean(axis=(0, 1, 3))
+    beside, away = changes[[106, 107, 108, 131, 132, 133]], changes[np.r_[40:90, 150:200]]
+    assert beside.min() > 0.6 * away.mean()
+    assert changes[112:128].max() < 1
+
+
+def test_what_drifts_away_from_an_edge_loses_the_edge() -> None:
+    scene, photo = behind_a_post(fringe=True)
+    frames = np.stack(rest_frames(scene)).astype(int)
+    assert np.abs(frames[0] - photo).mean() < 1
+    redness = frames[..., 0] - frames[..., 1]
+    assert redness[:, :, 137:200].max() < 40
+
+
 def test_a_zoomed_frame_is_a_larger_picture(scene) -> None:
     still = replace(scene, harmonics=None)
     keys = CameraKeys((0.0, 0.5), ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)), (1.0, 1.25))

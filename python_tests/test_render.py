@@ -94,6 +94,15 @@ def test_same_bits_for_any_thread_count(scene, for_thread_counts) -> None:
     assert all(torch.equal(first, other) for other in others)
 
 
+def test_a_path_and_the_motion_have_periods_of_a_whole_ratio(scene) -> None:
+    path = pipeline.camera_path(scene, "swing", 6)
+    frames = list(c3drender.render_frames(scene, camera=path, frames=3))
+    assert len(frames) == 6 and not torch.equal(frames[0].rgb_u8, frames[4].rgb_u8)
+    assert len(list(c3drender.render_frames(scene, camera=path, frames=NUM_FRAMES))) == 6
+    with pytest.raises(ValueError, match="camera: expected 4 poses, one loop of the motion, or a whole ratio of that, got 6"):
+        c3drender.render_frames(scene, camera=path, frames=4)
+
+
 def test_speed_zero_is_a_photo_that_only_the_camera_moves(scene) -> None:
     frames = list(c3drender.render_frames(scene, camera="still", frames=3, speed=0.0))
     assert all((frame.rgb_u8.int() - frames[0].rgb_u8.int()).abs().max() <= 1 for frame in frames)
