@@ -13,7 +13,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -56,11 +56,11 @@ def main() -> int:
         commands |= sanitizer_commands()
     with ThreadPoolExecutor() as pool:  # at once: they mostly wait for one processor core each
         checks = dict(zip(commands, pool.map(run_tests, commands.values()), strict=True))
-    report: dict[str, Any] = {"tests": checks.pop("tests"), "sanitizers": checks}
-    report |= measure_speed(device, quick=args.quick)
-
     name = "-".join([*machine["device"].split(), machine["commit"][:10]]).replace("/", "-")
-    write_result(args.out or RESULTS / f"{name}.json", device, report, args.commit)
+    report: dict[str, Any] = {"tests": checks.pop("tests"), "sanitizers": checks}
+    for part in measure_speed(device, quick=args.quick):  # written again with each part: a borrowed machine may be taken back
+        report |= part
+        write_result(args.out or RESULTS / f"{name}.json", device, report, args.commit)
     return int(not all(check["passed"] for check in (report["tests"], *report["sanitizers"].values())))
 
 
@@ -89,21 +89,21 @@ def sanitizer_commands() -> dict[str, list[str]]:
 # --- fast? ------------------------------------------------------------------------------------------------------------
 
 
-def measure_speed(device: torch.device, *, quick: bool) -> dict[str, Any]:
+def measure_speed(device: torch.device, *, quick: bool) -> Iterator[dict[str, Any]]:
     seconds = QUICK_SECONDS_PER_CASE if quick else SECONDS_PER_CASE
     sizes = QUICK_SIZES if quick else SIZES
     copy_rate = measure_copy(device, QUICK_COPY_BYTES if quick else COPY_BYTES, seconds)
     print(f"copy: {copy_rate / 1e9:.1f} GB/s")
-    rows = [row for size in sizes for row in measure_cases(all_cases(size), device, seconds, copy_rate)]
-    peers = measure_cases(peer_cases(sizes[0]), device, seconds, copy_rate)
+    yield {"copy_bytes_per_s": copy_rate}
     rate = frames_per_s(device, QUICK_FRAMES if quick else FRAMES, 160 if quick else 1280)
     print(f"frames: {rate:.1f} per second")
-    return {
-        "copy_bytes_per_s": copy_rate,
-        "ops": [as_json(row, copy_rate) for row in rows],
-        "peers": [as_json(row, copy_rate) for row in peers],
-        "frames_per_s": rate,
-    }
+    yield {"frames_per_s": rate}
+    peers = measure_cases(peer_cases(sizes[0]), device, seconds, copy_rate)
+    yield {"peers": [as_json(row, copy_rate) for row in peers]}
+    rows: list[Row] = []
+    for size in sizes:
+        rows += measure_cases(all_cases(size), device, seconds, copy_rate)
+        yield {"ops": [as_json(row, copy_rate) for row in rows]}
 
 
 def measure_copy(device: torch.device, num_bytes: int, seconds: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,24 @@ import numpy as np
 import pytest
 import torch
 
+from c3drender import device
+
 HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _auto_is_the_cpu() -> Iterator[None]:
+    """Results are compared with NumPy's: where no device is named, all stays on the CPU. Tests of devices name theirs."""
+
+    def pick(name: str | torch.device) -> torch.device:
+        return pick_device("cpu" if name == "auto" else name)
+
+    pick_device = device.pick_device
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in list(sys.modules.items()):  # those imported later take it from `device`
+            if name.startswith("c3drender") and hasattr(module, "pick_device"):
+                patch.setattr(module, "pick_device", pick)
+        yield
 
 
 @pytest.fixture(scope="session")

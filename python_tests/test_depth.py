@@ -182,7 +182,9 @@ def saved_depth_anything(folder: Path, kind: str) -> Path:
         max_depth=20 if kind == "metric" else 1,
     )
     torch.manual_seed(0)
-    DepthAnythingForDepthEstimation(config).save_pretrained(folder)
+    model = DepthAnythingForDepthEstimation(config)
+    torch.nn.init.ones_(model.head.conv3.bias)  # a last ReLU follows: random weights alone may leave nothing of the map
+    model.save_pretrained(folder)
     DPTImageProcessor(size={"height": 56, "width": 56}, ensure_multiple_of=14).save_pretrained(folder)
     return folder
 

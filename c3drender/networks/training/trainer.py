@@ -74,10 +74,11 @@ class Trainer:
         self._precision = PRECISIONS[optimiser.precision]
         self._scaler = torch.amp.GradScaler(team.device.type, enabled=self._precision == torch.float16)
         self._progress = progress and team.leads
+        state = read_state(config.out) if resume else None  # before the folder is touched
         self._records = Records(config.out, resume=resume) if team.leads else None
         self._held_out: list[Any] = []
-        if resume:
-            self._restore(read_state(config.out))
+        if state is not None:
+            self._restore(state)
         self._shared = {"generator": team.share(self.generator), "discriminator": team.share(self.discriminator)}
         if self._progress:
             for note in self.stage.notes:
