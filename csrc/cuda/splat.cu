@@ -1,5 +1,5 @@
-// splat_points on CUDA: project and count -> reserve -> list the points of each tile -> per tile: sort by depth, collect each
-// pixel's nearest hits, composite.
+// splat_points on CUDA: project and count -> reserve -> list the points of each tile -> per tile: collect each pixel's nearest
+// hits, composite.
 //
 // Everything is queued on one stream with sizes known beforehand: no kernel waits for the host, so that a call can be captured
 // in a CUDA graph. Compiled with -fmad=false, so that depths and distances are those of a CPU twin whose products are not
