@@ -473,6 +473,9 @@ C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Plac
 struct BlockPlace {
   int32_t x0, y0, width, height;  // px; width and height 0..kBlock
   int64_t pixel;  // index of its first, over all views
+
+  // A product: GCC would make one load of two comparisons, and wait until both numbers, just written, have left for the cache.
+  C3D_INLINE bool is_full() const { return width * height == kLanes; }
 };
 
 C3D_INLINE BlockPlace place_of(const TileArgs& args, int32_t view, int block) {
@@ -485,7 +488,7 @@ C3D_INLINE BlockPlace place_of(const TileArgs& args, int32_t view, int block) {
 C3D_INLINE BlockState start_block(const TileArgs& args, const BlockPlace& place) {
   BlockState state;
   state.through = all_lanes(1.0f);
-  if (place.width == kBlock && place.height == kBlock) return state;
+  if (place.is_full()) return state;
   // Pixels beyond the picture take nothing and hold no walk open.
   int32_t count[kLanes];
   for (int l = 0; l < kLanes; ++l)
@@ -574,7 +577,7 @@ C3D_INLINE void write_narrow(const TileArgs& args, const BlockPlace& place, cons
   float* alpha = args.splat->alpha_out + place.pixel;
   float* disp = args.splat->disp_out + place.pixel;
   float* feat = args.splat->feat_out + place.pixel * num_channels;
-  if (num_channels == 4 && place.width == kBlock && place.height == kBlock) {
+  if (num_channels == 4 && place.is_full()) {
     float rows[kBlock][4 * kBlock];
     store_interleaved(sums.feat[0], sums.feat[1], sums.feat[2], sums.feat[3], rows[0]);
     for (int y = 0; y < kBlock; ++y) {
@@ -598,13 +601,14 @@ C3D_INLINE void clear(Sums& sums) {
   for (f32x16& feat : sums.feat) feat = f32x16{};
 }
 
-template <bool kIsSurface, bool kIsSoft>
+// kIsWhole: the list is the block's first and last, as in the common tile, and nothing is kept in memory for a next one.
+template <bool kIsSurface, bool kIsSoft, bool kIsWhole>
 C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int block, const uint32_t* list, int32_t num_listed,
                             bool is_first, bool is_last) {
   const TileScratch& scratch = args.scratch;
   BlockState state;
   Sums sums, front;  // of the current surface, and of those in front
-  if (is_first) {
+  if (kIsWhole || is_first) {
     state = start_block(args, place);
     clear(sums);
     if (kIsSurface) clear(front);
@@ -649,7 +653,7 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
     for (int c = 0; c < kNarrow; ++c)
       sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes(rows[kNarrow * at + c]));
   }
-  if (!is_last) {
+  if (!kIsWhole && !is_last) {
     store(scratch.states + block * kStateBytes, state);
     store(scratch.sums + 2 * block * kSumsBytes, sums);
     if (kIsSurface) store(scratch.sums + (2 * block + 1) * kSumsBytes, front);
@@ -668,9 +672,8 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
 // --- Any number of channels: first each block's hits and their weights, then each pixel's features by its own hits ---
 
 template <bool kIsSurface, bool kIsSoft>
-C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const BlockPlace& place, BlockState& block_state,
+C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const BlockPlace& place, BlockState& state,
                              const uint32_t* list, int32_t num_listed, const BlockHits& hits) {
-  BlockState state = block_state;
   const int32_t max_points = args.splat->max_points;
   const float reach = 1.0f + args.splat->depth_tolerance;
   const BlockCentres centres = centres_of(place);
@@ -708,7 +711,6 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
   }
   if (n & 31) hits.lanes[n / 32] = lanes;
   state.num_hits = n;
-  block_state = state;
 }
 
 // Turns weights within surfaces into weights in the pixel, from the last hit on.
@@ -820,14 +822,19 @@ C3D_INLINE void draw_block(const TileArgs& args, const Rows& rows, int32_t view,
   const TileScratch& scratch = args.scratch;
   const BlockPlace place = place_of(args, view, block);
   if (is_narrow(*args.splat)) {
-    draw_narrow<kIsSurface, kIsSoft>(args, place, block, list, num_listed, is_first, is_last);
+    if (is_first && is_last)
+      draw_narrow<kIsSurface, kIsSoft, true>(args, place, block, list, num_listed, true, true);
+    else
+      draw_narrow<kIsSurface, kIsSoft, false>(args, place, block, list, num_listed, is_first, is_last);
     return;
   }
   const BlockHits hits = hits_of(scratch, block);
-  BlockState& state = *reinterpret_cast<BlockState*>(scratch.states + block * kStateBytes);
-  if (is_first) state = start_block(args, place);
+  BlockState state = is_first ? start_block(args, place) : load<BlockState>(scratch.states + block * kStateBytes);
   collect_hits<kIsSurface, kIsSoft>(args, rows, place, state, list, num_listed, hits);
-  if (is_last) write_wide<kIsSurface, kIsSoft>(args, rows, place, state, hits);
+  if (is_last)
+    write_wide<kIsSurface, kIsSoft>(args, rows, place, state, hits);
+  else
+    store(scratch.states + block * kStateBytes, state);
 }
 
 // Draws the given blocks of one view; `soft`: those that a point may touch which is not opaque.
