@@ -89,17 +89,17 @@ C3D_INLINE V load_feat(const BFloat16* from) {
   return load<V>(&bits);
 }
 
-#ifdef C3D_AVX512
-C3D_INLINE f32x16 load_half_16(const Half* from) {
-  return reinterpret_cast<f32x16>(_mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
-}
-#endif
-
-// Half to float by integer arithmetic: exact for every value, and vectorised on any instruction set.
+// Half to float, where the processor has no instruction for it by integer arithmetic: exact for every value, and vectorised on
+// any instruction set.
 template <typename V>
 C3D_INLINE V load_feat(const Half* from) {
 #ifdef C3D_AVX512
-  if constexpr (sizeof(V) == 64) return load_half_16(from);
+  if constexpr (sizeof(V) == 64)
+    return reinterpret_cast<V>(_mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+#endif
+#if defined(C3D_AVX512) || defined(C3D_AVX2)
+  if constexpr (sizeof(V) == 32)
+    return reinterpret_cast<V>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 #endif
   using U16 = typename Bits<sizeof(V)>::U16;
   using U32 = typename Bits<sizeof(V)>::U32;
@@ -344,20 +344,25 @@ C3D_INLINE void copy_rows(const TileArgs& args) {
   }
 }
 
-// Wide rows of floats stay where they are, unless reading a last one sixteen at a time would leave the array.
+// Wide rows stay where they are, unless they would have to be converted by arithmetic each time, or reading a last one
+// sixteen at a time would leave the array.
 C3D_INLINE Rows load_rows(const TileArgs& args) {
   const SplatPointsArgs& splat = *args.splat;
-  if (splat.feat_type == FeatType::kFloat32 && !is_narrow(splat) && args.num_points > 0) {
+#ifdef C3D_AVX512
+  const bool is_ready = true;
+#else
+  const bool is_ready = splat.feat_type == FeatType::kFloat32;
+#endif
+  if (is_ready && !is_narrow(splat) && args.num_points > 0) {
     const int64_t behind = splat.num_points - 1 - args.scratch.index[args.num_points - 1];
-    if (behind * splat.num_channels >= kLanes)
-      return {static_cast<const float*>(splat.feat), splat.num_channels, args.scratch.index};
+    if (behind * splat.num_channels >= kLanes) return {splat.feat, splat.feat_type, splat.num_channels, args.scratch.index};
   }
   switch (splat.feat_type) {
     case FeatType::kFloat32: copy_rows<float>(args); break;
     case FeatType::kFloat16: copy_rows<Half>(args); break;
     case FeatType::kBFloat16: copy_rows<BFloat16>(args); break;
   }
-  return {args.scratch.rows, row_stride(splat.num_channels), nullptr};
+  return {args.scratch.rows, FeatType::kFloat32, row_stride(splat.num_channels), nullptr};
 }
 
 // Sorts by two digits of the keys, of kDigit bits from first_shift on, stably; writes their places, the bits of place_mask.
@@ -740,8 +745,8 @@ C3D_INLINE void store_first(float* to, V values, int32_t n) {
 }
 
 // kVectors * 16 + kTail features of one pixel, of which the last may lie beyond num_channels: a row is padded, a pixel is not.
-template <int kVectors, int kTail>
-C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, const float* rows, int64_t stride,
+template <int kVectors, int kTail, typename T>
+C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, const T* rows, int64_t stride,
                           int32_t num_channels, float* out) {
   f32x16 sums[kVectors + 1] = {};
   f32x8 tail = {};
@@ -751,9 +756,9 @@ C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, con
     for (; bits; bits &= bits - 1) {
       const int32_t k = word * 32 + __builtin_ctz(bits);
       const float weight = weights[k * kLanes];
-      const float* row = rows + static_cast<int64_t>(hits.row[k]) * stride;
-      for (int v = 0; v < kVectors; ++v) sums[v] = multiply_add(sums[v], all_lanes(weight), load<f32x16>(row + 16 * v));
-      if (kTail) tail += weight * load<f32x8>(row + 16 * kVectors);
+      const T* row = rows + static_cast<int64_t>(hits.row[k]) * stride;
+      for (int v = 0; v < kVectors; ++v) sums[v] = multiply_add(sums[v], all_lanes(weight), load_feat<f32x16>(row + 16 * v));
+      if (kTail) tail += weight * load_feat<f32x8>(row + 16 * kVectors);
     }
   }
   for (int v = 0; v < kVectors; ++v) {
@@ -765,6 +770,7 @@ C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, con
   if (kTail) store_first(out + 16 * kVectors, tail, std::min(num_channels - 16 * kVectors, 8));
 }
 
+template <typename T>
 C3D_INLINE void sum_pixels(const TileArgs& args, const Rows& rows, const BlockHits& hits, int32_t num_hits,
                            const BlockPlace& place) {
   const int32_t num_channels = args.splat->num_channels, padded = row_stride(num_channels);
@@ -774,8 +780,8 @@ C3D_INLINE void sum_pixels(const TileArgs& args, const Rows& rows, const BlockHi
       const int lane = y * kBlock + x;
       int32_t c = 0;
       for (; c + 64 <= padded; c += 64)
-        sum_pixel<4, 0>(hits, num_hits, lane, rows.first + c, rows.stride, num_channels - c, out + c);
-      const float* first = rows.first + c;
+        sum_pixel<4, 0>(hits, num_hits, lane, static_cast<const T*>(rows.first) + c, rows.stride, num_channels - c, out + c);
+      const T* first = static_cast<const T*>(rows.first) + c;
       out += c;
       switch ((padded - c + 7) / 8) {
         case 1: sum_pixel<0, 8>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
@@ -812,7 +818,15 @@ C3D_INLINE void write_wide(const TileArgs& args, const Rows& rows, const BlockPl
           idx[count++] = static_cast<int32_t>(args.scratch.index[hits.place[k]]);
       std::fill(idx + count, idx + splat.max_points, -1);
     }
-  sum_pixels(args, rows, hits, state.num_hits, place);
+  switch (rows.type) {
+    case FeatType::kFloat32: sum_pixels<float>(args, rows, hits, state.num_hits, place); break;
+#ifdef C3D_AVX512
+    case FeatType::kFloat16: sum_pixels<Half>(args, rows, hits, state.num_hits, place); break;
+    case FeatType::kBFloat16: sum_pixels<BFloat16>(args, rows, hits, state.num_hits, place); break;
+#else
+    default: break;  // load_rows made floats of them
+#endif
+  }
 }
 
 // Draws a block's next points, of a list that is its first, its last, or both.

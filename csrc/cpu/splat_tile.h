@@ -97,10 +97,11 @@ struct TileScratch {
   int64_t hits_per_block;  // 0: the blocks take turns
 };
 
-// Where features are summed from: the caller's array where it holds floats, else the tile's copy.
+// Where features are summed from: the caller's array, or the tile's copy of it in floats.
 struct Rows {
-  const float* first;
-  int64_t stride;
+  const void* first;
+  FeatType type;
+  int64_t stride;  // values
   const uint32_t* number;  // [num_points] of the tile's points; nullptr: as their places
 };
 
