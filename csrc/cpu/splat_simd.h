@@ -6,11 +6,11 @@
 
 // What the hits so far leave behind in each pixel (lane) of a block.
 struct BlockState {
-  f32x16 through{};  // what the hits (kSurface: the surfaces) in front let through
-  f32x16 z_end{}, sum_w{}, sum_cover{};  // kSurface: of the current surface
-  f32x16 sum_opaque{};  // kSurface, where a point is soft: of its weights times opacities
-  i32x16 count{};  // max_points where nothing more is taken
-  int32_t num_hits = 0, num_closings = 0;
+  f32x16 through;  // what the hits (kSurface: the surfaces) in front let through
+  f32x16 z_end, sum_w, sum_cover;  // kSurface: of the current surface
+  f32x16 sum_opaque;  // kSurface, where a point is soft: of its weights times opacities
+  i32x16 count;  // max_points where nothing more is taken
+  int32_t num_hits, num_closings;
 };
 
 // Sums of weights, and of features and 1/z by weight.
@@ -490,16 +490,18 @@ C3D_INLINE BlockPlace place_of(const TileArgs& args, int32_t view, int block) {
           (static_cast<int64_t>(view) * args.grid.height + y0) * args.grid.width + x0};
 }
 
-C3D_INLINE BlockState start_block(const TileArgs& args, const BlockPlace& place) {
-  BlockState state;
+// Sets one by one: a state that is made as a whole is cleared in memory.
+C3D_INLINE void start_block(const TileArgs& args, const BlockPlace& place, BlockState& state) {
   state.through = all_lanes(1.0f);
-  if (place.is_full()) return state;
+  state.z_end = state.sum_w = state.sum_cover = state.sum_opaque = f32x16{};
+  state.count = i32x16{};
+  state.num_hits = state.num_closings = 0;
+  if (place.is_full()) return;
   // Pixels beyond the picture take nothing and hold no walk open.
   int32_t count[kLanes];
   for (int l = 0; l < kLanes; ++l)
     count[l] = l % kBlock >= place.width || l / kBlock >= place.height ? args.splat->max_points : 0;
   state.count = load<i32x16>(count);
-  return state;
 }
 
 // q = d^2 / r^2 of a point at the centres of a block's pixels.
@@ -614,7 +616,7 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
   BlockState state;
   Sums sums, front;  // of the current surface, and of those in front
   if (kIsWhole || is_first) {
-    state = start_block(args, place);
+    start_block(args, place, state);
     clear(sums);
     if (kIsSurface) clear(front);
   } else {
@@ -843,7 +845,11 @@ C3D_INLINE void draw_block(const TileArgs& args, const Rows& rows, int32_t view,
     return;
   }
   const BlockHits hits = hits_of(scratch, block);
-  BlockState state = is_first ? start_block(args, place) : load<BlockState>(scratch.states + block * kStateBytes);
+  BlockState state;
+  if (is_first)
+    start_block(args, place, state);
+  else
+    state = load<BlockState>(scratch.states + block * kStateBytes);
   collect_hits<kIsSurface, kIsSoft>(args, rows, place, state, list, num_listed, hits);
   if (is_last)
     write_wide<kIsSurface, kIsSoft>(args, rows, place, state, hits);
