@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from . import harmonic, loop_contrast, ops
-from .data import Camera, CameraPath, Frame, Layers, PointCloud, Raster, Scene
+from .data import HIDES, Camera, CameraPath, Frame, Layers, PointCloud, Raster, Scene
 from .drift import Drift, trace
 from .fringe import FRINGE_PX, without_fringe
 
@@ -223,7 +223,8 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
         return PointCloud(_unproject(canvas, xy_px[where], z_cam), feat, radius_px * z_cam / canvas.fx, opacity[where])
 
     # Behind a fluid the same fluid would only be drawn twice: a pixel moves in the nearest of its layers that does. That is
-    # the fluid's surface, visible or continued behind what hides it.
+    # the fluid's surface, visible or continued behind what hides it. What lies so far behind that surface that it is another
+    # stays below it, still.
     moves = exists & layers.moving
     any_fluid, first = moves[0].clone(), torch.zeros_like(moves[:1], dtype=torch.int64)
     for layer in range(1, num_layers):
@@ -261,13 +262,16 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     rests = still & ~sways
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
     thin = moves & _bare(start_px, fluid.forward, fluid.backward, any_fluid)
-    bed = cloud(thin, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)
+    beds = [cloud(thin, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)]
+    surface_z = layers.z_cam.gather(0, first)
+    below = exists & layers.moving & any_fluid & ~moves & (layers.z_cam > HIDES * surface_z)
+    beds.append(cloud(below, freedom.new_tensor(LEAST_CONFIDENCE**2)))
     bent = _bent_points(scene, cloud(sways, sure), sways, xy_px)
     sharpness = BLEND_SHARPNESS / scene.disp_near
     if measure_contrast and len(fluid.cloud) > 0:
         fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames))
-    source = torch.cat([where.flatten().nonzero()[:, 0] for where in (rests, thin, sways, moves, moves)])
-    others = [cloud(rests, sure), bed, bent.cloud]
+    source = torch.cat([where.flatten().nonzero()[:, 0] for where in (rests, thin, below, sways, moves, moves)])
+    others = [cloud(rests, sure), *beds, bent.cloud]
     return _assembled(scene.camera, canvas, others, source, bent, fluid, sharpness, num_frames)
 
 

@@ -12,7 +12,7 @@ import torch
 
 import c3drender
 from c3drender import render
-from c3drender.data import CameraKeys, Flow, Ripple, Scene, Sway
+from c3drender.data import Camera, CameraKeys, Flow, Layers, Ripple, Scene, Sway
 
 EXAMPLE = files("c3drender") / "example"
 NUM_FRAMES = 20
@@ -144,3 +144,20 @@ def test_a_zoomed_frame_is_a_larger_picture(scene) -> None:
     matrix = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), 0, 1.25)
     expected = cv2.warpAffine(plain, matrix, (width, height), flags=cv2.INTER_LINEAR)
     assert np.abs(zoomed.astype(int) - expected).mean() < 6 < np.abs(zoomed.astype(int) - plain).mean()
+
+
+@pytest.mark.parametrize(("behind", "is_drawn"), [(1.05, False), (1.5, True)])
+def test_another_surface_behind_a_fluid_is_drawn(behind: float, is_drawn: bool) -> None:
+    """The same fluid a little farther would be there twice; what lies well behind is seen where the camera looks past it."""
+    size = 40, 60
+    near = torch.zeros(size, dtype=torch.bool)
+    near[10:30, :30] = True  # a strip of fluid; behind it and beside it a fluid goes on
+    exists = torch.stack([near, torch.ones(size, dtype=torch.bool)])
+    z_cam = torch.stack([torch.ones(size), torch.full(size, behind)])
+    step_px = torch.tensor([0.2, 0.0]).expand(2, *size, 2).contiguous()
+    layers = Layers(torch.rand(2, *size, 3), exists.float(), z_cam, exists, step_px, exists, 0)
+    scene = Scene(Camera.for_photo(60, 40), layers, 1.0, 1 / behind, 1.0)
+    animation = render.animate(scene, 6, measure_contrast=False)
+    # Away from the strip's border, whose fluid rests.
+    hidden = size[0] * size[1] + 20 * size[1] + 15
+    assert bool((animation.source == hidden).any()) == is_drawn
