@@ -43,10 +43,8 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 def measure(path: Path, hints: dict, every: int, out: Path | None) -> dict:
     scene = c3drender.prepare(path, depth="builtin", **hints)
     photo = (read_photo(path).rgb.numpy() * 255).round()
-    height, width = photo.shape[:2]
     animation = render.animate(scene, NUM_FRAMES)
-    margin = scene.layers.margin_px
-    static = ~scene.layers.moving[0, margin : margin + height, margin : margin + width].numpy()
+    static = ~scene.layers.of_photo(scene.layers.moving).numpy()
     rest = torch.eye(3, 4)
     frames = {n: render.render_frame(animation, rest, n).rgb_u8.numpy() for n in range(0, NUM_FRAMES, every)}
     uncovered = 0
@@ -64,7 +62,7 @@ def measure(path: Path, hints: dict, every: int, out: Path | None) -> dict:
         "static_db": min(psnr(frame[static], photo[static]) for frame in frames.values()),
         "loops": bool(np.array_equal(again, frames[0])),
         "uncovered": uncovered,
-        "layers": len(scene.layers.alpha),
+        "layers": scene.layers.num_layers,
     }
 
 

@@ -84,15 +84,15 @@ def places(start_px: torch.Tensor, step_px: torch.Tensor, path: CameraPath, num_
 def measure(scene: Scene, num_frames: int, *, drifts: bool) -> dict[str, int]:
     layers, lens, margin = scene.layers, scene.camera, scene.layers.margin_px
     canvas = lens.padded(margin)
-    exists = (layers.alpha[0] > 0).numpy()
-    disp = (1.0 / layers.z_cam[0]).numpy()
+    exists = layers.plane(layers.alpha, 0).numpy() > 0
+    disp = layers.plane(1.0 / layers.z_cam, 0, empty=float(1.0 / layers.z_cam.max())).numpy()
     path = pipeline.camera_path(scene, "circle", num_frames)
     parallax_px = cameras.parallax_px(lens, path, float(disp.max()), float(disp.min()))
     rules = layering.HidingRules((layering.MAX_STRETCH - 1) / parallax_px, layering.LAYER_GAP, parallax_px)
-    moving = layers.moving[0].numpy() & drifts
-    front = layering.Canvas(
-        layers.rgb[0].numpy(), disp, layers.step_px[0].numpy(), moving, exists, exists, layers.alpha[0].numpy()
+    rgb, step_px, moving, cover = (
+        layers.plane(values, 0).numpy() for values in (layers.rgb, layers.step_px, layers.moving & drifts, layers.alpha)
     )
+    front = layering.Canvas(rgb, disp, step_px, moving, exists, exists, cover)
     hidden, maps = layering.hide(front, rules, num_frames)
     front_disp, sheet, step_px = map(torch.from_numpy, maps)
     frame_px = (margin, margin, canvas.width - margin, canvas.height - margin)
@@ -114,7 +114,7 @@ def measure(scene: Scene, num_frames: int, *, drifts: bool) -> dict[str, int]:
         there = ((at_px == start_px).all(dim=1) | flows[y, x]) & (surface[y, x] > 0)
         points = lift(canvas, at_px[there], 1.0 / surface[y, x][there])
         revealed[there] |= revealed_in(lens.with_pose(pose), front_points, points)
-    layer = (layers.alpha[1:] > 0).any(dim=0).view(-1)[pixel]
+    layer = torch.isin(pixel, layers.pixel[layers.first[1] :])
     return {
         "revealed": int(revealed.sum()),
         "missed": int((revealed & ~marked).sum()),

@@ -71,9 +71,8 @@ def mean_length(flow_px: np.ndarray, where: np.ndarray) -> float:
 
 def measure(scene: c3drender.Scene, photo_u8: np.ndarray, blend: str, keep: Callable[[int, np.ndarray], None]) -> dict:
     animation = render.animate(scene, NUM_FRAMES)
-    margin = scene.layers.margin_px
-    inner = np.s_[margin : margin + scene.camera.height, margin : margin + scene.camera.width]
-    moving, asked_px = scene.layers.moving[0].numpy()[inner], scene.layers.step_px[0].numpy()[inner]
+    layers = scene.layers
+    moving, asked_px = layers.of_photo(layers.moving).numpy(), layers.of_photo(layers.step_px).numpy()
     firsts = range(0, NUM_FRAMES, PAIR_SPACING)
     frames = {}
     for n in sorted({*firsts, *(first + 1 for first in firsts), NUM_FRAMES - 1}):

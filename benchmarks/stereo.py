@@ -73,12 +73,9 @@ def pose(shift: float) -> torch.Tensor:
 
 def lift(layers: Layers, canvas: Camera) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The layers' points: positions, colours, radii."""
-    exists = layers.alpha > 0
-    ys, xs = torch.meshgrid(torch.arange(canvas.height) + 0.5, torch.arange(canvas.width) + 0.5, indexing="ij")
-    z = layers.z_cam[exists]
-    x = ((xs - canvas.cx) / canvas.fx).expand_as(exists)[exists] * z
-    y = ((ys - canvas.cy) / canvas.fy).expand_as(exists)[exists] * z
-    return torch.stack([x, y, z], dim=1), layers.rgb[exists].contiguous(), RADIUS_PX * z / canvas.fx
+    xy_px, z = layers.centre_px(), layers.z_cam
+    x, y = (xy_px[:, 0] - canvas.cx) / canvas.fx * z, (xy_px[:, 1] - canvas.cy) / canvas.fy * z
+    return torch.stack([x, y, z], dim=1), layers.rgb, RADIUS_PX * z / canvas.fx
 
 
 def splat(points: tuple[torch.Tensor, ...], view: Camera, compositor: str) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +88,7 @@ def splat(points: tuple[torch.Tensor, ...], view: Camera, compositor: str) -> tu
 def photo_layer(pair: Pair, disparity: np.ndarray, exists: np.ndarray) -> Layers:
     """The left picture alone, as the only layer."""
     shape = (1, *disparity.shape)
-    return Layers(
+    return Layers.from_planes(
         rgb=torch.from_numpy(pair.left.copy())[None],
         alpha=torch.from_numpy(exists.astype(np.float32))[None],
         z_cam=torch.from_numpy(FOCAL_PX / np.where(exists, disparity, 1).astype(np.float32))[None],

@@ -10,6 +10,7 @@ data enters the package (`files`, `pipeline`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from itertools import accumulate
 from math import isfinite
 from typing import Any
 
@@ -233,31 +234,93 @@ class Harmonics:
 
 @dataclass(frozen=True)
 class Layers:
-    """A layered depth image (LDI) on a canvas that is ``margin_px`` wider than the photo on every side.
+    """A layered depth image (LDI): the pixels that exist, near to far, on a canvas of ``size`` (height, width) that is
+    ``margin_px`` wider than the photo on every side.
 
-    Layer 0 is what the photo shows, continued into the margin; layer k is what layer k-1 hides and some view can reveal.
-    ``rgb`` float32 ``[L, H, W, 3]``; ``alpha`` float32 ``[L, H, W]``, the share of a pixel that it covers, 0 where it has
-    none; ``z_cam`` float32 ``[L, H, W]``, > 0 everywhere; ``seen`` bool ``[L, H, W]``, True where the colour is the photo's
-    own, not filled; ``step_px`` float32 ``[L, H, W, 2]`` and ``moving`` bool ``[L, H, W]``: the flow, continued into
-    what was filled.
+    Layer 0 is what the photo shows, continued into the margin; layer k is what layer k-1 hides and some view can reveal. Its
+    pixels are ``first[k]`` to ``first[k + 1]``, row by row; ``pixel`` int32 ``[P]`` says where each lies (``y * width + x``).
+    ``rgb`` float32 ``[P, 3]``; ``alpha`` float32 ``[P]``, > 0, the share of the canvas' pixel that it covers; ``z_cam``
+    float32 ``[P]``, > 0; ``seen`` bool ``[P]``, True where the colour is the photo's own, not filled; ``step_px`` float32
+    ``[P, 2]`` and ``moving`` bool ``[P]``: the flow, continued into what was filled.
     """
 
+    pixel: Tensor
     rgb: Tensor
     alpha: Tensor
     z_cam: Tensor
     seen: Tensor
     step_px: Tensor
     moving: Tensor
+    first: tuple[int, ...]
+    size: tuple[int, int]
     margin_px: int
 
     def __post_init__(self) -> None:
-        lhw = tuple(self.alpha.shape)
-        check_tensor("Layers", "alpha", self.alpha, ("L", "H", "W"), torch.float32)
-        check_tensor("Layers", "rgb", self.rgb, (*lhw, 3), torch.float32)
-        check_tensor("Layers", "z_cam", self.z_cam, lhw, torch.float32)
-        check_tensor("Layers", "seen", self.seen, lhw, torch.bool)
-        check_tensor("Layers", "step_px", self.step_px, (*lhw, 2), torch.float32)
-        check_tensor("Layers", "moving", self.moving, lhw, torch.bool)
+        check_tensor("Layers", "pixel", self.pixel, ("P",), torch.int32)
+        count = len(self.pixel)
+        check_tensor("Layers", "rgb", self.rgb, (count, 3), torch.float32)
+        check_tensor("Layers", "alpha", self.alpha, (count,), torch.float32)
+        check_tensor("Layers", "z_cam", self.z_cam, (count,), torch.float32)
+        check_tensor("Layers", "seen", self.seen, (count,), torch.bool)
+        check_tensor("Layers", "step_px", self.step_px, (count, 2), torch.float32)
+        check_tensor("Layers", "moving", self.moving, (count,), torch.bool)
+        if len(self.first) < 2 or self.first[0] != 0 or self.first[-1] != count or list(self.first) != sorted(self.first):
+            raise ValueError(f"Layers: first must rise from 0 to P = {count} (from pixel), got {self.first}")
+
+    @classmethod
+    def from_planes(
+        cls, rgb: Tensor, alpha: Tensor, z_cam: Tensor, seen: Tensor, step_px: Tensor, moving: Tensor, margin_px: int
+    ) -> Layers:
+        """Of planes ``[L, H, W, ...]`` the pixels that have some ``alpha``."""
+        exists = alpha > 0
+        return cls(
+            exists.flatten(1).nonzero()[:, 1].to(torch.int32),
+            *(values[exists] for values in (rgb, alpha, z_cam, seen, step_px, moving)),
+            first=(0, *exists.flatten(1).sum(dim=1).cumsum(0).tolist()),
+            size=tuple(alpha.shape[1:]),
+            margin_px=margin_px,
+        )
+
+    @property
+    def num_layers(self) -> int:
+        return len(self.first) - 1
+
+    def part(self, layer: int) -> slice:
+        """Where the pixels of one layer are."""
+        return slice(self.first[layer], self.first[layer + 1])
+
+    def plane(self, values: Tensor, layer: int, empty: float = 0) -> Tensor:
+        """``values [P, ...]`` of one layer, spread over the canvas: ``[H, W, ...]``, ``empty`` where it has no pixel."""
+        plane = values.new_full((self.size[0] * self.size[1], *values.shape[1:]), empty)
+        plane[self.pixel[self.part(layer)]] = values[self.part(layer)]
+        return plane.view(*self.size, *values.shape[1:])
+
+    def of_photo(self, values: Tensor, layer: int = 0) -> Tensor:
+        """`plane`, inside the photo's border: ``[H, W, ...]`` of the photo."""
+        margin = self.margin_px
+        return self.plane(values, layer)[margin : self.size[0] - margin, margin : self.size[1] - margin]
+
+    def centre_px(self) -> Tensor:
+        """The pixels' centres (x, y), float32 ``[P, 2]``."""
+        width = self.size[1]
+        return torch.stack([self.pixel % width, self.pixel // width], dim=1).to(torch.float32) + 0.5
+
+    def nearest_moving(self) -> Tensor:
+        """Of each place on the canvas the nearest pixel that moves, int64 ``[H, W]``; -1 where none does."""
+        nearest = torch.full((self.size[0] * self.size[1],), -1, dtype=torch.int64, device=self.pixel.device)
+        for layer in range(self.num_layers):
+            part = self.part(layer)
+            own = torch.arange(part.start, part.stop, device=self.pixel.device)
+            moves = self.moving[part] & (nearest[self.pixel[part]] < 0)
+            nearest[self.pixel[part][moves]] = own[moves]
+        return nearest.view(self.size)
+
+    def kept(self, where: Tensor) -> Layers:
+        """The pixels that are True in ``where [P]`` alone."""
+        counts = [int(where[self.part(layer)].sum()) for layer in range(self.num_layers)]
+        names = ("pixel", "rgb", "alpha", "z_cam", "seen", "step_px", "moving")
+        inside = {name: getattr(self, name)[where] for name in names}
+        return replace(self, **inside, first=(0, *accumulate(counts)))
 
 
 @dataclass(frozen=True)

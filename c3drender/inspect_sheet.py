@@ -45,14 +45,14 @@ def contact_sheet(photo: Image, scene: Scene, frames: Mapping[int, Frame], num_f
     """``frames``: some frames of the video by their number, of ``num_frames``."""
     layers = scene.layers
     height, width = photo.size
-    margin = layers.margin_px
-    inner = (slice(margin, margin + height), slice(margin, margin + width))
-    step_px, moving = layers.step_px[0][inner].cpu().numpy(), layers.moving[0][inner].cpu().numpy()
+    disp, step_px, moving = (
+        layers.of_photo(values).cpu().numpy() for values in (1.0 / layers.z_cam, layers.step_px, layers.moving)
+    )
+    near, far = 1 / disp.max(), 1 / disp[disp > 0].min()
     picture = _to_u8(photo.rgb)
-    z_cam = layers.z_cam[0][inner].cpu().numpy()
     tiles = [
         Tile(picture, "photo", f"{width} x {height} px"),
-        Tile(_depth_picture(z_cam), "depth", f"red is near, blue is far; z {z_cam.min():.3g} to {z_cam.max():.3g}"),
+        Tile(_depth_picture(disp), "depth", f"red is near, blue is far; z {near:.3g} to {far:.3g}"),
         Tile(_mask_picture(picture, moving), "mask", f"{moving.mean():.0%} of the picture moves"),
         flow_tile(picture, step_px, moving),
         *_layer_tiles(scene),
@@ -87,8 +87,12 @@ def compose(tiles: Sequence[Tile], num_columns: int = NUM_COLUMNS) -> Picture:
 def _layer_tiles(scene: Scene) -> list[Tile]:
     """What the photo shows, what lies hidden behind it (the nearest on top), and where colour was made up."""
     layers = scene.layers
-    alpha, filled = layers.alpha.cpu().numpy(), ((layers.alpha > 0) & ~layers.seen).cpu().numpy()
-    front, *hidden = (_to_u8(rgb) for rgb in layers.rgb)
+
+    def planes(values: Tensor) -> list[np.ndarray]:
+        return [layers.plane(values, layer).cpu().numpy() for layer in range(layers.num_layers)]
+
+    alpha, filled = np.stack(planes(layers.alpha)), np.stack(planes(~layers.seen))
+    front, *hidden = (_to_u8(layers.plane(layers.rgb, layer)) for layer in range(layers.num_layers))
     tiles = [Tile(_over(front, alpha[0], _checker(front)), "layer 0", "what the photo shows, continued past its border")]
     if hidden:
         shown = _checker(front)
@@ -104,8 +108,7 @@ def _layer_tiles(scene: Scene) -> list[Tile]:
     return [*tiles, Tile(marked, "holes, filled", detail)]
 
 
-def _depth_picture(z_cam: np.ndarray) -> Picture:
-    disp = 1 / z_cam
+def _depth_picture(disp: np.ndarray) -> Picture:
     low, high = np.percentile(disp, (0.5, 99.5))
     levels = ((disp - low) / max(high - low, 1e-12)).clip(0, 1)
     return cv2.applyColorMap((levels * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].copy()

@@ -296,25 +296,21 @@ def _spread_out(pixel: np.ndarray, values: Any, shape: tuple[int, ...], dtype: t
 
 def stack(front: Canvas, uncovered: Uncovered | None, margin: int) -> Layers:
     """``front`` and what it hides, on a canvas ``margin`` px wider than the photo."""
-    num_layers = 1 if uncovered is None else 2
-    planes = (num_layers, *front.disp.shape)
-    rgb, z_cam, alpha = torch.empty(*planes, 3), torch.empty(planes), torch.zeros(planes)
-    seen, moving, step_px = (
-        torch.zeros(planes, dtype=torch.bool),
-        torch.zeros(planes, dtype=torch.bool),
-        torch.zeros(*planes, 2),
-    )
-    exists = torch.from_numpy(front.exists)
-    rgb[0], alpha[0], z_cam[0] = (
-        torch.from_numpy(front.rgb),
-        exists * torch.from_numpy(front.cover),
-        1.0 / torch.from_numpy(front.disp),
-    )
-    seen[0], moving[0] = torch.from_numpy(front.seen), torch.from_numpy(front.moving) & exists
-    step_px[0] = torch.from_numpy(front.step_px) * exists[..., None]
+    cover = (front.exists * front.cover).reshape(-1)
+    shown = np.flatnonzero(cover)
+    seen = front.seen.reshape(-1)[shown]
+    layers = [(shown, front.rgb.reshape(-1, 3)[shown], cover[shown], front.disp.reshape(-1)[shown], seen, shown)]
     if uncovered is not None:
-        hole, source = torch.from_numpy(uncovered.hole), torch.from_numpy(uncovered.source)
-        rgb[1], alpha[1], z_cam[1] = torch.from_numpy(uncovered.rgb), hole, z_cam[0]
-        z_cam[1][hole] = 1.0 / torch.from_numpy(uncovered.disp)
-        moving[1][hole], step_px[1][hole] = moving[0].reshape(-1)[source], step_px[0].reshape(-1, 2)[source]
-    return Layers(rgb, alpha, z_cam, seen, step_px, moving, margin)
+        hole = np.flatnonzero(uncovered.hole)
+        opaque, filled = np.ones(len(hole), np.float32), np.zeros(len(hole), bool)
+        layers.append((hole, uncovered.rgb.reshape(-1, 3)[hole], opaque, uncovered.disp, filled, uncovered.source))
+    pixel, rgb, alpha, disp, seen, source = (np.concatenate(parts) for parts in zip(*layers, strict=True))
+    flows = front.exists.reshape(-1)[source]
+    return Layers(
+        *map(torch.from_numpy, (pixel.astype(np.int32), rgb, alpha, 1.0 / disp, seen)),
+        step_px=torch.from_numpy(front.step_px.reshape(-1, 2)[source] * flows[:, None]),
+        moving=torch.from_numpy(front.moving.reshape(-1)[source] & flows),
+        first=tuple(np.cumsum([0, *(len(layer[0]) for layer in layers)]).tolist()),
+        size=front.disp.shape,
+        margin_px=margin,
+    )

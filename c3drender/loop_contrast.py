@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .data import Layers
+
 BAND_PX = 9  # twice a box of this width: what is finer than that is detail
 MEASURED_PX = 5  # the same for what is measured: the eye and the splat's loss are in the finer half of the detail
 WINDOW_SHARE = 1 / 25  # of the canvas' longer side ...
@@ -40,17 +42,23 @@ class Details:
     broad: Tensor
 
 
-def point_details(rgb: Tensor, fluid: Tensor) -> Details:
-    """The details of the points ``fluid`` bool ``[L, H, W]`` of layers ``rgb`` float32 ``[L, H, W, 3]``."""
-    x0, y0, x1, y1 = _bounds(fluid.any(dim=0), 2 * BAND_PX)
-    rgb, fluid = rgb[:, y0:y1, x0:x1], fluid[:, y0:y1, x0:x1]
+def point_details(layers: Layers, rgb: Tensor, fluid: Tensor) -> Details:
+    """The details of those of the layers' pixels that are True in ``fluid [P]``, of the colours ``rgb [P, 3]``."""
+    details = [_plane_details(layers.plane(rgb, layer), layers.plane(fluid, layer)) for layer in range(layers.num_layers)]
+    return Details(torch.cat([detail.fine for detail in details]), torch.cat([detail.broad for detail in details]))
+
+
+def _plane_details(rgb: Tensor, fluid: Tensor) -> Details:
+    """The details of the pixels ``fluid [H, W]`` of one layer, ``rgb [H, W, 3]``."""
+    x0, y0, x1, y1 = _bounds(fluid, 2 * BAND_PX)
+    rgb, fluid = rgb[y0:y1, x0:x1], fluid[y0:y1, x0:x1]
     weight = fluid[..., None].to(rgb.dtype)
 
     def detail(mean_of: Callable[[Tensor], Tensor]) -> Tensor:
         return (rgb - mean_of(rgb * weight) / mean_of(weight).clamp_min(1e-4))[fluid]
 
-    fine = [detail(lambda planes, dim=dim: _binomial(planes, dim)) for dim in (2, 1)]
-    return Details(torch.stack(fine, dim=1), detail(lambda planes: _box(_box(planes, BAND_PX), BAND_PX)))
+    fine = [detail(lambda plane, dim=dim: _binomial(plane, dim)) for dim in (1, 0)]
+    return Details(torch.stack(fine, dim=1), detail(lambda plane: _box(_box(plane, BAND_PX), BAND_PX)))
 
 
 def _bounds(where: Tensor, margin_px: int) -> tuple[int, int, int, int]:
@@ -64,25 +72,23 @@ def _bounds(where: Tensor, margin_px: int) -> tuple[int, int, int, int]:
     return x0, y0, x1, y1
 
 
-def _binomial(planes: Tensor, dim: int) -> Tensor:
-    """``planes`` under the kernel 1 2 1 along ``dim``; the border repeats."""
-    size = planes.shape[dim]
-    first, last = planes.narrow(dim, 0, 1), planes.narrow(dim, size - 1, 1)
-    before = torch.cat([first, planes.narrow(dim, 0, size - 1)], dim)
-    after = torch.cat([planes.narrow(dim, 1, size - 1), last], dim)
-    return 0.25 * (before + after) + 0.5 * planes
+def _binomial(plane: Tensor, dim: int) -> Tensor:
+    """``plane`` under the kernel 1 2 1 along ``dim``; the border repeats."""
+    size = plane.shape[dim]
+    first, last = plane.narrow(dim, 0, 1), plane.narrow(dim, size - 1, 1)
+    before = torch.cat([first, plane.narrow(dim, 0, size - 1)], dim)
+    after = torch.cat([plane.narrow(dim, 1, size - 1), last], dim)
+    return 0.25 * (before + after) + 0.5 * plane
 
 
-def _box(planes: Tensor, size: int) -> Tensor:
-    """Means of ``[L, H, W, C]`` over ``size x size`` pixels; beyond the border nothing counts."""
-    pictures = planes.cpu().numpy()
+def _box(plane: Tensor, size: int) -> Tensor:
+    """Means of ``[H, W, C]`` over ``size x size`` pixels; beyond the border nothing counts."""
 
     def sums(picture: np.ndarray) -> np.ndarray:
         return cv2.boxFilter(picture, cv2.CV_32F, (size, size), normalize=False, borderType=cv2.BORDER_CONSTANT)
 
-    count = sums(np.ones(pictures.shape[1:3], np.float32))[..., None]
-    means = [sums(picture).reshape(picture.shape) / count for picture in pictures]
-    return torch.from_numpy(np.stack(means)).to(planes.device)
+    count = sums(np.ones(plane.shape[:2], np.float32))[..., None]
+    return torch.from_numpy(sums(plane.cpu().numpy()).reshape(plane.shape) / count).to(plane.device)
 
 
 @dataclass(frozen=True)
@@ -120,15 +126,15 @@ def measure_gains(
     window = _window_px(fluid)
     spacing = window // 2
     x0, y0, x1, y1 = measured_box(fluid)
-    weight = fluid[None, y0:y1, x0:x1, None].to(resting.dtype)
+    weight = fluid[y0:y1, x0:x1, None].to(resting.dtype)
     weight_mean = _box(_box(weight, MEASURED_PX), MEASURED_PX).clamp_min(1e-4)
 
     def energy(rgb: Tensor) -> np.ndarray:
         """Mean square of the luma's detail over half-overlapping windows of the fluid."""
-        luma = rgb.mean(dim=-1)[None, :, :, None]
+        luma = rgb.mean(dim=-1, keepdim=True)
         mean = _box(_box(luma * weight, MEASURED_PX), MEASURED_PX) / weight_mean
         square = ((luma - mean) * weight).square()[..., 0]
-        pooled = functional.avg_pool2d(square, window, spacing, spacing, count_include_pad=False)[0]
+        pooled = functional.avg_pool2d(square[None], window, spacing, spacing, count_include_pad=False)[0]
         return pooled.clamp_min(LEAST_ENERGY).double().cpu().numpy()
 
     wanted = energy(resting)

@@ -87,8 +87,8 @@ class Animation:
 
     ``points``: those that never move, the bent ones, the fluid on its way forward, and the fluid on its way backward; each
     frame writes all but the first anew, so one Animation renders one frame at a time. Their four channels are colour, and the
-    confidence with which they speak for their pixel when the two sides are blended. ``source`` int64 ``[N]``: the element of
-    the layers' flattened ``[L, H, W]`` that each was lifted from. ``raster``: memory for what both sides splat.
+    confidence with which they speak for their pixel when the two sides are blended. ``source`` int64 ``[N]``: the layers'
+    pixel that each was lifted from. ``raster``: memory for what both sides splat.
     """
 
     camera: Camera
@@ -128,58 +128,69 @@ def _fade_in(exists: Tensor, width_px: float) -> Tensor:
 
 
 def _clean(rgb: Tensor, layers: Layers) -> tuple[Tensor, Tensor]:
-    """`without_fringe` of ``rgb [L, H, W, 3]``, where the fluid is seen: in the nearest layer, and through its soft edges."""
-    seen = layers.moving.clone()
-    seen[1:] &= (layers.alpha[:1] > 0) & (layers.alpha[:1] < 1) & ~layers.moving[:1]
-    fluid = seen.any(dim=0)
-    visible = rgb[0].clone()
-    for layer in range(1, len(rgb)):
-        visible[seen[layer]] = rgb[layer][seen[layer]]
-    still = (layers.alpha[0] > 0) & ~fluid
+    """`without_fringe` of the layers' ``rgb [P, 3]``, where the fluid is seen: in the nearest layer, and through its soft
+    edges. Also which pixels that changed, bool ``[P]``."""
+    front = layers.part(0)
+    pixel = layers.pixel
+    through = (layers.plane(layers.alpha, 0) < 1) & (layers.plane(layers.alpha, 0) > 0) & ~layers.plane(layers.moving, 0)
+    seen = layers.moving & through.view(-1)[pixel]
+    seen[front] = layers.moving[front]
+    visible, fluid = layers.plane(rgb, 0), layers.plane(layers.moving, 0)
+    visible.view(-1, 3)[pixel[seen]] = rgb[seen]
+    fluid.view(-1)[pixel[seen]] = True
+    still = layers.plane(layers.alpha > 0, 0) & ~fluid
     clean, fringe = without_fringe(visible.cpu().numpy(), fluid.cpu().numpy(), still.cpu().numpy())
-    fringe = seen & torch.from_numpy(fringe).to(rgb.device)
-    return torch.where(fringe[..., None], torch.from_numpy(clean).to(rgb.device), rgb), fringe
+    changed = seen & torch.from_numpy(fringe).to(rgb.device).view(-1)[pixel]
+    return torch.where(changed[:, None], torch.from_numpy(clean).to(rgb.device).view(-1, 3)[pixel], rgb), changed
 
 
-def _neighbour(where: Tensor, dy: int, dx: int) -> Tensor:
-    """For each True of ``where [L, H, W]``, in order, the rank of the one at (x+dx, y+dy), or its own where that is False."""
-    rank = torch.full(where.shape, -1, dtype=torch.int32, device=where.device)
-    own = torch.arange(int(where.sum()), dtype=torch.int32, device=where.device)
-    rank[where] = own
-    beside = torch.full_like(rank, -1)
-    height, width = where.shape[1:]
-    beside[:, : height - dy, : width - dx] = rank[:, dy:, dx:]
-    found = beside[where]
-    return torch.where(found >= 0, found, own)
+def _neighbours(layers: Layers) -> tuple[Tensor, Tensor]:
+    """Of each of the layers' pixels the one to its right and the one below it, in its layer: int64 ``[P]``, its own index
+    where there is none."""
+    own = torch.arange(len(layers.pixel), device=layers.pixel.device)
+    beside = []
+    for dy, dx in ((0, 1), (1, 0)):
+        of_layers = []
+        for layer in range(layers.num_layers):
+            there = functional.pad(layers.plane(own, layer, empty=-1)[dy:, dx:], (0, dx, 0, dy), value=-1)
+            of_layers.append(there.view(-1)[layers.pixel[layers.part(layer)]])
+        found = torch.cat(of_layers)
+        beside.append(torch.where(found >= 0, found, own))
+    return beside[0], beside[1]
 
 
-def _presharpened(rgb: Tensor, alpha: Tensor, z_cam: Tensor) -> tuple[Tensor, Tensor]:
-    """``rgb [L, H, W, 3]`` and ``alpha [L, H, W]`` plus what the surface kernel will take away from them on an unmoved grid
+def _among(beside: Tensor, where: Tensor) -> Tensor:
+    """Of the elements of ``where [P]`` the ranks (int32) of their neighbours ``beside [P]`` among them, else their own."""
+    rank = where.cumsum(0, dtype=torch.int32) - 1
+    return torch.where(where[beside], rank[beside], rank)[where]
+
+
+def _presharpened(layers: Layers, beside: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The layers' ``rgb [P, 3]`` and ``alpha [P]`` plus what the surface kernel will take away from them on an unmoved grid
     (one Van Cittert step): a splat of the result shows the picture itself, not its blur. A pixel's kernel reaches those of
-    its four neighbours that lie on its surface."""
+    its four neighbours (``beside``: `_neighbours`) that lie on its surface."""
     side = (1.0 - 1.0 / SPLAT_RADIUS_PX**2) ** 6
-    own = torch.cat([rgb * alpha[..., None], alpha[..., None]], dim=-1)
-    total, weight = own.clone(), torch.ones_like(alpha)
-    size = alpha.shape
-    for dim in (1, 2):
-        # Two views of each plane: every pixel but the last, and the one after it.
-        z_pair, alpha_pair, own_pair, total_pair, weight_pair = (
-            [plane.narrow(dim, start, size[dim] - 1) for start in (0, 1)] for plane in (z_cam, alpha, own, total, weight)
-        )
-        same = (z_pair[0] - z_pair[1]).abs() < DEPTH_TOLERANCE * torch.minimum(*z_pair)
-        share = side * (same & (torch.minimum(*alpha_pair) > 0))
-        for k in (0, 1):
-            weight_pair[k].add_(share)
-            total_pair[k].addcmul_(own_pair[1 - k], share[..., None])
-    sharp = 2.0 * own - total / weight[..., None]
-    opacity = sharp[..., 3]
-    colour = torch.where(opacity[..., None] > 1e-3, sharp[..., :3] / opacity[..., None].clamp_min(1e-3), rgb)
+    own = torch.cat([layers.rgb * layers.alpha[:, None], layers.alpha[:, None]], dim=1)
+    total, weight = own.clone(), torch.ones_like(layers.alpha)
+    for right in reversed(beside):
+        left = (right != torch.arange(len(right), device=right.device)).nonzero()[:, 0]
+        right = right[left]
+        z_left, z_right = layers.z_cam[left], layers.z_cam[right]
+        same = (z_left - z_right).abs() < DEPTH_TOLERANCE * torch.minimum(z_left, z_right)
+        left, right = left[same], right[same]
+        # No index occurs twice: each pixel has one neighbour on a side.
+        for here, there in ((left, right), (right, left)):
+            weight[here] += side
+            total[here] += side * own[there]
+    sharp = 2.0 * own - total / weight[:, None]
+    opacity = sharp[:, 3]
+    colour = torch.where(opacity[:, None] > 1e-3, sharp[:, :3] / opacity[:, None].clamp_min(1e-3), layers.rgb)
     return colour, opacity.clamp(0.0, 1.0)
 
 
-def _fluid_surface(z_cam: Tensor, rgb: Tensor, exists: Tensor, freedom: Tensor) -> Tensor:
-    """`Fluid.surface` from ``z_cam [H, W, 1]``, ``rgb [H, W, 3]``, ``exists`` and ``freedom`` ``[H, W]``."""
-    spread = _spread(torch.cat([1.0 / z_cam, rgb], dim=-1).permute(2, 0, 1), exists)
+def _fluid_surface(disp: Tensor, rgb: Tensor, exists: Tensor, freedom: Tensor) -> Tensor:
+    """`Fluid.surface` from ``disp [H, W]``, ``rgb [H, W, 3]``, ``exists`` and ``freedom`` ``[H, W]``."""
+    spread = _spread(torch.cat([disp[..., None], rgb], dim=-1).permute(2, 0, 1), exists)
     planes = [spread[:1], exists[None].to(torch.float32), freedom[None], spread[1:], torch.zeros_like(spread[:2])]
     return torch.cat(planes).permute(1, 2, 0).contiguous()
 
@@ -209,13 +220,9 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     """
     layers = scene.layers
     canvas = scene.camera.padded(layers.margin_px)
-    num_layers, height, width = layers.alpha.shape
-    exists = layers.alpha > 0
-    ys, xs = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    centres = torch.stack([xs, ys], dim=-1).to(layers.rgb.device)
-    xy_px = centres.expand(num_layers, -1, -1, -1)
-
-    colour, opacity = _presharpened(layers.rgb, layers.alpha, layers.z_cam)
+    xy_px, pixel = layers.centre_px(), layers.pixel
+    beside = _neighbours(layers)
+    colour, opacity = _presharpened(layers, beside)
 
     def cloud(where: Tensor, confidence: Tensor, depth_scale: float = 1.0, radius_px: float = SPLAT_RADIUS_PX) -> PointCloud:
         z_cam = layers.z_cam[where] * depth_scale
@@ -225,52 +232,51 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     # Behind a fluid the same fluid would only be drawn twice: a pixel moves in the nearest of its layers that does. That is
     # the fluid's surface, visible or continued behind what hides it. What lies so far behind that surface that it is another
     # stays below it, still.
-    moves = exists & layers.moving
-    any_fluid, first = moves[0].clone(), torch.zeros_like(moves[:1], dtype=torch.int64)
-    for layer in range(1, num_layers):
-        moves[layer] &= ~any_fluid
-        any_fluid |= moves[layer]
-        first[0, moves[layer]] = layer
+    nearest = layers.nearest_moving()
+    freedom = _fade_in(nearest >= 0, FADE * max(layers.size))
+    any_fluid = (nearest >= 0) & (freedom > LEAST_FREEDOM)
+    flows = layers.moving & any_fluid.view(-1)[pixel]
+    moves = flows & (nearest.view(-1)[pixel] == torch.arange(len(pixel), device=pixel.device))
 
-    def nearest_fluid(values: Tensor) -> Tensor:
-        return values.gather(0, first[..., None].expand(-1, -1, -1, values.shape[-1]))[0]
+    def on_surface(values: Tensor) -> Tensor:
+        """``values [P, ...]`` of the fluid's surface, ``[H, W, ...]``; 0 beside it."""
+        plane = values.new_zeros(*layers.size, *values.shape[1:])
+        plane[any_fluid] = values[nearest[any_fluid]]
+        return plane
 
-    freedom = _fade_in(any_fluid, FADE * max(height, width))
-    any_fluid &= freedom > LEAST_FREEDOM
-    moves &= any_fluid
-    start_px = xy_px[moves].contiguous()
-    step = (nearest_fluid(layers.step_px) * any_fluid[..., None] * speed).contiguous()
-    at_rest = cloud(moves, freedom.clamp_min(LEAST_CONFIDENCE))
+    start_px = xy_px[moves]
+    step = on_surface(layers.step_px) * speed
+    at_rest = cloud(moves, freedom.view(-1)[pixel].clamp_min(LEAST_CONFIDENCE))
     clean, fringe = _clean(colour, layers)
     fringe &= moves
     index = fringe[moves].nonzero()[:, 0]
+    surface_disp = on_surface(1.0 / layers.z_cam)
     fluid = Fluid(
         cloud=at_rest,
         start_px=start_px,
-        right=_neighbour(moves, 0, 1),
-        below=_neighbour(moves, 1, 0),
+        right=_among(beside[0], moves),
+        below=_among(beside[1], moves),
         forward=trace(step, num_frames, start_px),
         backward=trace(-step, num_frames, start_px),
-        surface=_fluid_surface(nearest_fluid(layers.z_cam[..., None]), nearest_fluid(colour), any_fluid, freedom),
+        surface=_fluid_surface(surface_disp, on_surface(colour), any_fluid, freedom),
         fringe=Fringe(index, at_rest.feat[index, :3], clean[fringe]),
-        detail=loop_contrast.point_details(_clean(layers.rgb, layers)[0], moves),
-        phase=loop_contrast.phase_of(start_px, max(height, width)),
+        detail=loop_contrast.point_details(layers, _clean(layers.rgb, layers)[0], moves),
+        phase=loop_contrast.phase_of(start_px, max(layers.size)),
     )
     sure = freedom.new_ones(())
-    still = exists & ~(layers.moving & any_fluid)
-    sways = still & _swaying(scene, exists)
+    still = ~flows
+    sways = still & _swaying(scene)
     rests = still & ~sways
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
-    thin = moves & _bare(start_px, fluid.forward, fluid.backward, any_fluid)
+    thin = moves & _bare(start_px, fluid.forward, fluid.backward, any_fluid).view(-1)[pixel]
     beds = [cloud(thin, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)]
-    surface_z = layers.z_cam.gather(0, first)
-    below = exists & layers.moving & any_fluid & ~moves & (layers.z_cam > HIDES * surface_z)
+    below = flows & ~moves & (layers.z_cam * surface_disp.view(-1)[pixel] > HIDES)
     beds.append(cloud(below, freedom.new_tensor(LEAST_CONFIDENCE**2)))
-    bent = _bent_points(scene, cloud(sways, sure), sways, xy_px)
+    bent = _bent_points(scene, cloud(sways, sure), sways, xy_px[sways])
     sharpness = BLEND_SHARPNESS / scene.disp_near
     if measure_contrast and len(fluid.cloud) > 0:
         fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames))
-    source = torch.cat([where.flatten().nonzero()[:, 0] for where in (rests, thin, below, sways, moves, moves)])
+    source = torch.cat([where.nonzero()[:, 0] for where in (rests, thin, below, sways, moves, moves)])
     others = [cloud(rests, sure), *beds, bent.cloud]
     return _assembled(scene.camera, canvas, others, source, bent, fluid, sharpness, num_frames)
 
@@ -291,23 +297,22 @@ def _assembled(
     return Animation(camera, canvas, points, source, bent, fluid, raster, sharpness, num_frames)
 
 
-def _swaying(scene: Scene, exists: Tensor) -> Tensor:
-    """Where ``exists [L, H, W]`` lies on something that sways or ripples."""
+def _swaying(scene: Scene) -> Tensor:
+    """Which of the layers' pixels sway or ripple, bool ``[P]``."""
+    layers = scene.layers
     if scene.harmonics is None:
-        return torch.zeros_like(exists)
+        return torch.zeros_like(layers.moving)
     size_px = scene.harmonics.sine_px.norm(dim=-1) + scene.harmonics.cosine_px.norm(dim=-1)
-    return exists & (size_px.sum(dim=0) > LEAST_SWAY_PX)
+    return (size_px.sum(dim=0) > LEAST_SWAY_PX).view(-1)[layers.pixel]
 
 
-def _bent_points(scene: Scene, cloud: PointCloud, sways: Tensor, xy_px: Tensor) -> BentPoints:
+def _bent_points(scene: Scene, cloud: PointCloud, sways: Tensor, start_px: Tensor) -> BentPoints:
     if scene.harmonics is None:
-        none = xy_px.new_zeros(harmonic.NUM_HARMONICS, 0, 2)
-        return BentPoints(cloud, xy_px[sways], none, none)
-
-    def of_points(planes: Tensor) -> Tensor:
-        return planes[:, None].expand(-1, len(sways), -1, -1, -1)[:, sways].contiguous()
-
-    return BentPoints(cloud, xy_px[sways], of_points(scene.harmonics.sine_px), of_points(scene.harmonics.cosine_px))
+        none = start_px.new_zeros(harmonic.NUM_HARMONICS, 0, 2)
+        return BentPoints(cloud, start_px, none, none)
+    pixel = scene.layers.pixel[sways]
+    sine_px, cosine_px = (planes.flatten(1, 2)[:, pixel] for planes in (scene.harmonics.sine_px, scene.harmonics.cosine_px))
+    return BentPoints(cloud, start_px, sine_px, cosine_px)
 
 
 def _measured_gains(

@@ -18,7 +18,7 @@ from .data import Scene
 from .files import naming, replacing
 
 FORMAT_NAME = "c3drender scene"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 HEADER_NAME = "header.json"
 SUFFIX = ".c3d"
 # Uncompressed: a scene is written and read at the disk's speed, and its floats hardly compress.
@@ -50,8 +50,8 @@ def load_scene(path: str | os.PathLike) -> Scene:
             header = json.loads(archive.read(HEADER_NAME))
             if header["format"] != FORMAT_NAME:
                 raise ValueError(f"a header of {header['format']!r}")
-            if header["version"] > FORMAT_VERSION:
-                raise ValueError(f"format version {header['version']}, newer than this program's {FORMAT_VERSION}")
+            if header["version"] != FORMAT_VERSION:
+                raise ValueError(f"format version {header['version']}, not this program's {FORMAT_VERSION}")
             scene = _restore(header["content"], archive)
     except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())

@@ -58,7 +58,7 @@ def _holes_row(photo: Path, crop: Crop) -> list[np.ndarray]:
     """The crop with its holes shown, filled by Telea's method, and as it is rendered."""
     scene = _still_scene(photo)
     pose = _farthest(scene, crop.rightmost)
-    seen_alone = replace(scene, layers=replace(scene.layers, alpha=scene.layers.alpha * scene.layers.seen))
+    seen_alone = replace(scene, layers=scene.layers.kept(scene.layers.seen))
     before, after = _frame(seen_alone, pose), _frame(scene, pose)
     hole, picture = before.uncovered.numpy(), before.rgb_u8.numpy()
     shown = np.where(hole[..., None], np.uint8(HOLE_COLOUR), picture)

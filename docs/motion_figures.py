@@ -90,12 +90,11 @@ def _crops(scene: Scene, crop: tuple[slice, slice], detail: str) -> list[Tile]:
 
 
 def _flow_picture(scene: Scene) -> np.ndarray:
-    layers, margin = scene.layers, scene.layers.margin_px
-    inner = np.s_[margin : margin + scene.camera.height, margin : margin + scene.camera.width]
-    photo = (layers.rgb[0].numpy()[inner] * 255).round().astype(np.uint8)
-    picture = flow_tile(photo, layers.step_px[0].numpy()[inner], layers.moving[0].numpy()[inner]).picture
-    if len(layers.moving) > 1:
-        hidden = layers.moving[1].numpy()[inner].astype(np.uint8)
+    layers = scene.layers
+    rgb, step_px, moving = (layers.of_photo(values).numpy() for values in (layers.rgb, layers.step_px, layers.moving))
+    picture = flow_tile((rgb * 255).round().astype(np.uint8), step_px, moving).picture
+    if layers.num_layers > 1:
+        hidden = layers.of_photo(layers.moving, 1).numpy().astype(np.uint8)
         picture[cv2.resize(hidden, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0] = FILLED_COLOUR
     return picture
 
@@ -120,8 +119,7 @@ def _sway_and_ripple() -> None:
 def _pulse() -> None:
     """Sharpness inside the mask over the loop, and a detail in mid-loop, for both blends."""
     scene = c3drender.prepare(PHOTO, mask=MASK, hints=HINTS, depth="builtin", camera="still", size=800)
-    margin = scene.layers.margin_px
-    moving = scene.layers.moving[0].numpy()[margin : margin + scene.camera.height, margin : margin + scene.camera.width]
+    moving = scene.layers.of_photo(scene.layers.moving).numpy()
     animation = render.animate(scene, NUM_FRAMES)
     sampled = range(0, NUM_FRAMES + 1, 4)
     curves, middles = [], []

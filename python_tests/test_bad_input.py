@@ -60,7 +60,7 @@ def _text(value: Any) -> str:
 def _scene() -> Scene:
     lhw = (1, H, W)
     still = torch.zeros(lhw, dtype=torch.bool)
-    layers = Layers(torch.zeros(*lhw, 3), torch.ones(lhw), torch.ones(lhw), ~still, torch.zeros(*lhw, 2), still, 0)
+    layers = Layers.from_planes(torch.zeros(*lhw, 3), torch.ones(lhw), torch.ones(lhw), ~still, torch.zeros(*lhw, 2), still, 0)
     return Scene(Camera.for_photo(W, H), layers, 1.0, 0.5, 0.7)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -37,7 +38,7 @@ def scene_of(photo: Image) -> Scene:
     moving[:, :, 2 * width // 3 :] = True
     step_px = torch.where(moving[..., None], torch.tensor([1.0, 0.5]), torch.zeros(2))
     z_cam = torch.linspace(4, 1, height)[:, None].expand(2, height, width).contiguous()
-    layers = Layers(rgb, alpha, z_cam, seen, step_px, moving, MARGIN)
+    layers = Layers.from_planes(rgb, alpha, z_cam, seen, step_px, moving, MARGIN)
     return Scene(Camera.for_photo(photo.size[1], photo.size[0]), layers, 1.0, 0.25, 0.5, ("depth: guessed",))
 
 
@@ -67,7 +68,7 @@ def calls(monkeypatch) -> SimpleNamespace:
 
     def render_frames(scene: Scene, *, frames: int = 60, **options) -> Iterator[Frame]:
         seen.frames = {"frames": frames} | options
-        rgb = scene.layers.rgb[0, MARGIN:-MARGIN, MARGIN:-MARGIN]
+        rgb = scene.layers.of_photo(scene.layers.rgb)
         for n in range(frames):
             rgb_u8 = (rgb.roll(n, 1) * 255).round().byte()
             yield Frame(rgb_u8, torch.zeros(rgb_u8.shape[:2], dtype=torch.bool))
@@ -176,7 +177,7 @@ def test_info_names_what_is_there(capsys):
 def test_sheet_of_any_size_and_of_a_still_scene(size):
     photo = Image(torch.rand(*size, 3, generator=torch.Generator().manual_seed(0)))
     moving = scene_of(photo)
-    still_layers = Layers(**(vars(moving.layers) | {"moving": torch.zeros_like(moving.layers.moving)}))
+    still_layers = replace(moving.layers, moving=torch.zeros_like(moving.layers.moving))
     for scene in (moving, Scene(**(vars(moving) | {"layers": still_layers}))):
         sheet = contact_sheet(photo, scene, {}, 60)
         assert sheet.dtype == np.uint8 and sheet.shape[1] > 4 * TILE_WIDTH_PX

@@ -464,7 +464,7 @@ def test_write_picture(tmp_path):
 def small_scene() -> Scene:
     gen = torch.Generator().manual_seed(0)
     lhw = (2, H, W)
-    layers = Layers(
+    layers = Layers.from_planes(
         rgb=torch.rand(*lhw, 3, generator=gen),
         alpha=torch.rand(lhw, generator=gen),
         z_cam=1 + torch.rand(lhw, generator=gen),
@@ -481,7 +481,8 @@ def test_scene_comes_back(tmp_path):
     loaded = load_scene(save_scene(scene, tmp_path / "scene.c3d"))
     assert loaded.camera == scene.camera
     assert (loaded.disp_near, loaded.disp_far, loaded.disp_focus, loaded.notes) == (1.0, 0.1, 0.5, scene.notes)
-    for name in ("rgb", "alpha", "z_cam", "seen", "step_px", "moving"):
+    for name in ("pixel", "rgb", "alpha", "z_cam", "seen", "step_px", "moving"):
         assert torch.equal(getattr(loaded.layers, name), getattr(scene.layers, name))
-    assert loaded.layers.margin_px == 3
+    for name in ("first", "size", "margin_px"):
+        assert getattr(loaded.layers, name) == getattr(scene.layers, name)
     assert [path.name for path in tmp_path.iterdir()] == ["scene.c3d"]

@@ -68,7 +68,7 @@ def test_the_colours_are_the_inpainters_and_all_else_is_ours() -> None:
     assert filled[0].any() and filled[1].any()
     torch.testing.assert_close(painted.rgb[filled], torch.tensor(PAINT).expand(int(filled.sum()), 3))
     assert torch.equal(painted.rgb[ours.seen], ours.rgb[ours.seen])
-    for name in ("alpha", "z_cam", "seen", "step_px", "moving"):
+    for name in ("pixel", "alpha", "z_cam", "seen", "step_px", "moving"):
         assert torch.equal(getattr(painted, name), getattr(ours, name)), name
 
 
@@ -81,12 +81,13 @@ def test_what_hides_a_hole_is_not_seen() -> None:
 
     layers = layers_by(record)
     (_, beyond), (behind_rgb, behind) = calls
-    assert torch.equal(beyond, ~layers.seen[0])
+    assert torch.equal(beyond, ~layers.plane(layers.seen, 0))
     # The middle of the box, into which no view looks, is no hole of ours, but hides the holes at its sides.
     m = layers.margin_px
     middle = (m + HEIGHT // 2, m + WIDTH // 2)
-    assert not layers.alpha[1][middle] and behind[middle]
-    assert (behind | ~(layers.alpha[1] > 0)).all()
+    hidden = layers.plane(layers.alpha, 1) > 0
+    assert not hidden[middle] and behind[middle]
+    assert (behind | ~hidden).all()
     visible = behind_rgb[~behind]
     torch.testing.assert_close(visible, torch.tensor(BACK).expand_as(visible))
     assert len(visible) > HEIGHT * WIDTH // 2
@@ -95,11 +96,12 @@ def test_what_hides_a_hole_is_not_seen() -> None:
 
 def test_a_torchscript_file_fills(scripted) -> None:
     layers = layers_by(scripted(Network()))
-    margin = layers.rgb[0][(layers.alpha[0] > 0) & ~layers.seen[0]]
+    front = layers.part(0)
+    margin = layers.rgb[front][~layers.seen[front]]
     photo_mean = torch.from_numpy(box_before_a_wall()[0]).mean((0, 1))
     torch.testing.assert_close(margin, photo_mean.expand_as(margin))
     # Behind the box it sees the wall and the painted margin, no more.
-    (colour,) = layers.rgb[1][layers.alpha[1] > 0].unique(dim=0)
+    (colour,) = layers.rgb[layers.part(1)].unique(dim=0)
     assert BACK[0] < colour[0] < photo_mean[0]
 
 

@@ -35,22 +35,22 @@ def layers_of(
 
 def test_a_plane_is_one_layer() -> None:
     rows = np.linspace(0.1, 1.0, HEIGHT)[:, None].repeat(WIDTH, 1)
-    assert len(layers_of(rows).alpha) == 1
-    assert len(layers_of(np.full((HEIGHT, WIDTH), 0.4)).alpha) == 1
+    assert layers_of(rows).num_layers == 1
+    assert layers_of(np.full((HEIGHT, WIDTH), 0.4)).num_layers == 1
 
 
 def test_a_resting_camera_needs_one_layer() -> None:
     disp = np.full((HEIGHT, WIDTH), 0.2)
     disp[:, 30:50] = 0.9
-    assert len(layers_of(disp, amplitude=0.0).alpha) == 1
+    assert layers_of(disp, amplitude=0.0).num_layers == 1
 
 
 def test_behind_an_object_stands_the_background() -> None:
     disp = np.full((HEIGHT, WIDTH), 0.2)
     disp[10:50, 30:50] = 0.9
     layers = layers_of(disp)
-    assert len(layers.alpha) == 2
-    hidden = layers.alpha[1] > 0
+    assert layers.num_layers == 2
+    hidden = layers.plane(layers.alpha, 1) > 0
     margin = layers.margin_px
     inside = torch.zeros_like(hidden)
     inside[margin + 10 : margin + 50, margin + 30 : margin + 50] = True
@@ -58,29 +58,30 @@ def test_behind_an_object_stands_the_background() -> None:
     # A swinging camera looks behind the left and right edge, not behind the middle.
     assert not hidden[margin + 30, margin + 39 : margin + 41].any()
     assert hidden[margin + 30, margin + 30] and hidden[margin + 30, margin + 49]
-    torch.testing.assert_close(layers.z_cam[1][hidden], torch.full((int(hidden.sum()),), 5.0), rtol=0.02, atol=0)
-    torch.testing.assert_close(layers.rgb[1][hidden], torch.tensor(BACK).expand(int(hidden.sum()), 3), atol=0.02, rtol=0)
-    assert not layers.seen[1].any()
+    behind = layers.part(1)
+    torch.testing.assert_close(layers.z_cam[behind], torch.full((int(hidden.sum()),), 5.0), rtol=0.02, atol=0)
+    torch.testing.assert_close(layers.rgb[behind], torch.tensor(BACK).expand(int(hidden.sum()), 3), atol=0.02, rtol=0)
+    assert not layers.seen[behind].any()
 
 
 def test_the_first_layer_is_the_photo() -> None:
     disp = np.full((HEIGHT, WIDTH), 0.2)
     disp[10:50, 30:50] = 0.9
     layers = layers_of(disp)
-    m = layers.margin_px
-    assert layers.seen[0, m : m + HEIGHT, m : m + WIDTH].all() and layers.seen[0].sum() == HEIGHT * WIDTH
+    assert layers.of_photo(layers.seen).all() and layers.seen.sum() == HEIGHT * WIDTH
     expected = torch.tensor(np.where((disp > 0.5)[..., None], FRONT, BACK), dtype=torch.float32)
-    assert torch.equal(layers.rgb[0, m : m + HEIGHT, m : m + WIDTH], expected)
+    assert torch.equal(layers.of_photo(layers.rgb), expected)
 
 
 def test_a_fluid_continues_behind_what_stands_before_it() -> None:
     disp = np.full((HEIGHT, WIDTH), 0.2)
     disp[:, 30:50] = 0.9
     layers = layers_of(disp, moving=disp < 0.5)
-    hidden = layers.alpha[1] > 0
-    assert hidden.any() and layers.moving[1][hidden].all()
-    torch.testing.assert_close(layers.step_px[1][hidden], torch.tensor([0.5, 0.0]).expand(int(hidden.sum()), 2))
-    assert not layers.moving[0, :, layers.margin_px + 35].any()
+    hidden = layers.part(1)
+    step_px = layers.step_px[hidden]
+    assert len(step_px) > 0 and layers.moving[hidden].all()
+    torch.testing.assert_close(step_px, torch.tensor([0.5, 0.0]).expand(len(step_px), 2))
+    assert not layers.of_photo(layers.moving)[:, 35].any()
 
 
 def test_a_fluid_that_crosses_the_border_has_a_supply_beyond_it() -> None:
@@ -88,7 +89,7 @@ def test_a_fluid_that_crosses_the_border_has_a_supply_beyond_it() -> None:
     still, moving = layers_of(disp), layers_of(disp, moving=np.ones(disp.shape, bool))
     drift_px = int(0.08 * WIDTH)  # 20 steps of half a pixel, but no more than that share of the photo
     assert moving.margin_px == max(still.margin_px, drift_px)
-    assert moving.moving[0].all()
+    assert moving.moving[moving.part(0)].all()
 
 
 def test_sharpening_turns_a_ramp_into_a_step() -> None:
@@ -123,8 +124,7 @@ def test_only_an_estimate_is_sharpened() -> None:
     disp[20:40, 40] = 0.5  # half-way between the two
     for measured in (False, True):
         layers = layers_of(disp, measured=measured)
-        m = layers.margin_px
-        here = 1 / layers.z_cam[0, m + 30, m + 40].item()
+        here = 1 / layers.of_photo(layers.z_cam)[30, 40].item()
         assert (abs(here - 0.5) < 1e-5) == measured
 
 
@@ -160,7 +160,7 @@ def test_deterministic(moving: bool, for_thread_counts) -> None:
 
     def hidden() -> tuple[torch.Tensor, ...]:
         layers = layers_of(disp, (disp < 0.5) & moving)
-        return layers.rgb, layers.alpha, layers.z_cam
+        return layers.pixel, layers.rgb, layers.alpha, layers.z_cam
 
     first, *others = for_thread_counts(hidden)
     assert all(torch.equal(a, b) for other in others for a, b in zip(first, other, strict=True))
@@ -219,15 +219,14 @@ def test_no_frame_uncovers_what_no_layer_has(size: tuple[int, int]) -> None:
     disp[4:-4, 38:40] = 0.7
     camera = Camera.for_photo(width, height)
     layers = layers_of(disp, camera=camera)
-    exists = layers.alpha > 0
     canvas = camera.padded(layers.margin_px)
-    ys, xs = torch.meshgrid(torch.arange(canvas.height) + 0.5, torch.arange(canvas.width) + 0.5, indexing="ij")
-    z_cam = layers.z_cam[exists]
+    z_cam = layers.z_cam
+    xs, ys = layers.centre_px().unbind(1)
     rays = torch.stack([(xs - canvas.cx) / canvas.fx, (ys - canvas.cy) / canvas.fy, torch.ones_like(xs)], dim=-1)
-    points = rays.expand(*exists.shape, 3)[exists] * z_cam[:, None]
-    colour, radius = layers.rgb[exists].contiguous(), 1.5 * z_cam / canvas.fx
+    points = rays * z_cam[:, None]
+    colour, radius = layers.rgb, 1.5 * z_cam / canvas.fx
     poses = swing(camera, 40).world_to_cam
-    alone = points[: int(exists[0].sum())]
+    alone = points[layers.part(0)]
     opened = 0
     for pose in poses:
         view = camera.with_pose(pose.contiguous())

@@ -53,7 +53,7 @@ def inner(scene: Scene) -> tuple[slice, slice]:
 
 def sharpness(scene: Scene, frames: list[np.ndarray]) -> np.ndarray:
     """Root of the high-frequency energy in the flow, relative to the first frame's."""
-    moving = scene.layers.moving[0].numpy()[inner(scene)]
+    moving = scene.layers.of_photo(scene.layers.moving).numpy()
     lumas = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) for frame in frames]
     energy = np.array([np.square(luma - cv2.GaussianBlur(luma, (0, 0), 2))[moving].mean() for luma in lumas])
     return np.sqrt(energy / energy[0])
@@ -70,7 +70,9 @@ def test_what_sways_and_ripples_moves_and_the_rest_stays(scene, frames) -> None:
     small = [cv2.resize(mask.astype(np.uint8), swings.shape[::-1], interpolation=cv2.INTER_AREA) > 0 for mask in (FERNS, POOL)]
     field = (scene.harmonics.sine_px.norm(dim=-1) + scene.harmonics.cosine_px.norm(dim=-1)).sum(dim=0).numpy()[inner(scene)]
     assert swings[small[0]].mean() > 2 and swings[small[1] & (field > 0)].mean() > 0.4
-    still = cv2.erode(((field == 0) & ~scene.layers.moving[0].numpy()[inner(scene)]).astype(np.uint8), np.ones((9, 9))) > 0
+    still = (
+        cv2.erode(((field == 0) & ~scene.layers.of_photo(scene.layers.moving).numpy()).astype(np.uint8), np.ones((9, 9))) > 0
+    )
     assert swings[still].max() <= 3 and swings[still].mean() < 0.1
 
 
@@ -97,7 +99,7 @@ def test_what_comes_out_of_a_border_leaves_no_gap_and_the_border_rests() -> None
     mask = photo[..., 0] > 0
     mask[:40], mask[80:], mask[:, :40], mask[:, 280:] = False, False, False, False
     scene = c3drender.prepare(photo, mask=mask, hints=[((150, 60), (190, 60))], depth=np.ones((120, 320)), camera="still")
-    assert scene.layers.step_px[0].norm(dim=-1).max() > 0.7
+    assert scene.layers.step_px.norm(dim=-1).max() > 0.7
     frames = rest_frames(scene)
     rows = np.stack([frame[60, 42:278, 0] for frame in frames]).astype(int)
     assert np.abs(np.diff(rows, axis=1)).max() <= 4
@@ -120,8 +122,7 @@ def behind_a_post(fringe: bool) -> tuple[Scene, np.ndarray]:
 
 def test_a_fluid_comes_out_from_behind_what_hides_it_though_the_camera_rests() -> None:
     scene, photo = behind_a_post(fringe=False)
-    margin = scene.layers.margin_px
-    assert scene.layers.moving[1, margin + 80, margin + 112 : margin + 128 : 15].all()
+    assert scene.layers.of_photo(scene.layers.moving, 1)[80, 112:128:15].all()
     changes = np.abs(np.stack(rest_frames(scene)).astype(int) - photo).mean(axis=(0, 1, 3))
     beside, away = changes[[106, 107, 108, 131, 132, 133]], changes[np.r_[40:90, 150:200]]
     assert beside.min() > 0.6 * away.mean()
@@ -155,7 +156,7 @@ def test_another_surface_behind_a_fluid_is_drawn(behind: float, is_drawn: bool) 
     exists = torch.stack([near, torch.ones(size, dtype=torch.bool)])
     z_cam = torch.stack([torch.ones(size), torch.full(size, behind)])
     step_px = torch.tensor([0.2, 0.0]).expand(2, *size, 2).contiguous()
-    layers = Layers(torch.rand(2, *size, 3), exists.float(), z_cam, exists, step_px, exists, 0)
+    layers = Layers.from_planes(torch.rand(2, *size, 3), exists.float(), z_cam, exists, step_px, exists, 0)
     scene = Scene(Camera.for_photo(60, 40), layers, 1.0, 1 / behind, 1.0)
     animation = render.animate(scene, 6, measure_contrast=False)
     # Away from the strip's border, whose fluid rests.

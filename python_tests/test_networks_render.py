@@ -27,7 +27,7 @@ def _scene(step: tuple[float, float] = (1.0, 0.0)) -> Scene:
     ys, xs = torch.meshgrid(torch.linspace(0, 1, canvas.height), torch.linspace(0, 1, canvas.width), indexing="ij")
     rgb = torch.stack([0.2 + 0.6 * xs, 0.2 + 0.6 * ys, 0.5 + 0.3 * torch.sin(6 * xs)], dim=-1)[None]
     moving = (ys > 0.5)[None]
-    layers = Layers(
+    layers = Layers.from_planes(
         rgb=rgb.contiguous(),
         alpha=torch.ones(1, canvas.height, canvas.width),
         z_cam=(2.0 - ys)[None].contiguous(),
@@ -77,14 +77,14 @@ def test_what_the_decoder_reads(frame: int) -> None:
     assert float(given[3].min()) > 0.9
     for channel in (4, 5, 20, 35):
         torch.testing.assert_close(given[channel], (channel - 4) * given[3], atol=2e-2, rtol=1e-2)
-    disp = (1.0 / scene.layers.z_cam)[0, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    disp = scene.layers.of_photo(1.0 / scene.layers.z_cam)
     unit = float((1.0 / scene.layers.z_cam).max())
     assert float((given[36] - given[3] * disp / unit).abs().max()) < 2e-2
 
 
 def test_a_scene_at_rest_shows_its_own_colours() -> None:
     scene = _scene(step=(0.0, 0.0))
-    photo = scene.layers.rgb[0, MARGIN:-MARGIN, MARGIN:-MARGIN].permute(2, 0, 1)
+    photo = scene.layers.of_photo(scene.layers.rgb).permute(2, 0, 1)
     for frame in range(0, NUM_FRAMES, 3):
         assert float((_decoder_input(scene, frame)[:3] - photo).abs().max()) < 4e-2
 
@@ -93,7 +93,7 @@ def test_fluid_drifts_along_its_flow() -> None:
     """A mark on the fluid is found displaced by the steps of the frame, while the other side is still without weight."""
     scene = _scene(step=(2.0, 0.0))
     row, column = MARGIN + 30, MARGIN + 20
-    scene.layers.rgb[0, row - 2 : row + 3, column - 2 : column + 3] = 1.0
+    scene.layers.rgb.view(*scene.layers.size, 3)[row - 2 : row + 3, column - 2 : column + 3] = 1.0
     brightness = _decoder_input(scene, 1)[:3].mean(dim=0)[30]
     assert abs(int(brightness.argmax()) - 22) <= 2
 
@@ -103,7 +103,7 @@ def _swaying(scene: Scene) -> Scene:
     canvas = scene.camera.padded(MARGIN)
     reach = 4.0 * torch.linspace(2, -2, canvas.height).clamp(0, 1)[:, None] * torch.ones(canvas.width)
     sine = torch.zeros(1, canvas.height, canvas.width, 2)
-    sine[0, ..., 0] = reach * ~scene.layers.moving[0]
+    sine[0, ..., 0] = reach * ~scene.layers.plane(scene.layers.moving, 0)
     return replace(scene, harmonics=Harmonics(sine, torch.zeros_like(sine)))
 
 
@@ -156,7 +156,8 @@ def test_photo_to_video_with_a_model(tmp_path: Path) -> None:
     model = _model()
     state = {"feature_net": model.features.state_dict(), "img_decoder": model.decoder.state_dict()}
     torch.save(state, tmp_path / "model_000010.pth")
-    photo = (_scene().layers.rgb[0] * 255).to(torch.uint8).numpy()
+    scene = _scene()
+    photo = (scene.layers.plane(scene.layers.rgb, 0) * 255).to(torch.uint8).numpy()
     quick = {"depth": "builtin", "camera": "still", "frames": 2, "progress": False, "device": "cpu"}
     by_path, by_model, plain = (tmp_path / f"{n}.png" for n in range(3))
     scene = c3d.prepare(photo, depth="builtin", camera="still", device="cpu")

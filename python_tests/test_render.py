@@ -51,15 +51,13 @@ def test_at_rest_the_first_frame_is_the_photo(animation, photo_u8) -> None:
 
 
 def test_under_a_resting_camera_static_pixels_stay(animation, scene, photo_u8) -> None:
-    m = scene.layers.margin_px
-    static = ~scene.layers.moving[0, m : m + scene.camera.height, m : m + scene.camera.width].numpy()
+    static = ~scene.layers.of_photo(scene.layers.moving).numpy()
     for n in range(NUM_FRAMES):
         assert psnr(render.render_frame(animation, REST, n).rgb_u8.numpy()[static], photo_u8[static]) >= 45
 
 
 def test_water_moves(animation, scene, photo_u8) -> None:
-    m = scene.layers.margin_px
-    moving = scene.layers.moving[0, m : m + scene.camera.height, m : m + scene.camera.width].numpy()
+    moving = scene.layers.of_photo(scene.layers.moving).numpy()
     half = render.render_frame(animation, REST, NUM_FRAMES // 2).rgb_u8.numpy()
     assert np.abs(half - photo_u8)[moving].mean() > 3
 
@@ -111,8 +109,7 @@ def test_speed_zero_is_a_photo_that_only_the_camera_moves(scene) -> None:
 def test_blends_differ_in_contrast_only_where_water_moves(scene, animation) -> None:
     n = NUM_FRAMES // 2
     kept, linear = (render.render_frame(animation, REST, n, blend).rgb_u8.numpy() for blend in ("contrast", "linear"))
-    m = scene.layers.margin_px
-    moving = scene.layers.moving[0, m : m + scene.camera.height, m : m + scene.camera.width].numpy()
+    moving = scene.layers.of_photo(scene.layers.moving).numpy()
     assert kept[moving].std() > 1.02 * linear[moving].std()
     assert np.abs(kept.astype(int) - linear)[~moving].mean() < 0.2
 

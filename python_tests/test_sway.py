@@ -142,7 +142,7 @@ def test_one_scene_holds_all_three(tmp_path) -> None:
     scene = c3drender.prepare(photo(), motion=LIST, depth="builtin", camera="still")
     margin = scene.layers.margin_px
     inner = np.s_[margin : margin + HEIGHT, margin : margin + WIDTH]
-    moving = scene.layers.moving[0].numpy()[inner]
+    moving = scene.layers.of_photo(scene.layers.moving).numpy()
     reach = np.abs(moments(scene.harmonics)).max(axis=(0, 3))[inner]
     assert moving[RIVER].mean() > 0.8 and not moving[POND].any()
     assert reach[POND].mean() > 0.1 and reach[60, 160] > 0.3 and reach[RIVER].max() == 0

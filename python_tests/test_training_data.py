@@ -66,8 +66,9 @@ def test_true_geometry_carries_the_source_to_another_view() -> None:
 def test_hidden_layer_is_behind_the_one_in_front() -> None:
     for number in range(6):
         layers = VIEWS[number].start
-        hidden = layers.alpha[1] > 0
-        assert (layers.z_cam[1] > layers.z_cam[0])[hidden].all()
+        hidden = layers.part(1)
+        front_z = layers.plane(layers.z_cam, 0).view(-1)[layers.pixel[hidden]]
+        assert len(front_z) > 0 and (layers.z_cam[hidden] > front_z).all()
 
 
 def test_samples_depend_on_their_number_alone() -> None:
@@ -113,7 +114,7 @@ def test_hints_of_a_uniform_flow_are_that_flow_and_of_a_still_one_zero() -> None
 
 def flat_layers(step: tuple[float, float], moving: torch.Tensor, margin_px: int = 0) -> Layers:
     height, width = moving.shape
-    return Layers(
+    return Layers.from_planes(
         rgb=torch.rand(1, height, width, 3),
         alpha=torch.ones(1, height, width),
         z_cam=torch.full((1, height, width), 2.0),

@@ -91,14 +91,13 @@ def layer_points(given: Given) -> tuple[Points, Drifts]:
     """One point per pixel of the layers that the package makes, with what it filled in."""
     layers: Layers = prepared(given if given.harmonics is None else replace(given, harmonics=None)).layers
     camera = _lens(given).padded(layers.margin_px)
-    centres, clouds, drifts = _centres(camera), [], []
-    for alpha, z_cam, rgb, step_px in zip(layers.alpha, layers.z_cam, layers.rgb, layers.step_px, strict=True):
-        exists = alpha > 0
-        clouds.append(Points(camera, centres[exists.flatten()].contiguous(), z_cam[exists], rgb[exists], alpha[exists]))
-        drifts.append(_drifts(clouds[-1], step_px))
-    joined = (torch.cat([getattr(cloud, name) for cloud in clouds]) for name in ("xy_px", "z_cam", "feat", "opacity"))
+    points = Points(camera, layers.centre_px(), layers.z_cam, layers.rgb, layers.alpha)
+    drifts = []
+    for layer in range(layers.num_layers):
+        cloud = replace(points, xy_px=points.xy_px[layers.part(layer)])
+        drifts.append(_drifts(cloud, layers.plane(layers.step_px, layer)))
     forward, backward = (torch.cat(sides, dim=1) for sides in zip(*drifts, strict=True))
-    return Points(camera, *joined), (forward, backward)
+    return points, (forward, backward)
 
 
 def _splat(points: Points, offset_px: Tensor | float, view: Camera, compositor: ops.Compositor = "surface") -> Raster:

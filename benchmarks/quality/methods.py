@@ -139,8 +139,7 @@ def without_inpainting(given: Given) -> Video:
     """Only what the photo shows: nothing behind, nothing beyond its border."""
     scene = prepared(given)
     layers = scene.layers
-    seen = replace(layers, alpha=layers.alpha * layers.seen, moving=layers.moving & layers.seen)
-    return shown(replace(scene, layers=seen), given, "contrast")
+    return shown(replace(scene, layers=layers.kept(layers.seen)), given, "contrast")
 
 
 def forward_only(given: Given) -> Video:

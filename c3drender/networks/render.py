@@ -45,41 +45,32 @@ class LearnedAnimation:
     num_frames: int
 
 
-def _encode(layers: Layers, extractor: FeatureExtractor) -> Tensor:
-    """Features of all layers, as one batch: ``[L, C, h, w]``, float32."""
-    height, width = layers.alpha.shape[1:]
-    alpha = layers.alpha[..., None]
-    rgba = torch.cat([layers.rgb * alpha, alpha], dim=-1).permute(0, 3, 1, 2)
-    padded = functional.pad(rgba, (0, -width % SIZE_MULTIPLE, 0, -height % SIZE_MULTIPLE), mode="replicate")
+def _encode(layers: Layers, layer: int, extractor: FeatureExtractor) -> Tensor:
+    """The features of one layer, at each of its pixels: ``[P_k, C]``, float32."""
+    height, width = layers.size
+    rgba = layers.plane(torch.cat([layers.rgb * layers.alpha[:, None], layers.alpha[:, None]], dim=1), layer)
+    beyond = (0, -width % SIZE_MULTIPLE, 0, -height % SIZE_MULTIPLE)
+    padded = functional.pad(rgba.permute(2, 0, 1)[None], beyond, mode="replicate")
     dtype = next(extractor.parameters()).dtype
-    return extractor(padded.to(dtype, memory_format=torch.channels_last)).float()
-
-
-def _at_pixels(features: Tensor, size: tuple[int, int]) -> Tensor:
-    """One layer's ``features [1, C, h, w]``, channels-last, at every pixel, row by row: ``[H * W, C]``."""
-    height, width = size
-    whole = (height + -height % SIZE_MULTIPLE, width + -width % SIZE_MULTIPLE)
-    fine = functional.interpolate(features, whole, mode="bilinear", align_corners=True)[0]
-    return fine[:, :height, :width].permute(1, 2, 0).flatten(0, 1)
+    coarse = extractor(padded.to(dtype, memory_format=torch.channels_last)).float()
+    fine = functional.interpolate(coarse, padded.shape[2:], mode="bilinear", align_corners=True)[0]
+    at_pixels = fine[:, :height, :width].permute(1, 2, 0).reshape(height * width, -1)
+    return at_pixels[layers.pixel[layers.part(layer)]]
 
 
 @torch.no_grad()
 def animate(scene: Scene, model: RenderModel, source: Tensor, place: PlacePoints, num_frames: int) -> LearnedAnimation:
     """Encode the scene's layers and give each point its features, for a loop of ``num_frames``.
 
-    ``source`` int64 ``[N]``: the element of the layers' flattened ``[L, H, W]`` that each point of ``place`` was lifted from.
-    The networks run on the scene's device in its fastest number format (`precision.inference_dtype`, `decoder.quickest`).
+    ``source`` int64 ``[N]``: the layers' pixel that each point of ``place`` was lifted from. The networks run on the scene's
+    device in its fastest number format (`precision.inference_dtype`, `decoder.quickest`).
     """
     layers = scene.layers
-    device, size = layers.rgb.device, tuple(layers.alpha.shape[1:])
-    encoded = _encode(layers, for_inference(model.features, device, inference_dtype(device)))
+    device = layers.rgb.device
+    extractor = for_inference(model.features, device, inference_dtype(device))
+    encoded = torch.cat([_encode(layers, layer, extractor) for layer in range(layers.num_layers)])
     feat = torch.ones(len(source), 3 + 1 + encoded.shape[1] + 1, device=device)
-    feat[:, :ALPHA_CHANNEL] = layers.rgb.flatten(0, 2)[source]
-    layer, pixel = source // (size[0] * size[1]), source % (size[0] * size[1])
-    # split, not iteration: torch takes a map that got its batch of one by indexing for one that is not channels-last.
-    for number, features in enumerate(encoded.split(1)):
-        here = layer == number
-        feat[here, ALPHA_CHANNEL + 1 : -1] = _at_pixels(features, size)[pixel[here]]
+    feat[:, :ALPHA_CHANNEL], feat[:, ALPHA_CHANNEL + 1 : -1] = layers.rgb[source], encoded[source]
     return LearnedAnimation(
         camera=scene.camera,
         place=place,

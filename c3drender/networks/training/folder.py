@@ -160,7 +160,7 @@ class FolderViews:
 
 def _one_layer(rgb: Tensor, z_cam: Tensor, step_px: Tensor, margin_px: int) -> Layers:
     moving = _moving(step_px)
-    return Layers(
+    return Layers.from_planes(
         rgb=rgb[None],
         alpha=torch.ones_like(z_cam)[None],
         z_cam=z_cam[None],

@@ -17,8 +17,8 @@ LEAST_PRESENCE = 0.5  # of the fluid where a point arrives; below, it has left t
 
 @dataclass(frozen=True)
 class SidePoints:
-    """``xyz`` ``[N, 3]`` in the source camera's space, ``radius`` ``[N]`` scene units, ``source`` int64 ``[N]``: the element
-    of the flattened ``[L, H, W]`` whose colour and features each point carries."""
+    """``xyz`` ``[N, 3]`` in the source camera's space, ``radius`` ``[N]`` scene units, ``source`` int64 ``[N]``: the
+    layers' pixel whose colour and features each point carries."""
 
     xyz: Tensor
     radius: Tensor
@@ -34,30 +34,28 @@ def drifted_points(layers: Layers, camera: Camera, num_steps: int, *, backward: 
     """
     canvas = camera.padded(layers.margin_px)
     device = layers.rgb.device
-    exists = layers.alpha > 0.5
-    fluid = exists & layers.moving
-    moves = fluid & (fluid.cumsum(dim=0) == 1)
-    still = exists & ~layers.moving
-    rows, columns = torch.arange(canvas.height, device=device) + 0.5, torch.arange(canvas.width, device=device) + 0.5
-    y, x = torch.meshgrid(rows, columns, indexing="ij")
-    centres = torch.stack([x, y], dim=-1).expand(*exists.shape, 2)
+    nearest = layers.nearest_moving()
+    fluid = nearest >= 0
+    source, still = nearest[fluid], (~layers.moving).nonzero()[:, 0]
+    centres = layers.centre_px()
 
-    start_px = centres[moves].contiguous()
-    step_px = (layers.step_px * moves[..., None]).sum(dim=0) * (-1 if backward else 1)
+    start_px = centres[source]
+    step_px = torch.zeros(*layers.size, 2, device=device)
+    step_px[fluid] = -layers.step_px[source] if backward else layers.step_px[source]
     xy_px = start_px + ops.integrate_flow(step_px, num_steps, start_px=start_px).offset_px[num_steps]
     # One disparity per pixel of the fluid's surface, interpolated between those that exist.
-    surface = torch.stack([(moves / layers.z_cam).sum(dim=0), moves.any(dim=0).to(torch.float32)])
+    surface = torch.zeros(2, *layers.size, device=device)
+    surface[0, fluid], surface[1, fluid] = 1.0 / layers.z_cam[source], 1.0
     size = torch.tensor([canvas.width, canvas.height], device=device)
     grid = (xy_px / size * 2 - 1)[None, None]
     disp, presence = functional.grid_sample(surface[None], grid, align_corners=False, padding_mode="border")[0, :, 0]
     kept = (presence > LEAST_PRESENCE) & ((xy_px >= 0) & (xy_px <= size)).all(dim=1)
 
-    number = torch.arange(exists.numel(), device=device).view(exists.shape)
     xy_px = torch.cat([centres[still], xy_px[kept]])
     z_cam = torch.cat([layers.z_cam[still], (presence / disp.clamp_min(1e-6))[kept]])
     lens = torch.tensor([[canvas.cx, canvas.cy, canvas.fx, canvas.fy]], device=device)
     xyz = torch.cat([(xy_px - lens[:, :2]) / lens[:, 2:], torch.ones_like(z_cam)[:, None]], dim=1) * z_cam[:, None]
-    return SidePoints(xyz, SPLAT_RADIUS_PX * z_cam / canvas.fx, torch.cat([number[still], number[moves][kept]]))
+    return SidePoints(xyz, SPLAT_RADIUS_PX * z_cam / canvas.fx, torch.cat([still, source[kept]]))
 
 
 def both_sides(start: Layers, end: Layers, camera: Camera, num_frames: int, frame: int) -> tuple[SidePoints, SidePoints]:

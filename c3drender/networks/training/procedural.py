@@ -80,7 +80,7 @@ def _layers(scene: ProceduralScene, frame: int, margin_px: int) -> Layers:
         return stacked(*(getattr(view, name) for view in (front, back)))
 
     alpha = stacked(torch.ones_like(objects), objects)
-    return Layers(
+    return Layers.from_planes(
         rgb=of_views("rgb"),
         alpha=alpha.to(torch.float32),
         z_cam=of_views("z_cam"),

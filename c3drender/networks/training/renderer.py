@@ -83,15 +83,22 @@ class LearnedRenderer(nn.Module):
         return blended.feat.permute(2, 0, 1)[None]
 
     def _features(self, moments: Sequence[Layers]) -> tuple[Tensor, ...]:
-        """The features of every pixel of each moment's layers, ``[L * H * W, 32]``."""
-        rgba = torch.cat([torch.cat([m.rgb * m.alpha[..., None], m.alpha[..., None]], dim=-1) for m in moments])
-        coarse = self.feature_net(rgba.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last))
-        fine = functional.interpolate(coarse.float(), rgba.shape[1:3], mode="bilinear", align_corners=True)
-        flat = fine.permute(0, 2, 3, 1).reshape(-1, fine.shape[1])
-        return flat.chunk(len(moments))
+        """The features of each moment's pixels, ``[P, 32]``."""
+        planes = []
+        for moment in moments:
+            rgba = torch.cat([moment.rgb * moment.alpha[:, None], moment.alpha[:, None]], dim=1)
+            planes += [moment.plane(rgba, layer) for layer in range(moment.num_layers)]
+        batch = torch.stack(planes).permute(0, 3, 1, 2)
+        coarse = self.feature_net(batch.contiguous(memory_format=torch.channels_last))
+        fine = functional.interpolate(coarse.float(), batch.shape[2:], mode="bilinear", align_corners=True)
+        flat = iter(fine.permute(0, 2, 3, 1).flatten(1, 2))
+        return tuple(
+            torch.cat([next(flat)[moment.pixel[moment.part(layer)]] for layer in range(moment.num_layers)])
+            for moment in moments
+        )
 
     def _splat(self, points: SidePoints, layers: Layers, features: Tensor, camera: Camera, nearest: float) -> Raster:
-        rgb = layers.rgb.reshape(-1, 3)[points.source]
+        rgb = layers.rgb[points.source]
         disp = _disparity_seen(points.xyz, camera)[:, None] / nearest
         feat = torch.cat([rgb, torch.ones_like(disp), features[points.source], disp], dim=1)
         splat = ops.splat_points(points.xyz, feat, points.radius, camera, compositor=self.img_decoder.compositor).feat
@@ -104,7 +111,7 @@ def render_colours(sample: RenderSample, compositor: Compositor) -> Tensor:
     rasters = []
     sides = both_sides(sample.start, sample.end, sample.camera, sample.num_frames, sample.frame)
     for points, layers in zip(sides, (sample.start, sample.end), strict=True):
-        rgb = layers.rgb.reshape(-1, 3)[points.source]
+        rgb = layers.rgb[points.source]
         side = ops.splat_points(points.xyz, rgb, points.radius, sample.camera, compositor=compositor)
         rasters.append(Raster(side.feat / side.alpha.clamp_min(UNCOVERED_ALPHA)[..., None], side.alpha, side.disp))
     sharpness = COLOUR_SHARPNESS / nearest_disparity(sample)
