@@ -127,18 +127,17 @@ def _fade_in(exists: Tensor, width_px: float) -> Tensor:
     return share * share * (3.0 - 2.0 * share)
 
 
-def _clean(rgb: Tensor, layers: Layers) -> tuple[Tensor, Tensor]:
-    """`without_fringe` of the layers' ``rgb [P, 3]``, where the fluid is seen: in the nearest layer, and through its soft
-    edges. Also which pixels that changed, bool ``[P]``."""
-    front = layers.part(0)
-    pixel = layers.pixel
-    through = (layers.plane(layers.alpha, 0) < 1) & (layers.plane(layers.alpha, 0) > 0) & ~layers.plane(layers.moving, 0)
-    seen = layers.moving & through.view(-1)[pixel]
-    seen[front] = layers.moving[front]
-    visible, fluid = layers.plane(rgb, 0), layers.plane(layers.moving, 0)
+def _clean(rgb: Tensor, layers: Layers, surface: Tensor) -> tuple[Tensor, Tensor]:
+    """`without_fringe` of the layers' ``rgb [P, 3]``, where the fluid's ``surface`` (bool ``[P]``) is seen: in the nearest
+    layer, and through its soft edges. Also which pixels that changed, bool ``[P]``."""
+    front, pixel = layers.part(0), layers.pixel
+    cover = layers.plane(layers.alpha, 0)
+    seen = surface & ((cover > 0) & (cover < 1)).view(-1)[pixel]
+    seen[front] = surface[front]
+    visible, fluid = layers.plane(rgb, 0), torch.zeros_like(cover, dtype=torch.bool)
     visible.view(-1, 3)[pixel[seen]] = rgb[seen]
     fluid.view(-1)[pixel[seen]] = True
-    still = layers.plane(layers.alpha > 0, 0) & ~fluid
+    still = (cover > 0) & ~fluid
     clean, fringe = without_fringe(visible.cpu().numpy(), fluid.cpu().numpy(), still.cpu().numpy())
     changed = seen & torch.from_numpy(fringe).to(rgb.device).view(-1)[pixel]
     return torch.where(changed[:, None], torch.from_numpy(clean).to(rgb.device).view(-1, 3)[pixel], rgb), changed
@@ -233,10 +232,11 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     # the fluid's surface, visible or continued behind what hides it. What lies so far behind that surface that it is another
     # stays below it, still.
     nearest = layers.nearest_moving()
+    is_nearest = nearest.view(-1)[pixel] == torch.arange(len(pixel), device=pixel.device)
     freedom = _fade_in(nearest >= 0, FADE * max(layers.size))
     any_fluid = (nearest >= 0) & (freedom > LEAST_FREEDOM)
     flows = layers.moving & any_fluid.view(-1)[pixel]
-    moves = flows & (nearest.view(-1)[pixel] == torch.arange(len(pixel), device=pixel.device))
+    moves = flows & is_nearest
 
     def on_surface(values: Tensor) -> Tensor:
         """``values [P, ...]`` of the fluid's surface, ``[H, W, ...]``; 0 beside it."""
@@ -247,7 +247,7 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     start_px = xy_px[moves]
     step = on_surface(layers.step_px) * speed
     at_rest = cloud(moves, freedom.view(-1)[pixel].clamp_min(LEAST_CONFIDENCE))
-    clean, fringe = _clean(colour, layers)
+    clean, fringe = _clean(colour, layers, is_nearest)
     fringe &= moves
     index = fringe[moves].nonzero()[:, 0]
     surface_disp = on_surface(1.0 / layers.z_cam)
@@ -260,7 +260,7 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
         backward=trace(-step, num_frames, start_px),
         surface=_fluid_surface(surface_disp, on_surface(colour), any_fluid, freedom),
         fringe=Fringe(index, at_rest.feat[index, :3], clean[fringe]),
-        detail=loop_contrast.point_details(layers, _clean(layers.rgb, layers)[0], moves),
+        detail=loop_contrast.point_details(layers, _clean(layers.rgb, layers, is_nearest)[0], moves),
         phase=loop_contrast.phase_of(start_px, max(layers.size)),
     )
     sure = freedom.new_ones(())

@@ -1,5 +1,7 @@
 """Layers: as many as the scene asks for, and what they hide is filled from the farther side."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -121,11 +123,11 @@ def test_lines_slopes_and_steps_of_a_measured_map_stay() -> None:
 def test_only_an_estimate_is_sharpened() -> None:
     disp = np.full((HEIGHT, WIDTH), 0.1)
     disp[20:40, 20:40] = 0.9
-    disp[20:40, 40] = 0.5  # half-way between the two
+    disp[20:40, 40] = 0.55  # between the two, and of the nearer one's colour
     for measured in (False, True):
         layers = layers_of(disp, measured=measured)
         here = 1 / layers.of_photo(layers.z_cam)[30, 40].item()
-        assert (abs(here - 0.5) < 1e-5) == measured
+        assert (abs(here - 0.55) < 1e-5) == measured
 
 
 def test_fluid_depth_meets_its_shore_but_keeps_cliffs() -> None:
@@ -234,3 +236,50 @@ def test_no_frame_uncovers_what_no_layer_has(size: tuple[int, int]) -> None:
         front = ops.splat_points(alone, colour[: len(alone)].contiguous(), radius[: len(alone)].contiguous(), view)
         opened += int((front.alpha <= 1e-2).sum())
     assert opened > 100, "the scene must have holes to close"
+
+
+def planes(num_layers: int, seed: int) -> dict[str, torch.Tensor]:
+    """Random maps of layers; half of the pixels exist."""
+    gen, size = torch.Generator().manual_seed(seed), (num_layers, 7, 9)
+    real = {name: torch.rand(*size, *more, generator=gen) for name, more in (("rgb", (3,)), ("z_cam", ()), ("step_px", (2,)))}
+    alpha, seen, moving = (torch.rand(size, generator=gen) for _ in range(3))
+    return {**real, "alpha": alpha * (alpha > 0.5), "seen": seen > 0.5, "moving": moving > 0.5}
+
+
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_layers_hold_the_pixels_that_exist_and_give_them_back(num_layers: int) -> None:
+    maps = planes(num_layers, 0)
+    layers = Layers.from_planes(**maps, margin_px=2)
+    exists = maps["alpha"] > 0
+    assert layers.num_layers == num_layers and len(layers.pixel) == exists.sum()
+    for name, values in maps.items():
+        for k in range(num_layers):
+            wanted = values[k].clone()
+            wanted[~exists[k]] = 0
+            assert torch.equal(layers.plane(getattr(layers, name), k), wanted), name
+            assert torch.equal(layers.of_photo(getattr(layers, name), k), wanted[2:-2, 2:-2]), name
+    y, x = exists[-1].nonzero().unbind(1)
+    assert torch.equal(layers.centre_px()[layers.part(num_layers - 1)], torch.stack([x, y], dim=1) + 0.5)
+
+
+def test_the_nearest_layer_that_moves_and_a_choice_of_pixels() -> None:
+    maps = planes(3, 1)
+    layers = Layers.from_planes(**maps, margin_px=0)
+    moves = (maps["alpha"] > 0) & maps["moving"]
+    nearest = layers.nearest_moving()
+    assert torch.equal(nearest >= 0, moves.any(dim=0))
+    for y, x in moves.any(dim=0).nonzero().tolist():
+        first = int(moves[:, y, x].nonzero()[0])
+        assert layers.part(first).start <= nearest[y, x] < layers.part(first).stop
+        assert layers.pixel[nearest[y, x]] == 9 * y + x
+    seen = layers.kept(layers.seen)
+    again = Layers.from_planes(**{**maps, "alpha": maps["alpha"] * maps["seen"]}, margin_px=0)
+    assert seen.first == again.first and all(torch.equal(getattr(seen, n), getattr(again, n)) for n in (*maps, "pixel"))
+
+
+@pytest.mark.parametrize("first", [(0,), (0, 5, 3, 4), (1, 4), (0, 3)])
+def test_layers_whose_ends_do_not_fit(first: tuple[int, ...]) -> None:
+    layers = Layers.from_planes(**planes(1, 2), margin_px=0)
+    few = layers.kept(torch.arange(len(layers.pixel)) < 4)
+    with pytest.raises(ValueError, match="Layers: first must rise from 0 to P = 4"):
+        replace(few, first=first)
