@@ -4,6 +4,8 @@
 //
 // Every pass reads the sources and colours that the pass before left, and random numbers are hashes of (hole pixel, pass): the
 // answer does not depend on how the work was shared out. What a pass does to one pixel stands in inpaint_formulas.h.
+#include <utility>
+
 #include "checks.h"
 #include "inpaint_levels.h"
 #include "simd.h"
@@ -26,9 +28,10 @@ C3D_INLINE PackedPixel pack_pixel(const Level& level, int64_t p) {
 
 // The surroundings of a hole pixel, kSide rows of 8 pixels with four lanes each. value: the colours, and the disparity against
 // the centre's in units of kBendShift. weight: the confidence, the same in all four; 0 where a nearer surface stands.
+constexpr int kRowLanes = 32;
 struct Patch {
-  int16_t value[kSide][32];
-  int16_t weight[kSide][32];
+  int16_t value[kSide][kRowLanes];
+  int16_t weight[kSide][kRowLanes];
   int32_t total_weight;
 };
 
