@@ -22,10 +22,11 @@
 #ifndef C3D_CPU_HAS_AVX2
 #define C3D_CPU_HAS_AVX2 (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
 #endif
-// Defines `name(args)` from the always-inline template `body(args)`.
+// Defines `name(args)` from the always-inline template `body(args)`. All that it calls is inlined: a function of its own would
+// be compiled for the lowest instruction set.
 #define C3D_DISPATCH(name, body, Args)                                                                              \
-  C3D_TARGET_AVX512 static void name##_avx512(Args args) { body(args); }                                            \
-  C3D_TARGET_AVX2 static void name##_avx2(Args args) { body(args); }                                                \
+  C3D_TARGET_AVX512 __attribute__((flatten)) static void name##_avx512(Args args) { body(args); }                   \
+  C3D_TARGET_AVX2 __attribute__((flatten)) static void name##_avx2(Args args) { body(args); }                       \
   static void name##_baseline(Args args) { body(args); }                                                            \
   static void name(Args args) {                                                                                     \
     static const auto best = C3D_CPU_HAS_AVX512 ? name##_avx512 : C3D_CPU_HAS_AVX2 ? name##_avx2 : name##_baseline; \
