@@ -18,8 +18,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .data import Layers
-
 BAND_PX = 9  # twice a box of this width: what is finer than that is detail
 MEASURED_PX = 5  # the same for what is measured: the eye and the splat's loss are in the finer half of the detail
 WINDOW_SHARE = 1 / 25  # of the canvas' longer side ...
@@ -42,14 +40,8 @@ class Details:
     broad: Tensor
 
 
-def point_details(layers: Layers, rgb: Tensor, fluid: Tensor) -> Details:
-    """The details of those of the layers' pixels that are True in ``fluid [P]``, of the colours ``rgb [P, 3]``."""
-    details = [_plane_details(layers.plane(rgb, layer), layers.plane(fluid, layer)) for layer in range(layers.num_layers)]
-    return Details(torch.cat([detail.fine for detail in details]), torch.cat([detail.broad for detail in details]))
-
-
-def _plane_details(rgb: Tensor, fluid: Tensor) -> Details:
-    """The details of the pixels ``fluid [H, W]`` of one layer, ``rgb [H, W, 3]``."""
+def point_details(rgb: Tensor, fluid: Tensor) -> Details:
+    """The details of the pixels ``fluid`` bool ``[H, W]`` of one layer, ``rgb`` float32 ``[H, W, 3]``."""
     x0, y0, x1, y1 = _bounds(fluid, 2 * BAND_PX)
     rgb, fluid = rgb[y0:y1, x0:x1], fluid[y0:y1, x0:x1]
     weight = fluid[..., None].to(rgb.dtype)

@@ -143,6 +143,13 @@ def _clean(rgb: Tensor, layers: Layers, surface: Tensor) -> tuple[Tensor, Tensor
     return torch.where(changed[:, None], torch.from_numpy(clean).to(rgb.device).view(-1, 3)[pixel], rgb), changed
 
 
+def _details(rgb: Tensor, layers: Layers, moves: Tensor) -> loop_contrast.Details:
+    """Of the layers' pixels ``moves``, of the colours ``rgb [P, 3]``."""
+    planes = [(layers.plane(rgb, layer), layers.plane(moves, layer)) for layer in range(layers.num_layers)]
+    details = [loop_contrast.point_details(*plane) for plane in planes]
+    return loop_contrast.Details(torch.cat([d.fine for d in details]), torch.cat([d.broad for d in details]))
+
+
 def _neighbours(layers: Layers) -> tuple[Tensor, Tensor]:
     """Of each of the layers' pixels the one to its right and the one below it, in its layer: int64 ``[P]``, its own index
     where there is none."""
@@ -260,7 +267,7 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
         backward=trace(-step, num_frames, start_px),
         surface=_fluid_surface(surface_disp, on_surface(colour), any_fluid, freedom),
         fringe=Fringe(index, at_rest.feat[index, :3], clean[fringe]),
-        detail=loop_contrast.point_details(layers, _clean(layers.rgb, layers, is_nearest)[0], moves),
+        detail=_details(_clean(layers.rgb, layers, is_nearest)[0], layers, moves),
         phase=loop_contrast.phase_of(start_px, max(layers.size)),
     )
     sure = freedom.new_ones(())

@@ -34,13 +34,13 @@ def splatted(colour: torch.Tensor, offset_px: tuple[float, float]) -> torch.Tens
 
 def energy(rgb: torch.Tensor) -> float:
     luma = rgb.mean(dim=-1)
-    return float((luma - lc._box(lc._box(luma[None, :, :, None], 5), 5)[0, :, :, 0])[INNER].square().mean())
+    return float((luma - lc._box(lc._box(luma[..., None], 5), 5)[..., 0])[INNER].square().mean())
 
 
 @pytest.mark.parametrize("offset_px", [(0.5, 0.0), (0.0, 0.5), (0.5, 0.5), (3.3, -1.6)])
 def test_fine_detail_makes_up_for_the_grid(offset_px: tuple[float, float]) -> None:
     rgb = texture()
-    details = lc.point_details(rgb[None], torch.ones(1, SIZE, SIZE, dtype=torch.bool))
+    details = lc.point_details(rgb, torch.ones(SIZE, SIZE, dtype=torch.bool))
     share = torch.from_numpy(reference.fine_share([offset_px])).float()
     plain = rgb.reshape(-1, 3)
     sharpened = plain + (share[:, :, None] * details.fine).sum(dim=1)
@@ -50,9 +50,9 @@ def test_fine_detail_makes_up_for_the_grid(offset_px: tuple[float, float]) -> No
 
 
 def test_details_do_not_see_across_the_border_of_the_fluid() -> None:
-    rgb = torch.zeros(1, SIZE, SIZE, 3)
-    fluid = torch.zeros(1, SIZE, SIZE, dtype=torch.bool)
-    fluid[:, :, : SIZE // 2] = True
+    rgb = torch.zeros(SIZE, SIZE, 3)
+    fluid = torch.zeros(SIZE, SIZE, dtype=torch.bool)
+    fluid[:, : SIZE // 2] = True
     rgb[~fluid] = 1.0
     details = lc.point_details(rgb, fluid)
     assert details.fine.abs().max() < 1e-6 and details.broad.abs().max() < 1e-6
@@ -67,11 +67,11 @@ def cross_fade(rgb: torch.Tensor, other: torch.Tensor, loop_t: float, gains: lc.
     """Two unlike pictures, their broad details raised by the gains, faded into each other."""
     y, x = torch.meshgrid(torch.arange(SIZE) + 0.5, torch.arange(SIZE) + 0.5, indexing="ij")
     xy_px = torch.stack([x, y], dim=-1).reshape(-1, 2)
-    everywhere = torch.ones(1, SIZE, SIZE, dtype=torch.bool)
+    everywhere = torch.ones(SIZE, SIZE, dtype=torch.bool)
     sides = []
     for picture in (rgb, other):
         gain = 1.0 if gains is None else sampled(gains, loop_t, xy_px)
-        raised = picture.reshape(-1, 3) + (gain - 1.0) * lc.point_details(picture[None], everywhere).broad
+        raised = picture.reshape(-1, 3) + (gain - 1.0) * lc.point_details(picture, everywhere).broad
         sides.append(Raster(raised.reshape(SIZE, SIZE, 3), torch.ones(SIZE, SIZE), torch.ones(SIZE, SIZE)))
     return ops.blend_bidirectional(*sides, loop_t).feat
 

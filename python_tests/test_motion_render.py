@@ -160,5 +160,5 @@ def test_another_surface_behind_a_fluid_is_drawn(behind: float, is_drawn: bool) 
     scene = Scene(Camera.for_photo(60, 40), layers, 1.0, 1 / behind, 1.0)
     animation = render.animate(scene, 6, measure_contrast=False)
     # Away from the strip's border, whose fluid rests.
-    hidden = size[0] * size[1] + 20 * size[1] + 15
+    hidden = layers.first[1] + 20 * size[1] + 15
     assert bool((animation.source == hidden).any()) == is_drawn
