@@ -13,6 +13,31 @@ struct Pair {
   }
 };
 
+template <typename V>
+constexpr bool kIsPair = false;
+template <typename Half>
+constexpr bool kIsPair<Pair<Half>> = true;
+
+// Half by half: as a whole, GCC copies a pair in pieces of 16 bytes through the stack, from where loads of 32 bytes wait until
+// both pieces have left for the cache.
+template <typename V>
+C3D_INLINE V load(const void* from) {
+  if constexpr (kIsPair<V>)
+    return {load<decltype(V::lo)>(from), load<decltype(V::hi)>(static_cast<const char*>(from) + sizeof(V::lo))};
+  else
+    return c3d::cpu::load<V>(from);
+}
+
+template <typename V>
+C3D_INLINE void store(void* to, const V& v) {
+  if constexpr (kIsPair<V>) {
+    store(to, v.lo);
+    store(static_cast<char*>(to) + sizeof(v.lo), v.hi);
+  } else {
+    c3d::cpu::store(to, v);
+  }
+}
+
 #define C3D_PAIRWISE(op)                                                                               \
   template <typename Half>                                                                             \
   C3D_INLINE Pair<Half> operator op(const Pair<Half>& a, const Pair<Half>& b) {                        \
