@@ -167,10 +167,27 @@ C3D_INLINE f32x16 multiply_add(const Lanes& mask, const f32x16& sum, const f32x1
 #endif
 }
 
+#ifndef C3D_AVX512
+template <typename Half>
+C3D_INLINE Pair<Half> halves(const Pair<Half>& v) {
+  return v;
+}
+#ifdef C3D_AVX2
+C3D_INLINE Pair<f32x4> halves(f32x8 v) {
+  return {__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7)};
+}
+#endif
+#endif
+
 C3D_INLINE f32x4 quarter(const f32x16& lanes, int at) {
+#ifdef C3D_AVX512
   f32x4 quarters[4];
   std::memcpy(quarters, &lanes, sizeof quarters);
   return quarters[at];
+#else
+  const auto half = halves(at < 2 ? lanes.lo : lanes.hi);
+  return at % 2 == 0 ? half.lo : half.hi;
+#endif
 }
 
 // From a vector for each component to sixteen structures of four components.

@@ -735,14 +735,24 @@ C3D_INLINE void scale_surfaces(const BlockHits& hits, const BlockState& state) {
 
 // The first n of a vector's values.
 template <typename V>
-C3D_INLINE void store_first(float* to, V values, int32_t n) {
+C3D_INLINE void store_first(float* to, const V& values, int32_t n) {
+  constexpr int32_t kSize = static_cast<int32_t>(sizeof(V) / sizeof(float));
 #ifdef C3D_AVX512
-  if constexpr (sizeof(V) == 64)
+  if constexpr (kSize == 16)
     _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << n) - 1u), reinterpret_cast<__m512>(values));
   else
     _mm256_mask_storeu_ps(to, static_cast<__mmask8>((1u << n) - 1u), reinterpret_cast<__m256>(values));
 #else
-  std::memcpy(to, &values, sizeof(float) * static_cast<size_t>(n));
+  if (n >= kSize) {
+    store(to, values);
+  } else if constexpr (kSize == 4) {
+    if (n & 2) store(to, __builtin_shufflevector(values, values, 0, 1));
+    if (n & 1) to[n - 1] = n & 2 ? values[2] : values[0];
+  } else {
+    const auto [low, high] = halves(values);
+    store_first(to, low, std::min(n, kSize / 2));
+    if (n > kSize / 2) store_first(to + kSize / 2, high, n - kSize / 2);
+  }
 #endif
 }
 
@@ -750,7 +760,8 @@ C3D_INLINE void store_first(float* to, V values, int32_t n) {
 template <int kVectors, int kTail, typename T>
 C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, const T* rows, int64_t stride,
                           int32_t num_channels, float* out) {
-  f32x16 sums[kVectors + 1] = {};
+  f32x16 sums[kVectors + 1];  // cleared one by one: as a whole they would be cleared in memory
+  for (int v = 0; v < kVectors; ++v) sums[v] = f32x16{};
   f32x8 tail = {};
   const float* weights = reinterpret_cast<const float*>(hits.weight) + lane;
   for (int32_t word = 0; word * 32 < num_hits; ++word) {
