@@ -144,7 +144,7 @@ C3D_INLINE Lanes less(const i32x16& a, int32_t b) { return compare<Lanes>(a, i32
 C3D_INLINE f32x16 select(const Lanes& mask, const f32x16& yes, const f32x16& no) { return choose(mask, yes, no); }
 C3D_INLINE i32x16 select(const Lanes& mask, const i32x16& yes, const i32x16& no) { return choose(mask, yes, no); }
 C3D_INLINE Lanes but_not(const Lanes& some, const Lanes& others) { return choose(others, Lanes{}, some); }
-C3D_INLINE f32x16 all_lanes(float value) { return f32x16{} + value; }
+C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
 #endif
 
 // sum + a * b, in one rounding where there are masks for lanes.
