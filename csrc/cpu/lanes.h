@@ -93,6 +93,10 @@ C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
 #if defined(C3D_AVX2)
 typedef float f32x8 __attribute__((vector_size(32)));
 typedef int32_t i32x8 __attribute__((vector_size(32)));
+C3D_INLINE uint32_t bits_of_all(i32x8 v) {  // the bits that any lane has
+  const auto some = __builtin_shufflevector(v, v, 0, 1, 2, 3) | __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  return static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]);
+}
 C3D_INLINE bool any(i32x8 mask) {
   return !_mm256_testz_si256(reinterpret_cast<__m256i>(mask), reinterpret_cast<__m256i>(mask));
 }
