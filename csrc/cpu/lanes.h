@@ -89,6 +89,7 @@ C3D_INLINE uint32_t bits_of_all(i32x16 v) {  // the bits that any lane has
 }
 C3D_INLINE bool any(Lanes mask) { return mask != 0; }
 C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
+C3D_INLINE i32x16 count_in(Lanes mask, i32x16 counts) { return select(mask, counts + 1, counts); }
 #else
 #if defined(C3D_AVX2)
 typedef float f32x8 __attribute__((vector_size(32)));
@@ -149,6 +150,7 @@ C3D_INLINE f32x16 select(const Lanes& mask, const f32x16& yes, const f32x16& no)
 C3D_INLINE i32x16 select(const Lanes& mask, const i32x16& yes, const i32x16& no) { return choose(mask, yes, no); }
 C3D_INLINE Lanes but_not(const Lanes& some, const Lanes& others) { return choose(others, Lanes{}, some); }
 C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
+C3D_INLINE i32x16 count_in(const Lanes& mask, const i32x16& counts) { return counts - mask; }  // a lane's mask is -1
 #endif
 
 // sum + a * b, in one rounding where there are masks for lanes.

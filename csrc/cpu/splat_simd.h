@@ -686,7 +686,7 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
       sums.weight += weight;
     }
     // kAlpha counts beyond max_points: what comes next need not wait for the comparison.
-    state.count = select(kIsSurface ? hit : covers, state.count + 1, state.count);
+    state.count = count_in(kIsSurface ? hit : covers, state.count);
     sums.disp = multiply_add(sums.disp, weight, all_lanes(inv_z[at]));
     for (int c = 0; c < kNarrow; ++c)
       sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes(rows[kNarrow * at + c]));
@@ -737,7 +737,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
     } else {
       hits.weight[n] = add_to_alpha(state, opacity, q, hit);
     }
-    state.count = select(hit, state.count + 1, state.count);
+    state.count = count_in(hit, state.count);
     hits.place[n] = list[j];
     hits.row[n] = rows.number ? rows.number[list[j]] : list[j];
     lanes = select(hit, lanes | 1 << (n & 31), lanes);
