@@ -445,7 +445,8 @@ typedef i32x16 Words;
 
 // Writes the places where `words` have a bit, one after the other, and returns how many: `to` has room for all.
 C3D_INLINE int append_with_bit(Words words, int bit, Words places, uint32_t* to) {
-  const __mmask16 has = _mm512_test_epi32_mask(reinterpret_cast<__m512i>(words), _mm512_set1_epi32(static_cast<int>(1u << bit)));
+  const __mmask16 has =
+      _mm512_test_epi32_mask(reinterpret_cast<__m512i>(words), _mm512_set1_epi32(static_cast<int>(1u << bit)));
   const __m512i chosen = _mm512_maskz_compress_epi32(has, reinterpret_cast<__m512i>(places));
   const int num = __builtin_popcount(has);
   std::memcpy(to, &chosen, sizeof chosen / 2);
