@@ -5,25 +5,31 @@
 1280x720, 1.2 million points, radius 1.5 px, 8 hits a pixel. Bytes: every input read once, every output written once.
 Operations: those of compositor alpha's definition, on the hits that there are: {PER_POINT} a point to project it, {PER_HIT} a
 hit for its distance and weight, and two for each of its channels, coverage and disparity. The floor is the longer of what the
-bytes take at the triad's rate and the operations at the product's. All cases take turns.
+bytes take at the triad's rate and the operations at the product's. Stream: nothing but reading the inputs once and writing as
+many bytes as there are results to fresh pages of 2 MB, as the op's own results are; the system clears them first. All cases
+take turns, with the plain torch splat of compare.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from machine import write_result
+from peers import peer_cases
 
 from c3drender import ops
-from c3drender.bench_cases import MAX_POINTS, Case, Size, all_cases, two_layers
+from c3drender.bench_cases import MAX_POINTS, Case, Run, Size, Work, all_cases, two_layers
 from c3drender.bench_clock import medians_in_turns_ms, multiply_add_flop_per_s, triad_bytes_per_s
 from c3drender.data import Camera
 
 SIZE = Size(1280, 720, (1, 4, 16, 37, 64, 128), (1,))
+PEER_SIZE = Size(1280, 720, (4, 37), (1,))
 OPS = ("splat_points alpha", "splat_points surface")
+PEER = "plain torch, index_add_"
 PER_POINT = (
     26  # the pose: 9 multiplications, 9 additions; two coordinates and the radius by focal length / z, and their centre
 )
@@ -33,7 +39,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Point:
-    """A case in the roofline's plane. ``floor_ms``: the least that it could take."""
+    """A case in the roofline's plane. ``floor_ms``: the least that it could take; ``stream_ms``: its bytes alone, measured."""
 
     op: str
     channels: int
@@ -43,6 +49,20 @@ class Point:
     gflop_per_s: float
     flop_per_byte: float
     floor_ms: float
+    stream_ms: float
+
+
+def stream(work: Work, written_bytes: int) -> Run:
+    """Reads the work's inputs, then writes to memory that nobody has touched."""
+
+    def run() -> tuple[torch.Tensor, ...]:
+        sums = tuple(t.sum() for t in work.reads)
+        fresh = mmap.mmap(-1, written_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        fresh.madvise(mmap.MADV_HUGEPAGE)
+        torch.frombuffer(fresh, dtype=torch.float32).fill_(1.0)
+        return sums
+
+    return run
 
 
 def count_hits(width: int, height: int, compositor: ops.Compositor) -> tuple[int, int]:
@@ -58,23 +78,32 @@ def num_flop(num_points: int, num_hits: int, channels: int) -> int:
     return PER_POINT * num_points + (PER_HIT + 2 * (channels + 2)) * num_hits
 
 
-def place(case: Case, ms: float, least_bytes: int, counts: tuple[int, int], triad: float, peak: float) -> Point:
+def place(
+    case: Case, ms: float, stream_ms: float, least_bytes: int, counts: tuple[int, int], triad: float, peak: float
+) -> Point:
     flop = num_flop(*counts, case.channels)
     floor_ms = 1e3 * max(least_bytes / triad, flop / peak)
     rates = 1e-6 * least_bytes / ms, 1e-6 * flop / ms
-    return Point(case.op, case.channels, ms, counts[1], *rates, flop / least_bytes, floor_ms)
+    return Point(case.op, case.channels, ms, counts[1], *rates, flop / least_bytes, floor_ms, stream_ms)
 
 
-def measure(repeats: int) -> tuple[float, float, list[Point]]:
-    """The triad's bytes and the product's operations per second, and the cases."""
+def measure(repeats: int) -> tuple[float, float, list[Point], dict[int, float]]:
+    """The triad's bytes and the product's operations per second, the cases, and the peer's ms by channels."""
     triad, peak = triad_bytes_per_s(CPU, repeats), multiply_add_flop_per_s(CPU, repeats)
     cases = {f"{case.op} {case.channels}": case for case in all_cases(SIZE) if case.op in OPS}
     works = {name: case.prepare(CPU) for name, case in cases.items()}
-    least_bytes = {name: work.least_bytes(work.run()) for name, work in works.items()}
-    found = medians_in_turns_ms({name: work.run for name, work in works.items()}, CPU, repeats)
+    written = {name: sum(t.nbytes for t in work.run()) for name, work in works.items()}
+    peers = {case.channels: case.prepare(CPU).run for case in peer_cases(PEER_SIZE) if case.op == PEER}
+    runs = {name: work.run for name, work in works.items()}
+    streams = {f"stream {name}": stream(work, written[name]) for name, work in works.items() if name.startswith(OPS[0])}
+    found = medians_in_turns_ms(runs | streams | {f"{PEER} {c}": run for c, run in peers.items()}, CPU, repeats)
     counts = {case.op: count_hits(case.width, case.height, case.op.split()[1]) for case in cases.values()}
-    points = [place(case, found[name], least_bytes[name], counts[case.op], triad, peak) for name, case in cases.items()]
-    return triad, peak, points
+    points = []
+    for name, case in cases.items():
+        stream_ms = found[f"stream {OPS[0]} {case.channels}"]
+        least_bytes = written[name] + sum(t.nbytes for t in works[name].reads)
+        points.append(place(case, found[name], stream_ms, least_bytes, counts[case.op], triad, peak))
+    return triad, peak, points, {c: found[f"{PEER} {c}"] for c in peers}
 
 
 def main() -> None:
@@ -84,14 +113,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the numbers as JSON")
     args = parser.parse_args()
     with torch.inference_mode():
-        triad, peak, points = measure(args.repeats)
+        triad, peak, points, peer_ms = measure(args.repeats)
     print(f"triad {triad / 1e9:.1f} GB/s, product {peak / 1e9:.0f} GFLOP/s, {torch.get_num_threads()} threads")
-    print(f"{'op':<22}{'C':>4}{'ms':>9}{'GB/s':>8}{'GFLOP/s':>9}{'FLOP/byte':>11}{'floor, ms':>11}{'x floor':>9}")
+    title = f"{'op':<22}{'C':>4}{'ms':>9}{'GB/s':>8}{'GFLOP/s':>9}{'FLOP/byte':>11}"
+    print(f"{title}{'floor, ms':>11}{'x floor':>9}{'stream, ms':>12}{'x stream':>10}")
     for p in points:
         rates = f"{p.gbytes_per_s:>8.1f}{p.gflop_per_s:>9.1f}{p.flop_per_byte:>11.2f}"
-        print(f"{p.op:<22}{p.channels:>4}{p.ms:>9.1f}{rates}{p.floor_ms:>11.1f}{p.ms / p.floor_ms:>9.1f}")
+        floors = f"{p.floor_ms:>11.1f}{p.ms / p.floor_ms:>9.1f}{p.stream_ms:>12.1f}{p.ms / p.stream_ms:>10.1f}"
+        print(f"{p.op:<22}{p.channels:>4}{p.ms:>9.1f}{rates}{floors}")
+    alpha = {p.channels: p for p in points if p.op == OPS[0]}
+    for channels, ms in peer_ms.items():
+        p = alpha[channels]
+        print(f"{PEER}, C = {channels}: {ms:.1f} ms, {ms / p.ms:.1f} x {p.op}, {ms / p.stream_ms:.1f} x the stream")
     if args.out:
         result = {"triad_bytes_per_s": triad, "multiply_add_flop_per_s": peak, "points": [vars(p) for p in points]}
+        result["plain_torch_ms"] = peer_ms
         write_result(args.out, CPU, result)
 
 

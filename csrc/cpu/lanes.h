@@ -13,6 +13,31 @@ struct Pair {
   }
 };
 
+template <typename V>
+constexpr bool kIsPair = false;
+template <typename Half>
+constexpr bool kIsPair<Pair<Half>> = true;
+
+// Half by half: as a whole, GCC copies a pair in pieces of 16 bytes through the stack, from where loads of 32 bytes wait until
+// both pieces have left for the cache.
+template <typename V>
+C3D_INLINE V load(const void* from) {
+  if constexpr (kIsPair<V>)
+    return {load<decltype(V::lo)>(from), load<decltype(V::hi)>(static_cast<const char*>(from) + sizeof(V::lo))};
+  else
+    return c3d::cpu::load<V>(from);
+}
+
+template <typename V>
+C3D_INLINE void store(void* to, const V& v) {
+  if constexpr (kIsPair<V>) {
+    store(to, v.lo);
+    store(static_cast<char*>(to) + sizeof(v.lo), v.hi);
+  } else {
+    c3d::cpu::store(to, v);
+  }
+}
+
 #define C3D_PAIRWISE(op)                                                                               \
   template <typename Half>                                                                             \
   C3D_INLINE Pair<Half> operator op(const Pair<Half>& a, const Pair<Half>& b) {                        \
@@ -64,10 +89,15 @@ C3D_INLINE uint32_t bits_of_all(i32x16 v) {  // the bits that any lane has
 }
 C3D_INLINE bool any(Lanes mask) { return mask != 0; }
 C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
+C3D_INLINE i32x16 count_in(Lanes mask, i32x16 counts) { return select(mask, counts + 1, counts); }
 #else
 #if defined(C3D_AVX2)
 typedef float f32x8 __attribute__((vector_size(32)));
 typedef int32_t i32x8 __attribute__((vector_size(32)));
+C3D_INLINE uint32_t bits_of_all(i32x8 v) {  // the bits that any lane has
+  const auto some = __builtin_shufflevector(v, v, 0, 1, 2, 3) | __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  return static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]);
+}
 C3D_INLINE bool any(i32x8 mask) {
   return !_mm256_testz_si256(reinterpret_cast<__m256i>(mask), reinterpret_cast<__m256i>(mask));
 }
@@ -119,7 +149,8 @@ C3D_INLINE Lanes less(const i32x16& a, int32_t b) { return compare<Lanes>(a, i32
 C3D_INLINE f32x16 select(const Lanes& mask, const f32x16& yes, const f32x16& no) { return choose(mask, yes, no); }
 C3D_INLINE i32x16 select(const Lanes& mask, const i32x16& yes, const i32x16& no) { return choose(mask, yes, no); }
 C3D_INLINE Lanes but_not(const Lanes& some, const Lanes& others) { return choose(others, Lanes{}, some); }
-C3D_INLINE f32x16 all_lanes(float value) { return f32x16{} + value; }
+C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
+C3D_INLINE i32x16 count_in(const Lanes& mask, const i32x16& counts) { return counts - mask; }  // a lane's mask is -1
 #endif
 
 // sum + a * b, in one rounding where there are masks for lanes.
@@ -142,10 +173,27 @@ C3D_INLINE f32x16 multiply_add(const Lanes& mask, const f32x16& sum, const f32x1
 #endif
 }
 
+#ifndef C3D_AVX512
+template <typename Half>
+C3D_INLINE Pair<Half> halves(const Pair<Half>& v) {
+  return v;
+}
+#ifdef C3D_AVX2
+C3D_INLINE Pair<f32x4> halves(f32x8 v) {
+  return {__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7)};
+}
+#endif
+#endif
+
 C3D_INLINE f32x4 quarter(const f32x16& lanes, int at) {
+#ifdef C3D_AVX512
   f32x4 quarters[4];
   std::memcpy(quarters, &lanes, sizeof quarters);
   return quarters[at];
+#else
+  const auto half = halves(at < 2 ? lanes.lo : lanes.hi);
+  return at % 2 == 0 ? half.lo : half.hi;
+#endif
 }
 
 // From a vector for each component to sixteen structures of four components.

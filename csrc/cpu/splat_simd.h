@@ -439,6 +439,44 @@ C3D_INLINE Places hidden_places(const TileArgs& args, int32_t view) {
   return {static_cast<uint32_t>(first - begin), static_cast<uint32_t>(last - first)};
 }
 
+#ifdef C3D_AVX512
+constexpr int kTogether = 16;
+typedef i32x16 Words;
+
+// Writes the places where `words` have a bit, one after the other, and returns how many: `to` has room for all.
+C3D_INLINE int append_with_bit(Words words, int bit, Words places, uint32_t* to) {
+  const __mmask16 has =
+      _mm512_test_epi32_mask(reinterpret_cast<__m512i>(words), _mm512_set1_epi32(static_cast<int>(1u << bit)));
+  const __m512i chosen = _mm512_maskz_compress_epi32(has, reinterpret_cast<__m512i>(places));
+  const int num = __builtin_popcount(has);
+  std::memcpy(to, &chosen, sizeof chosen / 2);
+  if (num > 8) _mm512_storeu_si512(to, chosen);  // rare; a whole vector mostly lies on two cache lines
+  return num;
+}
+#elif defined(C3D_AVX2)
+constexpr int kTogether = 8;
+typedef i32x8 Words;
+
+// Row m: the places of the bits of m, ascending.
+struct BitPlaces {
+  uint8_t of[256][8];
+  constexpr BitPlaces() : of() {
+    for (int mask = 0; mask < 256; ++mask)
+      for (int bit = 0, num = 0; bit < 8; ++bit)
+        if (mask >> bit & 1) of[mask][num++] = static_cast<uint8_t>(bit);
+  }
+};
+constexpr BitPlaces kBitPlaces;
+
+C3D_INLINE int append_with_bit(Words words, int bit, Words places, uint32_t* to) {
+  const __m256i at_sign = _mm256_sll_epi32(reinterpret_cast<__m256i>(words), _mm_cvtsi32_si128(31 - bit));
+  const int has = _mm256_movemask_ps(_mm256_castsi256_ps(at_sign));
+  const __m256i from = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(kBitPlaces.of[has])));
+  store(to, _mm256_permutevar8x32_epi32(reinterpret_cast<__m256i>(places), from));
+  return __builtin_popcount(static_cast<uint32_t>(has));
+}
+#endif
+
 // Appends the points [begin, end) of the draw order, without those hidden, to the lists of the blocks that they may touch.
 C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Places hidden, int32_t* num_listed) {
   const TileScratch& scratch = args.scratch;
@@ -449,20 +487,14 @@ C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Plac
   for (int32_t j = 0; j < num; ++j) blocks[j] = scratch.blocks[order[j]];
   if (hidden.count > 0)
     for (int32_t j = 0; j < num; ++j) blocks[j] = order[j] - hidden.first < hidden.count ? 0 : blocks[j];
-#ifdef C3D_AVX512
-  for (int32_t j = num; j < (num + 15) / 16 * 16; ++j) blocks[j] = 0;
-  // Sixteen points at a time. Near in depth is mostly near in the picture: they touch few of the blocks.
-  for (int32_t j = 0; j < num; j += 16) {
-    const __m512i touched = _mm512_loadu_si512(blocks + j), places = _mm512_loadu_si512(order + j);
-    for (uint32_t left = bits_of_all(reinterpret_cast<i32x16>(touched)); left; left &= left - 1) {
+#if defined(C3D_AVX512) || defined(C3D_AVX2)
+  for (int32_t j = num; j < (num + kTogether - 1) / kTogether * kTogether; ++j) blocks[j] = 0;
+  // Several points at a time. Near in depth is mostly near in the picture: they touch few of the blocks.
+  for (int32_t j = 0; j < num; j += kTogether) {
+    const Words touched = load<Words>(blocks + j), places = load<Words>(order + j);
+    for (uint32_t left = bits_of_all(touched); left; left &= left - 1) {
       const int block = __builtin_ctz(left);
-      const __mmask16 touch = _mm512_test_epi32_mask(touched, _mm512_set1_epi32(static_cast<int>(left & -left)));
-      const __m512i listed = _mm512_maskz_compress_epi32(touch, places);
-      uint32_t* end = scratch.lists + block * kListStride + num_listed[block];
-      const int num_touching = __builtin_popcount(touch);
-      std::memcpy(end, &listed, sizeof listed / 2);
-      if (num_touching > 8) _mm512_storeu_si512(end, listed);  // rare; a whole vector mostly lies on two cache lines
-      num_listed[block] += num_touching;
+      num_listed[block] += append_with_bit(touched, block, places, scratch.lists + block * kListStride + num_listed[block]);
     }
   }
 #else
@@ -655,7 +687,7 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
       sums.weight += weight;
     }
     // kAlpha counts beyond max_points: what comes next need not wait for the comparison.
-    state.count = select(kIsSurface ? hit : covers, state.count + 1, state.count);
+    state.count = count_in(kIsSurface ? hit : covers, state.count);
     sums.disp = multiply_add(sums.disp, weight, all_lanes(inv_z[at]));
     for (int c = 0; c < kNarrow; ++c)
       sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes(rows[kNarrow * at + c]));
@@ -706,7 +738,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
     } else {
       hits.weight[n] = add_to_alpha(state, opacity, q, hit);
     }
-    state.count = select(hit, state.count + 1, state.count);
+    state.count = count_in(hit, state.count);
     hits.place[n] = list[j];
     hits.row[n] = rows.number ? rows.number[list[j]] : list[j];
     lanes = select(hit, lanes | 1 << (n & 31), lanes);
@@ -735,14 +767,24 @@ C3D_INLINE void scale_surfaces(const BlockHits& hits, const BlockState& state) {
 
 // The first n of a vector's values.
 template <typename V>
-C3D_INLINE void store_first(float* to, V values, int32_t n) {
+C3D_INLINE void store_first(float* to, const V& values, int32_t n) {
+  constexpr int32_t kSize = static_cast<int32_t>(sizeof(V) / sizeof(float));
 #ifdef C3D_AVX512
-  if constexpr (sizeof(V) == 64)
+  if constexpr (kSize == 16)
     _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << n) - 1u), reinterpret_cast<__m512>(values));
   else
     _mm256_mask_storeu_ps(to, static_cast<__mmask8>((1u << n) - 1u), reinterpret_cast<__m256>(values));
 #else
-  std::memcpy(to, &values, sizeof(float) * static_cast<size_t>(n));
+  if (n >= kSize) {
+    store(to, values);
+  } else if constexpr (kSize == 4) {
+    if (n & 2) store(to, __builtin_shufflevector(values, values, 0, 1));
+    if (n & 1) to[n - 1] = n & 2 ? values[2] : values[0];
+  } else {
+    const auto [low, high] = halves(values);
+    store_first(to, low, std::min(n, kSize / 2));
+    if (n > kSize / 2) store_first(to + kSize / 2, high, n - kSize / 2);
+  }
 #endif
 }
 
@@ -750,7 +792,8 @@ C3D_INLINE void store_first(float* to, V values, int32_t n) {
 template <int kVectors, int kTail, typename T>
 C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, const T* rows, int64_t stride,
                           int32_t num_channels, float* out) {
-  f32x16 sums[kVectors + 1] = {};
+  f32x16 sums[kVectors + 1];  // cleared one by one: as a whole they would be cleared in memory
+  for (int v = 0; v < kVectors; ++v) sums[v] = f32x16{};
   f32x8 tail = {};
   const float* weights = reinterpret_cast<const float*>(hits.weight) + lane;
   for (int32_t word = 0; word * 32 < num_hits; ++word) {

@@ -17,7 +17,7 @@ constexpr int kBlock = 4;  // a tile is drawn in blocks of 4x4 pixels, a vector 
 constexpr int kLanes = kBlock * kBlock;
 constexpr int kBlocksX = kTileWidth / kBlock, kBlocksY = kTileHeight / kBlock, kBlocks = kBlocksX * kBlocksY;
 constexpr int kBatch = 64;  // points that are projected at a time; arrays that a batch is written to have room for a whole one
-constexpr int kChunk = 1024;  // points of a tile that are shared out to its blocks at a time
+constexpr int kChunk = 2048;  // points of a tile that are shared out to its blocks at a time
 constexpr int kListStride = kChunk + 16;  // not a power of two: the lists' heads must not fall into one cache set
 constexpr int kNarrow = 4;  // channels up to which a block is summed while its hits are found
 
