@@ -11,7 +11,7 @@ namespace {
 
 bool some_view_sees(const FindHolesArgs& args, float disp_max, int32_t x, int32_t y) {
   return std::any_of(args.cameras, args.cameras + args.num_cameras,
-                     [&](const Camera& view) { return holes::view_sees(args, view, disp_max, x, y); });
+                     [&](const Camera& view) { return holes::view_sees_pixel(args, view, disp_max, x, y); });
 }
 
 }  // namespace
@@ -35,7 +35,8 @@ Status find_holes(const FindHolesArgs& args, const Context& context) {
   });
   for_each_pixel([&](int64_t pixel, int32_t x, int32_t y) {
     args.holes[pixel] =
-        seen[pixel] || (holes::is_hidden(args, pixel) && holes::drifts_into_view(args, width, height, seen, x, y));
+        seen[pixel] || (holes::is_hidden(args, pixel) &&
+                        holes::drifts_into_view(args, args.cameras, 0, args.num_cameras, disp_max, seen, x, y));
   });
   return {};
 }
