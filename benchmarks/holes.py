@@ -85,7 +85,7 @@ def revealed_in(view: Camera, front: torch.Tensor, hidden: torch.Tensor) -> torc
 
 
 def sample_fluid(disp_fluid: torch.Tensor, at_px: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of a fluid's surface ``[H, W]``, 0 where there is none, at ``at_px [P, 2]``: disparity, and how much of a pixel exists."""
+    """Of a fluid's surface ``[H, W]``, 0 where there is none, at ``at_px [P, 2]``: disparity, and what of a pixel exists."""
     exists = (disp_fluid > 0).to(torch.float32)
     size = torch.tensor([disp_fluid.shape[1], disp_fluid.shape[0]])
     disp, existence = torch.nn.functional.grid_sample(

@@ -101,7 +101,6 @@ Raster splat(const Array& xyz, const Array& feat, const Array& radius, const c3d
   return out;
 }
 
-
 // The water alone as the canvas sees it: its drift as feat [H, W, 2] and its disparity. A radius of 0 leaves a point out.
 Raster splat_water(const std::vector<Point>& cloud) {
   Array xyz, step_px, radius;

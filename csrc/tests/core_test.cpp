@@ -281,8 +281,18 @@ int32_t count_holes(float camera_x, float step, int num_threads) {
   }
   const c3d::Camera camera = make_camera(width, height, camera_x);
   std::vector<uint8_t> holes(disp.size(), 2);
-  const c3d::FindHolesArgs args{disp.data(), disp_hidden.data(), disp_fluid.data(),      step_px.data(), 3,     0,
-                                &camera,     1,                  {16, 0, width, height}, 1.5f,           0.02f, 0.75f,
+  const c3d::FindHolesArgs args{disp.data(),
+                                disp_hidden.data(),
+                                disp_fluid.data(),
+                                step_px.data(),
+                                3,
+                                0,
+                                &camera,
+                                1,
+                                {16, 0, width, height},
+                                1.5f,
+                                0.02f,
+                                0.75f,
                                 holes.data()};
   CHECK(c3d::cpu::find_holes(args, Call(num_threads).context).ok());
   int32_t count = 0;

@@ -127,8 +127,8 @@ C3D_HD inline bool is_pixel_free(const FindHolesArgs& args, const Camera& view, 
   return 1.0f - total_cover > kLeastFree || discs.free_at(z, args.depth_tolerance) > kLeastFree;
 }
 
-// Whether `view` sees the point of a hidden surface at `at` px of the layer's canvas: the layer, splatted as discs, leaves free
-// some of the pixel of the view in which the point lies. Rounding errs on the side of seeing it.
+// Whether `view` sees the point of a hidden surface at `at` px of the layer's canvas: the layer, splatted as discs, leaves
+// free some of the pixel of the view in which the point lies. Rounding errs on the side of seeing it.
 C3D_HD inline bool view_sees(const FindHolesArgs& args, const Camera& view, float disp_max, Vec2 at, float disp) {
   const float depth = 1.0f / disp, xn = (at.x - view.cx) / view.fx, yn = (at.y - view.cy) / view.fy;
   const Vec3 seen = world_to_camera(view.world_to_cam, xn * depth, yn * depth, depth);
@@ -170,11 +170,11 @@ C3D_HD inline float sample_fluid(const FindHolesArgs& args, int32_t width, int32
   return existence > args.least_existence ? total / existence : 0.0f;
 }
 
-// Whether any view may see the fluid at `at`: near by it lies open, or a view sees it at rest. What a view sees of a surface
-// ends within a pixel of what it sees of its pixels' centres. seen: [H, W].
-C3D_HD inline bool may_be_seen(const FindHolesArgs& args, int32_t width, int32_t height, const uint8_t* seen, Vec2 at) {
-  constexpr int32_t kReachPx = 2;
-  const int32_t x = static_cast<int32_t>(at.x), y = static_cast<int32_t>(at.y);
+// Whether the fluid at pixel (x, y) or beside it lies open, or is seen at rest. seen: [H, W]. Elsewhere no view sees it,
+// but for cracks of a pixel, which are not worth a look at every moment from every view.
+C3D_HD inline bool may_be_seen(const FindHolesArgs& args, int32_t width, int32_t height, const uint8_t* seen, int32_t x,
+                               int32_t y) {
+  constexpr int32_t kReachPx = 1;
   for (int32_t j = y - kReachPx; j <= y + kReachPx; ++j)
     for (int32_t i = x - kReachPx; i <= x + kReachPx; ++i) {
       if (i < 0 || i >= width || j < 0 || j >= height) continue;
@@ -186,24 +186,28 @@ C3D_HD inline bool may_be_seen(const FindHolesArgs& args, int32_t width, int32_t
 }
 
 // Whether the fluid of the hidden surface at pixel (x, y) drifts, forward or backward, to where one of `views` sees it, the
-// first of which is view `first_view`. seen: [H, W], whether any view sees the hidden surface at rest.
+// first of which is view `first_view`. near_seen: [H, W], what may_be_seen says; where any view may look at any moment, it
+// alone is looked at.
 C3D_HD inline bool drifts_into_view(const FindHolesArgs& args, const Camera* views, int32_t first_view, int32_t num_views,
-                                    float disp_max, const uint8_t* seen, int32_t x, int32_t y) {
+                                    float disp_max, const uint8_t* near_seen, int32_t x, int32_t y) {
   const int32_t width = views[0].width, height = views[0].height;
   const int64_t pixel = static_cast<int64_t>(y) * width + x;
   if (args.disp_fluid[pixel] != args.disp_hidden[pixel]) return false;
-  for (int backward = 0; backward < 2; ++backward) {
-    const float sign = backward ? -1.0f : 1.0f;
+  // What comes out at all is mostly still out some steps later: a few moments first, then all; each forward, then backward.
+  for (int pass = 0; pass < 4; ++pass) {
+    const int32_t every = pass < 2 ? 8 : 1, sign = pass % 2 ? -1 : 1;
     Vec2 at = centre_of(x, y);
     for (int32_t n = 1; n <= args.num_steps; ++n) {
       const Vec2 step = sample_field(args.step_px, width, height, at);
-      at = {at.x + sign * step.x, at.y + sign * step.y};
+      at = {at.x + static_cast<float>(sign) * step.x, at.y + static_cast<float>(sign) * step.y};
       if ((step.x == 0.0f && step.y == 0.0f) || !is_within(at, static_cast<float>(width), static_cast<float>(height))) break;
+      const int32_t px = static_cast<int32_t>(fminf(at.x, static_cast<float>(width - 1)));
+      const int32_t py = static_cast<int32_t>(fminf(at.y, static_cast<float>(height - 1)));
+      if (n % every != 0 || (args.loop_steps == 0 && !near_seen[static_cast<int64_t>(py) * width + px])) continue;
       const float disp = sample_fluid(args, width, height, at);
-      if (!(disp > 0.0f) || (args.loop_steps == 0 && !may_be_seen(args, width, height, seen, at))) continue;
-      const int32_t moment = backward ? -n : n;
+      if (!(disp > 0.0f)) continue;
       for (int32_t view = 0; view < num_views; ++view) {
-        const bool looks = args.loop_steps == 0 || (first_view + view - moment) % args.loop_steps == 0;
+        const bool looks = args.loop_steps == 0 || (first_view + view - sign * n) % args.loop_steps == 0;
         if (looks && view_sees(args, views[view], disp_max, at, disp)) return true;
       }
     }
