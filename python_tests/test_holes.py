@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,11 @@ import reference
 import torch
 from torch import Tensor
 
-from c3drender import ops
-from c3drender.data import Camera
+from c3drender import ops, pipeline
+from c3drender.data import Camera, DepthMap, FlowField, Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import holes as judge
 
 RADIUS_PX, DEPTH_TOLERANCE, LEAST_EXISTENCE = 1.5, 0.02, 0.75
 NUM_STEPS = 4
@@ -123,7 +128,7 @@ def assert_matches_reference(layer: Layer) -> np.ndarray:
 @pytest.mark.parametrize("num_views", [1, 3])
 @pytest.mark.parametrize("size", [(24, 31), (19, 40), (33, 12)])
 def test_random_layers(size: tuple[int, int], num_views: int, drifts: bool, loop_steps: int) -> None:
-    for seed in range(3):
+    for seed in range(2):
         layer = random_layer(np.random.default_rng(seed), *size, num_views, drifts=drifts)
         layer = replace(layer, loop_steps=loop_steps)
         holes = assert_matches_reference(layer)
@@ -269,17 +274,17 @@ def test_drift_into_what_a_view_reveals() -> None:
 
 
 def test_the_frames_of_a_loop_look_at_their_own_moments() -> None:
-    """One view looks past the wall's edge, three frames later than the flow would bring something there, or at that moment."""
+    """One view of six stands where the photo was taken, the others see nothing of the edge."""
     layer = step_edge(5.8)
     away, at_rest = layer.camera.world_to_cam * torch.tensor([1.0, 1.0, 1.0, -1.0]), poses_at((0, 0, 0))
     layer.step_px[..., 0] = 0.5
-    seen = layer.find_holes()
     for looks_at in range(6):
-        poses = [at_rest if view == looks_at else away for view in range(6)]
-        frames = replace(layer, camera=layer.camera.with_pose(torch.cat(poses)), frame_px=(9, 0, 40, 6), num_steps=3)
-        columns = replace(frames, loop_steps=6).find_holes()[0].nonzero()[:, 0].tolist()
-        steps = min(looks_at, 6 - looks_at) if looks_at <= 3 else 0  # backward the flow brings nothing out
-        assert columns == list(range(22 - steps // 2, 22)), (looks_at, seen)
+        poses = torch.cat([at_rest if view == looks_at else away for view in range(6)])
+        frames = replace(layer, camera=layer.camera.with_pose(poses), frame_px=(9, 0, 40, 6), num_steps=3, loop_steps=6)
+        steps = looks_at if looks_at <= 3 else 0  # on its way backward the flow brings nothing out
+        expected = torch.zeros(6, 40, dtype=torch.bool)
+        expected[:, math.ceil(21.5 - steps / 2) : 22] = True
+        assert torch.equal(frames.find_holes(), expected)
 
 
 def test_what_flows_under_a_nearer_fluid_rests() -> None:
@@ -289,6 +294,23 @@ def test_what_flows_under_a_nearer_fluid_rests() -> None:
     still.step_px[..., 0] = 0.5
     assert still.find_holes().any()
     assert not replace(still, disp_fluid=still.disp).find_holes().any()
+
+
+def test_what_is_marked_is_what_the_frames_show() -> None:
+    """Brute force: posts in a stream, all frames of a loop rendered, by the judge of `benchmarks/holes.py`."""
+    y, x = np.mgrid[:72, :96].astype(np.float32)
+    disp, posts = 0.2 + 0.004 * y, np.zeros((72, 96), bool)
+    for left, top, width, height, near in ((12, 10, 9, 44, 0.8), (40, 24, 14, 30, 0.9), (70, 6, 5, 52, 1.1)):
+        post = (x >= left) & (x < left + width) & (y >= top) & (y < top + height)
+        disp, posts = np.where(post, near, disp), posts | post
+    moving = torch.from_numpy((y > 16) & ~posts)
+    step_px = torch.tensor([0.9, 0.12]).expand(72, 96, 2) * moving[..., None]
+    depth = DepthMap(torch.from_numpy(1 / disp), measured=True)
+    scene = pipeline.build_scene(Image(torch.rand(72, 96, 3)), depth, FlowField(step_px, moving), "circle", 2.0, ())
+    still, drifting = (judge.measure(scene, 16, drifts=drifts) for drifts in (False, True))
+    assert drifting["revealed"] > 1.2 * still["revealed"] > 240
+    for row in (still, drifting):
+        assert row["missed"] == 0 and row["more"] <= 0.01 * row["revealed"]
 
 
 def test_same_answer_for_any_thread_count(for_thread_counts) -> None:

@@ -54,8 +54,7 @@ struct SightLine {
   int32_t direction;         // +-1, towards the view
 };
 
-// The line from where it is `z` deep in the view, through (u, v) px there. False: all of the line lies there, or nothing
-// on it comes nearer.
+// The line from where it is `z` deep in the view, through (u, v) px there. False: nothing on it comes nearer.
 C3D_HD inline bool find_sight_line(const Camera& view, float u, float v, float z, SightLine& line) {
   const float* m = view.world_to_cam;
   const Vec3 seen = {(u - view.cx) / view.fx * z - m[3], (v - view.cy) / view.fy * z - m[7], z - m[11]};
@@ -70,11 +69,13 @@ C3D_HD inline bool find_sight_line(const Camera& view, float u, float v, float z
   const float start_u = view.fx * xn + view.cx, start_v = view.fy * yn + view.cy;
   line.along_x = fabsf(du) >= fabsf(dv);
   const float longer = line.along_x ? du : dv, shorter = line.along_x ? dv : du;
-  if (!(fabsf(longer) >= 1e-12f && dw > 0.0f)) return false;
+  if (!(dw > 0.0f && longer - longer == 0.0f)) return false;
+  // From where the layer's own camera stands, or along a ray through it, the line is a point of the canvas.
+  const bool is_point = fabsf(longer) < 1e-12f;
   line.along = line.along_x ? start_u : start_v;
   line.across = line.along_x ? start_v : start_u;
-  line.slope = shorter / longer;
-  line.rise = dw / fabsf(longer);
+  line.slope = is_point ? 0.0f : shorter / longer;
+  line.rise = is_point ? 1e30f : dw / fabsf(longer);
   line.direction = longer > 0.0f ? 1 : -1;
   // The walk counts in whole pixels from where it starts.
   return fabsf(line.along) < 1e9f && fabsf(line.across) < 1e9f;
