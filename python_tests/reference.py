@@ -274,7 +274,7 @@ def blend_bidirectional(fwd: Composited, bwd: Composited, loop_t: ArrayLike, *, 
 
 
 LEAST_FREE = 0.249  # of a pixel: a quarter, but for rounding
-SLACKS_PX = (-1 / 1024, 1 / 1024)  # a point so near to a pixel's border counts for both
+SLACKS_PX = (-1 / 1024, 1 / 1024)  # a point so near to a pixel's border counts for both, and so little less exists as well
 
 
 def find_holes(
@@ -313,7 +313,9 @@ def find_holes(
             drifts &= step.any(1) & (at >= 0).all(1) & (at <= last + 1).all(1)
             total, existence = sample_bilinear(surface, at).T
             column, row = np.clip(np.nan_to_num(at), 0, last).astype(int).T
-            drawn = np.flatnonzero(drifts & (existence > least_existence) & (near_seen[row, column] | (loop_steps > 0)))
+            drawn = np.flatnonzero(
+                drifts & (existence > max(least_existence - SLACKS_PX[1], 0)) & (near_seen[row, column] | (loop_steps > 0))
+            )
             points = _lifted(at[drawn], total[drawn] / existence[drawn], camera)
             for v, view in enumerate(views):
                 if loop_steps == 0 or (v - sign * n) % loop_steps == 0:

@@ -154,6 +154,7 @@ C3D_HD inline bool view_sees_pixel(const FindHolesArgs& args, const Camera& view
 }
 
 // The disparity of the fluid's surface between pixel centres, as drift_points samples it; 0 where a point is not drawn.
+// Rounding errs on the side of drawing it.
 C3D_HD inline float sample_fluid(const FindHolesArgs& args, int32_t width, int32_t height, Vec2 at) {
   const float x = clamped(at.x - 0.5f, 0.0f, static_cast<float>(width - 1));
   const float y = clamped(at.y - 0.5f, 0.0f, static_cast<float>(height - 1));
@@ -168,7 +169,7 @@ C3D_HD inline float sample_fluid(const FindHolesArgs& args, int32_t width, int32
     existence += weight;
     total += weight * disp;
   }
-  return existence > args.least_existence ? total / existence : 0.0f;
+  return existence > args.least_existence - kGridSlackPx && existence > 0.0f ? total / existence : 0.0f;
 }
 
 // Whether the fluid at pixel (x, y) or beside it lies open, or is seen at rest. seen: [H, W]. Elsewhere no view sees it,
