@@ -5,7 +5,9 @@
 Per photo, for the surface that continues behind its depth edges and a circling camera: how many of its pixels some frame
 reveals, how many of those find_holes lacks (asked: 0), how many more it marks (asked: under 10 %), and how many the hidden
 layer lacks, which was made for fewer poses and grown by what a splat reads. First for the camera alone; then with the fluid
-drifting, half a loop forward and half a loop backward.
+drifting too: in frame n it is n steps forward of the photo, and as many as are left of the loop backward, up to half a loop
+each, and moves on its surface as `ops.drift_points` lets it. Where a fluid fades in from its border, the renderer slows it
+down; here it does not.
 
 A frame reveals a hidden pixel when the photo's layer, splatted alone, leaves to it more than a quarter of the frame's pixel in
 which it lies: the share that gets through the surfaces nearer than it, by the splat's own list of hits.
@@ -14,7 +16,6 @@ which it lies: the share that gets through the surfaces nearer than it, by the s
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -24,12 +25,13 @@ import c3drender
 from c3drender import camera as cameras
 from c3drender import layers as layering
 from c3drender import ops, pipeline
-from c3drender.data import Camera, CameraPath, Scene
+from c3drender.data import Camera, Scene
 
 RADIUS_PX = 1.5
 DEPTH_TOLERANCE = 0.02
 MAX_HITS = 64
 LEAST_FREE = 0.25
+LEAST_EXISTENCE = 0.75
 
 
 def lift(canvas: Camera, xy_px: torch.Tensor, z_cam: torch.Tensor) -> torch.Tensor:
@@ -45,40 +47,54 @@ def seen_from(view: Camera, points: torch.Tensor) -> tuple[torch.Tensor, torch.T
     return seen[:, :2] / seen[:, 2:] * view.fx + torch.tensor([view.cx, view.cy]), seen[:, 2]
 
 
-def revealed_in(view: Camera, front: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-    """Which of the points ``hidden [N, 3]`` the points ``front [M, 3]`` leave free."""
+def sight_depth(view: Camera, front: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """How deep the view looks at its pixels ``where`` bool ``[H, W]``: to the surface of the points ``front [M, 3]`` behind
+    which too little of the pixel is left. ``[H, W]``, inf elsewhere."""
     radius = RADIUS_PX * front[:, 2] / view.fx
-    idx = ops.splat_points(front, torch.zeros(len(front), 1), radius, view, max_points=MAX_HITS, return_idx=True).idx
-    hidden_px, hidden_z = seen_from(view, hidden)
-    x, y = hidden_px.floor().to(torch.int64).unbind(1)
-    inside = (x >= 0) & (x < view.width) & (y >= 0) & (y < view.height) & (hidden_z > 0)
-    x, y, hidden_z = x[inside], y[inside], hidden_z[inside]
-    hits = idx[y, x].to(torch.int64)
+    idx = ops.splat_points(front, torch.zeros(len(front), 1), radius, view, max_points=MAX_HITS, return_idx=True).idx[where]
+    hits = idx[:, : int((idx >= 0).sum(dim=1).max())].to(torch.int64)
     exists, hits = hits >= 0, hits.clamp_min(0)
     front_px, front_z = seen_from(view, front)
     z = torch.where(exists, front_z[hits], torch.inf)
-    centre = torch.stack([x, y], dim=1)[:, None] + 0.5
+    centre = where.nonzero().flip(1)[:, None] + 0.5
     q = (front_px[hits] - centre).square().sum(-1) / (RADIUS_PX * front[hits, 2] / front_z[hits]).square()
     cover = torch.where(exists, torch.maximum(1.4 - 3.15 * q, 0.005 - 0.005 * q), 0.0)
-    free, surface_cover, surface_end = torch.ones_like(hidden_z), torch.zeros_like(hidden_z), torch.zeros_like(hidden_z)
-    for k in range(MAX_HITS):
-        begins = z[:, k] > surface_end
+    free, surface_cover, surface_end = torch.ones(len(z)), torch.zeros(len(z)), torch.zeros(len(z))
+    depth = torch.full((len(z),), torch.inf)
+    # One more hit, infinitely far, ends the last surface.
+    for z_hit, cover_hit in zip([*z.unbind(1), torch.full_like(free, torch.inf)], [*cover.unbind(1), 0 * free], strict=True):
+        begins = z_hit > surface_end
         free = torch.where(begins, free * (1 - surface_cover.clamp(max=1)), free)
-        surface_end = torch.where(begins, z[:, k] * (1 + DEPTH_TOLERANCE), surface_end)
-        hides = surface_end < hidden_z
-        surface_cover = torch.where(hides, torch.where(begins, 0.0, surface_cover) + cover[:, k], 0.0)
-    revealed = torch.zeros(len(hidden), dtype=torch.bool)
-    revealed[inside] = free * (1 - surface_cover.clamp(max=1)) > LEAST_FREE
+        depth = torch.where((free <= LEAST_FREE) & (depth == torch.inf), surface_end, depth)
+        surface_cover = torch.where(begins, 0.0, surface_cover) + cover_hit
+        surface_end = torch.where(begins, z_hit * (1 + DEPTH_TOLERANCE), surface_end)
+    return torch.full(where.shape, torch.inf).masked_scatter(where, depth)
+
+
+def revealed_in(view: Camera, front: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """Which of the points ``hidden [N, 3]`` the points ``front [M, 3]`` leave free."""
+    hidden_px, hidden_z = seen_from(view, hidden)
+    x, y = hidden_px.floor().to(torch.int64).unbind(1)
+    revealed = (x >= 0) & (x < view.width) & (y >= 0) & (y < view.height) & (hidden_z > 0)
+    x, y = x[revealed], y[revealed]
+    where = torch.zeros(view.height, view.width, dtype=torch.bool)
+    where[y, x] = True
+    if len(x) > 0:
+        revealed[revealed.clone()] = hidden_z[revealed] <= sight_depth(view, front, where)[y, x]
     return revealed
 
 
-def places(start_px: torch.Tensor, step_px: torch.Tensor, path: CameraPath, num_steps: int) -> Iterator[tuple]:
-    """``(pose, px [P, 2])``: where the pixels are in every frame, drifting up to ``num_steps`` frames forward or backward."""
-    poses = path.world_to_cam
-    for sign in (1, -1):
-        offset_px = ops.integrate_flow(sign * step_px, num_steps, start_px=start_px).offset_px
-        for n in range(num_steps + 1):
-            yield poses[sign * n % len(poses)].contiguous(), start_px + offset_px[n]
+def sample_fluid(disp_fluid: torch.Tensor, at_px: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of a fluid's surface ``[H, W]``, 0 where there is none, at ``at_px [P, 2]``: disparity, and what of a pixel exists."""
+    exists = (disp_fluid > 0).to(torch.float32)
+    size = torch.tensor([disp_fluid.shape[1], disp_fluid.shape[0]])
+    disp, existence = torch.nn.functional.grid_sample(
+        torch.stack([disp_fluid * exists, exists])[None],
+        (2 * at_px / size - 1)[None, None],
+        padding_mode="border",
+        align_corners=False,
+    )[0, :, 0]
+    return disp / existence, existence
 
 
 def measure(scene: Scene, num_frames: int, *, drifts: bool) -> dict[str, int]:
@@ -94,26 +110,32 @@ def measure(scene: Scene, num_frames: int, *, drifts: bool) -> dict[str, int]:
     )
     front = layering.Canvas(rgb, disp, step_px, moving, exists, exists, cover)
     hidden, maps = layering.hide(front, rules, num_frames)
-    front_disp, sheet, step_px = map(torch.from_numpy, maps)
+    front_disp, sheet, disp_fluid, step_px = map(torch.from_numpy, maps)
     frame_px = (margin, margin, canvas.width - margin, canvas.height - margin)
-    views, num_steps = canvas.with_pose(path.world_to_cam), num_frames // 2
-    marked = ops.find_holes(front_disp, sheet, step_px, views, frame_px, num_steps=num_steps).view(-1)[hidden.pixel]
+    views, half = canvas.with_pose(path.world_to_cam), num_frames // 2
+    rows = (front_disp, sheet, disp_fluid, step_px, views, frame_px)
+    marked = ops.find_holes(*rows, num_steps=half, loop_steps=num_frames).view(-1)[hidden.pixel]
 
     pixel = torch.from_numpy(hidden.pixel)
     centre = torch.stack(torch.meshgrid(torch.arange(canvas.width), torch.arange(canvas.height), indexing="xy"), -1) + 0.5
     front_points = lift(canvas, centre[front_disp > 0], 1.0 / front_disp[front_disp > 0])
-    # A fluid takes the depth of its surface where it arrives.
-    surface = torch.where(sheet > 0, sheet, front_disp)
-    flows = (step_px != 0).any(dim=2)
-    last = torch.tensor([canvas.width - 1, canvas.height - 1])
+    start_px, start_disp = centre.view(-1, 2)[pixel], sheet.view(-1)[pixel]
+    at_rest = lift(canvas, start_px, 1.0 / start_disp)
+    fluid = (disp_fluid.view(-1)[pixel] == start_disp).nonzero()[:, 0]
+    ways = [ops.integrate_flow(sign * step_px, half, start_px=start_px[fluid]) for sign in (1, -1)]
     revealed = torch.zeros(len(pixel), dtype=torch.bool)
-    start_px = centre.reshape(-1, 2)[pixel]
-    at_rest = [(pose.contiguous(), start_px) for pose in path.world_to_cam]
-    for pose, at_px in [*at_rest, *(places(start_px, step_px, path, num_steps) if drifts else ())]:
-        x, y = torch.minimum(at_px.floor().to(torch.int64).clamp_min(0), last).unbind(1)
-        there = ((at_px == start_px).all(dim=1) | flows[y, x]) & (surface[y, x] > 0)
-        points = lift(canvas, at_px[there], 1.0 / surface[y, x][there])
-        revealed[there] |= revealed_in(lens.with_pose(pose), front_points, points)
+    for n, pose in enumerate(path.world_to_cam):
+        shown, points = [torch.arange(len(pixel))], [at_rest]
+        for way, steps in zip(ways, (n, num_frames - n), strict=True):
+            if steps > half:
+                continue
+            at_px = start_px[fluid] + way.offset_px[steps]
+            surface, existence = sample_fluid(disp_fluid, at_px)
+            there = way.inside[steps] & (existence > LEAST_EXISTENCE)
+            shown.append(fluid[there])
+            points.append(lift(canvas, at_px[there], 1.0 / surface[there]))
+        sees = revealed_in(lens.with_pose(pose.contiguous()), front_points, torch.cat(points))
+        revealed[torch.cat(shown)[sees]] = True
     layer = torch.isin(pixel, layers.pixel[layers.first[1] :])
     return {
         "revealed": int(revealed.sum()),

@@ -214,10 +214,12 @@ def _block_before_wall(case: Case, device: torch.device) -> tuple[Tensor, Tensor
 
 def _find_holes(case: Case, device: torch.device) -> Work:
     disp, wall, _ = _block_before_wall(case, device)
-    step_px = torch.zeros(*disp.shape, 2, device=device)
+    still, step_px = torch.zeros_like(disp), torch.zeros(*disp.shape, 2, device=device)
     camera = _moved_cameras(case)
     frame_px = (0, 0, case.width, case.height)
-    return Work((disp, wall, step_px), lambda: (ops.find_holes(disp, wall, step_px, camera, frame_px, num_steps=0),))
+    return Work(
+        (disp, wall, still, step_px), lambda: (ops.find_holes(disp, wall, still, step_px, camera, frame_px, num_steps=0),)
+    )
 
 
 def _inpaint_layers(case: Case, device: torch.device) -> Work:

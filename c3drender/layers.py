@@ -231,15 +231,20 @@ class Uncovered:
 
 
 def hide(front: Canvas, rules: HidingRules, loop_steps: int) -> tuple[Hidden, tuple[np.ndarray, ...]]:
-    """What continues behind ``front``, and the maps that `ops.find_holes` takes: the disparities of both, and their flow."""
+    """What continues behind ``front``, and the maps that `ops.find_holes` takes: the disparities of both and of
+    the fluid, and its flow."""
     reach_px = np.ceil(rules.parallax_px * (front.disp.max() - front.disp.min())) + SPLAT_REACH_PX
     drift_px = np.minimum(np.linalg.norm(front.step_px, axis=2) * (loop_steps / 2), reach_px) * front.moving
     hidden = continue_behind(front.disp, front.moving, drift_px, front.exists, rules)
-    step_px = front.step_px * (front.moving & front.exists)[..., None]
-    flat = step_px.reshape(-1, 2)
-    flat[hidden.pixel] = flat[hidden.source]
+    flows = front.moving & front.exists
+    # What goes on behind a fluid rests: only the nearest fluid drifts (`render.animate`).
+    drifts = flows.reshape(-1)[hidden.source] & ~flows.reshape(-1)[hidden.pixel]
+    behind, source = hidden.pixel[drifts], hidden.source[drifts]
+    step_px = front.step_px * flows[..., None]
+    step_px.reshape(-1, 2)[behind] = step_px.reshape(-1, 2)[source]
+    fluid = _with_values(np.where(flows, front.disp, 0), behind, hidden.disp[drifts])
     sheet = _spread_out(hidden.pixel, hidden.disp, front.disp.shape)
-    return hidden, (np.where(front.exists, front.disp, 0), sheet, step_px)
+    return hidden, (np.where(front.exists, front.disp, 0), sheet, fluid, step_px)
 
 
 def uncover(

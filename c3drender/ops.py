@@ -250,32 +250,37 @@ def blend_bidirectional(fwd: Raster, bwd: Raster, loop_t: float | Tensor, *, sha
 def find_holes(
     disp: Tensor,
     disp_hidden: Tensor,
+    disp_fluid: Tensor,
     step_px: Tensor,
     camera: Camera,
     frame_px: tuple[int, int, int, int],
     *,
     num_steps: int,
+    loop_steps: int = 0,
     radius_px: float = 1.5,
     depth_tolerance: float = 0.02,
+    least_existence: float = 0.75,
 ) -> Tensor:
-    """Mark the pixels of a hidden surface that some view, or some motion, reveals. Returns bool ``[H, W]``.
+    """Mark the pixels of a hidden surface that some view reveals, at rest or drifting. Returns bool ``[H, W]``.
 
     ``disp`` float32 ``[H, W]``: disparity (1/z) of the layer in front, 0 where it has no pixel. ``disp_hidden``: disparity of
     the surface that continues behind it, <= 0 where there is none; where it is not clear of the layer by
-    ``depth_tolerance`` it is not hidden. ``step_px`` ``[H, W, 2]``: px per frame, (x, y), by which a fluid drifts, the hidden
-    surface's where there is one, else the layer's; 0 where nothing flows. ``camera``: the layer's intrinsics with V poses.
-    ``frame_px``: ``(x0, y0, x1, y1)``, the part of the layer's canvas that the views show. ``radius_px``,
-    ``depth_tolerance``: with which `splat_points` draws the layer.
+    ``depth_tolerance`` it is not hidden. ``disp_fluid``: disparity of the fluid's surface, which is the layer's or the hidden
+    one's, <= 0 where nothing flows; ``step_px`` ``[H, W, 2]``: px per frame, (x, y), by which it drifts. ``camera``: the
+    layer's intrinsics with V poses. ``frame_px``: ``(x0, y0, x1, y1)``, the part of the layer's canvas that the views show.
+    ``radius_px``, ``depth_tolerance``: with which `splat_points` draws the layer; ``least_existence``: with which
+    `drift_points` draws the fluid.
 
     A hidden pixel is revealed by a view when the layer's discs, composited by `splat_points`' rule ``surface``, leave free
     more than a quarter of the view's pixel in which it lies. Only discs beside that pixel's line of sight matter. The line is
     straight in ``(u, v, disp)``: ``(u, v, w)(s) = (u0, v0, w0) + s (fx (cx - xn cz), fy (cy - yn cz), 1 - cz w0)`` with the
-    camera centre ``(cx, cy, cz)`` and ``(xn, yn)`` a point's ray. A hidden fluid pixel is also revealed when up to
-    ``num_steps`` Euler steps, forward or backward, bring it to where the fluid is seen: where nothing hides it, or a view
-    reveals it.
+    camera centre ``(cx, cy, cz)`` and ``(xn, yn)`` a point's ray. A hidden pixel that belongs to the fluid is also revealed
+    where a view sees it after up to ``num_steps`` Euler steps, forward or backward, on the fluid's surface where it arrives.
+    With ``loop_steps`` the views are the frames of a loop: view v looks when the fluid has drifted ``v % loop_steps`` steps
+    forward, or ``loop_steps`` less that backward; with 0 any view may look at any moment.
     """
     op = "find_holes"
-    _check_tensors(op, disp=disp, disp_hidden=disp_hidden, step_px=step_px)
+    _check_tensors(op, disp=disp, disp_hidden=disp_hidden, disp_fluid=disp_fluid, step_px=step_px)
     _check_type(op, "camera", camera, Camera)
     if disp.shape != (camera.height, camera.width):
         expected = f"[H, W] = [{camera.height}, {camera.width}] (from camera)"
@@ -283,10 +288,14 @@ def find_holes(
     if not isinstance(frame_px, (tuple, list)) or len(frame_px) != 4:
         raise ValueError(f"{op}: frame_px must be (x0, y0, x1, y1), got {frame_px!r}")
     frame = [_whole(op, "frame_px", side) for side in frame_px]
-    steps = _whole(op, "num_steps", num_steps)
-    disc = _real(op, "radius_px", radius_px), _real(op, "depth_tolerance", depth_tolerance)
-    maps = _in_float32(disp, disp_hidden, step_px)
-    return _call(torch.ops.c3drender.find_holes, *maps, steps, _camera_rows(op, camera), *frame, *disc)
+    steps = _whole(op, "num_steps", num_steps), _whole(op, "loop_steps", loop_steps)
+    rules = (
+        _real(op, "radius_px", radius_px),
+        _real(op, "depth_tolerance", depth_tolerance),
+        _real(op, "least_existence", least_existence),
+    )
+    maps = _in_float32(disp, disp_hidden, disp_fluid, step_px)
+    return _call(torch.ops.c3drender.find_holes, *maps, *steps, _camera_rows(op, camera), *frame, *rules)
 
 
 def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor, *, tear_disp: float) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ float32 may take differently (is a centre inside a disc, which depth is nearer, 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -209,12 +210,13 @@ def _clear_of_border(position: Floats, size: Floats) -> Bools:
 def sample_bilinear(image: Floats, position: Floats) -> Floats:
     """Pixel centres are at +0.5; beyond the outermost centres the border's value continues."""
     height, width = image.shape[:2]
-    x, y = np.clip(position - 0.5, 0, [width - 1, height - 1])
-    x0, y0 = int(x), int(y)
-    x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
-    top = image[y0, x0] * (1 - (x - x0)) + image[y0, x1] * (x - x0)
-    bottom = image[y1, x0] * (1 - (x - x0)) + image[y1, x1] * (x - x0)
-    return top * (1 - (y - y0)) + bottom * (y - y0)
+    x, y = np.moveaxis(np.clip(position - 0.5, 0, [width - 1, height - 1]), -1, 0)
+    x0, y0 = x.astype(int), y.astype(int)
+    x1, y1 = np.minimum(x0 + 1, width - 1), np.minimum(y0 + 1, height - 1)
+    right, down = (x - x0)[..., None], (y - y0)[..., None]
+    top = image[y0, x0] * (1 - right) + image[y0, x1] * right
+    bottom = image[y1, x0] * (1 - right) + image[y1, x1] * right
+    return top * (1 - down) + bottom * down
 
 
 def _integrate_nearest(step_px: Floats, grid: Floats, num_steps: int) -> Trace:
@@ -272,86 +274,109 @@ def blend_bidirectional(fwd: Composited, bwd: Composited, loop_t: ArrayLike, *, 
 
 
 LEAST_FREE = 0.249  # of a pixel: a quarter, but for rounding
-SLACKS_PX = (-1 / 1024, 1 / 1024)  # a point so near to a pixel's border counts for both
+SLACKS_PX = (-1 / 1024, 1 / 1024)  # a point so near to a pixel's border counts for both, and so little less exists as well
 
 
 def find_holes(
     disp: ArrayLike,
     disp_hidden: ArrayLike,
+    disp_fluid: ArrayLike,
     step_px: ArrayLike,
     camera: Pinhole,
     frame_px: tuple[int, int, int, int],
     *,
     num_steps: int,
+    loop_steps: int,
     radius_px: float,
     depth_tolerance: float,
+    least_existence: float,
 ) -> Bools:
-    disp, hidden, step_px = (np.asarray(a, dtype=np.float64) for a in (disp, disp_hidden, step_px))
+    disp, hidden, fluid, step_px = (np.asarray(a, dtype=np.float64) for a in (disp, disp_hidden, disp_fluid, step_px))
     is_hidden = (hidden > 0) & (hidden * (1 + depth_tolerance) < disp)
+    ys, xs = np.nonzero(disp > 0)
+    front = _lifted(np.stack([xs, ys], axis=-1) + 0.5, disp[ys, xs], camera)
+    views = [_View(front, radius_px, camera, pose, frame_px, depth_tolerance) for pose in poses_of(camera)]
     ys, xs = np.nonzero(is_hidden)
-    front = _lifted(*np.nonzero(disp > 0), disp, camera)
-    seen = np.zeros(disp.shape, dtype=bool)
-    for pose in poses_of(camera):
-        seen[ys, xs] |= _left_free(front, _lifted(ys, xs, hidden, camera), radius_px, camera, pose, frame_px, depth_tolerance)
-    found = seen.copy()
-    visible = (step_px != 0).any(2) & (seen | ~is_hidden)
-    for y, x in zip(ys, xs, strict=True):
-        found[y, x] |= any(_drifts_to(visible, sign * step_px, x, y, num_steps) for sign in (1, -1))
+    start = np.stack([xs, ys], axis=-1) + 0.5
+    at_rest = np.any([view.sees(_lifted(start, hidden[ys, xs], camera)) for view in views], axis=0)
+    found = np.zeros(disp.shape, dtype=bool)
+    found[ys, xs] = at_rest
+    open_or_seen = (fluid > 0) & (found | ~(fluid * (1 + depth_tolerance) < disp))
+    near_seen = np.lib.stride_tricks.sliding_window_view(np.pad(open_or_seen, 1), (3, 3)).any((2, 3))
+    surface = np.stack([np.where(fluid > 0, fluid, 0), fluid > 0], axis=-1)
+    last = np.array(disp.shape[::-1]) - 1
+    for sign in (1, -1):
+        at, drifts = start.copy(), fluid[ys, xs] == hidden[ys, xs]
+        for n in range(1, num_steps + 1):
+            step = sample_bilinear(step_px, at)
+            at = at + sign * step * drifts[:, None]
+            drifts &= step.any(1) & (at >= 0).all(1) & (at <= last + 1).all(1)
+            total, existence = sample_bilinear(surface, at).T
+            column, row = np.clip(np.nan_to_num(at), 0, last).astype(int).T
+            drawn = np.flatnonzero(
+                drifts & (existence > max(least_existence - SLACKS_PX[1], 0)) & (near_seen[row, column] | (loop_steps > 0))
+            )
+            points = _lifted(at[drawn], total[drawn] / existence[drawn], camera)
+            for v, view in enumerate(views):
+                if loop_steps == 0 or (v - sign * n) % loop_steps == 0:
+                    found[ys[drawn], xs[drawn]] |= view.sees(points)
     return found
 
 
-def _lifted(ys: NDArray[Any], xs: NDArray[Any], disp: Floats, camera: Pinhole) -> Floats:
-    rays = [(xs + 0.5 - camera.cx) / camera.fx, (ys + 0.5 - camera.cy) / camera.fy, np.ones(len(xs))]
-    return np.stack(rays, axis=-1) / disp[ys, xs, None]
+def _lifted(xy_px: Floats, disp: Floats, camera: Pinhole) -> Floats:
+    rays = (xy_px - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
+    return np.concatenate([rays, np.ones((len(rays), 1))], axis=1) / disp[:, None]
 
 
-def _left_free(
-    front: Floats,
-    hidden: Floats,
-    radius_px: float,
-    camera: Pinhole,
-    pose: Floats,
-    frame_px: tuple[int, int, int, int],
-    depth_tolerance: float,
-) -> Bools:
-    """Which of ``hidden`` lie in a pixel of the view that the discs of ``front`` leave free."""
+class _View:
+    """What one pose sees past the discs of the points ``front``."""
 
-    def project(xyz: Floats) -> Floats:
-        x, y, z = to_camera(xyz, pose).T
-        return np.stack([camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy, z], axis=-1)
+    def __init__(
+        self,
+        front: Floats,
+        radius_px: float,
+        camera: Pinhole,
+        pose: Floats,
+        frame_px: tuple[int, int, int, int],
+        depth_tolerance: float,
+    ) -> None:
+        self.camera, self.pose, self.frame_px, self.depth_tolerance = camera, pose, frame_px, depth_tolerance
+        self.discs = self.project(front)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.radius_px = radius_px * front[:, 2] / self.discs[:, 2]
+        self.depths: dict[tuple[int, int], float] = {}
 
-    with np.errstate(divide="ignore", invalid="ignore"):
-        discs, points = project(front), project(hidden)
-    disc_radius_px = radius_px * front[:, 2] / discs[:, 2]
-    x0, y0, x1, y1 = frame_px
-    free = np.zeros(len(hidden), dtype=bool)
-    for i, (u, v, z) in enumerate(points):
-        if not z > 0:
-            continue
-        for x, y in {(np.floor(u + du), np.floor(v + dv)) for du in SLACKS_PX for dv in SLACKS_PX}:
-            q = ((discs[:, 0] - x - 0.5) ** 2 + (discs[:, 1] - y - 0.5) ** 2) / disc_radius_px**2
-            hits = np.flatnonzero((discs[:, 2] > 0) & (q < 1))
-            hits = hits[np.argsort(discs[hits, 2])]
-            through = 1.0
-            for surface in group_surfaces(discs[hits, 2], depth_tolerance):
-                if discs[hits[surface.start], 2] * (1 + depth_tolerance) < z:
-                    at = q[hits[surface]]
-                    through *= 1 - min(1.0, np.maximum(0.005 * (1 - at), 1.4 - 3.15 * at).sum())
-            free[i] |= x0 <= x < x1 and y0 <= y < y1 and through > LEAST_FREE
-    return free
+    def project(self, xyz: Floats) -> Floats:
+        x, y, z = to_camera(xyz, self.pose).T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.stack([self.camera.fx * x / z + self.camera.cx, self.camera.fy * y / z + self.camera.cy, z], axis=-1)
 
+    def sees(self, points: Floats) -> Bools:
+        projected = self.project(points)
+        x0, y0, x1, y1 = self.frame_px
+        seen = np.zeros(len(points), dtype=bool)
+        for slack_px in itertools.product(SLACKS_PX, SLACKS_PX):
+            x, y = np.floor(projected[:, :2] + slack_px).T
+            inside = (projected[:, 2] > 0) & (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
+            depth = [self.depth_at(int(x), int(y)) for x, y in zip(x[inside], y[inside], strict=True)]
+            seen[inside] |= projected[inside, 2] <= np.array(depth)
+        return seen
 
-def _drifts_to(visible: Bools, step_px: Floats, x: int, y: int, num_steps: int) -> bool:
-    height, width = visible.shape
-    at = np.array([x + 0.5, y + 0.5])
-    for _ in range(num_steps):
-        step = sample_bilinear(step_px, at)
-        at = at + step
-        if not step.any() or not ((at >= 0) & (at <= [width, height])).all():
-            return False
-        if visible[min(int(at[1]), height - 1), min(int(at[0]), width - 1)]:
-            return True
-    return False
+    def depth_at(self, x: int, y: int) -> float:
+        """How deep the view looks at its pixel (x, y): to where the surface ends that leaves too little of it."""
+        if (x, y) not in self.depths:
+            q = ((self.discs[:, 0] - x - 0.5) ** 2 + (self.discs[:, 1] - y - 0.5) ** 2) / self.radius_px**2
+            hits = np.flatnonzero((self.discs[:, 2] > 0) & (q < 1))
+            hits = hits[np.argsort(self.discs[hits, 2])]
+            depth, through = np.inf, 1.0
+            for surface in group_surfaces(self.discs[hits, 2], self.depth_tolerance):
+                at = q[hits[surface]]
+                through *= 1 - min(1.0, np.maximum(0.005 * (1 - at), 1.4 - 3.15 * at).sum())
+                if through <= LEAST_FREE:
+                    depth = self.discs[hits[surface.start], 2] * (1 + self.depth_tolerance)
+                    break
+            self.depths[x, y] = depth
+        return self.depths[x, y]
 
 
 def bilinear(field, xy_px) -> np.ndarray:

@@ -63,10 +63,10 @@ class TorchTwins:
     def blend_bidirectional_bwd(self, device: str, *args: Any) -> Arrays:
         return self.call("blend_bidirectional_bwd", device, *args[9:], *args[:9])
 
-    def find_holes(
-        self, device: str, disp: Any, hidden: Any, step_px: Any, steps: int, rows: Any, frame: Any, *disc: float
-    ) -> Any:
-        return self.call("find_holes", device, disp, hidden, step_px, steps, rows, *frame, *disc)
+    def find_holes(self, device: str, *args: Any) -> Any:
+        *maps, steps, loop_steps, rows, frame, radius_px, depth_tolerance, least_existence = args
+        rules = (radius_px, depth_tolerance, least_existence)
+        return self.call("find_holes", device, *maps, steps, loop_steps, rows, *frame, *rules)
 
     def inpaint_layers(self, device: str, rgb: Any, disp: Any, hole: Any, hidden: Any, tear: float) -> Arrays:
         return self.call("inpaint_layers", device, rgb, disp, hole.astype(bool), hidden, tear)

@@ -205,19 +205,21 @@ def test_random_sides(twins: ModuleType, pixels: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize("num_views", [1, 3, 33, 70])
-@pytest.mark.parametrize("drifts", [False, True], ids=["static", "drifting"])
+@pytest.mark.parametrize(("drifts", "loop_steps"), [(False, 0), (True, 0), (True, 6)], ids=["static", "drifting", "frames"])
 @pytest.mark.parametrize("size", [(1, 1), (24, 31), (19, 40)])
-def test_random_layers(twins: ModuleType, size: tuple[int, int], drifts: bool, num_views: int) -> None:
-    arguments = random_layer(np.random.default_rng(num_views), size, num_views=num_views, drifts=drifts)
+def test_random_layers(twins: ModuleType, size: tuple[int, int], drifts: bool, loop_steps: int, num_views: int) -> None:
+    rng = np.random.default_rng(num_views)
+    arguments = random_layer(rng, size, num_views=num_views, drifts=drifts, loop_steps=loop_steps)
     got = under_all_schedules(twins, lambda: twins.find_holes("cuda", *arguments))
     assert_near(got, twins.find_holes("cpu", *arguments))
     (holes,) = got
     assert set(np.unique(holes)) <= {0, 1}
     if num_views <= 3:
-        disp, hidden, step_px, num_steps, rows, frame_px, radius_px, depth_tolerance = arguments
+        *maps, num_steps, loop_steps, rows, frame_px, radius_px, depth_tolerance, least_existence = arguments
         camera = Pinhole(*map(float, rows[0, :4]), size[1], size[0], rows[:, 4:].reshape(-1, 3, 4))
-        rules = {"num_steps": num_steps, "radius_px": radius_px, "depth_tolerance": depth_tolerance}
-        want = reference.find_holes(disp, hidden, step_px, camera, tuple(frame_px), **rules)
+        rules = {"num_steps": num_steps, "loop_steps": loop_steps, "radius_px": radius_px}
+        rules |= {"depth_tolerance": depth_tolerance, "least_existence": least_existence}
+        want = reference.find_holes(*maps, camera, tuple(frame_px), **rules)
         assert np.mean(holes != want) < 0.01  # float32 may find a line of sight on the other side of a pixel's border
 
 

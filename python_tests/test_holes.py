@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +13,13 @@ import reference
 import torch
 from torch import Tensor
 
-from c3drender import ops
-from c3drender.data import Camera
+from c3drender import ops, pipeline
+from c3drender.data import Camera, DepthMap, FlowField, Image
 
-RADIUS_PX, DEPTH_TOLERANCE = 1.5, 0.02
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import holes as judge
+
+RADIUS_PX, DEPTH_TOLERANCE, LEAST_EXISTENCE = 1.5, 0.02, 0.75
 NUM_STEPS = 4
 
 
@@ -24,12 +29,15 @@ class Layer:
 
     disp: Tensor
     disp_hidden: Tensor
+    disp_fluid: Tensor
     step_px: Tensor
     camera: Camera
     frame_px: tuple[int, int, int, int]
     num_steps: int = NUM_STEPS
+    loop_steps: int = 0
     radius_px: float = RADIUS_PX
     depth_tolerance: float = DEPTH_TOLERANCE
+    least_existence: float = LEAST_EXISTENCE
 
     def find_holes(self) -> Tensor:
         return ops.find_holes(**vars(self))
@@ -60,14 +68,15 @@ def random_layer(rng: np.random.Generator, height: int, width: int, num_views: i
         disp[np.hypot(x - centre_x, y - centre_y) < radius] = near
     disp[rng.uniform(size=disp.shape) < 0.02] = 0
     hidden = np.where(rng.uniform(size=disp.shape) < 0.1, rng.choice([0.0, -1.0, 0.6]), ground)
-    step_px = rng.uniform(-1, 1, 2) * (hidden == ground)[..., None] * drifts
+    fluid = ground * (hidden == ground) * drifts
+    step_px = rng.uniform(-1, 1, 2) * (fluid > 0)[..., None]
 
     focal = 1.1 * max(height, width, 24)  # or a disc would fill much of the view
     centres = rng.uniform([-0.15, -0.15, -0.3], [0.15, 0.15, 0.3], (num_views, 3))
     poses = torch.cat([poses_at(tuple(c), turn=random_turn(rng, 0.1)) for c in centres])
     camera = Camera(focal, focal, 0.51 * width, 0.48 * height, width, height, poses)
     frame_px = (width // 8, height // 8, width - width // 8, height - height // 8)
-    return Layer(*(torch.from_numpy(a).float() for a in (disp, hidden, step_px)), camera, frame_px)
+    return Layer(*(torch.from_numpy(a).float() for a in (disp, hidden, fluid, step_px)), camera, frame_px)
 
 
 def rounding_band(layer: Layer) -> np.ndarray:
@@ -77,7 +86,9 @@ def rounding_band(layer: Layer) -> np.ndarray:
     for change in (1 - 1e-6, 1 + 1e-6):
         answers.append(replace(layer, depth_tolerance=layer.depth_tolerance * change).reference_holes())
         answers.append(replace(layer, radius_px=layer.radius_px * change).reference_holes())
-        answers.append(replace(layer, disp_hidden=layer.disp_hidden.double() * change).reference_holes())
+        answers.append(replace(layer, least_existence=layer.least_existence * change).reference_holes())
+        hidden = {name: getattr(layer, name).double() * change for name in ("disp_hidden", "disp_fluid")}
+        answers.append(replace(layer, **hidden).reference_holes())
         answers.append(replace(layer, step_px=layer.step_px.double() * change).reference_holes())
     for axis in (0, 1, 2):
         for change in (1 - 1e-5, 1 + 1e-5):
@@ -113,12 +124,13 @@ def assert_matches_reference(layer: Layer) -> np.ndarray:
 # --- against the reference --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("drifts", [False, True], ids=["static", "drifting"])
+@pytest.mark.parametrize(("drifts", "loop_steps"), [(False, 0), (True, 0), (True, 6)], ids=["static", "drifting", "frames"])
 @pytest.mark.parametrize("num_views", [1, 3])
 @pytest.mark.parametrize("size", [(24, 31), (19, 40), (33, 12)])
-def test_random_layers(size: tuple[int, int], num_views: int, drifts: bool) -> None:
-    for seed in range(3):
+def test_random_layers(size: tuple[int, int], num_views: int, drifts: bool, loop_steps: int) -> None:
+    for seed in range(2):
         layer = random_layer(np.random.default_rng(seed), *size, num_views, drifts=drifts)
+        layer = replace(layer, loop_steps=loop_steps)
         holes = assert_matches_reference(layer)
         assert 0 < holes.sum() < (layer.disp_hidden > 0).sum()
 
@@ -152,7 +164,7 @@ def step_edge(parallax_px: float, *, width: int = 40, edge: int = 22, near: floa
     focal = 50.0
     shift = parallax_px / (focal * (near - far))
     camera = Camera(focal, focal, width / 2, 3.0, width, 6, poses_at((shift, 0, 0)))
-    return Layer(disp, torch.full_like(disp, far), torch.zeros(6, width, 2), camera, (0, 0, width, 6))
+    return Layer(disp, *(torch.full_like(disp, far) for _ in range(2)), torch.zeros(6, width, 2), camera, (0, 0, width, 6))
 
 
 @pytest.mark.parametrize("parallax_px", [0.5, 0.8, 1.8, 5.8, 9.9])
@@ -200,7 +212,8 @@ def test_planes_have_no_holes(slope: float) -> None:
     poses = torch.cat([poses_at(tuple(c), turn=random_turn(rng, 0.05)) for c in rng.uniform(-0.1, 0.1, (8, 3))])
     camera = Camera(30.0, 30.0, 32.0, 30.0, 64, 60, poses)
     for hidden in (0.1, 1.0):
-        layer = Layer(disp, torch.full_like(disp, hidden), torch.zeros(60, 64, 2), camera, (24, 22, 40, 38))
+        behind = torch.full_like(disp, hidden)
+        layer = Layer(disp, behind, behind, torch.zeros(60, 64, 2), camera, (24, 22, 40, 38))
         assert not layer.find_holes().any()
 
 
@@ -244,6 +257,7 @@ def test_drift_reveals_what_it_brings_from_behind_the_edge(step: float) -> None:
     expected = torch.zeros(6, 40, dtype=torch.bool)
     expected[:, 18:22] = True
     assert torch.equal(still.find_holes(), expected)
+    assert not replace(still, disp_fluid=torch.zeros_like(still.disp)).find_holes().any(), "what is no fluid rests"
     along = replace(still, step_px=still.step_px.flip(2).contiguous())
     assert not along.find_holes().any(), "a flow along the edge brings nothing out"
     assert not replace(still, num_steps=0).find_holes().any()
@@ -257,6 +271,46 @@ def test_drift_into_what_a_view_reveals() -> None:
     expected = seen.clone()
     expected[:, first - 4 : first] = True
     assert torch.equal(layer.find_holes(), expected)
+
+
+def test_the_frames_of_a_loop_look_at_their_own_moments() -> None:
+    """One view of six stands where the photo was taken, the others see nothing of the edge."""
+    layer = step_edge(5.8)
+    away, at_rest = layer.camera.world_to_cam * torch.tensor([1.0, 1.0, 1.0, -1.0]), poses_at((0, 0, 0))
+    layer.step_px[..., 0] = 0.5
+    for looks_at in range(6):
+        poses = torch.cat([at_rest if view == looks_at else away for view in range(6)])
+        frames = replace(layer, camera=layer.camera.with_pose(poses), frame_px=(9, 0, 40, 6), num_steps=3, loop_steps=6)
+        steps = looks_at if looks_at <= 3 else 0  # on its way backward the flow brings nothing out
+        expected = torch.zeros(6, 40, dtype=torch.bool)
+        expected[:, math.ceil(21.5 - steps / 2) : 22] = True
+        assert torch.equal(frames.find_holes(), expected)
+
+
+def test_what_flows_under_a_nearer_fluid_rests() -> None:
+    """The hidden surface is only the fluid's where `disp_fluid` says so; where a nearer one flows, it drifts on that."""
+    layer = replace(step_edge(5.8), num_steps=7)
+    still = replace(layer, camera=replace(layer.camera, world_to_cam=None))
+    still.step_px[..., 0] = 0.5
+    assert still.find_holes().any()
+    assert not replace(still, disp_fluid=still.disp).find_holes().any()
+
+
+def test_what_is_marked_is_what_the_frames_show() -> None:
+    """Brute force: posts in a stream, all frames of a loop rendered, by the judge of `benchmarks/holes.py`."""
+    y, x = np.mgrid[:72, :96].astype(np.float32)
+    disp, posts = 0.2 + 0.004 * y, np.zeros((72, 96), bool)
+    for left, top, width, height, near in ((12, 10, 9, 44, 0.8), (40, 24, 14, 30, 0.9), (70, 6, 5, 52, 1.1)):
+        post = (x >= left) & (x < left + width) & (y >= top) & (y < top + height)
+        disp, posts = np.where(post, near, disp), posts | post
+    moving = torch.from_numpy((y > 16) & ~posts)
+    step_px = torch.tensor([0.9, 0.12]).expand(72, 96, 2) * moving[..., None]
+    depth = DepthMap(torch.from_numpy(1 / disp), measured=True)
+    scene = pipeline.build_scene(Image(torch.rand(72, 96, 3)), depth, FlowField(step_px, moving), "circle", 2.0, ())
+    still, drifting = (judge.measure(scene, 16, drifts=drifts) for drifts in (False, True))
+    assert drifting["revealed"] > 1.2 * still["revealed"] > 240
+    for row in (still, drifting):
+        assert row["missed"] == 0 and row["more"] <= 0.01 * row["revealed"]
 
 
 def test_same_answer_for_any_thread_count(for_thread_counts) -> None:
@@ -276,10 +330,10 @@ def test_nothing_hidden_or_nothing_in_front() -> None:
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("where", ["disp", "disp_hidden", "step_px"])
+@pytest.mark.parametrize("where", ["disp", "disp_hidden", "disp_fluid", "step_px"])
 def test_bad_values_do_no_harm(where: str, bad: float) -> None:
     """No promise about the answer near them, but that a surface at no depth is never revealed."""
-    layer = random_layer(np.random.default_rng(9), 20, 30, 3, drifts=where == "step_px")
+    layer = random_layer(np.random.default_rng(9), 20, 30, 3, drifts=where in ("disp_fluid", "step_px"))
     before = layer.find_holes()
     spoilt = torch.rand(20, 30, generator=torch.Generator().manual_seed(1)) < 0.1
     getattr(layer, where)[spoilt] = bad
@@ -311,6 +365,8 @@ BAD_INPUT = {
     "disp_hidden is int32": ({"disp_hidden": torch.zeros(4, 5, dtype=torch.int32)}, TypeError, "disp_hidden"),
     "disp_hidden is strided": ({"disp_hidden": torch.zeros(5, 4).T}, ValueError, "disp_hidden"),
     "disp_hidden is elsewhere": ({"disp_hidden": torch.zeros(4, 5, device="meta")}, ValueError, ""),
+    "disp_fluid has another size": ({"disp_fluid": torch.zeros(4, 6)}, ValueError, "disp_fluid"),
+    "disp_fluid is int32": ({"disp_fluid": torch.zeros(4, 5, dtype=torch.int32)}, TypeError, "disp_fluid"),
     "step_px has another size": ({"step_px": torch.zeros(5, 4, 2)}, ValueError, "step_px"),
     "step_px is [H, W]": ({"step_px": torch.zeros(4, 5)}, ValueError, "step_px"),
     "step_px is bool": ({"step_px": torch.zeros(4, 5, 2, dtype=torch.bool)}, TypeError, "step_px"),
@@ -322,6 +378,10 @@ BAD_INPUT = {
     "camera has no pose": ({"camera": CAMERA.with_pose(torch.empty(0, 3, 4))}, ValueError, "camera"),
     "num_steps is negative": ({"num_steps": -1}, ValueError, "num_steps"),
     "num_steps has a fraction": ({"num_steps": 1.5}, TypeError, "num_steps"),
+    "loop_steps is negative": ({"loop_steps": -1}, ValueError, "loop_steps"),
+    "loop_steps has a fraction": ({"loop_steps": 1.5}, TypeError, "loop_steps"),
+    "least_existence is one": ({"least_existence": 1.0}, ValueError, "least_existence"),
+    "least_existence is text": ({"least_existence": "0.5"}, TypeError, "least_existence"),
     "radius_px is zero": ({"radius_px": 0.0}, ValueError, "radius_px"),
     "radius_px is NaN": ({"radius_px": math.nan}, ValueError, "radius_px"),
     "depth_tolerance is negative": ({"depth_tolerance": -0.1}, ValueError, "depth_tolerance"),
@@ -335,6 +395,7 @@ def test_bad_input(case: str) -> None:
     good = {
         "disp": torch.ones(4, 5),
         "disp_hidden": torch.zeros(4, 5),
+        "disp_fluid": torch.zeros(4, 5),
         "step_px": torch.zeros(4, 5, 2),
         "camera": CAMERA,
         "frame_px": (0, 0, 5, 4),

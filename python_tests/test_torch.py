@@ -90,7 +90,7 @@ def opcheck_samples() -> dict[str, tuple[str, tuple[Any, ...]]]:
         ),
         "blend backward": ("blend_bidirectional_bwd", (*blend_grads, *sides, loop_t, 0.0, 4.0)),
         "blend backward, of little": ("blend_bidirectional_bwd", (blend_grads[0], None, None, None, *sides, None, 0.3, 4.0)),
-        "holes": ("find_holes", (disp, 0.5 * disp, step_px, 2, rows, 0, 0, WIDTH, HEIGHT, 1.5, 0.02)),
+        "holes": ("find_holes", (disp, *(2 * [0.5 * disp]), step_px, 2, 0, rows, 0, 0, WIDTH, HEIGHT, 1.5, 0.02, 0.75)),
         "inpaint": ("inpaint_layers", (step_px.new_ones(HEIGHT, WIDTH, 3), disp, disp > 0.5, 0.5 * disp, 0.1)),
         "drift": ("drift_points", (*drift, *lens, *limits, None, None, None, 1.0, phase, 0.3, *drifted)),
         "drift, with detail": ("drift_points", (*drift, *lens, *limits, *detail, 4.0, phase, 0.3, *drifted)),
@@ -146,7 +146,8 @@ def render(
     fwd = ops.splat_points(xyz + drift, feat, radius, camera)
     bwd = ops.splat_points(xyz - drift, feat, 0.15, camera, compositor="alpha", max_points=4)
     identity = replace(camera, world_to_cam=None)
-    holes = ops.find_holes(disp, 0.5 * disp, step_px, identity, (0, 0, camera.width, camera.height), num_steps=2)
+    frame_px = (0, 0, camera.width, camera.height)
+    holes = ops.find_holes(disp, 0.5 * disp, 0.5 * disp, step_px, identity, frame_px, num_steps=2)
     grey = disp[..., None].expand(-1, -1, 3).contiguous()
     filled, _ = ops.inpaint_layers(grey, disp, holes, 0.5 * disp, tear_disp=0.1)
     return ops.blend_bidirectional(fwd, bwd, loop_t), trace, holes, filled
@@ -211,7 +212,7 @@ def test_autocast_keeps_features_and_converts_the_rest(dtype: torch.dtype) -> No
         sides = [Raster(*(t.to(dtype) for t in (r.feat, r.alpha, r.disp))) for r in (raster(1), raster(2))]
         for loop_t in (0.4, torch.full((HEIGHT, WIDTH), 0.4, dtype=dtype)):
             assert ops.blend_bidirectional(*sides, loop_t).feat.dtype == torch.float32
-        holes = ops.find_holes(disp, disp, step_px, CAMERA, (0, 0, WIDTH, HEIGHT), num_steps=2)
+        holes = ops.find_holes(disp, disp, disp, step_px, CAMERA, (0, 0, WIDTH, HEIGHT), num_steps=2)
         assert holes.dtype == torch.bool
     with pytest.raises(TypeError, match=r"^splat_points: xyz must be float32, got b?float16"):
         ops.splat_points(xyz, feat, radius, camera)

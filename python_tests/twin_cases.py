@@ -152,7 +152,9 @@ def random_sides_bwd(rng: np.random.Generator, pixels: int, channels: int, *, pe
     return *random_sides(rng, pixels, channels, per_pixel=per_pixel), *grads
 
 
-def random_layer(rng: np.random.Generator, size: tuple[int, int], *, num_views: int, drifts: bool) -> tuple[Any, ...]:
+def random_layer(
+    rng: np.random.Generator, size: tuple[int, int], *, num_views: int, drifts: bool, loop_steps: int = 0
+) -> tuple[Any, ...]:
     """Arguments of ``find_holes``: discs before a sloping ground that continues behind most of them."""
     height, width = size
     y, x = np.mgrid[:height, :width]
@@ -162,10 +164,12 @@ def random_layer(rng: np.random.Generator, size: tuple[int, int], *, num_views: 
         disp[np.hypot(x - rng.uniform(0, width), y - rng.uniform(0, height)) < rng.uniform(2, 8)] = rng.uniform(0.4, 1.3)
     disp[rng.uniform(size=size) < 0.02] = 0
     hidden = np.where(rng.uniform(size=size) < 0.1, rng.choice([0.0, -1.0, 0.6]), ground)
-    step_px = rng.uniform(-1.5, 1.5, (*size, 2)) * (rng.uniform(size=size) < 0.5)[..., None] * drifts
+    fluid = np.where((hidden == ground) & (rng.uniform(size=size) < 0.97), ground, 0.0) * drifts
+    step_px = (rng.uniform(-1, 1, 2) + rng.uniform(-0.5, 0.5, (*size, 2))) * (fluid > 0)[..., None]
     camera = camera_of(height, width, small_poses(rng, num_views))
     frame_px = [width // 8, height // 8, width - width // 8, height - height // 8]
-    return *(a.astype(np.float32) for a in (disp, hidden, step_px)), 4, camera.rows, frame_px, 1.5, 0.02
+    maps = (a.astype(np.float32) for a in (disp, hidden, fluid, step_px))
+    return *maps, 4, loop_steps, camera.rows, frame_px, 1.5, 0.02, 0.75
 
 
 def random_hole(rng: np.random.Generator, size: tuple[int, int], *, width_px: float) -> tuple[Any, ...]:
@@ -246,6 +250,7 @@ def one_of_each(seed: int) -> dict[str, Any]:
         ("blend_bidirectional", "rows of 4"): random_sides(rng, 301, 4, per_pixel=False),
         ("blend_bidirectional_bwd", "odd rows"): random_sides_bwd(rng, 301, 37, per_pixel=True),
         ("find_holes", "drifting"): random_layer(rng, (33, 41), num_views=3, drifts=True),
+        ("find_holes", "frames"): random_layer(rng, (33, 41), num_views=9, drifts=True, loop_steps=9),
         ("inpaint_layers", "discs"): random_hole(rng, (33, 41), width_px=11),
         ("drift_points", "plain"): random_drift(rng, 301, (17, 23), with_detail=False),
         ("drift_points", "with detail"): random_drift(rng, 517, (9, 31), with_detail=True),

@@ -500,18 +500,21 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> blend_bidirec
   return {grad_feat_fwd, grad_alpha_fwd, grad_disp_fwd, grad_feat_bwd, grad_alpha_bwd, grad_disp_bwd, grad_loop_t};
 }
 
-Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& step_px, int64_t num_steps,
-                  const Tensor& cameras, int64_t x0, int64_t y0, int64_t x1, int64_t y1, double radius_px,
-                  double depth_tolerance) {
+Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& disp_fluid, const Tensor& step_px,
+                  int64_t num_steps, int64_t loop_steps, const Tensor& cameras, int64_t x0, int64_t y0, int64_t x1, int64_t y1,
+                  double radius_px, double depth_tolerance, double least_existence) {
   Checker check("find_holes");
   check.tensor("disp", disp, {-1, -1}, "[H, W]");
   const int64_t h = disp.size(0), w = disp.size(1);
   const std::string spelled = spell({h, w}) + " (from disp)";
   check.tensor("disp_hidden", disp_hidden, {h, w}, spelled);
+  check.tensor("disp_fluid", disp_fluid, {h, w}, spelled);
   check.tensor("step_px", step_px, {h, w, 2}, spell({h, w, 2}) + " (from disp)");
   check.that(num_steps >= 0 && num_steps <= kMaxSide, "num_steps must be 0..2^30, got ", num_steps);
+  check.that(loop_steps >= 0 && loop_steps <= kMaxSide, "loop_steps must be 0..2^30, got ", loop_steps);
   check.that(radius_px > 0.0 && radius_px <= 64.0, "radius_px must be > 0 and <= 64, got ", radius_px);
   check.that(depth_tolerance >= 0.0, "depth_tolerance must be >= 0, got ", depth_tolerance);
+  check.that(least_existence >= 0.0 && least_existence < 1.0, "least_existence must be >= 0 and < 1, got ", least_existence);
   const std::vector<c3d::Camera> views = read_cameras(check, cameras, w, h);
   check.that(!views.empty(), "camera must be one with at least one pose, got 0 poses");
   for (int64_t side : {x0, y0, x1, y1})
@@ -521,13 +524,16 @@ Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& s
   const c3d::FindHolesArgs args{
       disp.const_data_ptr<float>(),
       disp_hidden.const_data_ptr<float>(),
+      disp_fluid.const_data_ptr<float>(),
       step_px.const_data_ptr<float>(),
       static_cast<int32_t>(num_steps),
+      static_cast<int32_t>(loop_steps),
       views.data(),
       static_cast<int32_t>(views.size()),
       {static_cast<int32_t>(x0), static_cast<int32_t>(y0), static_cast<int32_t>(x1), static_cast<int32_t>(y1)},
       static_cast<float>(radius_px),
       static_cast<float>(depth_tolerance),
+      static_cast<float>(least_existence),
       static_cast<uint8_t*>(holes.mutable_data_ptr())};
   C3D_RUN(find_holes, disp, args);
   return holes;
@@ -692,8 +698,9 @@ STABLE_TORCH_LIBRARY(c3drender, m) {
       "Tensor feat_fwd, Tensor alpha_fwd, Tensor disp_fwd, Tensor feat_bwd, Tensor alpha_bwd, Tensor disp_bwd, "
       "Tensor? loop_t, float loop_t_all, float sharpness) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
   m.def(
-      "find_holes(Tensor disp, Tensor disp_hidden, Tensor step_px, int num_steps, Tensor cameras, int x0, int y0, int x1, "
-      "int y1, float radius_px, float depth_tolerance) -> Tensor");
+      "find_holes(Tensor disp, Tensor disp_hidden, Tensor disp_fluid, Tensor step_px, int num_steps, int loop_steps, "
+      "Tensor cameras, int x0, int y0, int x1, int y1, float radius_px, float depth_tolerance, float least_existence) -> "
+      "Tensor");
   m.def("inpaint_layers(Tensor rgb, Tensor disp, Tensor hole, Tensor disp_hidden, float tear_disp) -> (Tensor, Tensor)");
   m.def(
       "drift_points(Tensor start_px, Tensor offset_px, Tensor right, Tensor below, Tensor feat, Tensor surface, float fx, "

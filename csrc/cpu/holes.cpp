@@ -11,7 +11,7 @@ namespace {
 
 bool some_view_sees(const FindHolesArgs& args, float disp_max, int32_t x, int32_t y) {
   return std::any_of(args.cameras, args.cameras + args.num_cameras,
-                     [&](const Camera& view) { return holes::view_sees(args, view, disp_max, x, y); });
+                     [&](const Camera& view) { return holes::view_sees_pixel(args, view, disp_max, x, y); });
 }
 
 }  // namespace
@@ -22,7 +22,8 @@ Status find_holes(const FindHolesArgs& args, const Context& context) {
   const int32_t width = args.cameras[0].width, height = args.cameras[0].height;
   const int64_t num_pixels = static_cast<int64_t>(width) * height;
   uint8_t* seen = allocate<uint8_t>(context.scratch, num_pixels);
-  if (!seen) return {StatusCode::kOutOfMemory, "find_holes: out of memory for working buffers"};
+  uint8_t* near_seen = allocate<uint8_t>(context.scratch, num_pixels);
+  if (!seen || !near_seen) return {StatusCode::kOutOfMemory, "find_holes: out of memory for working buffers"};
 
   const auto for_each_pixel = [&](const auto& body) {  // body(pixel, x, y)
     parallel_items(context.executor, height, [&](int, int64_t y) {
@@ -33,9 +34,12 @@ Status find_holes(const FindHolesArgs& args, const Context& context) {
   for_each_pixel([&](int64_t pixel, int32_t x, int32_t y) {
     seen[pixel] = holes::is_hidden(args, pixel) && some_view_sees(args, disp_max, x, y);
   });
+  for_each_pixel(
+      [&](int64_t pixel, int32_t x, int32_t y) { near_seen[pixel] = holes::may_be_seen(args, width, height, seen, x, y); });
   for_each_pixel([&](int64_t pixel, int32_t x, int32_t y) {
     args.holes[pixel] =
-        seen[pixel] || (holes::is_hidden(args, pixel) && holes::drifts_into_view(args, width, height, seen, x, y));
+        seen[pixel] || (holes::is_hidden(args, pixel) &&
+                        holes::drifts_into_view(args, args.cameras, 0, args.num_cameras, disp_max, near_seen, x, y));
   });
   return {};
 }

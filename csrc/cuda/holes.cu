@@ -13,9 +13,8 @@ constexpr int kViewsPerLaunch = 32;  // poses travel as kernel arguments, which 
 struct HolesArgs {
   FindHolesArgs holes;
   Camera views[kViewsPerLaunch];
-  int32_t num_views;
-  bool is_first;  // of the launches, which writes every pixel; the others add
-  uint8_t* seen;  // [H, W]
+  int32_t first_view, num_views;  // of those of the call
+  uint8_t *seen, *near_seen;  // [H, W]
   uint32_t* disp_max;  // as ordered bits; 0: none
 };
 
@@ -37,25 +36,35 @@ __global__ void __launch_bounds__(kBlockPixels) holes_look_kernel(HolesArgs args
   const int64_t i = own_pixel();
   if (i >= num_pixels_of(args)) return;
   const int32_t width = args.views[0].width;
-  bool sees = !args.is_first && args.seen[i];
+  bool sees = args.first_view > 0 && args.seen[i];
   if (!sees && holes::is_hidden(args.holes, i)) {
     const float disp_max = from_ordered_bits(*args.disp_max);
     for (int32_t view = 0; view < args.num_views && !sees; ++view)
-      sees = holes::view_sees(args.holes, args.views[view], disp_max, static_cast<int32_t>(i % width),
-                              static_cast<int32_t>(i / width));
+      sees = holes::view_sees_pixel(args.holes, args.views[view], disp_max, static_cast<int32_t>(i % width),
+                                    static_cast<int32_t>(i / width));
   }
   args.seen[i] = sees;
 }
 
-// Thread = one pixel, after all views have looked.
-__global__ void __launch_bounds__(kBlockPixels) holes_drift_kernel(HolesArgs args) {
+// Thread = one pixel, after all views have looked at the surface at rest.
+__global__ void __launch_bounds__(kBlockPixels) holes_near_kernel(HolesArgs args) {
   const int64_t i = own_pixel();
   if (i >= num_pixels_of(args)) return;
   const int32_t width = args.views[0].width, height = args.views[0].height;
-  args.holes.holes[i] =
-      args.seen[i] || (holes::is_hidden(args.holes, i) &&
-                       holes::drifts_into_view(args.holes, width, height, args.seen, static_cast<int32_t>(i % width),
-                                               static_cast<int32_t>(i / width)));
+  args.near_seen[i] = holes::may_be_seen(args.holes, width, height, args.seen, static_cast<int32_t>(i % width),
+                                         static_cast<int32_t>(i / width));
+}
+
+// Thread = one pixel.
+__global__ void __launch_bounds__(kBlockPixels) holes_drift_kernel(HolesArgs args) {
+  const int64_t i = own_pixel();
+  if (i >= num_pixels_of(args)) return;
+  const int32_t width = args.views[0].width;
+  const bool found = args.first_view > 0 ? args.holes.holes[i] : args.seen[i];
+  args.holes.holes[i] = found || (holes::is_hidden(args.holes, i) &&
+                                  holes::drifts_into_view(args.holes, args.views, args.first_view, args.num_views,
+                                                          from_ordered_bits(*args.disp_max), args.near_seen,
+                                                          static_cast<int32_t>(i % width), static_cast<int32_t>(i / width)));
 }
 
 }  // namespace
@@ -67,19 +76,26 @@ Status find_holes(const FindHolesArgs& args, const Context& context) {
   HolesArgs holes{};
   holes.holes = args;
   holes.seen = allocate<uint8_t>(context.scratch, num_pixels);
+  holes.near_seen = allocate<uint8_t>(context.scratch, num_pixels);
   holes.disp_max = allocate<uint32_t>(context.scratch, 1);
-  if (!holes.seen || !holes.disp_max) return {StatusCode::kOutOfMemory, "find_holes: out of memory for working buffers"};
+  if (!holes.seen || !holes.near_seen || !holes.disp_max)
+    return {StatusCode::kOutOfMemory, "find_holes: out of memory for working buffers"};
   status = status_of(cudaMemsetAsync(holes.disp_max, 0, sizeof(uint32_t), stream_of(context)), "find_holes");
 
   const LaunchShape shape = thread_per_item(num_pixels, kBlockPixels);
-  for (int32_t first = 0; first < args.num_cameras && status.ok(); first += kViewsPerLaunch) {
-    holes.is_first = first == 0;
-    holes.num_views = min(kViewsPerLaunch, args.num_cameras - first);
-    for (int32_t view = 0; view < holes.num_views; ++view) holes.views[view] = args.cameras[first + view];
-    if (holes.is_first) status = C3D_LAUNCH(holes_nearest_kernel, shape, context, holes);
-    if (status.ok()) status = C3D_LAUNCH(holes_look_kernel, shape, context, holes);
-  }
-  if (status.ok()) status = C3D_LAUNCH(holes_drift_kernel, shape, context, holes);
+  const auto for_all_views = [&](const auto& launch) {
+    for (int32_t first = 0; first < args.num_cameras && status.ok(); first += kViewsPerLaunch) {
+      holes.first_view = first;
+      holes.num_views = min(kViewsPerLaunch, args.num_cameras - first);
+      for (int32_t view = 0; view < holes.num_views; ++view) holes.views[view] = args.cameras[first + view];
+      status = launch();
+    }
+  };
+  holes.views[0] = args.cameras[0];
+  if (status.ok()) status = C3D_LAUNCH(holes_nearest_kernel, shape, context, holes);
+  for_all_views([&] { return C3D_LAUNCH(holes_look_kernel, shape, context, holes); });
+  if (status.ok()) status = C3D_LAUNCH(holes_near_kernel, shape, context, holes);
+  for_all_views([&] { return C3D_LAUNCH(holes_drift_kernel, shape, context, holes); });
   return status;
 }
 

@@ -232,21 +232,24 @@ py::tuple blend_bidirectional_bwd(const std::string& device, const Floats& feat_
                         grad_loop_t);
 }
 
-py::array find_holes(const std::string& device, const Floats& disp, const Floats& disp_hidden, const Floats& step_px,
-                     int32_t num_steps, const Floats& camera_rows, std::array<int32_t, 4> frame_px, float radius_px,
-                     float depth_tolerance) {
+py::array find_holes(const std::string& device, const Floats& disp, const Floats& disp_hidden, const Floats& disp_fluid,
+                     const Floats& step_px, int32_t num_steps, int32_t loop_steps, const Floats& camera_rows,
+                     std::array<int32_t, 4> frame_px, float radius_px, float depth_tolerance, float least_existence) {
   const int32_t height = static_cast<int32_t>(disp.shape(0)), width = static_cast<int32_t>(disp.shape(1));
   const auto cameras = read_cameras(camera_rows, width, height);
   auto holes = garbage<uint8_t>({height, width});
   const c3d::FindHolesArgs args{disp.data(),
                                 disp_hidden.data(),
+                                disp_fluid.data(),
                                 step_px.data(),
                                 num_steps,
+                                loop_steps,
                                 cameras.data(),
                                 static_cast<int32_t>(cameras.size()),
                                 {frame_px[0], frame_px[1], frame_px[2], frame_px[3]},
                                 radius_px,
                                 depth_tolerance,
+                                least_existence,
                                 holes.mutable_data()};
   call(half_of(device), c3d::cpu::find_holes, c3d::cuda::find_holes, args);
   return std::move(holes);

@@ -17,6 +17,7 @@
 using Array = std::vector<float>;
 constexpr int32_t kNumFrames = 24;  // of one loop
 constexpr float kDepthTolerance = 0.02f;
+constexpr float kLeastExistence = 0.75f;
 constexpr float kSwing = 0.25f;      // how far the camera moves to either side, scene units
 
 // The core's working memory during one call, freed with it, and its threads: one per processor.
@@ -33,12 +34,14 @@ struct Call {
 
 void require(const c3d::Status& status) { require(status.ok(), status.message); }
 
+bool drifts(const Point& p) { return p.step_x != 0.0f || p.step_y != 0.0f; }
+
 // The scene's points, and behind its rocks those that some view of the camera's path reveals: how far away they are is known,
 // their colours are continued from beside the rocks.
 std::vector<Point> make_cloud() {
   const c3d::Camera canvas = camera_at(0, kMargin), views[] = {camera_at(-kSwing, kMargin), camera_at(kSwing, kMargin)};
   std::vector<Point> front, hidden;
-  Array rgb, disp, disp_hidden, step_px;
+  Array rgb, disp, disp_hidden, disp_fluid, step_px;
   for (int32_t y = 0; y < canvas.height; ++y)
     for (int32_t x = 0; x < canvas.width; ++x) {
       front.push_back(cast_ray(x, y, true));
@@ -46,19 +49,23 @@ std::vector<Point> make_cloud() {
       rgb.insert(rgb.end(), {front.back().r, front.back().g, front.back().b});
       disp.push_back(1.0f / front.back().z);
       disp_hidden.push_back(1.0f / hidden.back().z);
+      disp_fluid.push_back(drifts(hidden.back()) ? disp_hidden.back() : 0.0f);
       step_px.insert(step_px.end(), {hidden.back().step_x, hidden.back().step_y});
     }
   std::vector<uint8_t> holes(disp.size());
   const float tear_disp = 0.002f;
   require(c3d::cpu::find_holes({disp.data(),
                                 disp_hidden.data(),
+                                disp_fluid.data(),
                                 step_px.data(),
                                 kNumFrames,
+                                0,
                                 views,
                                 2,
                                 {kMargin, kMargin, kMargin + kWidth, kMargin + kHeight},
                                 kRadiusPx,
                                 kDepthTolerance,
+                                kLeastExistence,
                                 holes.data()},
                                Call().context));
   Array rgb_filled(rgb.size()), disp_filled(disp.size());
@@ -93,8 +100,6 @@ Raster splat(const Array& xyz, const Array& feat, const Array& radius, const c3d
   require(c3d::cpu::splat_points(args, Call().context));
   return out;
 }
-
-bool drifts(const Point& p) { return p.step_x != 0.0f || p.step_y != 0.0f; }
 
 // The water alone as the canvas sees it: its drift as feat [H, W, 2] and its disparity. A radius of 0 leaves a point out.
 Raster splat_water(const std::vector<Point>& cloud) {

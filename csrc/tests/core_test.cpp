@@ -273,7 +273,7 @@ void test_blend() {
 // frame begins where the near plane's own end may come to lie.
 int32_t count_holes(float camera_x, float step, int num_threads) {
   const int32_t width = 64, height = 9, edge = 32;
-  Array disp, disp_hidden, step_px;
+  Array disp, disp_hidden, disp_fluid(static_cast<size_t>(width * height), 0.5f), step_px;
   for (int32_t i = 0; i < width * height; ++i) {
     disp.push_back(i % width < edge ? 1.0f : 0.5f);
     disp_hidden.push_back(i % width < edge ? 0.5f : 0.0f);
@@ -281,8 +281,19 @@ int32_t count_holes(float camera_x, float step, int num_threads) {
   }
   const c3d::Camera camera = make_camera(width, height, camera_x);
   std::vector<uint8_t> holes(disp.size(), 2);
-  const c3d::FindHolesArgs args{disp.data(), disp_hidden.data(),     step_px.data(), 3,     &camera,
-                                1,           {16, 0, width, height}, 1.5f,           0.02f, holes.data()};
+  const c3d::FindHolesArgs args{disp.data(),
+                                disp_hidden.data(),
+                                disp_fluid.data(),
+                                step_px.data(),
+                                3,
+                                0,
+                                &camera,
+                                1,
+                                {16, 0, width, height},
+                                1.5f,
+                                0.02f,
+                                0.75f,
+                                holes.data()};
   CHECK(c3d::cpu::find_holes(args, Call(num_threads).context).ok());
   int32_t count = 0;
   for (int32_t i = 0; i < width * height; ++i) {

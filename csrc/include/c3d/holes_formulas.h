@@ -54,8 +54,7 @@ struct SightLine {
   int32_t direction;         // +-1, towards the view
 };
 
-// The line from where it is `z` deep in the view, through (u, v) px there. False: all of the line lies there, or nothing
-// on it comes nearer.
+// The line from where it is `z` deep in the view, through (u, v) px there. False: nothing on it comes nearer.
 C3D_HD inline bool find_sight_line(const Camera& view, float u, float v, float z, SightLine& line) {
   const float* m = view.world_to_cam;
   const Vec3 seen = {(u - view.cx) / view.fx * z - m[3], (v - view.cy) / view.fy * z - m[7], z - m[11]};
@@ -70,11 +69,13 @@ C3D_HD inline bool find_sight_line(const Camera& view, float u, float v, float z
   const float start_u = view.fx * xn + view.cx, start_v = view.fy * yn + view.cy;
   line.along_x = fabsf(du) >= fabsf(dv);
   const float longer = line.along_x ? du : dv, shorter = line.along_x ? dv : du;
-  if (!(fabsf(longer) >= 1e-12f && dw > 0.0f)) return false;
+  if (!(dw > 0.0f && longer - longer == 0.0f)) return false;
+  // From where the layer's own camera stands, or along a ray through it, the line is a point of the canvas.
+  const bool is_point = fabsf(longer) < 1e-12f;
   line.along = line.along_x ? start_u : start_v;
   line.across = line.along_x ? start_v : start_u;
-  line.slope = shorter / longer;
-  line.rise = dw / fabsf(longer);
+  line.slope = is_point ? 0.0f : shorter / longer;
+  line.rise = is_point ? 1e30f : dw / fabsf(longer);
   line.direction = longer > 0.0f ? 1 : -1;
   // The walk counts in whole pixels from where it starts.
   return fabsf(line.along) < 1e9f && fabsf(line.across) < 1e9f;
@@ -127,11 +128,10 @@ C3D_HD inline bool is_pixel_free(const FindHolesArgs& args, const Camera& view, 
   return 1.0f - total_cover > kLeastFree || discs.free_at(z, args.depth_tolerance) > kLeastFree;
 }
 
-// Whether `view` sees the hidden surface's point at pixel (x, y): the layer, splatted as discs, leaves free some of the pixel
-// of the view in which the point lies. Rounding errs on the side of seeing it.
-C3D_HD inline bool view_sees(const FindHolesArgs& args, const Camera& view, float disp_max, int32_t x, int32_t y) {
-  const float depth = 1.0f / args.disp_hidden[static_cast<int64_t>(y) * view.width + x];
-  const float xn = (static_cast<float>(x) + 0.5f - view.cx) / view.fx, yn = (static_cast<float>(y) + 0.5f - view.cy) / view.fy;
+// Whether `view` sees the point of a hidden surface at `at` px of the layer's canvas: the layer, splatted as discs, leaves
+// free some of the pixel of the view in which the point lies. Rounding errs on the side of seeing it.
+C3D_HD inline bool view_sees(const FindHolesArgs& args, const Camera& view, float disp_max, Vec2 at, float disp) {
+  const float depth = 1.0f / disp, xn = (at.x - view.cx) / view.fx, yn = (at.y - view.cy) / view.fy;
   const Vec3 seen = world_to_camera(view.world_to_cam, xn * depth, yn * depth, depth);
   if (!(seen.z > 0.0f)) return false;
   const float u = view.fx * seen.x / seen.z + view.cx, v = view.fy * seen.y / seen.z + view.cy;
@@ -147,22 +147,71 @@ C3D_HD inline bool view_sees(const FindHolesArgs& args, const Camera& view, floa
   return false;
 }
 
-// Whether the fluid of the hidden surface at pixel (x, y) drifts, forward or backward, to where it is seen: where nothing
-// hides it, or some view sees it. seen: [H, W].
-C3D_HD inline bool drifts_into_view(const FindHolesArgs& args, int32_t width, int32_t height, const uint8_t* seen, int32_t x,
-                                    int32_t y) {
-  for (int backward = 0; backward < 2; ++backward) {
-    const float sign = backward ? -1.0f : 1.0f;
-    Vec2 at = {static_cast<float>(x) + 0.5f, static_cast<float>(y) + 0.5f};
-    for (int32_t n = 0; n < args.num_steps; ++n) {
+C3D_HD inline Vec2 centre_of(int32_t x, int32_t y) { return {static_cast<float>(x) + 0.5f, static_cast<float>(y) + 0.5f}; }
+
+C3D_HD inline bool view_sees_pixel(const FindHolesArgs& args, const Camera& view, float disp_max, int32_t x, int32_t y) {
+  return view_sees(args, view, disp_max, centre_of(x, y), args.disp_hidden[static_cast<int64_t>(y) * view.width + x]);
+}
+
+// The disparity of the fluid's surface between pixel centres, as drift_points samples it; 0 where a point is not drawn.
+// Rounding errs on the side of drawing it.
+C3D_HD inline float sample_fluid(const FindHolesArgs& args, int32_t width, int32_t height, Vec2 at) {
+  const float x = clamped(at.x - 0.5f, 0.0f, static_cast<float>(width - 1));
+  const float y = clamped(at.y - 0.5f, 0.0f, static_cast<float>(height - 1));
+  const int32_t x0 = static_cast<int32_t>(x), y0 = static_cast<int32_t>(y);
+  const int32_t x1 = x0 + 1 < width ? x0 + 1 : x0, y1 = y0 + 1 < height ? y0 + 1 : y0;
+  const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
+  float existence = 0.0f, total = 0.0f;
+  for (int corner = 0; corner < 4; ++corner) {
+    const float disp = args.disp_fluid[static_cast<int64_t>(corner < 2 ? y0 : y1) * width + (corner % 2 ? x1 : x0)];
+    const float weight = (corner % 2 ? fx : 1.0f - fx) * (corner < 2 ? 1.0f - fy : fy);
+    if (!(disp > 0.0f)) continue;
+    existence += weight;
+    total += weight * disp;
+  }
+  return existence > args.least_existence - kGridSlackPx && existence > 0.0f ? total / existence : 0.0f;
+}
+
+// Whether the fluid at pixel (x, y) or beside it lies open, or is seen at rest. seen: [H, W]. Elsewhere no view sees it,
+// but for cracks of a pixel, which are not worth a look at every moment from every view.
+C3D_HD inline bool may_be_seen(const FindHolesArgs& args, int32_t width, int32_t height, const uint8_t* seen, int32_t x,
+                               int32_t y) {
+  constexpr int32_t kReachPx = 1;
+  for (int32_t j = y - kReachPx; j <= y + kReachPx; ++j)
+    for (int32_t i = x - kReachPx; i <= x + kReachPx; ++i) {
+      if (i < 0 || i >= width || j < 0 || j >= height) continue;
+      const int64_t pixel = static_cast<int64_t>(j) * width + i;
+      const float disp = args.disp_fluid[pixel];
+      if (disp > 0.0f && (seen[pixel] || !(disp * (1.0f + args.depth_tolerance) < args.disp[pixel]))) return true;
+    }
+  return false;
+}
+
+// Whether the fluid of the hidden surface at pixel (x, y) drifts, forward or backward, to where one of `views` sees it, the
+// first of which is view `first_view`. near_seen: [H, W], what may_be_seen says; where any view may look at any moment, it
+// alone is looked at.
+C3D_HD inline bool drifts_into_view(const FindHolesArgs& args, const Camera* views, int32_t first_view, int32_t num_views,
+                                    float disp_max, const uint8_t* near_seen, int32_t x, int32_t y) {
+  const int32_t width = views[0].width, height = views[0].height;
+  const int64_t pixel = static_cast<int64_t>(y) * width + x;
+  if (args.disp_fluid[pixel] != args.disp_hidden[pixel]) return false;
+  // What comes out at all is mostly still out some steps later: a few moments first, then all; each forward, then backward.
+  for (int pass = 0; pass < 4; ++pass) {
+    const int32_t every = pass < 2 ? 8 : 1, sign = pass % 2 ? -1 : 1;
+    Vec2 at = centre_of(x, y);
+    for (int32_t n = 1; n <= args.num_steps; ++n) {
       const Vec2 step = sample_field(args.step_px, width, height, at);
-      at = {at.x + sign * step.x, at.y + sign * step.y};
+      at = {at.x + static_cast<float>(sign) * step.x, at.y + static_cast<float>(sign) * step.y};
       if ((step.x == 0.0f && step.y == 0.0f) || !is_within(at, static_cast<float>(width), static_cast<float>(height))) break;
       const int32_t px = static_cast<int32_t>(fminf(at.x, static_cast<float>(width - 1)));
       const int32_t py = static_cast<int32_t>(fminf(at.y, static_cast<float>(height - 1)));
-      const int64_t pixel = static_cast<int64_t>(py) * width + px;
-      const bool is_fluid = args.step_px[2 * pixel] != 0.0f || args.step_px[2 * pixel + 1] != 0.0f;
-      if (is_fluid && (seen[pixel] || !is_hidden(args, pixel))) return true;
+      if (n % every != 0 || (args.loop_steps == 0 && !near_seen[static_cast<int64_t>(py) * width + px])) continue;
+      const float disp = sample_fluid(args, width, height, at);
+      if (!(disp > 0.0f)) continue;
+      for (int32_t view = 0; view < num_views; ++view) {
+        const bool looks = args.loop_steps == 0 || (first_view + view - sign * n) % args.loop_steps == 0;
+        if (looks && view_sees(args, views[view], disp_max, at, disp)) return true;
+      }
     }
   }
   return false;
