@@ -53,9 +53,9 @@ class LayerConfig:
 def sharpen_depth_edges(disp: np.ndarray, min_jump: float) -> np.ndarray:
     """Turn the soft ramps of a depth edge into one step, so that no pixel floats between two surfaces.
 
-    Where the disparity spans more than ``min_jump`` within a small window, and a wider one hardly more, a pixel takes the nearer
-    (in value) of the window's extremes: the fixed point of a toggle mapping (Kramer and Bruckner 1975). A slope that runs on is
-    no edge, however steep.
+    Where the disparity spans more than ``min_jump`` within a small window, and hardly more within a wider one, a pixel takes
+    the nearer (in value) of the window's extremes: the fixed point of a toggle mapping (Kramer and Bruckner 1975). A slope that
+    runs on is no edge, however steep.
     """
     for radius in SHARPEN_RADII:
         window, wider = (np.ones((2 * r + 1, 2 * r + 1), np.uint8) for r in (radius, 2 * radius))

@@ -32,6 +32,7 @@ LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yield
 LEAST_EXISTENCE = 0.75  # a point that drifts to where less of a fluid pixel is than this has left the fluid
 MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
 BED_DEPTH = 1.025  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
+BED_FADE = 1 / 60  # of the longer side: so far from the border a bed speaks against the side that covers it
 BED_RADIUS_PX = 3.0  # wide enough to meet its surroundings, from which its greater depth shifts it away
 BED_SAMPLES = 60  # moments of the loop at which gaps in the fluid are looked for
 LEAST_SWAY_PX = 0.01  # what sways by less stands still
@@ -262,7 +263,8 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     rests = still & ~sways
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
     thin = moves & _bare(start_px, fluid.forward, fluid.backward, any_fluid)
-    beds = [cloud(thin, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)]
+    settled = (1.0 - _fade_in(any_fluid, BED_FADE * max(height, width))).clamp_min(LEAST_CONFIDENCE**2)
+    beds = [cloud(thin, settled, BED_DEPTH, BED_RADIUS_PX)]
     surface_z = layers.z_cam.gather(0, first)
     below = exists & layers.moving & any_fluid & ~moves & (layers.z_cam > HIDES * surface_z)
     beds.append(cloud(below, freedom.new_tensor(LEAST_CONFIDENCE**2)))

@@ -218,7 +218,7 @@ def test_no_frame_uncovers_what_no_layer_has(size: tuple[int, int]) -> None:
     disp[8:-8, 20:32] = 0.9
     disp[4:-4, 38:40] = 0.7
     camera = Camera.for_photo(width, height)
-    layers = layers_of(disp, camera=camera)
+    layers = layers_of(disp, camera=camera, measured=True)
     exists = layers.alpha > 0
     canvas = camera.padded(layers.margin_px)
     ys, xs = torch.meshgrid(torch.arange(canvas.height) + 0.5, torch.arange(canvas.width) + 0.5, indexing="ij")
