@@ -267,6 +267,9 @@ def uncover(
     hidden, maps = hide(front, rules, loop_steps)
     hole = ops.find_holes(*map(torch.from_numpy, maps), views, frame_px, num_steps=loop_steps // 2).numpy()
     hole = cv2.dilate(hole.view(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)).view(bool)
+    if hole.any():
+        # All of an edge is soft, or none: where it changed from one to the other its outline would break.
+        hole = _with_values(hole, matte.pixel, True)
     there = hole.reshape(-1)[hidden.pixel]
     if np.count_nonzero(there) < MIN_HOLE_PX:
         return None
