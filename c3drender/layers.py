@@ -54,8 +54,8 @@ def sharpen_depth_edges(disp: np.ndarray, min_jump: float) -> np.ndarray:
     """Turn the soft ramps of a depth edge into one step, so that no pixel floats between two surfaces.
 
     Where the disparity spans more than ``min_jump`` within a small window, and hardly more within a wider one, a pixel takes
-    the nearer (in value) of the window's extremes: the fixed point of a toggle mapping (Kramer and Bruckner 1975). A slope that
-    runs on is no edge, however steep.
+    the nearer (in value) of the window's extremes: the fixed point of a toggle mapping (Kramer and Bruckner 1975). A slope
+    that runs on is no edge, however steep.
     """
     for radius in SHARPEN_RADII:
         window, wider = (np.ones((2 * r + 1, 2 * r + 1), np.uint8) for r in (radius, 2 * radius))
@@ -201,7 +201,7 @@ def build_layers(
     # What a fluid covers drifts away from its edge: only still things have soft ones.
     edges = EdgeRules(tear_disp, SOFT_GAP, MEASURED_BAND_PX if depth.measured else ESTIMATED_BAND_PX)
     matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, edges)
-    uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter, matte)
+    uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter, matte, not depth.measured)
     if uncovered is not None:
         front = with_soft_edges(front, matte.at(uncovered.hole))
     return stack(front, uncovered, margin)
@@ -257,6 +257,7 @@ def uncover(
     loop_steps: int,
     inpainter: Inpainter | None = None,
     matte: Matte = HARD_EDGES,
+    cracked: bool = False,
 ) -> Uncovered | None:
     """What lies behind ``photo``, taken apart by ``matte``, and some of the ``views``, or some drift, reveals, filled; None
     where that is nothing. The pixels of the matte need no filling: their farther colours are known.
@@ -278,13 +279,13 @@ def uncover(
     clean, unknown = _with_values(photo.rgb, matte.pixel, matte.far_rgb), _with_values(hole, matte.pixel, False)
     clean, _ = without_fringe(clean, photo.moving, photo.exists & ~photo.moving)
     clean_disp = _with_values(np.where(photo.exists, photo.disp, 0), matte.pixel, matte.far_disp)
-    # A surface that is uncovered itself by something nearer goes on behind its own tears, and has its own colours there.
-    inner = _spread_out(hidden.pixel[there], hole.reshape(-1)[hidden.source[there]], hole.shape, bool)
+    inner = _spread_out(hidden.pixel[there], cracked & hole.reshape(-1)[hidden.source[there]], hole.shape, bool)
     apart = photo.disp > LAYER_GAP * own_disp + 2 * rules.tear_disp
     rgb = clean
     for part in (unknown & ~inner, unknown & inner & apart):
-        filled = _fill(clean, clean_disp, part, own_disp, photo.exists, rules, inpainter)
-        rgb = np.where(part[..., None], filled, rgb)
+        if part.any():
+            filled = _fill(clean, clean_disp, part, own_disp, photo.exists, rules, inpainter)
+            rgb = np.where(part[..., None], filled, rgb)
     rgb = _with_values(rgb, matte.pixel, matte.far_rgb)
     return Uncovered(hole, rgb, hidden.disp[there], hidden.source[there])
 
