@@ -27,8 +27,8 @@ FLUID_SMOOTHING_PX = 16.0  # standard deviation
 SHORE_PX = 8.0  # over which a fluid's depth is bent to meet its shore
 MAX_SHORE_TEARS = 6.0  # a higher step between a fluid and what lies beside it is a depth edge
 SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
-EDGE_SHARE = 0.6  # of the disparities in a window twice as wide, that an edge spans: of a slope it is half
-BRIDGED_TEARS = 6.0  # a step up to this, which opens by half as many px at most, is stretched instead
+EDGE_SHARE = 0.7  # of the disparities in a window twice as wide, that an edge spans: of a slope it is half
+BRIDGED_TEARS = 4.0  # a step up to this, which opens by half as many px at most, is stretched instead
 MIXED = 2.0  # tears, see settle_mixed_depths
 LAYER_GAP = 1.04  # in depth, between a layer and what it hides: any nearer, the splat would take both for one surface
 SOFT_GAP = 1.06  # in depth, between the sides of an edge that is taken apart: well beyond LAYER_GAP
@@ -190,9 +190,10 @@ def build_layers(
     tear_disp = (MAX_STRETCH - 1.0) / parallax_px
     disp = 1.0 / depth.z_cam.cpu().numpy()
     disp = settle_mixed_depths(disp, MIXED * tear_disp) if depth.measured else sharpen_depth_edges(disp, 2.0 * tear_disp)
-    disp = smooth_fluid_depth(disp, flow.moving.cpu().numpy(), tear_disp)
+    moving = flow.moving.cpu().numpy()
+    disp = smooth_fluid_depth(disp, moving, tear_disp)
     if not depth.measured:
-        disp = bridge_small_steps(disp, tear_disp, BRIDGED_TEARS * tear_disp)
+        disp = bridge_small_steps(disp, moving, tear_disp, BRIDGED_TEARS * tear_disp)
     front = _canvas(image, disp, flow, margin, config.margin_px, tear_disp, inpainter)
     height, width = front.disp.shape
     views = camera.padded(margin).with_pose(config.views.world_to_cam)
