@@ -271,7 +271,8 @@ def uncover(
     hole = cv2.dilate(hole.view(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)).view(bool)
     if hole.any():
         # All of an edge is soft, or none: where it changed from one to the other its outline would break.
-        hole = _with_values(hole, matte.pixel, True)
+        soft = _spread_out(matte.pixel, 1, hole.shape, np.uint8)
+        hole |= cv2.dilate(soft, np.ones((3, 3), np.uint8)).view(bool)
     there = hole.reshape(-1)[hidden.pixel]
     if np.count_nonzero(there) < MIN_HOLE_PX:
         return None
