@@ -272,7 +272,9 @@ def uncover(
     if hole.any():
         # All of an edge is soft, or none: where it changed from one to the other its outline would break.
         soft = _spread_out(matte.pixel, 1, hole.shape, np.uint8)
-        hole |= cv2.dilate(soft, np.ones((3, 3), np.uint8)).view(bool)
+        if cracked:  # the matte is wide and leaves nothing of some pixels: what shows there needs neighbours
+            soft = cv2.dilate(soft, np.ones((3, 3), np.uint8))
+        hole |= soft.view(bool)
     there = hole.reshape(-1)[hidden.pixel]
     if np.count_nonzero(there) < MIN_HOLE_PX:
         return None
