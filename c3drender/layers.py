@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from . import ops
+from .bridges import bridge_small_steps
 from .data import HIDES, Camera, CameraPath, DepthMap, FlowField, Image, Layers
 from .fringe import without_fringe
 from .inpainter import Inpainter, repaint
@@ -26,6 +27,8 @@ FLUID_SMOOTHING_PX = 16.0  # standard deviation
 SHORE_PX = 8.0  # over which a fluid's depth is bent to meet its shore
 MAX_SHORE_TEARS = 6.0  # a higher step between a fluid and what lies beside it is a depth edge
 SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
+EDGE_SHARE = 0.7  # of the disparities in a window twice as wide, that an edge spans: of a slope it is half
+BRIDGED_TEARS = 4.0  # a step up to this, which opens by half as many px at most, is stretched instead
 MIXED = 2.0  # tears, see settle_mixed_depths
 LAYER_GAP = 1.04  # in depth, between a layer and what it hides: any nearer, the splat would take both for one surface
 SOFT_GAP = 1.06  # in depth, between the sides of an edge that is taken apart: well beyond LAYER_GAP
@@ -50,15 +53,17 @@ class LayerConfig:
 def sharpen_depth_edges(disp: np.ndarray, min_jump: float) -> np.ndarray:
     """Turn the soft ramps of a depth edge into one step, so that no pixel floats between two surfaces.
 
-    Where the disparity spans more than ``min_jump`` within a small window, a pixel takes the nearer (in value) of the window's
-    extremes: the fixed point of a toggle mapping (Kramer and Bruckner 1975).
+    Where the disparity spans more than ``min_jump`` within a small window, and hardly more within a wider one, a pixel takes
+    the nearer (in value) of the window's extremes: the fixed point of a toggle mapping (Kramer and Bruckner 1975). A slope
+    that runs on is no edge, however steep.
     """
     for radius in SHARPEN_RADII:
-        window = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+        window, wider = (np.ones((2 * r + 1, 2 * r + 1), np.uint8) for r in (radius, 2 * radius))
         for _ in range(2):
             low, high = cv2.erode(disp, window), cv2.dilate(disp, window)
+            ends = (high - low) > EDGE_SHARE * (cv2.dilate(disp, wider) - cv2.erode(disp, wider))
             toggled = np.where(disp - low < high - disp, low, high)
-            disp = np.where(high - low > min_jump, toggled, disp)
+            disp = np.where((high - low > min_jump) & ends, toggled, disp)
     return disp
 
 
@@ -185,7 +190,10 @@ def build_layers(
     tear_disp = (MAX_STRETCH - 1.0) / parallax_px
     disp = 1.0 / depth.z_cam.cpu().numpy()
     disp = settle_mixed_depths(disp, MIXED * tear_disp) if depth.measured else sharpen_depth_edges(disp, 2.0 * tear_disp)
-    disp = smooth_fluid_depth(disp, flow.moving.cpu().numpy(), tear_disp)
+    moving = flow.moving.cpu().numpy()
+    disp = smooth_fluid_depth(disp, moving, tear_disp)
+    if not depth.measured:
+        disp = bridge_small_steps(disp, moving, tear_disp, BRIDGED_TEARS * tear_disp)
     front = _canvas(image, disp, flow, margin, config.margin_px, tear_disp, inpainter)
     height, width = front.disp.shape
     views = camera.padded(margin).with_pose(config.views.world_to_cam)
@@ -194,7 +202,7 @@ def build_layers(
     # What a fluid covers drifts away from its edge: only still things have soft ones.
     edges = EdgeRules(tear_disp, SOFT_GAP, MEASURED_BAND_PX if depth.measured else ESTIMATED_BAND_PX)
     matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, edges)
-    uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter, matte)
+    uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter, matte, not depth.measured)
     if uncovered is not None:
         front = with_soft_edges(front, matte.at(uncovered.hole))
     return stack(front, uncovered, margin)
@@ -255,6 +263,7 @@ def uncover(
     loop_steps: int,
     inpainter: Inpainter | None = None,
     matte: Matte = HARD_EDGES,
+    cracked: bool = False,
 ) -> Uncovered | None:
     """What lies behind ``photo``, taken apart by ``matte``, and some of the ``views``, or some drift, reveals, filled; None
     where that is nothing. The pixels of the matte need no filling: their farther colours are known.
@@ -265,6 +274,12 @@ def uncover(
     hidden, maps = hide(front, rules, loop_steps)
     hole = ops.find_holes(*map(torch.from_numpy, maps), views, frame_px, num_steps=loop_steps // 2).numpy()
     hole = cv2.dilate(hole.view(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)).view(bool)
+    if hole.any():
+        # All of an edge is soft, or none: where it changed from one to the other its outline would break.
+        soft = _spread_out(matte.pixel, 1, hole.shape, np.uint8)
+        if cracked:  # the matte is wide and leaves nothing of some pixels: what shows there needs neighbours
+            soft = cv2.dilate(soft, np.ones((3, 3), np.uint8))
+        hole |= soft.view(bool)
     there = hole.reshape(-1)[hidden.pixel]
     if np.count_nonzero(there) < MIN_HOLE_PX:
         return None
@@ -273,13 +288,30 @@ def uncover(
     clean, unknown = _with_values(photo.rgb, matte.pixel, matte.far_rgb), _with_values(hole, matte.pixel, False)
     clean, _ = without_fringe(clean, photo.moving, photo.exists & ~photo.moving)
     clean_disp = _with_values(np.where(photo.exists, photo.disp, 0), matte.pixel, matte.far_disp)
-    if inpainter is None:
-        rgb, _ = _inpaint(clean, clean_disp, unknown, own_disp, FILL_TEARS * rules.tear_disp)
-    else:
-        nearer = _hiding(clean_disp, unknown, own_disp, rules.tear_disp)
-        rgb = repaint(inpainter, clean, unknown, ~photo.exists | nearer)
+    inner = _spread_out(hidden.pixel[there], cracked & hole.reshape(-1)[hidden.source[there]], hole.shape, bool)
+    apart = photo.disp > LAYER_GAP * own_disp + 2 * rules.tear_disp
+    rgb = clean
+    for part in (unknown & ~inner, unknown & inner & apart):
+        if part.any():
+            filled = _fill(clean, clean_disp, part, own_disp, photo.exists, rules, inpainter)
+            rgb = np.where(part[..., None], filled, rgb)
     rgb = _with_values(rgb, matte.pixel, matte.far_rgb)
     return Uncovered(hole, rgb, hidden.disp[there], hidden.source[there])
+
+
+def _fill(
+    rgb: np.ndarray,
+    disp: np.ndarray,
+    hole: np.ndarray,
+    own_disp: np.ndarray,
+    exists: np.ndarray,
+    rules: HidingRules,
+    inpainter: Inpainter | None,
+) -> np.ndarray:
+    """``rgb`` with the colours of ``hole [H, W]`` continued from what is no nearer than ``own_disp`` there."""
+    if inpainter is None:
+        return _inpaint(rgb, disp, hole, own_disp, FILL_TEARS * rules.tear_disp)[0]
+    return repaint(inpainter, rgb, hole, ~exists | _hiding(disp, hole, own_disp, rules.tear_disp))
 
 
 def _hiding(disp: np.ndarray, hole: np.ndarray, own_disp: np.ndarray, tear_disp: float) -> np.ndarray:

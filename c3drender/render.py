@@ -32,6 +32,7 @@ LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yield
 LEAST_EXISTENCE = 0.75  # a point that drifts to where less of a fluid pixel is than this has left the fluid
 MAX_FLUID_STRETCH = 3.0  # px between neighbours up to which displaced points widen to stay one surface
 BED_DEPTH = 1.025  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
+BED_FADE = 1 / 120  # of the longer side: so far from the border a bed speaks against the side that covers it
 BED_RADIUS_PX = 3.0  # wide enough to meet its surroundings, from which its greater depth shifts it away
 BED_SAMPLES = 60  # moments of the loop at which gaps in the fluid are looked for
 LEAST_SWAY_PX = 0.01  # what sways by less stands still
@@ -276,7 +277,8 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     rests = still & ~sways
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
     thin = moves & _bare(start_px, fluid.forward, fluid.backward, any_fluid).view(-1)[pixel]
-    beds = [cloud(thin, freedom.new_tensor(LEAST_CONFIDENCE**2), BED_DEPTH, BED_RADIUS_PX)]
+    settled = (1.0 - _fade_in(any_fluid, BED_FADE * max(layers.size))).clamp_min(LEAST_CONFIDENCE**2)
+    beds = [cloud(thin, settled.view(-1)[pixel], BED_DEPTH, BED_RADIUS_PX)]
     below = flows & ~moves & (layers.z_cam * surface_disp.view(-1)[pixel] > HIDES)
     beds.append(cloud(below, freedom.new_tensor(LEAST_CONFIDENCE**2)))
     bent = _bent_points(scene, cloud(sways, sure), sways, xy_px[sways])

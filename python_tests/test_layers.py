@@ -102,6 +102,24 @@ def test_sharpening_turns_a_ramp_into_a_step() -> None:
     np.testing.assert_array_equal(sharpen_depth_edges(gentle, 0.2), gentle)
 
 
+def test_a_steep_slope_is_no_edge() -> None:
+    slope = np.linspace(0.1, 2.0, 40, dtype=np.float32)[None].repeat(12, 0)
+    np.testing.assert_array_equal(sharpen_depth_edges(slope, 0.1)[:, 4:-4], slope[:, 4:-4])
+
+
+def test_through_a_crack_of_an_estimate_shows_what_lies_beside_it() -> None:
+    """An object of two depths before a far background: where it tears, its own colour must be seen."""
+    disp = np.full((HEIGHT, WIDTH), 0.1)
+    disp[10:50, 20:60] = 0.75
+    disp[10:50, 40:60] = 1.0
+    layers = layers_of(disp, amplitude=6.0)
+    margin = layers.margin_px
+    crack = layers.alpha[1, margin + 20 : margin + 40, margin + 40 : margin + 42] > 0
+    assert crack.all()
+    colour = layers.rgb[1, margin + 20 : margin + 40, margin + 40 : margin + 42]
+    assert (colour - torch.tensor(FRONT)).abs().max() < 0.05
+
+
 def test_what_floats_alone_between_two_surfaces_joins_one() -> None:
     disp = np.full((9, 12), 0.2, np.float32)
     disp[:, 6:] = 0.9
@@ -220,7 +238,7 @@ def test_no_frame_uncovers_what_no_layer_has(size: tuple[int, int]) -> None:
     disp[8:-8, 20:32] = 0.9
     disp[4:-4, 38:40] = 0.7
     camera = Camera.for_photo(width, height)
-    layers = layers_of(disp, camera=camera)
+    layers = layers_of(disp, camera=camera, measured=True)
     canvas = camera.padded(layers.margin_px)
     z_cam = layers.z_cam
     xs, ys = layers.centre_px().unbind(1)

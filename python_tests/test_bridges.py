@@ -1,0 +1,42 @@
+"""Small steps of a depth map become slopes, edges stay."""
+
+import numpy as np
+
+from c3drender.bridges import bridge_small_steps
+
+TEAR, EDGE = 0.01, 0.06
+STILL = np.zeros((40, 60), bool)
+
+
+def test_a_small_step_becomes_a_slope_without_a_tear() -> None:
+    disp = np.full((40, 60), 0.5, np.float32)
+    disp[:, 30:] = 0.54
+    bridged = bridge_small_steps(disp, STILL, TEAR, EDGE)
+    assert np.abs(np.diff(bridged, axis=1)).max() < TEAR
+    assert (np.diff(bridged, axis=1) >= -1e-6).all()
+    np.testing.assert_array_equal(bridged[:, :16], disp[:, :16])
+    np.testing.assert_array_equal(bridged[:, 44:], disp[:, 44:])
+
+
+def test_edges_and_slopes_stay_as_they_are() -> None:
+    disp = np.full((40, 60), 0.2, np.float32)
+    disp[:, 30:] = 0.9
+    np.testing.assert_array_equal(bridge_small_steps(disp, STILL, TEAR, EDGE), disp)
+    slope = (0.9 * TEAR * np.arange(60, dtype=np.float32))[None].repeat(40, 0)
+    np.testing.assert_array_equal(bridge_small_steps(slope, STILL, TEAR, EDGE), slope)
+
+
+def test_nothing_is_joined_across_an_edge_beside_a_small_step() -> None:
+    disp = np.full((40, 60), 0.2, np.float32)
+    disp[:, 30:] = 0.9
+    disp[20:, 30:] = 0.94
+    bridged = bridge_small_steps(disp, STILL, TEAR, EDGE)
+    np.testing.assert_allclose(bridged[:, :30], 0.2, atol=1e-6)
+    assert bridged[:, 30:].min() >= 0.9 - 1e-6
+    assert np.abs(np.diff(bridged[:, 30:], axis=0)).max() < TEAR
+
+
+def test_a_fluid_keeps_its_step_to_what_hides_it() -> None:
+    disp = np.full((40, 60), 0.5, np.float32)
+    disp[:, 30:] = 0.54
+    np.testing.assert_array_equal(bridge_small_steps(disp, disp > 0.52, TEAR, EDGE), disp)
