@@ -89,7 +89,9 @@ class LearnedRenderer(nn.Module):
             rgba = torch.cat([moment.rgb * moment.alpha[:, None], moment.alpha[:, None]], dim=1)
             planes += [moment.plane(rgba, layer) for layer in range(moment.num_layers)]
         batch = torch.stack(planes).permute(0, 3, 1, 2)
-        coarse = self.feature_net(batch.contiguous(memory_format=torch.channels_last))
+        # Not channels-last: on processors with AVX2 alone the backward pass of torch 2.13's convolutions then writes beyond
+        # its buffers.
+        coarse = self.feature_net(batch.contiguous())
         fine = functional.interpolate(coarse.float(), batch.shape[2:], mode="bilinear", align_corners=True)
         flat = iter(fine.permute(0, 2, 3, 1).flatten(1, 2))
         return tuple(
