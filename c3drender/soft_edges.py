@@ -78,13 +78,16 @@ def find_matte(rgb: np.ndarray, disp: np.ndarray, solid: np.ndarray, where: np.n
     alpha = on_near_side + trust * (told - on_near_side)
     mixed = np.where(on_near_side, (alpha < 1) & solid.reshape(-1)[band.pixel], alpha > 0)
     alpha, rest = alpha[mixed], (own - far_rgb)[mixed] - alpha[mixed, None] * line[mixed]
-    # What neither explains goes to both, mostly to the one that covers more: the mean by alpha stays the picture.
-    share = 1 / (alpha**2 + (1 - alpha) ** 2)
+    # What neither explains goes with the nearer surface, as an outline does, as far as its colour allows; the farther one
+    # takes what is left: the mean by alpha stays the picture.
+    alpha = alpha[:, None]
+    near = np.clip(near_rgb[mixed] + rest / np.maximum(alpha, 1e-6), 0, 1)
+    left = (own[mixed] - alpha * near) / np.maximum(1 - alpha, 1e-6)
     return Matte(
         band.pixel[mixed],
-        alpha.astype(np.float32),
-        np.clip(near_rgb[mixed] + (share * alpha)[:, None] * rest, 0, 1),
-        np.clip(far_rgb[mixed] + (share * (1 - alpha))[:, None] * rest, 0, 1),
+        alpha[:, 0].astype(np.float32),
+        near.astype(np.float32),
+        np.where(alpha < 1, np.clip(left, 0, 1), far_rgb[mixed]).astype(np.float32),
         band.near_disp[mixed],
         band.far_disp[mixed],
     )
