@@ -51,7 +51,8 @@ def load_scene(path: str | os.PathLike) -> Scene:
             if header["format"] != FORMAT_NAME:
                 raise ValueError(f"a header of {header['format']!r}")
             if header["version"] != FORMAT_VERSION:
-                raise ValueError(f"format version {header['version']}, not this program's {FORMAT_VERSION}")
+                age = "newer" if header["version"] > FORMAT_VERSION else "older"
+                raise ValueError(f"format version {header['version']}, {age} than this program's {FORMAT_VERSION}")
             scene = _restore(header["content"], archive)
     except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())

@@ -184,6 +184,7 @@ BAD = [
     Bad("scene truncated", ValueError, "path: expected a whole scene", call=lambda: load_scene("cut.c3d")),
     Bad("scene damaged", ValueError, "path: expected a whole scene", call=lambda: load_scene("damaged.c3d")),
     Bad("scene newer", ValueError, "newer than this program", call=lambda: load_scene("newer.c3d")),
+    Bad("scene older", ValueError, "older than this program", call=lambda: load_scene("older.c3d")),
     Bad("scene suffix", ValueError, "path: expected the suffix .c3d", call=lambda: save_scene(_scene(), "scene.zip")),
     Bad("scene no scene", TypeError, "scene: expected a Scene, got dict", call=lambda: save_scene({}, "scene.c3d")),
 ]
@@ -258,6 +259,7 @@ def materials(tmp_path_factory) -> Path:
         whole[:middle] + bytes(b ^ 0xFF for b in whole[middle : middle + 64]) + whole[middle + 64 :]
     )
     (folder / "newer.c3d").write_bytes(_with_version(whole, 99))
+    (folder / "older.c3d").write_bytes(_with_version(whole, 1))
     return folder
 
 

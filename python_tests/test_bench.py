@@ -173,8 +173,8 @@ def test_hits_of_a_case_and_its_place_in_the_roofline() -> None:
     flop = roofline.num_flop(num_points, num_hits, 5)
     assert flop - roofline.num_flop(num_points, num_hits, 4) == 2 * num_hits
     case = next(iter(all_cases(TINY)))
-    point = roofline.place(case, 2.0, 4_000_000, (num_points, num_hits), triad=1e9, peak=1e12)
-    assert (point.gbytes_per_s, point.floor_ms) == (pytest.approx(2.0), pytest.approx(4.0))
+    point = roofline.place(case, 2.0, 1.5, 4_000_000, (num_points, num_hits), triad=1e9, peak=1e12)
+    assert (point.gbytes_per_s, point.floor_ms, point.stream_ms) == (pytest.approx(2.0), pytest.approx(4.0), 1.5)
     assert point.gflop_per_s == pytest.approx(point.flop_per_byte * point.gbytes_per_s)
 
 
