@@ -137,8 +137,11 @@ def _grow(sheet: _Sheet, disp: np.ndarray, drift_px: np.ndarray, limit: np.ndarr
         to, value, origin = np.concatenate(to), np.concatenate(value), np.concatenate(origin)
         if not len(to):
             continue
-        # Last write wins: the farthest offer, ties by the lower source index.
-        order = np.lexsort((-origin, -value))
+        # Last write wins: the offer of the nearest source, so that where two surfaces meet their border goes straight on; then
+        # the farthest, then the lower source index.
+        (to_y, to_x), (from_y, from_x) = np.divmod(to, width), np.divmod(origin, width)
+        away = (to_y - from_y) ** 2 + (to_x - from_x) ** 2
+        order = np.lexsort((-origin, -value, -away))
         sheet.disp[to[order]] = value[order]
         sheet.source[to[order]] = origin[order]
         if distance_px == len(sheet.rings):
