@@ -18,6 +18,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from acceptance import DRAWN, LABELLED, ROOT, photo_and_hints
 
@@ -100,8 +102,10 @@ def sample_fluid(disp_fluid: torch.Tensor, at_px: torch.Tensor) -> tuple[torch.T
 def measure(scene: Scene, num_frames: int, *, drifts: bool) -> dict[str, int]:
     layers, lens, margin = scene.layers, scene.camera, scene.layers.margin_px
     canvas = lens.padded(margin)
-    exists = layers.plane(layers.alpha, 0).numpy() > 0
-    disp = layers.plane(1.0 / layers.z_cam, 0, empty=float(1.0 / layers.z_cam.max())).numpy()
+    disp = layers.plane(1.0 / layers.z_cam, 0).numpy()
+    exists = disp > 0
+    # Where a soft edge left nothing of the photo's pixel, the surface that it was taken from is still what hides.
+    disp = np.where(exists, disp, np.maximum(cv2.dilate(disp, np.ones((7, 7))), disp[exists].min()))
     path = pipeline.camera_path(scene, "circle", num_frames)
     parallax_px = cameras.parallax_px(lens, path, float(disp.max()), float(disp.min()))
     rules = layering.HidingRules((layering.MAX_STRETCH - 1) / parallax_px, layering.LAYER_GAP, parallax_px)
