@@ -178,7 +178,7 @@ struct DriftPointsArgs {
   const int32_t* right;  // [M] the point one pixel to the right at rest; itself where there is none
   const int32_t* below;  // [M]
   const float* feat;  // [M, 4] colour and confidence
-  const float* surface;  // [H, W, 6] of the fluid's surface: disparity, existence, freedom to move (each 0..1), resting colour
+  const float* surface;  // [H, W, 8] the fluid's disparity, existence, freedom to move (each 0..1), resting colour, 0, 0
   Camera canvas;
   float radius_px;  // where nothing is stretched
   float max_stretch;  // px between neighbours up to which discs widen
