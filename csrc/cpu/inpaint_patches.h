@@ -1,6 +1,6 @@
-// Patches of inpaint_layers, compared a row of 8 pixels at a time in as many vectors as the instruction set needs; compiled for
-// each by each_target.h. Sums fit 16 bits: a patch has kSide rows, and the difference of a channel, 255 at most, weighs 15.
-// Vectors are no longer than a register: longer ones GCC takes apart lane by lane.
+// Patches of inpaint_layers, compared a row of 8 pixels at a time in as many vectors as the instruction set needs; compiled
+// for each by each_target.h. Sums fit 16 bits: a patch has kSide rows, and the difference of a channel, 255 at most,
+// weighs 15. Vectors are no longer than a register: longer ones GCC takes apart lane by lane.
 
 #if defined(C3D_AVX512)
 constexpr int kLanes = 32;
