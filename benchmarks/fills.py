@@ -2,8 +2,8 @@
 
     python benchmarks/fills.py [--photos DIR] [--size PX] [--camera NAME] [NAME ...]
 
-Per photo the pixels to fill, in thousands, and the seconds (median of five), for the margin, for the hidden layer and, where the
-depth is torn within a surface, for those cracks. Asked: 1280x720, demo0's size, in under 1.5 s on two cores.
+Per photo the pixels to fill, in thousands, and the seconds (median of five), for the margin, for the hidden layer and, where
+the depth is torn within a surface, for those cracks. Asked: 1280x720, demo0's size, in under 1.5 s on two cores.
 """
 
 from __future__ import annotations
