@@ -278,15 +278,15 @@ def animate(scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contra
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
     thin = moves & _bare(start_px, fluid.forward, fluid.backward, any_fluid).view(-1)[pixel]
     settled = (1.0 - _fade_in(any_fluid, BED_FADE * max(layers.size))).clamp_min(LEAST_CONFIDENCE**2)
-    beds = [cloud(thin, settled.view(-1)[pixel], BED_DEPTH, BED_RADIUS_PX)]
+    bed = cloud(thin, settled.view(-1)[pixel], BED_DEPTH, BED_RADIUS_PX)
     below = flows & ~moves & (layers.z_cam * surface_disp.view(-1)[pixel] > HIDES)
-    beds.append(cloud(below, freedom.new_tensor(LEAST_CONFIDENCE**2)))
+    covered = cloud(below, freedom.new_tensor(LEAST_CONFIDENCE**2))
     bent = _bent_points(scene, cloud(sways, sure), sways, xy_px[sways])
     sharpness = BLEND_SHARPNESS / scene.disp_near
     if measure_contrast and len(fluid.cloud) > 0:
         fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames))
     source = torch.cat([where.nonzero()[:, 0] for where in (rests, thin, below, sways, moves, moves)])
-    others = [cloud(rests, sure), *beds, bent.cloud]
+    others = [cloud(rests, sure), bed, covered, bent.cloud]
     return _assembled(scene.camera, canvas, others, source, bent, fluid, sharpness, num_frames)
 
 
