@@ -90,6 +90,9 @@ C3D_INLINE uint32_t bits_of_all(i32x16 v) {  // the bits that any lane has
 C3D_INLINE bool any(Lanes mask) { return mask != 0; }
 C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
 C3D_INLINE i32x16 count_in(Lanes mask, i32x16 counts) { return select(mask, counts + 1, counts); }
+C3D_INLINE f32x16 joined(f32x8 lo, f32x8 hi) {
+  return __builtin_shufflevector(lo, hi, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
 #else
 #if defined(C3D_AVX2)
 typedef float f32x8 __attribute__((vector_size(32)));
@@ -151,6 +154,7 @@ C3D_INLINE i32x16 select(const Lanes& mask, const i32x16& yes, const i32x16& no)
 C3D_INLINE Lanes but_not(const Lanes& some, const Lanes& others) { return choose(others, Lanes{}, some); }
 C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
 C3D_INLINE i32x16 count_in(const Lanes& mask, const i32x16& counts) { return counts - mask; }  // a lane's mask is -1
+C3D_INLINE f32x16 joined(const f32x8& lo, const f32x8& hi) { return {lo, hi}; }
 #endif
 
 // sum + a * b, in one rounding where there are masks for lanes.

@@ -42,13 +42,18 @@ C3D_INLINE BlockHits hits_of(const TileScratch& scratch, int block) {
           all.row + first};
 }
 
-// The vectors that features are loaded to.
+constexpr int32_t kLineFloats = 16;  // a line of the cache
+
+// The vectors that features are loaded to; channels, in eighths, of which the sums of four pixels and a row fit the registers.
 #ifdef C3D_AVX512
 typedef f32x16 RowVector;
+constexpr int32_t kQuadEighths = 8;
 #elif defined(C3D_AVX2)
 typedef f32x8 RowVector;
+constexpr int32_t kQuadEighths = 3;
 #else
 typedef f32x4 RowVector;
+constexpr int32_t kQuadEighths = 1;
 #endif
 
 template <typename V>
@@ -710,12 +715,28 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
 
 // --- Any number of channels: first each block's hits and their weights, then each pixel's features by its own hits ---
 
+// Asks for the lines that a block's sums will be written to.
+C3D_INLINE void prefetch_sums(const TileArgs& args, const BlockPlace& place) {
+  const int64_t num_channels = args.splat->num_channels;
+  for (int32_t y = 0; y < place.height; ++y) {
+    const float* first = args.splat->feat_out + (place.pixel + static_cast<int64_t>(y) * args.grid.width) * num_channels;
+    const float* end = first + place.width * num_channels;
+    for (; first < end; first += kLineFloats) __builtin_prefetch(first, 1, 3);
+  }
+}
+
+// Asks for the first lines of a row of features: what follows in a longer one comes by itself.
+C3D_INLINE void prefetch_row(const char* row) {
+  for (int line = 0; line < 3; ++line) __builtin_prefetch(row + sizeof(float) * kLineFloats * line, 0, 3);
+}
+
 template <bool kIsSurface, bool kIsSoft>
 C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const BlockPlace& place, BlockState& state,
                              const uint32_t* list, int32_t num_listed, const BlockHits& hits) {
   const int32_t max_points = args.splat->max_points;
   const float reach = 1.0f + args.splat->depth_tolerance;
   const BlockCentres centres = centres_of(place);
+  const int64_t row_bytes = rows.stride * (rows.type == FeatType::kFloat32 ? 4 : 2);
   int32_t n = state.num_hits;
   i32x16 lanes = n & 31 ? hits.lanes[n / 32] : i32x16{};
   for (int32_t j = 0; j < num_listed; ++j) {
@@ -741,6 +762,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
     state.count = count_in(hit, state.count);
     hits.place[n] = list[j];
     hits.row[n] = rows.number ? rows.number[list[j]] : list[j];
+    prefetch_row(static_cast<const char*>(rows.first) + hits.row[n] * row_bytes);
     lanes = select(hit, lanes | 1 << (n & 31), lanes);
     if ((n & 31) == 31) {
       hits.lanes[n / 32] = lanes;
@@ -788,7 +810,19 @@ C3D_INLINE void store_first(float* to, const V& values, int32_t n) {
 #endif
 }
 
-// kVectors * 16 + kTail features of one pixel, of which the last may lie beyond num_channels: a row is padded, a pixel is not.
+// kVectors * 16 + kTail features of a pixel, of which the last may lie beyond num_channels: a row is padded, a pixel is not.
+template <int kVectors, int kTail>
+C3D_INLINE void store_pixel(const f32x16* sums, const f32x8& tail, int32_t num_channels, float* out) {
+  for (int v = 0; v < kVectors; ++v) {
+    if (16 * (v + 1) <= num_channels)
+      store(out + 16 * v, sums[v]);
+    else
+      store_first(out + 16 * v, sums[v], num_channels - 16 * v);
+  }
+  if (kTail) store_first(out + 16 * kVectors, tail, std::min(num_channels - 16 * kVectors, 8));
+}
+
+// Sums the features of the hits of one pixel.
 template <int kVectors, int kTail, typename T>
 C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, const T* rows, int64_t stride,
                           int32_t num_channels, float* out) {
@@ -806,38 +840,90 @@ C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, con
       if (kTail) tail += weight * load_feat<f32x8>(row + 16 * kVectors);
     }
   }
-  for (int v = 0; v < kVectors; ++v) {
-    if (16 * (v + 1) <= num_channels)
-      store(out + 16 * v, sums[v]);
-    else
-      store_first(out + 16 * v, sums[v], num_channels - 16 * v);
+  store_pixel<kVectors, kTail>(sums, tail, num_channels, out);
+}
+
+// The same for 2x2 pixels from `lane` on, whose sums begin at the four `out`: a row that is loaded once serves all of them, with
+// weight 0 where it hits one and not another. False, and nothing is written, where a sum is no finite number: such a feature,
+// times 0, would have spoilt the pixels beside it.
+template <int kVectors, int kTail, typename T>
+C3D_INLINE bool sum_quad(const BlockHits& hits, int32_t num_hits, int lane, const T* rows, int64_t stride, int32_t num_channels,
+                         float* const* out) {
+  constexpr int kLaneOf[] = {0, 1, kBlock, kBlock + 1};
+  f32x16 sums[4][kVectors + 1];
+  f32x8 tails[4];
+  for (int p = 0; p < 4; ++p) {
+    for (int v = 0; v < kVectors; ++v) sums[p][v] = f32x16{};
+    tails[p] = f32x8{};
   }
-  if (kTail) store_first(out + 16 * kVectors, tail, std::min(num_channels - 16 * kVectors, 8));
+  const float* weights = reinterpret_cast<const float*>(hits.weight) + lane;
+  for (int32_t word = 0; word * 32 < num_hits; ++word) {
+    const uint32_t* of_pixel = reinterpret_cast<const uint32_t*>(hits.lanes + word) + lane;
+    uint32_t bits = of_pixel[0] | of_pixel[1] | of_pixel[kBlock] | of_pixel[kBlock + 1];
+    for (; bits; bits &= bits - 1) {
+      const int32_t k = word * 32 + __builtin_ctz(bits);
+      const float* weight = weights + k * kLanes;
+      const T* row = rows + static_cast<int64_t>(hits.row[k]) * stride;
+      for (int v = 0; v < kVectors; ++v) {
+        const f32x16 feat = load_feat<f32x16>(row + 16 * v);
+        for (int p = 0; p < 4; ++p) sums[p][v] = multiply_add(sums[p][v], all_lanes(weight[kLaneOf[p]]), feat);
+      }
+      if (kTail) {
+        const f32x8 feat = load_feat<f32x8>(row + 16 * kVectors);
+        for (int p = 0; p < 4; ++p) tails[p] += weight[kLaneOf[p]] * feat;
+      }
+    }
+  }
+  f32x16 total = joined(tails[0] + tails[1], tails[2] + tails[3]);
+  for (int p = 0; p < 4; ++p)
+    for (int v = 0; v < kVectors; ++v) total += sums[p][v];
+  const Lanes every = less(f32x16{}, all_lanes(1.0f)), finite = less(total - total, all_lanes(1.0f));
+  if (any(but_not(every, finite))) return false;
+  for (int p = 0; p < 4; ++p) store_pixel<kVectors, kTail>(sums[p], tails[p], num_channels, out[p]);
+  return true;
+}
+
+// kVectors * 16 + kTail channels of a block, from `rows` on; `out`: of its first pixel.
+template <int kVectors, int kTail, typename T>
+C3D_INLINE void sum_channels(const TileArgs& args, const BlockHits& hits, int32_t num_hits, const BlockPlace& place, const T* rows,
+                             int64_t stride, int32_t num_channels, float* out) {
+  const int64_t right = args.splat->num_channels, down = right * args.grid.width;
+  for (int32_t y = 0; y < place.height; y += 2)
+    for (int32_t x = 0; x < place.width; x += 2) {
+      float* first = out + y * down + x * right;
+      float* const of_pixel[] = {first, first + right, first + down, first + down + right};
+      const int lane = y * kBlock + x;
+      if (y + 1 < place.height && x + 1 < place.width &&
+          sum_quad<kVectors, kTail>(hits, num_hits, lane, rows, stride, num_channels, of_pixel))
+        continue;
+      for (int32_t p = 0; p < 4; ++p)
+        if (y + p / 2 < place.height && x + p % 2 < place.width)
+          sum_pixel<kVectors, kTail>(hits, num_hits, lane + p / 2 * kBlock + p % 2, rows, stride, num_channels, of_pixel[p]);
+    }
+}
+
+// Channels that are summed at a time, kEighths times eight at most: sums and a row of them fit the registers.
+template <int kEighths, typename T>
+C3D_INLINE void sum_shape(int32_t eighths, const TileArgs& args, const BlockHits& hits, int32_t num_hits,
+                          const BlockPlace& place, const T* rows, int64_t stride, int32_t num_channels, float* out) {
+  if constexpr (kEighths > 0) {
+    if (eighths == kEighths)
+      sum_channels<kEighths / 2, kEighths % 2 * 8>(args, hits, num_hits, place, rows, stride, num_channels, out);
+    else
+      sum_shape<kEighths - 1>(eighths, args, hits, num_hits, place, rows, stride, num_channels, out);
+  }
 }
 
 template <typename T>
 C3D_INLINE void sum_pixels(const TileArgs& args, const Rows& rows, const BlockHits& hits, int32_t num_hits,
                            const BlockPlace& place) {
-  const int32_t num_channels = args.splat->num_channels, padded = row_stride(num_channels);
-  for (int32_t y = 0; y < place.height; ++y)
-    for (int32_t x = 0; x < place.width; ++x) {
-      float* out = args.splat->feat_out + (place.pixel + static_cast<int64_t>(y) * args.grid.width + x) * num_channels;
-      const int lane = y * kBlock + x;
-      int32_t c = 0;
-      for (; c + 64 <= padded; c += 64)
-        sum_pixel<4, 0>(hits, num_hits, lane, static_cast<const T*>(rows.first) + c, rows.stride, num_channels - c, out + c);
-      const T* first = static_cast<const T*>(rows.first) + c;
-      out += c;
-      switch ((padded - c + 7) / 8) {
-        case 1: sum_pixel<0, 8>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
-        case 2: sum_pixel<1, 0>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
-        case 3: sum_pixel<1, 8>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
-        case 4: sum_pixel<2, 0>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
-        case 5: sum_pixel<2, 8>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
-        case 6: sum_pixel<3, 0>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
-        case 7: sum_pixel<3, 8>(hits, num_hits, lane, first, rows.stride, num_channels - c, out); break;
-      }
-    }
+  const int32_t num_channels = args.splat->num_channels, eighths = row_stride(num_channels) / 8;
+  float* out = args.splat->feat_out + place.pixel * num_channels;
+  for (int32_t done = 0; done < eighths; done += kQuadEighths) {
+    const int32_t c = 8 * done;
+    sum_shape<kQuadEighths>(std::min(eighths - done, kQuadEighths), args, hits, num_hits, place,
+                            static_cast<const T*>(rows.first) + c, rows.stride, num_channels - c, out + c);
+  }
 }
 
 template <bool kIsSurface, bool kIsSoft>
@@ -893,6 +979,7 @@ C3D_INLINE void draw_block(const TileArgs& args, const Rows& rows, int32_t view,
     start_block(args, place, state);
   else
     state = load<BlockState>(scratch.states + block * kStateBytes);
+  prefetch_sums(args, place);
   collect_hits<kIsSurface, kIsSoft>(args, rows, place, state, list, num_listed, hits);
   if (is_last)
     write_wide<kIsSurface, kIsSoft>(args, rows, place, state, hits);
