@@ -313,7 +313,7 @@ C3D_INLINE void prefetch_next(const TileArgs& args, int64_t part, int64_t num_pa
   };
   for (int64_t i = args.num_next * part / num_parts; i < args.num_next * (part + 1) / num_parts; ++i) {
     ask(splat.xyz, 3 * sizeof(float), args.next_list[i]);
-    ask(splat.feat, feat_bytes, args.next_list[i]);
+    if (is_narrow(splat)) ask(splat.feat, feat_bytes, args.next_list[i]);
     if (splat.radius) ask(splat.radius, sizeof(float), args.next_list[i]);
   }
 }
@@ -616,28 +616,31 @@ C3D_INLINE f32x16 add_to_alpha(BlockState& state, float opacity, f32x16 q, Lanes
 
 // --- Up to kNarrow channels: everything is summed while the hits are found ---
 
+C3D_INLINE void store_block(const f32x16& values, const BlockPlace& place, int64_t width, float* plane) {
+  float* first = plane + place.pixel;
+  if (place.is_full()) {
+    for (int y = 0; y < kBlock; ++y) store(first + y * width, quarter(values, y));
+    return;
+  }
+  for (int32_t y = 0; y < place.height; ++y)
+    for (int32_t x = 0; x < place.width; ++x) first[y * width + x] = values[y * kBlock + x];
+}
+
 C3D_INLINE void write_narrow(const TileArgs& args, const BlockPlace& place, const Sums& sums) {
   const int64_t width = args.grid.width, num_channels = args.splat->num_channels;
-  float* alpha = args.splat->alpha_out + place.pixel;
-  float* disp = args.splat->disp_out + place.pixel;
+  store_block(sums.weight, place, width, args.splat->alpha_out);
+  store_block(sums.disp, place, width, args.splat->disp_out);
   float* feat = args.splat->feat_out + place.pixel * num_channels;
   if (num_channels == 4 && place.is_full()) {
     float rows[kBlock][4 * kBlock];
     store_interleaved(sums.feat[0], sums.feat[1], sums.feat[2], sums.feat[3], rows[0]);
-    for (int y = 0; y < kBlock; ++y) {
-      store(alpha + y * width, quarter(sums.weight, y));
-      store(disp + y * width, quarter(sums.disp, y));
-      std::memcpy(feat + y * width * 4, rows[y], sizeof rows[y]);
-    }
+    for (int y = 0; y < kBlock; ++y) std::memcpy(feat + y * width * 4, rows[y], sizeof rows[y]);
     return;
   }
   for (int32_t y = 0; y < place.height; ++y)
-    for (int32_t x = 0; x < place.width; ++x) {
-      const int64_t pixel = y * width + x;
-      alpha[pixel] = sums.weight[y * kBlock + x];
-      disp[pixel] = sums.disp[y * kBlock + x];
-      for (int64_t c = 0; c < num_channels; ++c) feat[pixel * num_channels + c] = sums.feat[c][y * kBlock + x];
-    }
+    for (int32_t x = 0; x < place.width; ++x)
+      for (int64_t c = 0; c < num_channels; ++c)
+        feat[(y * width + x) * num_channels + c] = sums.feat[c][y * kBlock + x];
 }
 
 C3D_INLINE void clear(Sums& sums) {
@@ -936,13 +939,11 @@ C3D_INLINE void write_wide(const TileArgs& args, const Rows& rows, const BlockPl
     alpha += hits.weight[k];
     disp = multiply_add(disp, hits.weight[k], all_lanes(args.scratch.inv_z[hits.place[k]]));
   }
-  for (int32_t y = 0; y < place.height; ++y)
+  store_block(alpha, place, args.grid.width, splat.alpha_out);
+  store_block(disp, place, args.grid.width, splat.disp_out);
+  for (int32_t y = 0; splat.idx_out && y < place.height; ++y)
     for (int32_t x = 0; x < place.width; ++x) {
-      const int64_t pixel = place.pixel + static_cast<int64_t>(y) * args.grid.width + x;
-      splat.alpha_out[pixel] = alpha[y * kBlock + x];
-      splat.disp_out[pixel] = disp[y * kBlock + x];
-      if (!splat.idx_out) continue;
-      int32_t* idx = splat.idx_out + pixel * splat.max_points;
+      int32_t* idx = splat.idx_out + (place.pixel + static_cast<int64_t>(y) * args.grid.width + x) * splat.max_points;
       int32_t count = 0;
       for (int32_t k = 0; k < state.num_hits; ++k)
         if (reinterpret_cast<const uint32_t*>(hits.lanes + k / 32)[y * kBlock + x] >> (k & 31) & 1)
