@@ -12,6 +12,7 @@ SLOPE_WINDOW_PX = 15  # over which the farther side's slope is measured
 MOSAIC_PX = 3.0  # standard deviation: what different pixels of the farther side continue is joined over this width
 SPARE_PX = 6  # continued beyond what a view can look at: a splat reads its neighbours, and different sides are joined
 SLOPE = 0.9  # of a tear, between neighbours that belong together
+TORN = 8.0  # tears: a step from which on the sides that meet behind an edge are different surfaces
 OWN_SLOPE = 8.0  # of a tear: how soon a surface's own colours give way to the farther one beside it
 SWEEPS = 8  # of rows and columns, at most; a sweep reaches round one corner more
 FOUR_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
@@ -31,9 +32,9 @@ class HidingRules:
 
 @dataclass(frozen=True)
 class Hidden:
-    """What continues behind the pixels ``pixel [P]`` (flat, ascending): ``disp [P]`` its disparity, without a tear between
-    neighbours; ``own_disp [P]`` that of the surface whose colours it has, which is less bent; ``source [P]`` the pixel
-    beyond the depth edge that it continues (flat)."""
+    """What continues behind the pixels ``pixel [P]`` (flat, ascending): ``disp [P]`` its disparity; ``own_disp [P]`` that of
+    the surface whose colours it has, which is less bent; ``source [P]`` the pixel beyond the depth edge that it continues
+    (flat)."""
 
     pixel: np.ndarray
     disp: np.ndarray
@@ -50,8 +51,8 @@ def continue_behind(
     nothing tears; behind what hides it, it is continued by ``drift_px [H, W]`` more. Only what hides in ``where [H, W]``
     counts. Each pixel continues the nearest farther side, along its own slope.
 
-    Where different sides meet, the nearer one is bent back until neighbours differ by less than a tear: one connected surface
-    closes every hole, so that nothing can be uncovered behind it in turn.
+    Where different sides meet, the nearer one is bent back until neighbours differ by less than a tear, and the surface stays
+    connected. Only where they lie ``TORN`` tears apart it ends there, and hides something in turn.
     """
     behind = np.minimum(disp - rules.tear_disp, disp / rules.gap)
     # Never a tear nearer than what is seen beside it: a view would look between the two.
@@ -62,16 +63,17 @@ def continue_behind(
     pixel = sheet.pixel()
     if not len(pixel):
         return Hidden(pixel, np.empty(0, np.float32), np.empty(0, np.float32), pixel)
+    torn = TORN * rules.tear_disp
     own = _continued(disp, pixel, sheet.source[pixel], limit[pixel], rules.tear_disp)
-    joined = np.minimum(_mean_in_place(own, pixel, disp.shape), limit[pixel])
-    sheet.disp[pixel] = _bent_back(joined, pixel, disp.shape[1], SLOPE * rules.tear_disp)
+    joined = np.minimum(_mean_in_place(own, pixel, disp.shape, torn), limit[pixel])
+    sheet.disp[pixel] = _bent_back(joined, pixel, disp.shape[1], SLOPE * rules.tear_disp, own, torn)
     # What was bent back can be looked at from farther inside.
     _grow(sheet, disp, drift_px, limit, rules)
     pixel = sheet.pixel()
     source = sheet.source[pixel]
     own = _continued(disp, pixel, source, limit[pixel], rules.tear_disp)
-    own = _bent_back(own, pixel, disp.shape[1], OWN_SLOPE * rules.tear_disp)
-    return Hidden(pixel, _bent_back(sheet.disp[pixel], pixel, disp.shape[1], SLOPE * rules.tear_disp), own, source)
+    bent = _bent_back(sheet.disp[pixel], pixel, disp.shape[1], SLOPE * rules.tear_disp, own, torn)
+    return Hidden(pixel, bent, _bent_back(own, pixel, disp.shape[1], OWN_SLOPE * rules.tear_disp, own, torn), source)
 
 
 @dataclass(frozen=True)
@@ -171,33 +173,41 @@ def _slopes(disp: np.ndarray, tear_disp: float) -> tuple[np.ndarray, np.ndarray]
     return slopes[0], slopes[1]
 
 
-def _mean_in_place(values: np.ndarray, pixel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Each value's Gaussian mean over its neighbours among ``pixel``."""
+def _mean_in_place(values: np.ndarray, pixel: np.ndarray, shape: tuple[int, ...], torn: float) -> np.ndarray:
+    """Each value's Gaussian mean over its neighbours among ``pixel``; its own where these lie ``torn`` apart."""
     weight, total = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     weight.reshape(-1)[pixel], total.reshape(-1)[pixel] = 1, values
+    window = np.ones((int(4 * MOSAIC_PX) + 1,) * 2, np.uint8)
+    spread = cv2.dilate(total, window) - cv2.erode(np.where(weight > 0, total, np.inf), window)
     weight, total = (cv2.GaussianBlur(plane, (0, 0), MOSAIC_PX) for plane in (weight, total))
-    return total.reshape(-1)[pixel] / weight.reshape(-1)[pixel]
+    return np.where(spread.reshape(-1)[pixel] < torn, total.reshape(-1)[pixel] / weight.reshape(-1)[pixel], values)
 
 
-def _bent_back(values: np.ndarray, pixel: np.ndarray, width: int, slope: float) -> np.ndarray:
-    """The largest values no larger than these that differ by at most ``slope`` between neighbours among ``pixel``."""
+def _bent_back(values: np.ndarray, pixel: np.ndarray, width: int, slope: float, own: np.ndarray, torn: float) -> np.ndarray:
+    """The largest values no larger than these that differ by at most ``slope`` between neighbours among ``pixel``, but where
+    these, by their ``own`` values, lie ``torn`` apart."""
     y, x = np.divmod(pixel, width)
     by_column = np.lexsort((y, x))
     back = np.argsort(by_column)
+    row_run, column_run = _runs(y, x, own, torn), _runs(x[by_column], y[by_column], own[by_column], torn)
     values = values.astype(np.float64)
     for _ in range(SWEEPS):
         before = values
-        values = _bend_lines(values, y, x, slope)
-        values = _bend_lines(values[by_column], x[by_column], y[by_column], slope)[back]
+        values = _bend_runs(values, row_run, slope)
+        values = _bend_runs(values[by_column], column_run, slope)[back]
         if np.array_equal(before, values):
             break
     return values.astype(np.float32)
 
 
-def _bend_lines(values: np.ndarray, line: np.ndarray, place: np.ndarray, slope: float) -> np.ndarray:
-    """The same along lines alone. Values are sorted by (line, place); a gap between places ends a line."""
-    starts = np.concatenate([[True], (np.diff(line) != 0) | (np.diff(place) != 1)])
-    run = np.cumsum(starts)
+def _runs(line: np.ndarray, place: np.ndarray, own: np.ndarray, torn: float) -> np.ndarray:
+    """Numbers for the connected stretches of lines, of what is sorted by (line, place)."""
+    ends = (np.diff(line) != 0) | (np.diff(place) != 1) | (np.abs(np.diff(own)) >= torn)
+    return np.cumsum(np.concatenate([[True], ends]))
+
+
+def _bend_runs(values: np.ndarray, run: np.ndarray, slope: float) -> np.ndarray:
+    """`_bent_back` along runs alone."""
     rise = slope * np.arange(len(values))
     # Every run starts far below the one before it: a running minimum never carries over.
     apart = (2 * (values.max() - values.min()) + 1) * run

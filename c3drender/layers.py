@@ -1,8 +1,8 @@
 """From one depth map to a layered depth image: what the photo shows, and behind it what the camera can uncover.
 
-Layer 0 is the photo, continued into a margin. Layer 1, where there is any, holds what layer 0 hides and some view or drift
-reveals (`ops.find_holes`), continued from the farther side of each depth edge (`layer_hidden`). Along the edges that are
-revealed the picture is taken apart (`soft_edges`): layer 0 has the nearer surface alone, as much of it as covers the pixel.
+Layer 0 is the photo, continued into a margin. Each further layer holds what the one before hides and some view or drift
+reveals (`ops.find_holes`), continued from the farther side of its depth edges (`layer_hidden`). Along the photo's edges that
+are revealed the picture is taken apart (`soft_edges`): layer 0 has the nearer surface alone, as far as it covers the pixel.
 """
 
 from __future__ import annotations
@@ -203,8 +203,8 @@ def build_layers(
     edges = EdgeRules(tear_disp, SOFT_GAP, MEASURED_BAND_PX if depth.measured else ESTIMATED_BAND_PX)
     matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, edges)
     uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter, matte, not depth.measured)
-    if uncovered is not None:
-        front = with_soft_edges(front, matte.at(uncovered.hole))
+    if uncovered:
+        front = with_soft_edges(front, matte.at(uncovered[0].hole))
     return stack(front, uncovered, margin)
 
 
@@ -228,9 +228,56 @@ def _with_values(plane: np.ndarray, pixel: np.ndarray, values: Any) -> np.ndarra
 
 
 @dataclass(frozen=True)
+class Surface:
+    """What may hide something: all ``[H, W, ...]``. ``disp``: its disparity; ``exists``: where; ``moving``, ``step_px``: how
+    it drifts; ``source``: the pixel of the photo's canvas (flat) whose motion that is."""
+
+    disp: np.ndarray
+    exists: np.ndarray
+    moving: np.ndarray
+    step_px: np.ndarray
+    source: np.ndarray
+
+    @classmethod
+    def of(cls, front: Canvas) -> Surface:
+        return cls(front.disp, front.exists, front.moving, front.step_px, np.arange(front.disp.size).reshape(front.disp.shape))
+
+    def behind(self, hidden: Hidden) -> Surface:
+        """``hidden``, which continues this one, as a surface."""
+        shape, beyond = self.disp.shape, hidden.source
+        moving, step_px = (self.moving & self.exists).reshape(-1)[beyond], self.step_px.reshape(-1, 2)[beyond]
+        return Surface(
+            _spread_out(hidden.pixel, hidden.disp, shape),
+            _spread_out(hidden.pixel, True, shape, bool),
+            _spread_out(hidden.pixel, moving, shape, bool),
+            _with_values(np.zeros_like(self.step_px), hidden.pixel, step_px * moving[:, None]),
+            _spread_out(hidden.pixel, self.source.reshape(-1)[beyond], shape, np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class FluidMaps:
+    """The nearest fluid at each pixel, which alone drifts (`render.animate`): ``disp [H, W]``, 0 where there is none, and
+    ``step_px [H, W, 2]``."""
+
+    disp: np.ndarray
+    step_px: np.ndarray
+
+    @classmethod
+    def of(cls, surface: Surface) -> FluidMaps:
+        flows = surface.moving & surface.exists
+        return cls(np.where(flows, surface.disp, 0), surface.step_px * flows[..., None])
+
+    def with_next(self, surface: Surface) -> FluidMaps:
+        """With the fluid of a farther ``surface``."""
+        flows = surface.moving & (self.disp == 0)
+        return FluidMaps(np.where(flows, surface.disp, self.disp), np.where(flows[..., None], surface.step_px, self.step_px))
+
+
+@dataclass(frozen=True)
 class Uncovered:
-    """The hidden layer: ``hole [H, W]`` where it exists, its ``rgb [H, W, 3]``; of the pixels in ``hole``, in order, their
-    disparities and the pixels beyond the edge (flat) whose motion they continue."""
+    """A hidden layer: ``hole [H, W]`` where it exists; of the pixels in ``hole``, in order, their ``rgb``, their disparities,
+    and the pixels of the photo's canvas (flat) whose motion they continue."""
 
     hole: np.ndarray
     rgb: np.ndarray
@@ -238,21 +285,11 @@ class Uncovered:
     source: np.ndarray
 
 
-def hide(front: Canvas, rules: HidingRules, loop_steps: int) -> tuple[Hidden, tuple[np.ndarray, ...]]:
-    """What continues behind ``front``, and the maps that `ops.find_holes` takes: the disparities of both and of
-    the fluid, and its flow."""
-    reach_px = np.ceil(rules.parallax_px * (front.disp.max() - front.disp.min())) + SPLAT_REACH_PX
-    drift_px = np.minimum(np.linalg.norm(front.step_px, axis=2) * (loop_steps / 2), reach_px) * front.moving
-    hidden = continue_behind(front.disp, front.moving, drift_px, front.exists, rules)
-    flows = front.moving & front.exists
-    # What goes on behind a fluid rests: only the nearest fluid drifts (`render.animate`).
-    drifts = flows.reshape(-1)[hidden.source] & ~flows.reshape(-1)[hidden.pixel]
-    behind, source = hidden.pixel[drifts], hidden.source[drifts]
-    step_px = front.step_px * flows[..., None]
-    step_px.reshape(-1, 2)[behind] = step_px.reshape(-1, 2)[source]
-    fluid = _with_values(np.where(flows, front.disp, 0), behind, hidden.disp[drifts])
-    sheet = _spread_out(hidden.pixel, hidden.disp, front.disp.shape)
-    return hidden, (np.where(front.exists, front.disp, 0), sheet, fluid, step_px)
+def hide(surface: Surface, rules: HidingRules, loop_steps: int) -> Hidden:
+    """What continues behind ``surface``."""
+    reach_px = np.ceil(rules.parallax_px * (surface.disp.max() - surface.disp.min())) + SPLAT_REACH_PX
+    drift_px = np.minimum(np.linalg.norm(surface.step_px, axis=2) * (loop_steps / 2), reach_px) * surface.moving
+    return continue_behind(surface.disp, surface.moving, drift_px, surface.exists, rules)
 
 
 def uncover(
@@ -264,39 +301,55 @@ def uncover(
     inpainter: Inpainter | None = None,
     matte: Matte = HARD_EDGES,
     cracked: bool = False,
-) -> Uncovered | None:
-    """What lies behind ``photo``, taken apart by ``matte``, and some of the ``views``, or some drift, reveals, filled; None
-    where that is nothing. The pixels of the matte need no filling: their farther colours are known.
+) -> list[Uncovered]:
+    """What lies behind ``photo``, taken apart by ``matte``, and some of the ``views``, or some drift, reveals, filled: layer
+    by layer, near to far, until nothing more is revealed. The pixels of the matte need no filling: their farther colours are
+    known.
 
     ``views``: the canvas' camera with their poses; ``frame_px``: what of the canvas they show.
     """
     front = with_soft_edges(photo, matte)
-    hidden, maps = hide(front, rules, loop_steps)
-    hole = ops.find_holes(*map(torch.from_numpy, maps), views, frame_px, num_steps=loop_steps // 2).numpy()
-    hole = cv2.dilate(hole.view(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)).view(bool)
-    if hole.any():
-        # All of an edge is soft, or none: where it changed from one to the other its outline would break.
-        soft = _spread_out(matte.pixel, 1, hole.shape, np.uint8)
-        if cracked:  # the matte is wide and leaves nothing of some pixels: what shows there needs neighbours
-            soft = cv2.dilate(soft, np.ones((3, 3), np.uint8))
-        hole |= soft.view(bool)
-    there = hole.reshape(-1)[hidden.pixel]
-    if np.count_nonzero(there) < MIN_HOLE_PX:
-        return None
-    hole = _spread_out(hidden.pixel[there], True, hole.shape, bool)
-    own_disp = _spread_out(hidden.pixel, hidden.own_disp, front.disp.shape)
-    clean, unknown = _with_values(photo.rgb, matte.pixel, matte.far_rgb), _with_values(hole, matte.pixel, False)
-    clean, _ = without_fringe(clean, photo.moving, photo.exists & ~photo.moving)
-    clean_disp = _with_values(np.where(photo.exists, photo.disp, 0), matte.pixel, matte.far_disp)
-    inner = _spread_out(hidden.pixel[there], cracked & hole.reshape(-1)[hidden.source[there]], hole.shape, bool)
-    apart = photo.disp > LAYER_GAP * own_disp + 2 * rules.tear_disp
-    rgb = clean
-    for part in (unknown & ~inner, unknown & inner & apart):
-        if part.any():
-            filled = _fill(clean, clean_disp, part, own_disp, photo.exists, rules, inpainter)
-            rgb = np.where(part[..., None], filled, rgb)
-    rgb = _with_values(rgb, matte.pixel, matte.far_rgb)
-    return Uncovered(hole, rgb, hidden.disp[there], hidden.source[there])
+    surface = Surface.of(front)
+    fluid = FluidMaps.of(surface)
+    shown = [np.where(front.exists, front.disp, 0)]
+    # What is known of the surfaces that go on behind: first the photo, then it with the layers before.
+    rgb = _with_values(photo.rgb, matte.pixel, matte.far_rgb)
+    rgb, _ = without_fringe(rgb, photo.moving, photo.exists & ~photo.moving)
+    disp = _with_values(np.where(photo.exists, photo.disp, 0), matte.pixel, matte.far_disp)
+    layers: list[Uncovered] = []
+    while len((hidden := hide(surface, rules, loop_steps)).pixel) > 0:
+        behind = surface.behind(hidden)
+        fluid = fluid.with_next(behind)
+        maps = np.stack(shown), behind.disp, fluid.disp, fluid.step_px
+        hole = ops.find_holes(*map(torch.from_numpy, maps), views, frame_px, num_steps=loop_steps // 2).numpy()
+        hole = cv2.dilate(hole.view(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)).view(bool)
+        unknown = hole
+        if not layers and hole.any():
+            # All of an edge is soft, or none: where it changed from one to the other its outline would break.
+            soft = _spread_out(matte.pixel, 1, hole.shape, np.uint8)
+            if cracked:  # the matte is wide and leaves nothing of some pixels: what shows there needs neighbours
+                soft = cv2.dilate(soft, np.ones((3, 3), np.uint8))
+            hole = hole | soft.view(bool)
+            unknown = _with_values(hole, matte.pixel, False)
+        there = hole.reshape(-1)[hidden.pixel]
+        if np.count_nonzero(there) < (1 if layers else MIN_HOLE_PX):
+            break
+        hole = _spread_out(hidden.pixel[there], True, hole.shape, bool)
+        own_disp = _spread_out(hidden.pixel, hidden.own_disp, hole.shape)
+        inner = _spread_out(hidden.pixel[there], cracked & hole.reshape(-1)[hidden.source[there]], hole.shape, bool)
+        apart = surface.disp > LAYER_GAP * own_disp + 2 * rules.tear_disp
+        known = rgb
+        for part in (unknown & hole & ~inner, unknown & inner & apart):
+            if part.any():
+                filled = _fill(known, disp, part, own_disp, photo.exists, rules, inpainter)
+                rgb = np.where(part[..., None], filled, rgb)
+        if not layers:
+            rgb = _with_values(rgb, matte.pixel, matte.far_rgb)
+        disp = np.where(hole, own_disp, disp)
+        shown.append(np.where(hole, behind.disp, 0))
+        layers.append(Uncovered(hole, rgb[hole], hidden.disp[there], behind.source[hole]))
+        surface = behind
+    return layers
 
 
 def _fill(
@@ -331,16 +384,16 @@ def _spread_out(pixel: np.ndarray, values: Any, shape: tuple[int, ...], dtype: t
     return spread
 
 
-def stack(front: Canvas, uncovered: Uncovered | None, margin: int) -> Layers:
+def stack(front: Canvas, uncovered: list[Uncovered], margin: int) -> Layers:
     """``front`` and what it hides, on a canvas ``margin`` px wider than the photo."""
     cover = (front.exists * front.cover).reshape(-1)
     shown = np.flatnonzero(cover)
     seen = front.seen.reshape(-1)[shown]
     layers = [(shown, front.rgb.reshape(-1, 3)[shown], cover[shown], front.disp.reshape(-1)[shown], seen, shown)]
-    if uncovered is not None:
-        hole = np.flatnonzero(uncovered.hole)
+    for layer in uncovered:
+        hole = np.flatnonzero(layer.hole)
         opaque, filled = np.ones(len(hole), np.float32), np.zeros(len(hole), bool)
-        layers.append((hole, uncovered.rgb.reshape(-1, 3)[hole], opaque, uncovered.disp, filled, uncovered.source))
+        layers.append((hole, layer.rgb, opaque, layer.disp, filled, layer.source))
     pixel, rgb, alpha, disp, seen, source = (np.concatenate(parts) for parts in zip(*layers, strict=True))
     flows = front.exists.reshape(-1)[source]
     return Layers(

@@ -162,8 +162,8 @@ def _blend_backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...
 
 
 @torch.library.register_fake("c3drender::find_holes")
-def _(disp, *args):
-    return torch.empty_like(disp, dtype=torch.bool)
+def _(disp, disp_hidden, *args):
+    return torch.empty_like(disp_hidden, dtype=torch.bool)
 
 
 # --- inpaint_layers ---------------------------------------------------------------------------------------------------

@@ -263,15 +263,15 @@ def find_holes(
 ) -> Tensor:
     """Mark the pixels of a hidden surface that some view reveals, at rest or drifting. Returns bool ``[H, W]``.
 
-    ``disp`` float32 ``[H, W]``: disparity (1/z) of the layer in front, 0 where it has no pixel. ``disp_hidden``: disparity of
-    the surface that continues behind it, <= 0 where there is none; where it is not clear of the layer by
-    ``depth_tolerance`` it is not hidden. ``disp_fluid``: disparity of the fluid's surface, which is the layer's or the hidden
-    one's, <= 0 where nothing flows; ``step_px`` ``[H, W, 2]``: px per frame, (x, y), by which it drifts. ``camera``: the
-    layer's intrinsics with V poses. ``frame_px``: ``(x0, y0, x1, y1)``, the part of the layer's canvas that the views show.
-    ``radius_px``, ``depth_tolerance``: with which `splat_points` draws the layer; ``least_existence``: with which
-    `drift_points` draws the fluid.
+    ``disp`` float32 ``[H, W]``, or ``[L, H, W]`` near to far: disparity (1/z) of what lies in front, 0 where a layer has no
+    pixel. ``disp_hidden`` ``[H, W]``: disparity of the surface that continues behind it, <= 0 where there is none; where it is
+    not clear of the last layer by ``depth_tolerance`` it is not hidden. ``disp_fluid``: disparity of the fluid's surface,
+    which is a layer's or the hidden one's, <= 0 where nothing flows; ``step_px`` ``[H, W, 2]``: px per frame, (x, y), by which
+    it drifts. ``camera``: the layers' intrinsics with V poses. ``frame_px``: ``(x0, y0, x1, y1)``, the part of the layers'
+    canvas that the views show. ``radius_px``, ``depth_tolerance``: with which `splat_points` draws the layers;
+    ``least_existence``: with which `drift_points` draws the fluid.
 
-    A hidden pixel is revealed by a view when the layer's discs, composited by `splat_points`' rule ``surface``, leave free
+    A hidden pixel is revealed by a view when the layers' discs, composited by `splat_points`' rule ``surface``, leave free
     more than a quarter of the view's pixel in which it lies. Only discs beside that pixel's line of sight matter. The line is
     straight in ``(u, v, disp)``: ``(u, v, w)(s) = (u0, v0, w0) + s (fx (cx - xn cz), fy (cy - yn cz), 1 - cz w0)`` with the
     camera centre ``(cx, cy, cz)`` and ``(xn, yn)`` a point's ray. A hidden pixel that belongs to the fluid is also revealed
@@ -282,8 +282,8 @@ def find_holes(
     op = "find_holes"
     _check_tensors(op, disp=disp, disp_hidden=disp_hidden, disp_fluid=disp_fluid, step_px=step_px)
     _check_type(op, "camera", camera, Camera)
-    if disp.shape != (camera.height, camera.width):
-        expected = f"[H, W] = [{camera.height}, {camera.width}] (from camera)"
+    if disp.dim() not in (2, 3) or disp.shape[-2:] != (camera.height, camera.width):
+        expected = f"[H, W] or [L, H, W] with [H, W] = [{camera.height}, {camera.width}] (from camera)"
         raise ValueError(f"{op}: disp must be {expected}, got {list(disp.shape)}")
     if not isinstance(frame_px, (tuple, list)) or len(frame_px) != 4:
         raise ValueError(f"{op}: frame_px must be (x0, y0, x1, y1), got {frame_px!r}")
@@ -294,7 +294,7 @@ def find_holes(
         _real(op, "depth_tolerance", depth_tolerance),
         _real(op, "least_existence", least_existence),
     )
-    maps = _in_float32(disp, disp_hidden, disp_fluid, step_px)
+    maps = _in_float32(disp if disp.dim() == 3 else disp[None], disp_hidden, disp_fluid, step_px)
     return _call(torch.ops.c3drender.find_holes, *maps, *steps, _camera_rows(op, camera), *frame, *rules)
 
 

@@ -78,9 +78,10 @@ inline Status check(const BlendBidirectionalBwdArgs& args) {
 
 inline Status check(const FindHolesArgs& args) {
   const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
-  if (args.num_cameras < 1 || !args.cameras) return invalid("find_holes: at least one camera is needed, for the layer's size");
+  if (args.num_cameras < 1 || !args.cameras) return invalid("find_holes: at least one camera is needed, for the layers' size");
   if (!args.disp || !args.disp_hidden || !args.disp_fluid || !args.step_px || !args.holes)
     return invalid("find_holes: disp, disp_hidden, disp_fluid, step_px and holes must not be null");
+  if (args.num_layers < 1) return invalid("find_holes: num_layers must be >= 1");
   if (args.cameras[0].width < 1 || args.cameras[0].height < 1) return invalid("find_holes: width and height must be >= 1");
   return {};
 }

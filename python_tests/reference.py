@@ -292,27 +292,31 @@ def find_holes(
     least_existence: float,
 ) -> Bools:
     disp, hidden, fluid, step_px = (np.asarray(a, dtype=np.float64) for a in (disp, disp_hidden, disp_fluid, step_px))
-    is_hidden = (hidden > 0) & (hidden * (1 + depth_tolerance) < disp)
-    ys, xs = np.nonzero(disp > 0)
-    front = _lifted(np.stack([xs, ys], axis=-1) + 0.5, disp[ys, xs], camera)
+    planes = disp.reshape(-1, *hidden.shape)
+    last = np.zeros(hidden.shape)
+    for plane in planes:
+        last = np.where(plane > 0, plane, last)
+    is_hidden = (hidden > 0) & (hidden * (1 + depth_tolerance) < last)
+    layers, ys, xs = np.nonzero(planes > 0)
+    front = _lifted(np.stack([xs, ys], axis=-1) + 0.5, planes[layers, ys, xs], camera)
     views = [_View(front, radius_px, camera, pose, frame_px, depth_tolerance) for pose in poses_of(camera)]
     ys, xs = np.nonzero(is_hidden)
     start = np.stack([xs, ys], axis=-1) + 0.5
     at_rest = np.any([view.sees(_lifted(start, hidden[ys, xs], camera)) for view in views], axis=0)
-    found = np.zeros(disp.shape, dtype=bool)
+    found = np.zeros(hidden.shape, dtype=bool)
     found[ys, xs] = at_rest
-    open_or_seen = (fluid > 0) & (found | ~(fluid * (1 + depth_tolerance) < disp))
+    open_or_seen = (fluid > 0) & (found | ~(fluid * (1 + depth_tolerance) < last))
     near_seen = np.lib.stride_tricks.sliding_window_view(np.pad(open_or_seen, 1), (3, 3)).any((2, 3))
     surface = np.stack([np.where(fluid > 0, fluid, 0), fluid > 0], axis=-1)
-    last = np.array(disp.shape[::-1]) - 1
+    corner = np.array(hidden.shape[::-1]) - 1
     for sign in (1, -1):
         at, drifts = start.copy(), fluid[ys, xs] == hidden[ys, xs]
         for n in range(1, num_steps + 1):
             step = sample_bilinear(step_px, at)
             at = at + sign * step * drifts[:, None]
-            drifts &= step.any(1) & (at >= 0).all(1) & (at <= last + 1).all(1)
+            drifts &= step.any(1) & (at >= 0).all(1) & (at <= corner + 1).all(1)
             total, existence = sample_bilinear(surface, at).T
-            column, row = np.clip(np.nan_to_num(at), 0, last).astype(int).T
+            column, row = np.clip(np.nan_to_num(at), 0, corner).astype(int).T
             drawn = np.flatnonzero(
                 drifts & (existence > max(least_existence - SLACKS_PX[1], 0)) & (near_seen[row, column] | (loop_steps > 0))
             )

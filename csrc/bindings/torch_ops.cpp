@@ -504,8 +504,9 @@ Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& d
                   int64_t num_steps, int64_t loop_steps, const Tensor& cameras, int64_t x0, int64_t y0, int64_t x1, int64_t y1,
                   double radius_px, double depth_tolerance, double least_existence) {
   Checker check("find_holes");
-  check.tensor("disp", disp, {-1, -1}, "[H, W]");
-  const int64_t h = disp.size(0), w = disp.size(1);
+  check.tensor("disp", disp, {-1, -1, -1}, "[L, H, W]");
+  const int64_t num_layers = disp.size(0), h = disp.size(1), w = disp.size(2);
+  check.that(num_layers >= 1 && num_layers <= kMaxSide, "disp must be [L, H, W] with 1 <= L <= 2^30, got L = ", num_layers);
   const std::string spelled = spell({h, w}) + " (from disp)";
   check.tensor("disp_hidden", disp_hidden, {h, w}, spelled);
   check.tensor("disp_fluid", disp_fluid, {h, w}, spelled);
@@ -526,6 +527,7 @@ Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& d
       disp_hidden.const_data_ptr<float>(),
       disp_fluid.const_data_ptr<float>(),
       step_px.const_data_ptr<float>(),
+      static_cast<int32_t>(num_layers),
       static_cast<int32_t>(num_steps),
       static_cast<int32_t>(loop_steps),
       views.data(),

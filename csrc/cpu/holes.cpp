@@ -20,7 +20,7 @@ Status find_holes(const FindHolesArgs& args, const Context& context) {
   const Status status = check(args);
   if (!status.ok()) return status;
   const int32_t width = args.cameras[0].width, height = args.cameras[0].height;
-  const int64_t num_pixels = static_cast<int64_t>(width) * height;
+  const int64_t num_pixels = holes::num_pixels_of(args.cameras[0]);
   uint8_t* seen = allocate<uint8_t>(context.scratch, num_pixels);
   uint8_t* near_seen = allocate<uint8_t>(context.scratch, num_pixels);
   if (!seen || !near_seen) return {StatusCode::kOutOfMemory, "find_holes: out of memory for working buffers"};
@@ -30,15 +30,15 @@ Status find_holes(const FindHolesArgs& args, const Context& context) {
       for (int32_t x = 0; x < width; ++x) body(y * width + x, x, static_cast<int32_t>(y));
     });
   };
-  const float disp_max = *std::max_element(args.disp, args.disp + num_pixels);
+  const float disp_max = *std::max_element(args.disp, args.disp + args.num_layers * num_pixels);
   for_each_pixel([&](int64_t pixel, int32_t x, int32_t y) {
-    seen[pixel] = holes::is_hidden(args, pixel) && some_view_sees(args, disp_max, x, y);
+    seen[pixel] = holes::is_hidden(args, num_pixels, pixel) && some_view_sees(args, disp_max, x, y);
   });
   for_each_pixel(
       [&](int64_t pixel, int32_t x, int32_t y) { near_seen[pixel] = holes::may_be_seen(args, width, height, seen, x, y); });
   for_each_pixel([&](int64_t pixel, int32_t x, int32_t y) {
     args.holes[pixel] =
-        seen[pixel] || (holes::is_hidden(args, pixel) &&
+        seen[pixel] || (holes::is_hidden(args, num_pixels, pixel) &&
                         holes::drifts_into_view(args, args.cameras, 0, args.num_cameras, disp_max, near_seen, x, y));
   });
   return {};

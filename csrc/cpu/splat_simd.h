@@ -920,7 +920,7 @@ C3D_INLINE void sum_shape(int32_t eighths, const TileArgs& args, const BlockHits
 template <typename T>
 C3D_INLINE void sum_pixels(const TileArgs& args, const Rows& rows, const BlockHits& hits, int32_t num_hits,
                            const BlockPlace& place) {
-  const int32_t num_channels = args.splat->num_channels, eighths = row_stride(num_channels) / 8;
+  const int32_t num_channels = args.splat->num_channels, eighths = (num_channels + 7) / 8;
   float* out = args.splat->feat_out + place.pixel * num_channels;
   for (int32_t done = 0; done < eighths; done += kQuadEighths) {
     const int32_t c = 8 * done;

@@ -18,16 +18,14 @@ struct HolesArgs {
   uint32_t* disp_max;  // as ordered bits; 0: none
 };
 
-__device__ inline int64_t num_pixels_of(const HolesArgs& args) {
-  return static_cast<int64_t>(args.views[0].width) * args.views[0].height;
-}
+__device__ inline int64_t num_pixels_of(const HolesArgs& args) { return holes::num_pixels_of(args.views[0]); }
 
 __device__ inline int64_t own_pixel() { return static_cast<int64_t>(blockIdx.x) * kBlockPixels + threadIdx.x; }
 
-// Thread = one pixel. NaN counts as nothing.
+// Thread = one pixel of one layer. NaN counts as nothing.
 __global__ void __launch_bounds__(kBlockPixels) holes_nearest_kernel(HolesArgs args) {
   const int64_t i = own_pixel();
-  const float disp = i < num_pixels_of(args) ? args.holes.disp[i] : NAN;
+  const float disp = i < args.holes.num_layers * num_pixels_of(args) ? args.holes.disp[i] : NAN;
   raise_to(args.disp_max, disp == disp ? ordered_bits(disp) : 0u);
 }
 
@@ -37,7 +35,7 @@ __global__ void __launch_bounds__(kBlockPixels) holes_look_kernel(HolesArgs args
   if (i >= num_pixels_of(args)) return;
   const int32_t width = args.views[0].width;
   bool sees = args.first_view > 0 && args.seen[i];
-  if (!sees && holes::is_hidden(args.holes, i)) {
+  if (!sees && holes::is_hidden(args.holes, num_pixels_of(args), i)) {
     const float disp_max = from_ordered_bits(*args.disp_max);
     for (int32_t view = 0; view < args.num_views && !sees; ++view)
       sees = holes::view_sees_pixel(args.holes, args.views[view], disp_max, static_cast<int32_t>(i % width),
@@ -61,7 +59,7 @@ __global__ void __launch_bounds__(kBlockPixels) holes_drift_kernel(HolesArgs arg
   if (i >= num_pixels_of(args)) return;
   const int32_t width = args.views[0].width;
   const bool found = args.first_view > 0 ? args.holes.holes[i] : args.seen[i];
-  args.holes.holes[i] = found || (holes::is_hidden(args.holes, i) &&
+  args.holes.holes[i] = found || (holes::is_hidden(args.holes, num_pixels_of(args), i) &&
                                   holes::drifts_into_view(args.holes, args.views, args.first_view, args.num_views,
                                                           from_ordered_bits(*args.disp_max), args.near_seen,
                                                           static_cast<int32_t>(i % width), static_cast<int32_t>(i / width)));
@@ -72,7 +70,7 @@ __global__ void __launch_bounds__(kBlockPixels) holes_drift_kernel(HolesArgs arg
 Status find_holes(const FindHolesArgs& args, const Context& context) {
   Status status = check(args);
   if (!status.ok()) return status;
-  const int64_t num_pixels = static_cast<int64_t>(args.cameras[0].width) * args.cameras[0].height;
+  const int64_t num_pixels = holes::num_pixels_of(args.cameras[0]);
   HolesArgs holes{};
   holes.holes = args;
   holes.seen = allocate<uint8_t>(context.scratch, num_pixels);
@@ -92,7 +90,8 @@ Status find_holes(const FindHolesArgs& args, const Context& context) {
     }
   };
   holes.views[0] = args.cameras[0];
-  if (status.ok()) status = C3D_LAUNCH(holes_nearest_kernel, shape, context, holes);
+  const LaunchShape all_layers = thread_per_item(args.num_layers * num_pixels, kBlockPixels);
+  if (status.ok()) status = C3D_LAUNCH(holes_nearest_kernel, all_layers, context, holes);
   for_all_views([&] { return C3D_LAUNCH(holes_look_kernel, shape, context, holes); });
   if (status.ok()) status = C3D_LAUNCH(holes_near_kernel, shape, context, holes);
   for_all_views([&] { return C3D_LAUNCH(holes_drift_kernel, shape, context, holes); });

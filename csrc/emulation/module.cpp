@@ -235,13 +235,14 @@ py::tuple blend_bidirectional_bwd(const std::string& device, const Floats& feat_
 py::array find_holes(const std::string& device, const Floats& disp, const Floats& disp_hidden, const Floats& disp_fluid,
                      const Floats& step_px, int32_t num_steps, int32_t loop_steps, const Floats& camera_rows,
                      std::array<int32_t, 4> frame_px, float radius_px, float depth_tolerance, float least_existence) {
-  const int32_t height = static_cast<int32_t>(disp.shape(0)), width = static_cast<int32_t>(disp.shape(1));
+  const int32_t height = static_cast<int32_t>(disp.shape(1)), width = static_cast<int32_t>(disp.shape(2));
   const auto cameras = read_cameras(camera_rows, width, height);
   auto holes = garbage<uint8_t>({height, width});
   const c3d::FindHolesArgs args{disp.data(),
                                 disp_hidden.data(),
                                 disp_fluid.data(),
                                 step_px.data(),
+                                static_cast<int32_t>(disp.shape(0)),
                                 num_steps,
                                 loop_steps,
                                 cameras.data(),

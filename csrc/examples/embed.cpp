@@ -58,6 +58,7 @@ std::vector<Point> make_cloud() {
                                 disp_hidden.data(),
                                 disp_fluid.data(),
                                 step_px.data(),
+                                1,
                                 kNumFrames,
                                 0,
                                 views,

@@ -285,6 +285,7 @@ int32_t count_holes(float camera_x, float step, int num_threads) {
                                 disp_hidden.data(),
                                 disp_fluid.data(),
                                 step_px.data(),
+                                1,
                                 3,
                                 0,
                                 &camera,

@@ -141,18 +141,19 @@ struct BlendBidirectionalBwdArgs {
 };
 
 struct FindHolesArgs {
-  const float* disp;         // [H, W] 1/z of the layer in front, 0 where it has no pixel
-  const float* disp_hidden;  // [H, W] 1/z of the surface behind it, <= 0 where there is none
-  const float* disp_fluid;   // [H, W] 1/z of the fluid's surface, the layer's or the hidden one's; <= 0 where nothing flows
+  const float* disp;         // [L, H, W] 1/z of the layers in front, near to far, 0 where one has no pixel
+  const float* disp_hidden;  // [H, W] 1/z of the surface behind them, <= 0 where there is none
+  const float* disp_fluid;   // [H, W] 1/z of the fluid's surface, a layer's or the hidden one's; <= 0 where nothing flows
   const float* step_px;      // [H, W, 2] (x, y) px per step by which it drifts
+  int32_t num_layers;  // L
   int32_t num_steps;  // for which it drifts, forward and backward
   // View v looks when the fluid has drifted v mod loop_steps steps forward, or so many less than loop_steps backward; and at
   // rest. 0: at any moment.
   int32_t loop_steps;
-  const Camera* cameras;  // [V] host memory; the layer's intrinsics and size in all, the views' poses
+  const Camera* cameras;  // [V] host memory; the layers' intrinsics and size in all, the views' poses
   int32_t num_cameras;  // V
   int32_t frame_px[4];  // x0, y0, x1, y1: the part of the canvas that the views show
-  float radius_px;  // of the discs as which the layer is splatted
+  float radius_px;  // of the discs as which the layers are splatted
   float depth_tolerance;  // relative depth within which two surfaces are one
   float least_existence;  // a point that drifts to where less of a fluid pixel is than this is not drawn
   uint8_t* holes;  // [H, W] 1 where some view or drift reveals the hidden surface

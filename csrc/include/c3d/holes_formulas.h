@@ -9,13 +9,25 @@ namespace c3d::holes {
 constexpr float kLeastFree = 0.249f;  // of a view's pixel: a quarter, but for rounding
 constexpr float kGridSlackPx = 1.0f / 1024.0f;  // a point so near to a pixel's border may be rounded to either side
 
-// Whether the hidden surface lies clear of the layer in front. Any nearer, a splat takes both for one surface.
-C3D_HD inline bool is_hidden(const FindHolesArgs& args, int64_t pixel) {
-  const float hidden = args.disp_hidden[pixel];
-  return hidden > 0.0f && hidden * (1.0f + args.depth_tolerance) < args.disp[pixel];
+C3D_HD inline int64_t num_pixels_of(const Camera& view) { return static_cast<int64_t>(view.width) * view.height; }
+
+// The disparity of the last layer that has the pixel; 0 where none has.
+C3D_HD inline float last_disp(const FindHolesArgs& args, int64_t num_pixels, int64_t pixel) {
+  for (int32_t layer = args.num_layers - 1; layer > 0; --layer)
+    if (const float disp = args.disp[layer * num_pixels + pixel]; disp > 0.0f) return disp;
+  return args.disp[pixel];
 }
 
-// The discs of the layer that cover the centre of a view's pixel, near to far.
+// Whether a surface lies clear of the layers in front. Any nearer, a splat takes both for one.
+C3D_HD inline bool is_behind(const FindHolesArgs& args, int64_t num_pixels, int64_t pixel, float disp) {
+  return disp > 0.0f && disp * (1.0f + args.depth_tolerance) < last_disp(args, num_pixels, pixel);
+}
+
+C3D_HD inline bool is_hidden(const FindHolesArgs& args, int64_t num_pixels, int64_t pixel) {
+  return is_behind(args, num_pixels, pixel, args.disp_hidden[pixel]);
+}
+
+// The discs of the layers that cover the centre of a view's pixel, near to far.
 struct CoveringDiscs {
   int32_t num;
   float z[kMaxHits];      // in the view
@@ -43,7 +55,7 @@ struct CoveringDiscs {
   }
 };
 
-// A line of sight as it runs over the layer. In (u, v, disp) of the layer's camera, whose centre is at c in its world, the
+// A line of sight as it runs over the layers. In (u, v, disp) of their camera, whose centre is at c in its world, the
 // line towards a view's centre is straight, with direction (fx (cx - xn cz), fy (cy - yn cz), 1 - cz disp).
 struct SightLine {
   bool along_x;              // its longer axis
@@ -70,7 +82,7 @@ C3D_HD inline bool find_sight_line(const Camera& view, float u, float v, float z
   line.along_x = fabsf(du) >= fabsf(dv);
   const float longer = line.along_x ? du : dv, shorter = line.along_x ? dv : du;
   if (!(dw > 0.0f && longer - longer == 0.0f)) return false;
-  // From where the layer's own camera stands, or along a ray through it, the line is a point of the canvas.
+  // From where the layers' own camera stands, or along a ray through it, the line is a point of the canvas.
   const bool is_point = fabsf(longer) < 1e-12f;
   line.along = line.along_x ? start_u : start_v;
   line.across = line.along_x ? start_v : start_u;
@@ -81,7 +93,7 @@ C3D_HD inline bool find_sight_line(const Camera& view, float u, float v, float z
   return fabsf(line.along) < 1e9f && fabsf(line.across) < 1e9f;
 }
 
-// Whether the layer leaves free, for a surface `z` deep in the view, more than kLeastFree of the view's pixel with its centre
+// Whether the layers leave free, for a surface `z` deep in the view, more than kLeastFree of the view's pixel with its centre
 // at (u, v) px. Discs that cover the centre lie beside the line of sight, as far along it as they are near.
 C3D_HD inline bool is_pixel_free(const FindHolesArgs& args, const Camera& view, float disp_max, float u, float v, float z) {
   SightLine line;
@@ -91,6 +103,7 @@ C3D_HD inline bool is_pixel_free(const FindHolesArgs& args, const Camera& view, 
   const int32_t length = line.along_x ? view.width : view.height, breadth = line.along_x ? view.height : view.width;
   const float last = (disp_max - line.disp) / line.rise + reach;
 
+  const int64_t num_pixels = num_pixels_of(view);
   CoveringDiscs discs;
   discs.num = 0;
   float total_cover = 0.0f, nearest = 0.0f;
@@ -109,27 +122,30 @@ C3D_HD inline bool is_pixel_free(const FindHolesArgs& args, const Camera& view, 
     const int32_t j_last = static_cast<int32_t>(fminf(floorf(across + reach_across - 0.5f), static_cast<float>(breadth - 1)));
     for (int32_t j = j_first; j <= j_last; ++j) {
       const int32_t x = line.along_x ? i : j, y = line.along_x ? j : i;
-      const float disp = args.disp[static_cast<int64_t>(y) * view.width + x];
-      if (!(fabsf((disp - line.disp) / line.rise - far_along) <= reach)) continue;
-      const float xn = (static_cast<float>(x) + 0.5f - view.cx) / view.fx,
-                  yn = (static_cast<float>(y) + 0.5f - view.cy) / view.fy;
-      const float depth = 1.0f / disp;
-      const Disc disc = project_disc(view, xn * depth, yn * depth, depth, args.radius_px * depth / view.fx);
-      if (!(disc.radius_px > 0.0f && disc.z < z)) continue;
-      const float du = u - disc.u, dv = v - disc.v, q = (du * du + dv * dv) / (disc.radius_px * disc.radius_px);
-      if (!(q < 1.0f)) continue;
-      if (discs.num == kMaxHits) return false;  // so many leave nothing free
-      const float cover = surface_coverage(q);
-      discs.add(disc.z, cover);
-      total_cover += cover;
-      nearest = fmaxf(nearest, disp);
+      const float* at = args.disp + static_cast<int64_t>(y) * view.width + x;
+      for (int32_t layer = 0; layer < args.num_layers; ++layer, at += num_pixels) {
+        const float disp = *at;
+        if (!(fabsf((disp - line.disp) / line.rise - far_along) <= reach)) continue;
+        const float xn = (static_cast<float>(x) + 0.5f - view.cx) / view.fx,
+                    yn = (static_cast<float>(y) + 0.5f - view.cy) / view.fy;
+        const float depth = 1.0f / disp;
+        const Disc disc = project_disc(view, xn * depth, yn * depth, depth, args.radius_px * depth / view.fx);
+        if (!(disc.radius_px > 0.0f && disc.z < z)) continue;
+        const float du = u - disc.u, dv = v - disc.v, q = (du * du + dv * dv) / (disc.radius_px * disc.radius_px);
+        if (!(q < 1.0f)) continue;
+        if (discs.num == kMaxHits) return false;  // so many leave nothing free
+        const float cover = surface_coverage(q);
+        discs.add(disc.z, cover);
+        total_cover += cover;
+        nearest = fmaxf(nearest, disp);
+      }
     }
   }
   return 1.0f - total_cover > kLeastFree || discs.free_at(z, args.depth_tolerance) > kLeastFree;
 }
 
-// Whether `view` sees the point of a hidden surface at `at` px of the layer's canvas: the layer, splatted as discs, leaves
-// free some of the pixel of the view in which the point lies. Rounding errs on the side of seeing it.
+// Whether `view` sees the point of a hidden surface at `at` px of the canvas: the layers, splatted as discs, leave free some
+// of the pixel of the view in which the point lies. Rounding errs on the side of seeing it.
 C3D_HD inline bool view_sees(const FindHolesArgs& args, const Camera& view, float disp_max, Vec2 at, float disp) {
   const float depth = 1.0f / disp, xn = (at.x - view.cx) / view.fx, yn = (at.y - view.cy) / view.fy;
   const Vec3 seen = world_to_camera(view.world_to_cam, xn * depth, yn * depth, depth);
@@ -172,17 +188,18 @@ C3D_HD inline float sample_fluid(const FindHolesArgs& args, int32_t width, int32
   return existence > args.least_existence - kGridSlackPx && existence > 0.0f ? total / existence : 0.0f;
 }
 
-// Whether the fluid at pixel (x, y) or beside it lies open, or is seen at rest. seen: [H, W]. Elsewhere no view sees it,
-// but for cracks of a pixel, which are not worth a look at every moment from every view.
+// Whether the fluid at pixel (x, y) or beside it lies open, as a layer that has it does, or is seen at rest. seen: [H, W].
+// Elsewhere no view sees it, but for cracks of a pixel, which are not worth a look at every moment from every view.
 C3D_HD inline bool may_be_seen(const FindHolesArgs& args, int32_t width, int32_t height, const uint8_t* seen, int32_t x,
                                int32_t y) {
   constexpr int32_t kReachPx = 1;
+  const int64_t num_pixels = static_cast<int64_t>(width) * height;
   for (int32_t j = y - kReachPx; j <= y + kReachPx; ++j)
     for (int32_t i = x - kReachPx; i <= x + kReachPx; ++i) {
       if (i < 0 || i >= width || j < 0 || j >= height) continue;
       const int64_t pixel = static_cast<int64_t>(j) * width + i;
       const float disp = args.disp_fluid[pixel];
-      if (disp > 0.0f && (seen[pixel] || !(disp * (1.0f + args.depth_tolerance) < args.disp[pixel]))) return true;
+      if (disp > 0.0f && (seen[pixel] || !is_behind(args, num_pixels, pixel, disp))) return true;
     }
   return false;
 }
