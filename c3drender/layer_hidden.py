@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -41,15 +42,25 @@ class Hidden:
     own_disp: np.ndarray
     source: np.ndarray
 
+    def at(self, which: np.ndarray) -> Hidden:
+        return Hidden(self.pixel[which], self.disp[which], self.own_disp[which], self.source[which])
+
 
 def continue_behind(
-    disp: np.ndarray, moving: np.ndarray, drift_px: np.ndarray, where: np.ndarray, rules: HidingRules
+    disp: np.ndarray,
+    moving: np.ndarray,
+    drift_px: np.ndarray,
+    where: np.ndarray,
+    rules: HidingRules,
+    before: Sequence[np.ndarray] = (),
 ) -> Hidden:
     """Continue the farther side of every tear behind the nearer side, as far as a view can look or a fluid comes from.
 
     ``disp`` float32 ``[H, W]``, 0 where there is no pixel. A fluid is one surface: between two ``moving [H, W]`` pixels
     nothing tears; behind what hides it, it is continued by ``drift_px [H, W]`` more. Only what hides in ``where [H, W]``
-    counts. Each pixel continues the nearest farther side, along its own slope.
+    counts. ``before``: the disparities of what ``disp`` continues behind, nearest first. Only what differs from the last has
+    tears, and none where it ends: there, pixels were connected once. Each pixel continues the nearest farther side, along its
+    own slope.
 
     Where different sides meet, the nearer one is bent back until neighbours differ by less than a tear, and the surface stays
     connected. Only where they lie ``TORN`` tears apart it ends there, and hides something in turn.
@@ -58,22 +69,23 @@ def continue_behind(
     # Never a tear nearer than what is seen beside it: a view would look between the two.
     beside = cv2.erode(np.where(disp > 0, disp, np.inf), np.ones((3, 3), np.uint8)) + SLOPE * rules.tear_disp
     limit = np.where(where, np.minimum(behind, beside), -np.inf).reshape(-1)
-    sheet = _seed(disp, moving, limit, rules)
+    sheet = _seed(disp, moving, limit, rules, before)
     _grow(sheet, disp, drift_px, limit, rules)
     pixel = sheet.pixel()
     if not len(pixel):
         return Hidden(pixel, np.empty(0, np.float32), np.empty(0, np.float32), pixel)
-    torn = TORN * rules.tear_disp
     own = _continued(disp, pixel, sheet.source[pixel], limit[pixel], rules.tear_disp)
-    joined = np.minimum(_mean_in_place(own, pixel, disp.shape, torn), limit[pixel])
-    sheet.disp[pixel] = _bent_back(joined, pixel, disp.shape[1], SLOPE * rules.tear_disp, own, torn)
+    sides = _Sides(pixel, own, moving.reshape(-1)[sheet.source[pixel]], disp.shape, TORN * rules.tear_disp)
+    joined = np.minimum(sides.mean_in_place(own), limit[pixel])
+    sheet.disp[pixel] = sides.bent_back(joined, SLOPE * rules.tear_disp)
     # What was bent back can be looked at from farther inside.
     _grow(sheet, disp, drift_px, limit, rules)
     pixel = sheet.pixel()
     source = sheet.source[pixel]
     own = _continued(disp, pixel, source, limit[pixel], rules.tear_disp)
-    bent = _bent_back(sheet.disp[pixel], pixel, disp.shape[1], SLOPE * rules.tear_disp, own, torn)
-    return Hidden(pixel, bent, _bent_back(own, pixel, disp.shape[1], OWN_SLOPE * rules.tear_disp, own, torn), source)
+    sides = _Sides(pixel, own, moving.reshape(-1)[source], disp.shape, TORN * rules.tear_disp)
+    bent = sides.bent_back(sheet.disp[pixel], SLOPE * rules.tear_disp)
+    return Hidden(pixel, bent, sides.bent_back(own, OWN_SLOPE * rules.tear_disp), source)
 
 
 @dataclass(frozen=True)
@@ -96,14 +108,17 @@ def shifted(values: np.ndarray, dy: int, dx: int) -> np.ndarray:
     return padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
 
 
-def _seed(disp: np.ndarray, moving: np.ndarray, limit: np.ndarray, rules: HidingRules) -> _Sheet:
-    """The nearer pixels of all tears, each continuing its farthest neighbour."""
+def _seed(disp: np.ndarray, moving: np.ndarray, limit: np.ndarray, rules: HidingRules, before: Sequence[np.ndarray]) -> _Sheet:
+    """The nearer pixels of all tears that are not those of ``before``, each continuing its farthest neighbour."""
     height, width = disp.shape
+    is_new = disp != before[-1] if before else np.ones(disp.shape, bool)
     sheet = _Sheet(np.full(disp.size, np.inf, np.float32), np.full(disp.size, -1, np.int64), [])
     for dy, dx in FOUR_NEIGHBOURS:
         far = shifted(disp, dy, dx)
-        torn = (limit > 0) & ((far > 0) & (far < disp - rules.tear_disp)).reshape(-1) & (far.reshape(-1) < sheet.disp)
-        near = np.flatnonzero(torn)
+        always = [np.abs(shifted(other, dy, dx) - other) > rules.tear_disp for other in before]
+        opens = is_new | np.logical_and.reduce([shifted(is_new, dy, dx), *always])
+        torn = (far > 0) & (far < disp - rules.tear_disp) & opens
+        near = np.flatnonzero((limit > 0) & torn.reshape(-1) & (far.reshape(-1) < sheet.disp))
         y, x = np.divmod(near, width)
         beyond = np.clip(y + dy, 0, height - 1) * width + np.clip(x + dx, 0, width - 1)
         apart = ~(moving.reshape(-1)[near] & moving.reshape(-1)[beyond])
@@ -173,41 +188,53 @@ def _slopes(disp: np.ndarray, tear_disp: float) -> tuple[np.ndarray, np.ndarray]
     return slopes[0], slopes[1]
 
 
-def _mean_in_place(values: np.ndarray, pixel: np.ndarray, shape: tuple[int, ...], torn: float) -> np.ndarray:
-    """Each value's Gaussian mean over its neighbours among ``pixel``; its own where these lie ``torn`` apart."""
-    weight, total = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    weight.reshape(-1)[pixel], total.reshape(-1)[pixel] = 1, values
-    window = np.ones((int(4 * MOSAIC_PX) + 1,) * 2, np.uint8)
-    spread = cv2.dilate(total, window) - cv2.erode(np.where(weight > 0, total, np.inf), window)
-    weight, total = (cv2.GaussianBlur(plane, (0, 0), MOSAIC_PX) for plane in (weight, total))
-    return np.where(spread.reshape(-1)[pixel] < torn, total.reshape(-1)[pixel] / weight.reshape(-1)[pixel], values)
+@dataclass(frozen=True)
+class _Sides:
+    """What the pixels ``pixel [P]`` (flat, ascending) of a canvas of ``shape`` continue: its disparity ``own [P]``, and where it
+    is a fluid, which is one surface. Other neighbours are not where their ``own`` lie ``torn`` apart."""
 
+    pixel: np.ndarray
+    own: np.ndarray
+    flows: np.ndarray
+    shape: tuple[int, ...]
+    torn: float
 
-def _bent_back(values: np.ndarray, pixel: np.ndarray, width: int, slope: float, own: np.ndarray, torn: float) -> np.ndarray:
-    """The largest values no larger than these that differ by at most ``slope`` between neighbours among ``pixel``, but where
-    these, by their ``own`` values, lie ``torn`` apart."""
-    y, x = np.divmod(pixel, width)
-    by_column = np.lexsort((y, x))
-    back = np.argsort(by_column)
-    row_run, column_run = _runs(y, x, own, torn), _runs(x[by_column], y[by_column], own[by_column], torn)
-    values = values.astype(np.float64)
-    for _ in range(SWEEPS):
-        before = values
-        values = _bend_runs(values, row_run, slope)
-        values = _bend_runs(values[by_column], column_run, slope)[back]
-        if np.array_equal(before, values):
-            break
-    return values.astype(np.float32)
+    def mean_in_place(self, values: np.ndarray) -> np.ndarray:
+        """Each value's Gaussian mean over its neighbours; its own where some of these are of another surface."""
+        weight, total, rests = (np.zeros(self.shape, np.float32) for _ in range(3))
+        for plane, filled in ((weight, 1), (total, values), (rests, ~self.flows)):
+            plane.reshape(-1)[self.pixel] = filled
+        window = np.ones((int(4 * MOSAIC_PX) + 1,) * 2, np.uint8)
+        spread = cv2.dilate(total, window) - cv2.erode(np.where(weight > 0, total, np.inf), window)
+        mixed = (spread >= self.torn) & (cv2.dilate(rests, window) > 0)
+        weight, total = (cv2.GaussianBlur(plane, (0, 0), MOSAIC_PX) for plane in (weight, total))
+        mean = total.reshape(-1)[self.pixel] / weight.reshape(-1)[self.pixel]
+        return np.where(mixed.reshape(-1)[self.pixel], values, mean)
 
+    def bent_back(self, values: np.ndarray, slope: float) -> np.ndarray:
+        """The largest values no larger than these that differ by at most ``slope`` between neighbours of one surface."""
+        y, x = np.divmod(self.pixel, self.shape[1])
+        by_column = np.lexsort((y, x))
+        back = np.argsort(by_column)
+        row_run, column_run = self._runs(y, x, slice(None)), self._runs(x[by_column], y[by_column], by_column)
+        values = values.astype(np.float64)
+        for _ in range(SWEEPS):
+            before = values
+            values = _bend_runs(values, row_run, slope)
+            values = _bend_runs(values[by_column], column_run, slope)[back]
+            if np.array_equal(before, values):
+                break
+        return values.astype(np.float32)
 
-def _runs(line: np.ndarray, place: np.ndarray, own: np.ndarray, torn: float) -> np.ndarray:
-    """Numbers for the connected stretches of lines, of what is sorted by (line, place)."""
-    ends = (np.diff(line) != 0) | (np.diff(place) != 1) | (np.abs(np.diff(own)) >= torn)
-    return np.cumsum(np.concatenate([[True], ends]))
+    def _runs(self, line: np.ndarray, place: np.ndarray, order: np.ndarray | slice) -> np.ndarray:
+        """Numbers for the stretches of lines that are one surface, of the pixels in ``order``, which is by (line, place)."""
+        own, flows = self.own[order], self.flows[order]
+        torn = (np.abs(np.diff(own)) >= self.torn) & ~(flows[1:] & flows[:-1])
+        return np.cumsum(np.concatenate([[True], (np.diff(line) != 0) | (np.diff(place) != 1) | torn]))
 
 
 def _bend_runs(values: np.ndarray, run: np.ndarray, slope: float) -> np.ndarray:
-    """`_bent_back` along runs alone."""
+    """`_Sides.bent_back` along runs alone."""
     rise = slope * np.arange(len(values))
     # Every run starts far below the one before it: a running minimum never carries over.
     apart = (2 * (values.max() - values.min()) + 1) * run

@@ -230,28 +230,35 @@ def _with_values(plane: np.ndarray, pixel: np.ndarray, values: Any) -> np.ndarra
 @dataclass(frozen=True)
 class Surface:
     """What may hide something: all ``[H, W, ...]``. ``disp``: its disparity; ``exists``: where; ``moving``, ``step_px``: how
-    it drifts; ``source``: the pixel of the photo's canvas (flat) whose motion that is."""
+    it drifts; ``source``: the pixel of the photo's canvas (flat) whose motion that is; ``before``: the disparities of those
+    that it lies behind, nearest first, the same where nothing continues behind one; none for the photo's."""
 
     disp: np.ndarray
     exists: np.ndarray
     moving: np.ndarray
     step_px: np.ndarray
     source: np.ndarray
+    before: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def of(cls, front: Canvas) -> Surface:
-        return cls(front.disp, front.exists, front.moving, front.step_px, np.arange(front.disp.size).reshape(front.disp.shape))
+        source = np.arange(front.disp.size).reshape(front.disp.shape)
+        return cls(front.disp, front.exists, front.moving & front.exists, front.step_px, source)
 
     def behind(self, hidden: Hidden) -> Surface:
-        """``hidden``, which continues this one, as a surface."""
-        shape, beyond = self.disp.shape, hidden.source
-        moving, step_px = (self.moving & self.exists).reshape(-1)[beyond], self.step_px.reshape(-1, 2)[beyond]
+        """What is left without the pixels that hide something."""
+
+        def continued(values: np.ndarray) -> np.ndarray:
+            flat = values.reshape(-1, *values.shape[2:])
+            return _with_values(values, hidden.pixel, flat[hidden.source])
+
         return Surface(
-            _spread_out(hidden.pixel, hidden.disp, shape),
-            _spread_out(hidden.pixel, True, shape, bool),
-            _spread_out(hidden.pixel, moving, shape, bool),
-            _with_values(np.zeros_like(self.step_px), hidden.pixel, step_px * moving[:, None]),
-            _spread_out(hidden.pixel, self.source.reshape(-1)[beyond], shape, np.int64),
+            _with_values(self.disp, hidden.pixel, hidden.disp),
+            _with_values(self.exists, hidden.pixel, True),
+            continued(self.moving),
+            continued(self.step_px),
+            continued(self.source),
+            (*self.before, self.disp),
         )
 
 
@@ -265,8 +272,7 @@ class FluidMaps:
 
     @classmethod
     def of(cls, surface: Surface) -> FluidMaps:
-        flows = surface.moving & surface.exists
-        return cls(np.where(flows, surface.disp, 0), surface.step_px * flows[..., None])
+        return cls(np.where(surface.moving, surface.disp, 0), surface.step_px * surface.moving[..., None])
 
     def with_next(self, surface: Surface) -> FluidMaps:
         """With the fluid of a farther ``surface``."""
@@ -289,7 +295,7 @@ def hide(surface: Surface, rules: HidingRules, loop_steps: int) -> Hidden:
     """What continues behind ``surface``."""
     reach_px = np.ceil(rules.parallax_px * (surface.disp.max() - surface.disp.min())) + SPLAT_REACH_PX
     drift_px = np.minimum(np.linalg.norm(surface.step_px, axis=2) * (loop_steps / 2), reach_px) * surface.moving
-    return continue_behind(surface.disp, surface.moving, drift_px, surface.exists, rules)
+    return continue_behind(surface.disp, surface.moving, drift_px, surface.exists, rules, surface.before)
 
 
 def uncover(
@@ -318,9 +324,8 @@ def uncover(
     disp = _with_values(np.where(photo.exists, photo.disp, 0), matte.pixel, matte.far_disp)
     layers: list[Uncovered] = []
     while len((hidden := hide(surface, rules, loop_steps)).pixel) > 0:
-        behind = surface.behind(hidden)
-        fluid = fluid.with_next(behind)
-        maps = np.stack(shown), behind.disp, fluid.disp, fluid.step_px
+        sheet, all_behind = _spread_out(hidden.pixel, hidden.disp, surface.disp.shape), fluid.with_next(surface.behind(hidden))
+        maps = np.stack(shown), sheet, all_behind.disp, all_behind.step_px
         hole = ops.find_holes(*map(torch.from_numpy, maps), views, frame_px, num_steps=loop_steps // 2).numpy()
         hole = cv2.dilate(hole.view(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)).view(bool)
         unknown = hole
@@ -334,9 +339,10 @@ def uncover(
         there = hole.reshape(-1)[hidden.pixel]
         if np.count_nonzero(there) < (1 if layers else MIN_HOLE_PX):
             break
-        hole = _spread_out(hidden.pixel[there], True, hole.shape, bool)
         own_disp = _spread_out(hidden.pixel, hidden.own_disp, hole.shape)
-        inner = _spread_out(hidden.pixel[there], cracked & hole.reshape(-1)[hidden.source[there]], hole.shape, bool)
+        hidden = hidden.at(there)
+        hole = _spread_out(hidden.pixel, True, hole.shape, bool)
+        inner = _spread_out(hidden.pixel, cracked & hole.reshape(-1)[hidden.source], hole.shape, bool)
         apart = surface.disp > LAYER_GAP * own_disp + 2 * rules.tear_disp
         known = rgb
         for part in (unknown & hole & ~inner, unknown & inner & apart):
@@ -346,9 +352,10 @@ def uncover(
         if not layers:
             rgb = _with_values(rgb, matte.pixel, matte.far_rgb)
         disp = np.where(hole, own_disp, disp)
-        shown.append(np.where(hole, behind.disp, 0))
-        layers.append(Uncovered(hole, rgb[hole], hidden.disp[there], behind.source[hole]))
-        surface = behind
+        surface = surface.behind(hidden)
+        fluid = fluid.with_next(surface)
+        shown.append(np.where(hole, surface.disp, 0))
+        layers.append(Uncovered(hole, rgb[hole], hidden.disp, surface.source[hole]))
     return layers
 
 
