@@ -190,8 +190,8 @@ def _slopes(disp: np.ndarray, tear_disp: float) -> tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class _Sides:
-    """What the pixels ``pixel [P]`` (flat, ascending) of a canvas of ``shape`` continue: its disparity ``own [P]``, and where it
-    is a fluid, which is one surface. Other neighbours are not where their ``own`` lie ``torn`` apart."""
+    """What the pixels ``pixel [P]`` (flat, ascending) of a canvas of ``shape`` continue: its disparity ``own [P]``, and where
+    it ``flows``: a fluid is one surface. Other neighbours are not where their ``own`` lie ``torn`` apart."""
 
     pixel: np.ndarray
     own: np.ndarray

@@ -298,6 +298,17 @@ def hide(surface: Surface, rules: HidingRules, loop_steps: int) -> Hidden:
     return continue_behind(surface.disp, surface.moving, drift_px, surface.exists, rules, surface.before)
 
 
+def maps_of_holes(
+    shown: list[np.ndarray], surface: Surface, fluid: FluidMaps, hidden: Hidden
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What `ops.find_holes` takes: the disparities ``[H, W]`` of the layers so far, of what is ``hidden`` behind the
+    ``surface`` that they leave, and of the fluid; and its flow."""
+    sheet = _spread_out(hidden.pixel, hidden.disp, surface.disp.shape)
+    all_fluid = fluid.with_next(surface.behind(hidden))
+    maps = np.stack(shown), sheet, all_fluid.disp, all_fluid.step_px
+    return tuple(map(torch.from_numpy, maps))
+
+
 def uncover(
     photo: Canvas,
     views: Camera,
@@ -324,9 +335,8 @@ def uncover(
     disp = _with_values(np.where(photo.exists, photo.disp, 0), matte.pixel, matte.far_disp)
     layers: list[Uncovered] = []
     while len((hidden := hide(surface, rules, loop_steps)).pixel) > 0:
-        sheet, all_behind = _spread_out(hidden.pixel, hidden.disp, surface.disp.shape), fluid.with_next(surface.behind(hidden))
-        maps = np.stack(shown), sheet, all_behind.disp, all_behind.step_px
-        hole = ops.find_holes(*map(torch.from_numpy, maps), views, frame_px, num_steps=loop_steps // 2).numpy()
+        maps = maps_of_holes(shown, surface, fluid, hidden)
+        hole = ops.find_holes(*maps, views, frame_px, num_steps=loop_steps // 2).numpy()
         hole = cv2.dilate(hole.view(np.uint8), np.ones((2 * SPLAT_REACH_PX + 1,) * 2, np.uint8)).view(bool)
         unknown = hole
         if not layers and hole.any():
