@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 SLOPE_WINDOW_PX = 15  # over which the farther side's slope is measured
 MOSAIC_PX = 3.0  # standard deviation: what different pixels of the farther side continue is joined over this width
 SPARE_PX = 6  # continued beyond what a view can look at: a splat reads its neighbours, and different sides are joined
 SLOPE = 0.9  # of a tear, between neighbours that belong together
-TORN = 8.0  # tears: a step from which on the sides that meet behind an edge are different surfaces
+TORN = 20.0  # tears: a step from which on the sides that meet behind an edge are different surfaces
 OWN_SLOPE = 8.0  # of a tear: how soon a surface's own colours give way to the farther one beside it
 SWEEPS = 8  # of rows and columns, at most; a sweep reaches round one corner more
 FOUR_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
@@ -35,15 +37,16 @@ class HidingRules:
 class Hidden:
     """What continues behind the pixels ``pixel [P]`` (flat, ascending): ``disp [P]`` its disparity; ``own_disp [P]`` that of
     the surface whose colours it has, which is less bent; ``source [P]`` the pixel beyond the depth edge that it continues
-    (flat)."""
+    (flat); ``ends [P]``: that surface ends before a farther one here."""
 
     pixel: np.ndarray
     disp: np.ndarray
     own_disp: np.ndarray
     source: np.ndarray
+    ends: np.ndarray
 
     def at(self, which: np.ndarray) -> Hidden:
-        return Hidden(self.pixel[which], self.disp[which], self.own_disp[which], self.source[which])
+        return Hidden(*(values[which] for values in (self.pixel, self.disp, self.own_disp, self.source, self.ends)))
 
 
 def continue_behind(
@@ -73,7 +76,7 @@ def continue_behind(
     _grow(sheet, disp, drift_px, limit, rules)
     pixel = sheet.pixel()
     if not len(pixel):
-        return Hidden(pixel, np.empty(0, np.float32), np.empty(0, np.float32), pixel)
+        return Hidden(pixel, np.empty(0, np.float32), np.empty(0, np.float32), pixel, np.empty(0, bool))
     own = _continued(disp, pixel, sheet.source[pixel], limit[pixel], rules.tear_disp)
     sides = _Sides(pixel, own, moving.reshape(-1)[sheet.source[pixel]], disp.shape, TORN * rules.tear_disp)
     joined = np.minimum(sides.mean_in_place(own), limit[pixel])
@@ -85,7 +88,7 @@ def continue_behind(
     own = _continued(disp, pixel, source, limit[pixel], rules.tear_disp)
     sides = _Sides(pixel, own, moving.reshape(-1)[source], disp.shape, TORN * rules.tear_disp)
     bent = sides.bent_back(sheet.disp[pixel], SLOPE * rules.tear_disp)
-    return Hidden(pixel, bent, sides.bent_back(own, OWN_SLOPE * rules.tear_disp), source)
+    return Hidden(pixel, bent, sides.bent_back(own, OWN_SLOPE * rules.tear_disp), source, sides.that_end())
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,7 @@ class _Sides:
         y, x = np.divmod(self.pixel, self.shape[1])
         by_column = np.lexsort((y, x))
         back = np.argsort(by_column)
-        row_run, column_run = self._runs(y, x, slice(None)), self._runs(x[by_column], y[by_column], by_column)
+        row_run, column_run = self._runs(y, x, np.arange(len(y))), self._runs(x[by_column], y[by_column], by_column)
         values = values.astype(np.float64)
         for _ in range(SWEEPS):
             before = values
@@ -226,11 +229,29 @@ class _Sides:
                 break
         return values.astype(np.float32)
 
-    def _runs(self, line: np.ndarray, place: np.ndarray, order: np.ndarray | slice) -> np.ndarray:
+    def that_end(self) -> np.ndarray:
+        """Which pixels are of a surface that somewhere lies before another one: bool ``[P]``."""
+        rank = np.full(self.shape, -1)
+        rank.reshape(-1)[self.pixel] = np.arange(len(self.pixel))
+        here = np.concatenate([rank[:, :-1].reshape(-1), rank[:-1].reshape(-1)])
+        there = np.concatenate([rank[:, 1:].reshape(-1), rank[1:].reshape(-1)])
+        both = (here >= 0) & (there >= 0)
+        here, there = here[both], there[both]
+        torn = self._is_torn(here, there)
+        pairs = coo_array((np.ones(np.count_nonzero(~torn), bool), (here[~torn], there[~torn])), (len(self.pixel),) * 2)
+        num, surface = connected_components(pairs, directed=False)
+        ends = np.zeros(num, bool)
+        ends[surface[np.where(self.own[here] > self.own[there], here, there)[torn]]] = True
+        return ends[surface]
+
+    def _is_torn(self, here: np.ndarray, there: np.ndarray) -> np.ndarray:
+        """Whether the neighbours ``here`` and ``there`` (indices of pixels) are of different surfaces."""
+        return (np.abs(self.own[here] - self.own[there]) >= self.torn) & ~(self.flows[here] & self.flows[there])
+
+    def _runs(self, line: np.ndarray, place: np.ndarray, order: np.ndarray) -> np.ndarray:
         """Numbers for the stretches of lines that are one surface, of the pixels in ``order``, which is by (line, place)."""
-        own, flows = self.own[order], self.flows[order]
-        torn = (np.abs(np.diff(own)) >= self.torn) & ~(flows[1:] & flows[:-1])
-        return np.cumsum(np.concatenate([[True], (np.diff(line) != 0) | (np.diff(place) != 1) | torn]))
+        ends = (np.diff(line) != 0) | (np.diff(place) != 1) | self._is_torn(order[1:], order[:-1])
+        return np.cumsum(np.concatenate([[True], ends]))
 
 
 def _bend_runs(values: np.ndarray, run: np.ndarray, slope: float) -> np.ndarray:

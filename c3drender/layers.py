@@ -352,8 +352,10 @@ def uncover(
         own_disp = _spread_out(hidden.pixel, hidden.own_disp, hole.shape)
         hidden = hidden.at(there)
         hole = _spread_out(hidden.pixel, True, hole.shape, bool)
-        inner = _spread_out(hidden.pixel, cracked & hole.reshape(-1)[hidden.source], hole.shape, bool)
-        apart = surface.disp > LAYER_GAP * own_disp + 2 * rules.tear_disp
+        # Filled apart: what ends before a farther surface, and what shows through cracks, beside which it has been uncovered.
+        crack = cracked & hole.reshape(-1)[hidden.source]
+        inner = _spread_out(hidden.pixel, crack | hidden.ends, hole.shape, bool)
+        apart = (surface.disp > LAYER_GAP * own_disp + 2 * rules.tear_disp) | (not cracked)
         known = rgb
         for part in (unknown & hole & ~inner, unknown & inner & apart):
             if part.any():

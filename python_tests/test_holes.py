@@ -25,7 +25,7 @@ NUM_STEPS = 4
 
 @dataclass(frozen=True)
 class Layer:
-    """The arguments of `find_holes`."""
+    """The arguments of `find_holes`. ``disp``: ``[H, W]``, or ``[L, H, W]``."""
 
     disp: Tensor
     disp_hidden: Tensor
@@ -79,6 +79,13 @@ def random_layer(rng: np.random.Generator, height: int, width: int, num_views: i
     return Layer(*(torch.from_numpy(a).float() for a in (disp, hidden, fluid, step_px)), camera, frame_px)
 
 
+def with_second_layer(layer: Layer, rng: np.random.Generator) -> Layer:
+    """Between the layer and the hidden surface, behind half of the pixels, another one in front."""
+    between = 0.4 * layer.disp + 0.6 * layer.disp_hidden.clamp_min(0.1)
+    exists = (layer.disp > 0.35) & torch.from_numpy(rng.uniform(size=(1, layer.disp.shape[1])) < 0.5)
+    return replace(layer, disp=torch.stack([layer.disp, torch.where(exists, between, 0.0)]))
+
+
 def rounding_band(layer: Layer) -> np.ndarray:
     """Where the reference's answer hangs on less than float32 can tell."""
     poses = layer.camera.world_to_cam.double()
@@ -114,7 +121,7 @@ def reference_with_poses(layer: Layer, poses: Tensor) -> np.ndarray:
 
 def assert_matches_reference(layer: Layer) -> np.ndarray:
     got, want = layer.find_holes(), layer.reference_holes()
-    assert got.dtype == torch.bool and got.shape == layer.disp.shape
+    assert got.dtype == torch.bool and got.shape == layer.disp_hidden.shape
     unclear = rounding_band(layer)
     assert unclear.mean() < 0.01 or unclear.size < 100
     assert np.array_equal(got.numpy()[~unclear], want[~unclear])
@@ -133,6 +140,16 @@ def test_random_layers(size: tuple[int, int], num_views: int, drifts: bool, loop
         layer = replace(layer, loop_steps=loop_steps)
         holes = assert_matches_reference(layer)
         assert 0 < holes.sum() < (layer.disp_hidden > 0).sum()
+
+
+@pytest.mark.parametrize("loop_steps", [0, 6])
+def test_two_layers_in_front(loop_steps: int) -> None:
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        alone = replace(random_layer(rng, 24, 31, 3, drifts=True), loop_steps=loop_steps)
+        layers = with_second_layer(alone, rng)
+        holes = assert_matches_reference(layers)
+        assert holes.any() and (layers.find_holes() != alone.find_holes()).any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 23), (17, 1), (2, 2)])
@@ -226,6 +243,14 @@ def test_more_views_only_add() -> None:
         so_far |= each[num_views - 1]
         layer_so_far = replace(layer, camera=layer.camera.with_pose(poses[:num_views].contiguous()))
         assert torch.equal(layer_so_far.find_holes(), so_far)
+
+
+def test_it_does_not_matter_which_layer_a_pixel_is_in() -> None:
+    layer = random_layer(np.random.default_rng(13), 30, 40, 4, drifts=True)
+    first = torch.from_numpy(np.random.default_rng(14).uniform(size=(30, 40)) < 0.5)
+    split = torch.stack([torch.where(first, layer.disp, 0.0), torch.where(first, 0.0, layer.disp)])
+    assert layer.find_holes().any()
+    assert torch.equal(replace(layer, disp=split).find_holes(), layer.find_holes())
 
 
 def test_a_wider_frame_only_adds() -> None:
@@ -359,7 +384,9 @@ CAMERA = Camera(5.0, 5.0, 2.5, 2.0, 5, 4)
 BAD_INPUT = {
     "disp is an array": ({"disp": np.zeros((4, 5), dtype=np.float32)}, TypeError, "disp"),
     "disp is float64": ({"disp": torch.zeros(4, 5, dtype=torch.float64)}, TypeError, "disp"),
-    "disp is [1, H, W]": ({"disp": torch.zeros(1, 4, 5)}, ValueError, "disp"),
+    "disp is [1, 1, H, W]": ({"disp": torch.zeros(1, 1, 4, 5)}, ValueError, "disp"),
+    "disp is [0, H, W]": ({"disp": torch.zeros(0, 4, 5)}, ValueError, "disp"),
+    "disp is [H]": ({"disp": torch.zeros(4)}, ValueError, "disp"),
     "disp is strided": ({"disp": torch.zeros(5, 4).T}, ValueError, "disp"),
     "disp_hidden has another size": ({"disp_hidden": torch.zeros(4, 6)}, ValueError, "disp_hidden"),
     "disp_hidden is int32": ({"disp_hidden": torch.zeros(4, 5, dtype=torch.int32)}, TypeError, "disp_hidden"),

@@ -17,15 +17,20 @@ CAMERA = Camera.for_photo(WIDTH, HEIGHT)
 BACK, FRONT = (0.1, 0.7, 0.2), (0.9, 0.1, 0.1)
 
 
-def swing(camera: Camera, num_frames: int, amplitude: float = 2.0) -> CameraPath:
-    return make_camera_path(camera, "swing", num_frames, disp_near=1.0, disp_far=0.1, disp_focus=0.3, amplitude=amplitude)
+def path_of(camera: Camera, num_frames: int, amplitude: float = 2.0, preset: str = "swing") -> CameraPath:
+    return make_camera_path(camera, preset, num_frames, disp_near=1.0, disp_far=0.1, disp_focus=0.3, amplitude=amplitude)
 
 
 def layers_of(
-    disp: np.ndarray, moving: np.ndarray | None = None, amplitude: float = 2.0, camera: Camera = CAMERA, measured: bool = False
+    disp: np.ndarray,
+    moving: np.ndarray | None = None,
+    amplitude: float = 2.0,
+    camera: Camera = CAMERA,
+    measured: bool = False,
+    preset: str = "swing",
 ) -> Layers:
-    """Layers of a picture that is FRONT where it is near (disp > 0.5) and BACK elsewhere, for a swinging camera."""
-    views = swing(camera, 8, amplitude)
+    """Layers of a picture that is FRONT where it is near (disp > 0.5) and BACK elsewhere."""
+    views = path_of(camera, 8, amplitude, preset)
     rgb = torch.tensor(np.where((disp > 0.5)[..., None], FRONT, BACK), dtype=torch.float32)
     moving = np.zeros(disp.shape, bool) if moving is None else moving
     flow = FlowField(torch.tensor(moving[..., None] * [0.5, 0.0], dtype=torch.float32), torch.tensor(moving))
@@ -197,8 +202,8 @@ def hidden_behind(disp: np.ndarray, gap: float = 1.04) -> tuple[np.ndarray, floa
 def test_the_hidden_surface_is_connected_and_lies_behind() -> None:
     rng = np.random.default_rng(2)
     disp = np.full((70, 90), 0.2, np.float32)
-    disp[30:, :40] = 0.4
-    disp[40:, 60:] = 0.5
+    disp[30:, :40] = 0.28
+    disp[40:, 60:] = 0.34
     disp[20:60, 30:50] = 0.9
     disp[10:65, 70:73] = 0.8
     disp += rng.uniform(0, 0.004, disp.shape).astype(np.float32)
@@ -217,6 +222,39 @@ def test_the_hidden_surface_is_connected_and_lies_behind() -> None:
             assert farther.any() and (sheet[farther] < beside[farther] + tear).all()
 
 
+def nested(height: int, width: int) -> np.ndarray:
+    """A post before the upper right corner of a wall before a sky."""
+    disp = np.full((height, width), 0.1, np.float32)
+    disp[height // 2 :, : width // 2] = 0.6
+    disp[height // 4 : -8, width // 2 - 8 : width // 2 + 4] = 1.0
+    return disp
+
+
+def test_surfaces_far_apart_end_behind_what_hides_them() -> None:
+    disp = nested(60, 90)
+    sheet, tear = hidden_behind(disp)
+    behind_post = sheet[(disp == 1.0) & (sheet > 0)]
+    wall, sky = np.abs(behind_post - 0.6) < tear, np.abs(behind_post - 0.1) < tear
+    assert (wall | sky).all() and wall.sum() > 50 and sky.sum() > 50
+
+
+def test_there_are_as_many_layers_as_surfaces_behind_each_other() -> None:
+    camera = Camera.for_photo(160, 120)
+
+    def made(disp: np.ndarray) -> Layers:
+        return layers_of(disp, amplitude=6.0, camera=camera, measured=True, preset="circle")
+
+    layers = made(nested(120, 160))
+    assert layers.num_layers == 3
+    pixels = [int(layers.part(k).stop - layers.part(k).start) for k in range(3)]
+    assert pixels[0] > 10 * pixels[1] > 20 * pixels[2] > 0
+    # The sky, behind the wall, behind the post.
+    torch.testing.assert_close(1 / layers.z_cam[layers.part(2)], torch.full((pixels[2],), 0.1), rtol=0, atol=0.02)
+    at = layers.pixel[layers.part(2)]
+    assert (layers.plane(1 / layers.z_cam, 0).view(-1)[at] > 0.5).all()
+    assert made(np.where(nested(120, 160) == 1.0, 0.1, nested(120, 160))).num_layers == 2
+
+
 def test_a_slope_continues_behind_what_stands_on_it() -> None:
     slope = (0.2 + 0.004 * np.arange(60, dtype=np.float32))[:, None].repeat(60, 1)
     disp = slope.copy()
@@ -227,23 +265,28 @@ def test_a_slope_continues_behind_what_stands_on_it() -> None:
     assert np.abs(inside - slope[20:40, 26:34])[inside > 0].max() < tear
 
 
-@pytest.mark.parametrize("size", [(40, 60), (48, 48)])
-def test_no_frame_uncovers_what_no_layer_has(size: tuple[int, int]) -> None:
-    """Brute force: every frame of the swing is splatted; between the layers nothing stays open."""
+@pytest.mark.parametrize("preset", ["swing", "circle"])
+@pytest.mark.parametrize("scene", ["posts", "post before the end of a wall"])
+@pytest.mark.parametrize("size", [(40, 60), (48, 48), (90, 120)])
+def test_no_frame_uncovers_what_no_layer_has(size: tuple[int, int], scene: str, preset: str) -> None:
+    """Brute force: every frame is splatted; between the layers nothing stays open."""
     height, width = size
-    disp = np.full((height, width), 0.2)
-    disp[height // 2 :, : width // 2] = 0.35
-    disp[8:-8, 20:32] = 0.9
-    disp[4:-4, 38:40] = 0.7
+    disp, amplitude = nested(height, width), 6.0
+    if scene == "posts":
+        amplitude = 2.0
+        disp = np.full((height, width), 0.2)
+        disp[height // 2 :, : width // 2] = 0.35
+        disp[8:-8, 20:32] = 0.9
+        disp[4:-4, 38:40] = 0.7
     camera = Camera.for_photo(width, height)
-    layers = layers_of(disp, camera=camera, measured=True)
+    layers = layers_of(disp, amplitude=amplitude, camera=camera, measured=True, preset=preset)
     canvas = camera.padded(layers.margin_px)
     z_cam = layers.z_cam
     xs, ys = layers.centre_px().unbind(1)
     rays = torch.stack([(xs - canvas.cx) / canvas.fx, (ys - canvas.cy) / canvas.fy, torch.ones_like(xs)], dim=-1)
     points = rays * z_cam[:, None]
     colour, radius = layers.rgb, 1.5 * z_cam / canvas.fx
-    poses = swing(camera, 40).world_to_cam
+    poses = path_of(camera, 40, amplitude, preset).world_to_cam
     alone = points[layers.part(0)]
     opened = 0
     for pose in poses:

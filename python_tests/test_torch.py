@@ -90,7 +90,7 @@ def opcheck_samples() -> dict[str, tuple[str, tuple[Any, ...]]]:
         ),
         "blend backward": ("blend_bidirectional_bwd", (*blend_grads, *sides, loop_t, 0.0, 4.0)),
         "blend backward, of little": ("blend_bidirectional_bwd", (blend_grads[0], None, None, None, *sides, None, 0.3, 4.0)),
-        "holes": ("find_holes", (disp, *(2 * [0.5 * disp]), step_px, 2, 0, rows, 0, 0, WIDTH, HEIGHT, 1.5, 0.02, 0.75)),
+        "holes": ("find_holes", (disp[None], *(2 * [0.5 * disp]), step_px, 2, 0, rows, 0, 0, WIDTH, HEIGHT, 1.5, 0.02, 0.75)),
         "inpaint": ("inpaint_layers", (step_px.new_ones(HEIGHT, WIDTH, 3), disp, disp > 0.5, 0.5 * disp, 0.1)),
         "drift": ("drift_points", (*drift, *lens, *limits, None, None, None, 1.0, phase, 0.3, *drifted)),
         "drift, with detail": ("drift_points", (*drift, *lens, *limits, *detail, 4.0, phase, 0.3, *drifted)),

@@ -153,9 +153,16 @@ def random_sides_bwd(rng: np.random.Generator, pixels: int, channels: int, *, pe
 
 
 def random_layer(
-    rng: np.random.Generator, size: tuple[int, int], *, num_views: int, drifts: bool, loop_steps: int = 0
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    *,
+    num_views: int,
+    drifts: bool,
+    loop_steps: int = 0,
+    num_layers: int = 1,
 ) -> tuple[Any, ...]:
-    """Arguments of ``find_holes``: discs before a sloping ground that continues behind most of them."""
+    """Arguments of ``find_holes``: discs before a sloping ground that continues behind most of them. Further layers lie
+    between them and the ground, each behind half of the columns."""
     height, width = size
     y, x = np.mgrid[:height, :width]
     ground = 0.2 + 0.004 * y + rng.uniform(0, 0.01, size)
@@ -168,7 +175,10 @@ def random_layer(
     step_px = (rng.uniform(-1, 1, 2) + rng.uniform(-0.5, 0.5, (*size, 2))) * (fluid > 0)[..., None]
     camera = camera_of(height, width, small_poses(rng, num_views))
     frame_px = [width // 8, height // 8, width - width // 8, height - height // 8]
-    maps = (a.astype(np.float32) for a in (disp, hidden, fluid, step_px))
+    layers = [disp]
+    for _ in range(num_layers - 1):
+        layers.append(np.where((disp > 0.35) & (rng.uniform(size=(1, width)) < 0.5), (layers[-1] + 2 * ground) / 3, 0))
+    maps = (a.astype(np.float32) for a in (np.stack(layers), hidden, fluid, step_px))
     return *maps, 4, loop_steps, camera.rows, frame_px, 1.5, 0.02, 0.75
 
 
@@ -256,6 +266,7 @@ def one_of_each(seed: int) -> dict[str, Any]:
         ("drift_points", "with detail"): random_drift(rng, 517, (9, 31), with_detail=True),
         ("compose_frame", "mid-loop"): random_splats(rng, 1001, 0.4),
         ("find_holes", "many views"): random_layer(rng, (24, 31), num_views=35, drifts=False),
+        ("find_holes", "three layers"): random_layer(rng, (24, 31), num_views=3, drifts=True, num_layers=3),
     }
     for (op, kind), values in arguments.items():
         cases[f"{op} {kind}"] = lambda twins, device, op=op, values=values: getattr(twins, op)(device, *values)
