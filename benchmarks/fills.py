@@ -2,9 +2,9 @@
 
     python benchmarks/fills.py [--photos DIR] [--size PX] [--camera NAME] [NAME ...]
 
-Per photo the pixels to fill, in thousands, and the seconds (medians of five), for the margin and for the hidden layers, each of
-which takes up to two fills: what ends before a farther surface is filled apart. Asked: 1280x720, demo0's size, in under 1.5 s
-on two cores.
+Per photo the pixels to fill, in thousands, and the seconds (medians of five), for the margin and for the hidden layers. Each
+of these takes up to two fills: what ends before a farther surface is filled apart. Asked: 1280x720, demo0's size, in under
+1.5 s on two cores.
 """
 
 from __future__ import annotations
