@@ -25,9 +25,10 @@ from acceptance import DRAWN, LABELLED, ROOT, photo_and_hints
 
 import c3drender
 from c3drender import camera as cameras
-from c3drender import layers as layering
 from c3drender import ops, pipeline
 from c3drender.data import Camera, CameraPath, Scene
+from c3drender.layer_uncover import FluidMaps, Surface, hide, maps_of_holes
+from c3drender.layers import hiding_rules
 
 RADIUS_PX = 1.5
 DEPTH_TOLERANCE = 0.02
@@ -106,22 +107,22 @@ def measure(scene: Scene, num_frames: int, *, drifts: bool) -> dict[str, int]:
     exists = disp > 0
     path = pipeline.camera_path(scene, "circle", num_frames)
     parallax_px = cameras.parallax_px(lens, path, float(disp.max()), float(disp[exists].min()))
-    rules = layering.HidingRules((layering.MAX_STRETCH - 1) / parallax_px, layering.LAYER_GAP, parallax_px)
+    rules = hiding_rules(parallax_px, max(lens.width, lens.height))
     # Where a soft edge left nothing of the photo's pixel, the surface that it was taken from is still what hides.
-    surface = layering.Surface(
+    surface = Surface(
         np.where(exists, disp, np.maximum(cv2.dilate(disp, np.ones((7, 7))), disp[exists].min())),
         exists,
         layers.plane(layers.moving & drifts, 0).numpy(),
         layers.plane(layers.step_px, 0).numpy(),
         np.arange(disp.size).reshape(disp.shape),
     )
-    fluid, shown = layering.FluidMaps.of(surface), [disp]
+    fluid, shown = FluidMaps.of(surface), [disp]
     total = dict.fromkeys(("revealed", "missed", "more", "layer lacks"), 0)
     for layer in range(1, layers.num_layers + 1):  # behind the last one nothing may be revealed
-        hidden = layering.hide(surface, rules, num_frames)
+        hidden = hide(surface, rules, num_frames)
         if len(hidden.pixel) == 0:
             break
-        maps = layering.maps_of_holes(shown, surface, fluid, hidden)
+        maps = maps_of_holes(shown, surface, fluid, hidden)
         marked, revealed = judge_layer(canvas, lens, margin, path, maps, torch.from_numpy(hidden.pixel))
         there = layers.pixel[layers.part(layer)] if layer < layers.num_layers else layers.pixel[:0]
         exists_there = torch.isin(torch.from_numpy(hidden.pixel), there)

@@ -15,7 +15,6 @@ SLOPE_WINDOW_PX = 15  # over which the farther side's slope is measured
 MOSAIC_PX = 3.0  # standard deviation: what different pixels of the farther side continue is joined over this width
 SPARE_PX = 6  # continued beyond what a view can look at: a splat reads its neighbours, and different sides are joined
 SLOPE = 0.9  # of a tear, between neighbours that belong together
-TORN = 20.0  # tears: a step from which on the sides that meet behind an edge are different surfaces
 OWN_SLOPE = 8.0  # of a tear: how soon a surface's own colours give way to the farther one beside it
 SWEEPS = 8  # of rows and columns, at most; a sweep reaches round one corner more
 FOUR_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
@@ -24,11 +23,13 @@ EIGHT_NEIGHBOURS = (*FOUR_NEIGHBOURS, (1, 1), (1, -1), (-1, 1), (-1, -1))
 
 @dataclass(frozen=True)
 class HidingRules:
-    """``tear_disp``: neighbours whose disparities differ by more are not connected. ``gap``: the least factor in depth between
-    a surface and what it hides. ``parallax_px``: pixels by which views shift contents against each other per unit of
+    """``tear_disp``: neighbours whose disparities differ by more are not connected. ``torn_disp``: what goes on behind an edge
+    from several sides is not one surface where these differ by more. ``gap``: the least factor in depth between a surface and
+    what it hides. ``parallax_px``: pixels by which views shift contents against each other per unit of
     disparity."""
 
     tear_disp: float
+    torn_disp: float
     gap: float
     parallax_px: float
 
@@ -66,7 +67,7 @@ def continue_behind(
     own slope.
 
     Where different sides meet, the nearer one is bent back until neighbours differ by less than a tear, and the surface stays
-    connected. Only where they lie ``TORN`` tears apart it ends there, and hides something in turn.
+    connected. Only where they lie ``rules.torn_disp`` apart it ends there, and hides something in turn.
     """
     behind = np.minimum(disp - rules.tear_disp, disp / rules.gap)
     # Never a tear nearer than what is seen beside it: a view would look between the two.
@@ -78,7 +79,7 @@ def continue_behind(
     if not len(pixel):
         return Hidden(pixel, np.empty(0, np.float32), np.empty(0, np.float32), pixel, np.empty(0, bool))
     own = _continued(disp, pixel, sheet.source[pixel], limit[pixel], rules.tear_disp)
-    sides = _Sides(pixel, own, moving.reshape(-1)[sheet.source[pixel]], disp.shape, TORN * rules.tear_disp)
+    sides = _Sides(pixel, own, moving.reshape(-1)[sheet.source[pixel]], disp.shape, rules.torn_disp)
     joined = np.minimum(sides.mean_in_place(own), limit[pixel])
     sheet.disp[pixel] = sides.bent_back(joined, SLOPE * rules.tear_disp)
     # What was bent back can be looked at from farther inside.
@@ -86,7 +87,7 @@ def continue_behind(
     pixel = sheet.pixel()
     source = sheet.source[pixel]
     own = _continued(disp, pixel, source, limit[pixel], rules.tear_disp)
-    sides = _Sides(pixel, own, moving.reshape(-1)[source], disp.shape, TORN * rules.tear_disp)
+    sides = _Sides(pixel, own, moving.reshape(-1)[source], disp.shape, rules.torn_disp)
     bent = sides.bent_back(sheet.disp[pixel], SLOPE * rules.tear_disp)
     return Hidden(pixel, bent, sides.bent_back(own, OWN_SLOPE * rules.tear_disp), source, sides.that_end())
 

@@ -9,8 +9,9 @@ import torch
 from c3drender import ops
 from c3drender.camera import make_camera_path, max_shift_px, parallax_px
 from c3drender.data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
+from c3drender.layer_depth import settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
 from c3drender.layer_hidden import HidingRules, continue_behind
-from c3drender.layers import LayerConfig, build_layers, settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
+from c3drender.layers import LayerConfig, build_layers
 
 HEIGHT, WIDTH = 60, 80
 CAMERA = Camera.for_photo(WIDTH, HEIGHT)
@@ -191,7 +192,7 @@ def test_deterministic(moving: bool, for_thread_counts) -> None:
 
 def hidden_behind(disp: np.ndarray, gap: float = 1.04) -> tuple[np.ndarray, float]:
     """The hidden surface's disparity, 0 where there is none, and the tear."""
-    rules = HidingRules(tear_disp=0.02, gap=gap, parallax_px=25.0)
+    rules = HidingRules(tear_disp=0.02, torn_disp=0.2, gap=gap, parallax_px=25.0)
     still = np.zeros(disp.shape, np.float32)
     hidden = continue_behind(disp, still > 0, still, still == 0, rules)
     sheet = still.copy()
