@@ -78,7 +78,8 @@ def continue_behind(
     pixel = sheet.pixel()
     if not len(pixel):
         return Hidden(pixel, np.empty(0, np.float32), np.empty(0, np.float32), pixel, np.empty(0, bool))
-    own = _continued(disp, pixel, sheet.source[pixel], limit[pixel], rules.tear_disp)
+    slopes = _slopes(disp, rules.tear_disp)
+    own = _continued(disp, slopes, pixel, sheet.source[pixel], limit[pixel])
     sides = _Sides(pixel, own, moving.reshape(-1)[sheet.source[pixel]], disp.shape, rules.torn_disp)
     joined = np.minimum(sides.mean_in_place(own), limit[pixel])
     sheet.disp[pixel] = sides.bent_back(joined, SLOPE * rules.tear_disp)
@@ -86,7 +87,7 @@ def continue_behind(
     _grow(sheet, disp, drift_px, limit, rules)
     pixel = sheet.pixel()
     source = sheet.source[pixel]
-    own = _continued(disp, pixel, source, limit[pixel], rules.tear_disp)
+    own = _continued(disp, slopes, pixel, source, limit[pixel])
     sides = _Sides(pixel, own, moving.reshape(-1)[source], disp.shape, rules.torn_disp)
     bent = sides.bent_back(sheet.disp[pixel], SLOPE * rules.tear_disp)
     return Hidden(pixel, bent, sides.bent_back(own, OWN_SLOPE * rules.tear_disp), source, sides.that_end())
@@ -170,12 +171,13 @@ def _grow(sheet: _Sheet, disp: np.ndarray, drift_px: np.ndarray, limit: np.ndarr
         sheet.rings[distance_px] = np.concatenate([sheet.rings[distance_px], np.unique(to)])
 
 
-def _continued(disp: np.ndarray, pixel: np.ndarray, source: np.ndarray, limit: np.ndarray, tear_disp: float) -> np.ndarray:
+def _continued(
+    disp: np.ndarray, slopes: tuple[np.ndarray, np.ndarray], pixel: np.ndarray, source: np.ndarray, limit: np.ndarray
+) -> np.ndarray:
     """The disparities that the pixels ``source`` have, continued along their slopes to ``pixel``, no nearer than ``limit``."""
     (y, x), (from_y, from_x) = np.divmod(pixel, disp.shape[1]), np.divmod(source, disp.shape[1])
-    slope_y, slope_x = _slopes(disp, tear_disp)
-    start = disp.reshape(-1)[source]
-    plane = start + slope_y.reshape(-1)[source] * (y - from_y) + slope_x.reshape(-1)[source] * (x - from_x)
+    start, (slope_y, slope_x) = disp.reshape(-1)[source], (slope.reshape(-1)[source] for slope in slopes)
+    plane = start + slope_y * (y - from_y) + slope_x * (x - from_x)
     return np.minimum(np.maximum(plane, 0.5 * start), limit)
 
 
@@ -232,14 +234,13 @@ class _Sides:
 
     def that_end(self) -> np.ndarray:
         """Which pixels are of a surface that somewhere lies before another one: bool ``[P]``."""
-        rank = np.full(self.shape, -1)
-        rank.reshape(-1)[self.pixel] = np.arange(len(self.pixel))
-        here = np.concatenate([rank[:, :-1].reshape(-1), rank[:-1].reshape(-1)])
-        there = np.concatenate([rank[:, 1:].reshape(-1), rank[1:].reshape(-1)])
-        both = (here >= 0) & (there >= 0)
-        here, there = here[both], there[both]
+        num_pixels, width = len(self.pixel), self.shape[1]
+        right = np.flatnonzero((np.diff(self.pixel) == 1) & (self.pixel[1:] % width > 0))
+        below = np.searchsorted(self.pixel, self.pixel + width)
+        above = np.flatnonzero(self.pixel[np.minimum(below, num_pixels - 1)] == self.pixel + width)
+        here, there = np.concatenate([right, above]), np.concatenate([right + 1, below[above]])
         torn = self._is_torn(here, there)
-        pairs = coo_array((np.ones(np.count_nonzero(~torn), bool), (here[~torn], there[~torn])), (len(self.pixel),) * 2)
+        pairs = coo_array((np.ones(np.count_nonzero(~torn), bool), (here[~torn], there[~torn])), (num_pixels, num_pixels))
         num, surface = connected_components(pairs, directed=False)
         ends = np.zeros(num, bool)
         ends[surface[np.where(self.own[here] > self.own[there], here, there)[torn]]] = True
