@@ -309,7 +309,7 @@ C3D_INLINE void prefetch_next(const TileArgs& args, int64_t part, int64_t num_pa
     const uintptr_t begin = reinterpret_cast<uintptr_t>(array) + points.first * static_cast<uintptr_t>(item_bytes);
     const uintptr_t end = begin + points.num * static_cast<uintptr_t>(item_bytes);
     for (uintptr_t at = begin / kLine * kLine; at < end; at += kLine)
-      __builtin_prefetch(reinterpret_cast<const void*>(at), 0, 2);
+      __builtin_prefetch(reinterpret_cast<const void*>(at), 0, 3);
   };
   for (int64_t i = args.num_next * part / num_parts; i < args.num_next * (part + 1) / num_parts; ++i) {
     ask(splat.xyz, 3 * sizeof(float), args.next_list[i]);
