@@ -639,8 +639,7 @@ C3D_INLINE void write_narrow(const TileArgs& args, const BlockPlace& place, cons
   }
   for (int32_t y = 0; y < place.height; ++y)
     for (int32_t x = 0; x < place.width; ++x)
-      for (int64_t c = 0; c < num_channels; ++c)
-        feat[(y * width + x) * num_channels + c] = sums.feat[c][y * kBlock + x];
+      for (int64_t c = 0; c < num_channels; ++c) feat[(y * width + x) * num_channels + c] = sums.feat[c][y * kBlock + x];
 }
 
 C3D_INLINE void clear(Sums& sums) {
@@ -846,12 +845,12 @@ C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, con
   store_pixel<kVectors, kTail>(sums, tail, num_channels, out);
 }
 
-// The same for 2x2 pixels from `lane` on, whose sums begin at the four `out`: a row that is loaded once serves all of them, with
-// weight 0 where it hits one and not another. False, and nothing is written, where a sum is no finite number: such a feature,
-// times 0, would have spoilt the pixels beside it.
+// The same for 2x2 pixels from `lane` on, whose sums begin at the four `out`: a row that is loaded once serves all of them,
+// with weight 0 where it hits one and not another. False, and nothing is written, where a sum is no finite number: such a
+// feature, times 0, would have spoilt the pixels beside it.
 template <int kVectors, int kTail, typename T>
-C3D_INLINE bool sum_quad(const BlockHits& hits, int32_t num_hits, int lane, const T* rows, int64_t stride, int32_t num_channels,
-                         float* const* out) {
+C3D_INLINE bool sum_quad(const BlockHits& hits, int32_t num_hits, int lane, const T* rows, int64_t stride,
+                         int32_t num_channels, float* const* out) {
   constexpr int kLaneOf[] = {0, 1, kBlock, kBlock + 1};
   f32x16 sums[4][kVectors + 1];
   f32x8 tails[4];
@@ -888,8 +887,8 @@ C3D_INLINE bool sum_quad(const BlockHits& hits, int32_t num_hits, int lane, cons
 
 // kVectors * 16 + kTail channels of a block, from `rows` on; `out`: of its first pixel.
 template <int kVectors, int kTail, typename T>
-C3D_INLINE void sum_channels(const TileArgs& args, const BlockHits& hits, int32_t num_hits, const BlockPlace& place, const T* rows,
-                             int64_t stride, int32_t num_channels, float* out) {
+C3D_INLINE void sum_channels(const TileArgs& args, const BlockHits& hits, int32_t num_hits, const BlockPlace& place,
+                             const T* rows, int64_t stride, int32_t num_channels, float* out) {
   const int64_t right = args.splat->num_channels, down = right * args.grid.width;
   for (int32_t y = 0; y < place.height; y += 2)
     for (int32_t x = 0; x < place.width; x += 2) {
