@@ -38,7 +38,7 @@ class HidingRules:
 class Hidden:
     """What continues behind the pixels ``pixel [P]`` (flat, ascending): ``disp [P]`` its disparity; ``own_disp [P]`` that of
     the surface whose colours it has, which is less bent; ``source [P]`` the pixel beyond the depth edge that it continues
-    (flat); ``ends [P]``: that surface ends before a farther one here."""
+    (flat); ``ends [P]``: somewhere that surface ends before a farther one."""
 
     pixel: np.ndarray
     disp: np.ndarray
@@ -62,9 +62,9 @@ def continue_behind(
 
     ``disp`` float32 ``[H, W]``, 0 where there is no pixel. A fluid is one surface: between two ``moving [H, W]`` pixels
     nothing tears; behind what hides it, it is continued by ``drift_px [H, W]`` more. Only what hides in ``where [H, W]``
-    counts. ``before``: the disparities of what ``disp`` continues behind, nearest first. Only what differs from the last has
-    tears, and none where it ends: there, pixels were connected once. Each pixel continues the nearest farther side, along its
-    own slope.
+    counts. ``before``: the disparities of what ``disp`` continues behind, nearest first. Only tears of what differs from the
+    last of them count, and not those at its own end, where it was merely not continued any farther. Each pixel continues the
+    nearest farther side, along its own slope.
 
     Where different sides meet, the nearer one is bent back until neighbours differ by less than a tear, and the surface stays
     connected. Only where they lie ``rules.torn_disp`` apart it ends there, and hides something in turn.
@@ -120,8 +120,10 @@ def _seed(disp: np.ndarray, moving: np.ndarray, limit: np.ndarray, rules: Hiding
     sheet = _Sheet(np.full(disp.size, np.inf, np.float32), np.full(disp.size, -1, np.int64), [])
     for dy, dx in FOUR_NEIGHBOURS:
         far = shifted(disp, dy, dx)
-        always = [np.abs(shifted(other, dy, dx) - other) > rules.tear_disp for other in before]
-        opens = is_new | np.logical_and.reduce([shifted(is_new, dy, dx), *always])
+        # Beside what is new: unless the two were connected when the nearer pixel first showed this surface.
+        apart = [(other != disp) | (np.abs(shifted(other, dy, dx) - other) > rules.tear_disp) for other in before]
+        new_beside = shifted(is_new.view(np.uint8), dy, dx).view(bool)
+        opens = is_new | np.logical_and.reduce([new_beside, *apart])
         torn = (far > 0) & (far < disp - rules.tear_disp) & opens
         near = np.flatnonzero((limit > 0) & torn.reshape(-1) & (far.reshape(-1) < sheet.disp))
         y, x = np.divmod(near, width)
@@ -197,7 +199,7 @@ def _slopes(disp: np.ndarray, tear_disp: float) -> tuple[np.ndarray, np.ndarray]
 @dataclass(frozen=True)
 class _Sides:
     """What the pixels ``pixel [P]`` (flat, ascending) of a canvas of ``shape`` continue: its disparity ``own [P]``, and where
-    it ``flows``: a fluid is one surface. Other neighbours are not where their ``own`` lie ``torn`` apart."""
+    it ``flows``: a fluid is one surface. Other neighbours are of two surfaces where their ``own`` lie ``torn`` apart."""
 
     pixel: np.ndarray
     own: np.ndarray
@@ -210,7 +212,7 @@ class _Sides:
         weight, total, rests = (np.zeros(self.shape, np.float32) for _ in range(3))
         for plane, filled in ((weight, 1), (total, values), (rests, ~self.flows)):
             plane.reshape(-1)[self.pixel] = filled
-        window = np.ones((int(4 * MOSAIC_PX) + 1,) * 2, np.uint8)
+        window = np.ones((2 * int(4 * MOSAIC_PX) + 1,) * 2, np.uint8)  # as far as the mean reaches
         spread = cv2.dilate(total, window) - cv2.erode(np.where(weight > 0, total, np.inf), window)
         mixed = (spread >= self.torn) & (cv2.dilate(rests, window) > 0)
         weight, total = (cv2.GaussianBlur(plane, (0, 0), MOSAIC_PX) for plane in (weight, total))

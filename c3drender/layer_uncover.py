@@ -19,6 +19,7 @@ from .soft_edges import HARD_EDGES, Matte
 FILL_TEARS = 8.0  # what is no more nearer than a hidden surface may be copied into it: of a cluttered background, several
 SPLAT_REACH_PX = 4  # grown around a revealed pixel: a splat reads 2 px; and presets pass between the views looked from
 MIN_HOLE_PX = 16
+LEAST_HIDING = 0.75  # of a pixel: `ops.find_holes` takes what is left free of it, a quarter, for seen
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Surface:
 
         return Surface(
             with_values(self.disp, hidden.pixel, hidden.disp),
-            with_values(self.exists, hidden.pixel, True),
+            self.exists,
             continued(self.moving),
             continued(self.step_px),
             continued(self.source),
@@ -143,6 +144,8 @@ def uncover(
         surface = surface.behind(hidden)
         fluid = fluid.with_next(surface)
         hole = spread_out(hidden.pixel, True, hole.shape, bool)
+        soft = filled.at(hole)
+        shown[0] = with_values(shown[0], soft.pixel[soft.alpha < LEAST_HIDING], 0)
         shown.append(np.where(hole, surface.disp, 0))
         layers.append(Uncovered(hole, known.rgb[hole], hidden.disp, surface.source[hole]))
     return layers
@@ -186,37 +189,35 @@ class Known:
         # Filled apart: what ends before a farther surface, and what shows through cracks, beside which it has been uncovered.
         crack = cracked & hole.reshape(-1)[hidden.source]
         inner = spread_out(hidden.pixel, crack | hidden.ends, shape, bool)
-        apart = (surface.disp > rules.gap * own_disp + 2 * rules.tear_disp) | (not cracked)
-        unknown = with_values(hole, filled.pixel, False)
+        # A crack that hardly opens keeps the colours before it.
+        narrow = surface.disp <= rules.gap * own_disp + 2 * rules.tear_disp
+        kept = spread_out(hidden.pixel, crack, shape, bool) & narrow
+        unknown = with_values(hole & ~kept, filled.pixel, False)
         rgb = self.rgb
-        for part in (unknown & ~inner, unknown & inner & apart):
+        for part, max_step_disp in ((unknown & ~inner, np.inf), (unknown & inner, rules.torn_disp)):
             if part.any():
-                painted = _fill(self.rgb, self.disp, part, own_disp, self.exists, rules, inpainter)
+                painted = _fill(self, part, own_disp, max_step_disp, rules, inpainter)
                 rgb = np.where(part[..., None], painted, rgb)
         rgb = with_values(rgb, filled.pixel, filled.far_rgb)
         return Known(rgb, np.where(hole, own_disp, self.disp), self.exists)
 
 
 def _fill(
-    rgb: np.ndarray,
-    disp: np.ndarray,
-    hole: np.ndarray,
-    own_disp: np.ndarray,
-    exists: np.ndarray,
-    rules: HidingRules,
-    inpainter: Inpainter | None,
+    known: Known, hole: np.ndarray, own_disp: np.ndarray, max_step_disp: float, rules: HidingRules, inpainter: Inpainter | None
 ) -> np.ndarray:
-    """``rgb`` with the colours of ``hole [H, W]`` continued from what is no nearer than ``own_disp`` there."""
+    """The colours of ``known``, those in ``hole [H, W]`` continued from what is no nearer than ``own_disp`` there, nor farther
+    by more than ``max_step_disp``."""
+    beside = _own_beside(hole, own_disp)
+    disp = np.where(known.disp < beside - max_step_disp, 0, known.disp)
     if inpainter is None:
-        return fill_holes(rgb, disp, hole, own_disp, FILL_TEARS * rules.tear_disp)[0]
-    return repaint(inpainter, rgb, hole, ~exists | _hiding(disp, hole, own_disp, rules.tear_disp))
+        return fill_holes(known.rgb, disp, hole, own_disp, FILL_TEARS * rules.tear_disp)[0]
+    nearer = _grown(disp > beside + rules.tear_disp, 1)  # and the mixed colours along its edge
+    return repaint(inpainter, known.rgb, hole, ~known.exists | nearer | (disp == 0))
 
 
-def _hiding(disp: np.ndarray, hole: np.ndarray, own_disp: np.ndarray, tear_disp: float) -> np.ndarray:
-    """What a fill of ``hole`` must not continue: whatever is nearer than the surface that goes on in the nearest hole pixel
-    (``own_disp``), and the mixed colours along its edge."""
+def _own_beside(hole: np.ndarray, own_disp: np.ndarray) -> np.ndarray:
+    """Everywhere the ``own_disp [H, W]`` of the nearest pixel of ``hole``."""
     _, nearest = cv2.distanceTransformWithLabels((~hole).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    continued = np.zeros(nearest.max() + 1, np.float32)
-    continued[nearest[hole]] = own_disp[hole]
-    nearer = disp > continued[nearest] + tear_disp
-    return cv2.dilate(nearer.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
+    own = np.zeros(nearest.max() + 1, np.float32)
+    own[nearest[hole]] = own_disp[hole]
+    return own[nearest]

@@ -1,6 +1,6 @@
 """From one depth map to a layered depth image: what the photo shows, and behind it what the camera can uncover.
 
-Layer 0 is the photo, continued into a margin. Each further layer holds what the one before hides and some view or drift
+Layer 0 is the photo, continued into a margin. Each further layer holds what those before hide and some view or drift
 reveals (`ops.find_holes`), continued from the farther side of its depth edges (`layer_hidden`). Along the photo's edges that
 are revealed the picture is taken apart (`soft_edges`): layer 0 has the nearer surface alone, as far as it covers the pixel.
 """
@@ -24,7 +24,7 @@ from .soft_edges import ESTIMATED_BAND_PX, MEASURED_BAND_PX, EdgeRules, find_mat
 MAX_STRETCH = 1.5  # px between neighbours, in any view, up to which a splat surface has no gap and they are one surface
 BRIDGED_TEARS = 4.0  # a step up to this, which opens by half as many px at most, is stretched instead
 MIXED = 2.0  # tears, see settle_mixed_depths
-TORN_SHARE = 1 / 128  # of the longer side: what views shift so far against each other are two surfaces behind an edge too
+TORN_SHARE = 1 / 200  # of the longer side: what views shift so far against each other are two surfaces behind an edge too
 LEAST_TORN_PX = 4.0
 LAYER_GAP = 1.04  # in depth, between a layer and what it hides: any nearer, the splat would take both for one surface
 SOFT_GAP = 1.06  # in depth, between the sides of an edge that is taken apart: well beyond LAYER_GAP

@@ -29,16 +29,17 @@ def layers_of(
     camera: Camera = CAMERA,
     measured: bool = False,
     preset: str = "swing",
+    rgb: np.ndarray | None = None,
 ) -> Layers:
-    """Layers of a picture that is FRONT where it is near (disp > 0.5) and BACK elsewhere."""
+    """Layers of a picture ``rgb [H, W, 3]``; None: FRONT where it is near (disp > 0.5) and BACK elsewhere."""
     views = path_of(camera, 8, amplitude, preset)
-    rgb = torch.tensor(np.where((disp > 0.5)[..., None], FRONT, BACK), dtype=torch.float32)
+    colours = torch.tensor(np.where((disp > 0.5)[..., None], FRONT, BACK) if rgb is None else rgb, dtype=torch.float32)
     moving = np.zeros(disp.shape, bool) if moving is None else moving
     flow = FlowField(torch.tensor(moving[..., None] * [0.5, 0.0], dtype=torch.float32), torch.tensor(moving))
     margin_px = int(max_shift_px(camera, views, 1.0)) + 2
     config = LayerConfig(views, parallax_px(camera, views, 1.0, 0.1), margin_px, loop_steps=20)
     depth = DepthMap(torch.tensor(1 / disp, dtype=torch.float32), measured)
-    return build_layers(Image(rgb), depth, flow, camera, config)
+    return build_layers(Image(colours), depth, flow, camera, config)
 
 
 def test_a_plane_is_one_layer() -> None:
@@ -254,6 +255,19 @@ def test_there_are_as_many_layers_as_surfaces_behind_each_other() -> None:
     at = layers.pixel[layers.part(2)]
     assert (layers.plane(1 / layers.z_cam, 0).view(-1)[at] > 0.5).all()
     assert made(np.where(nested(120, 160) == 1.0, 0.1, nested(120, 160))).num_layers == 2
+
+
+@pytest.mark.parametrize("measured", [True, False], ids=["measured", "estimated"])
+def test_each_hidden_surface_has_its_own_colour(measured: bool) -> None:
+    disp, wall = nested(120, 160), (0.2, 0.2, 0.9)
+    rgb = np.select([(disp == 1.0)[..., None], (disp > 0.5)[..., None]], [np.array(FRONT), np.array(wall)], np.array(BACK))
+    layers = layers_of(disp, amplitude=6.0, camera=Camera.for_photo(160, 120), measured=measured, preset="circle", rgb=rgb)
+    hidden = slice(layers.first[1], None)
+    hidden_disp, hidden_rgb = 1 / layers.z_cam[hidden], layers.rgb[hidden]
+    for surface, colour in ((0.6, wall), (0.1, BACK)):
+        there = (hidden_disp - surface).abs() < 0.02
+        assert there.sum() > 100
+        assert ((hidden_rgb[there] - torch.tensor(colour)).abs().amax(dim=1) < 0.1).float().mean() > 0.98
 
 
 def test_a_slope_continues_behind_what_stands_on_it() -> None:

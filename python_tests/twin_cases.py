@@ -175,9 +175,10 @@ def random_layer(
     step_px = (rng.uniform(-1, 1, 2) + rng.uniform(-0.5, 0.5, (*size, 2))) * (fluid > 0)[..., None]
     camera = camera_of(height, width, small_poses(rng, num_views))
     frame_px = [width // 8, height // 8, width - width // 8, height - height // 8]
-    layers = [disp]
+    layers, last = [disp], disp
     for _ in range(num_layers - 1):
-        layers.append(np.where((disp > 0.35) & (rng.uniform(size=(1, width)) < 0.5), (layers[-1] + 2 * ground) / 3, 0))
+        layers.append(np.where((disp > 0.35) & (rng.uniform(size=(1, width)) < 0.5), (last + 2 * ground) / 3, 0))
+        last = np.where(layers[-1] > 0, layers[-1], last)
     maps = (a.astype(np.float32) for a in (np.stack(layers), hidden, fluid, step_px))
     return *maps, 4, loop_steps, camera.rows, frame_px, 1.5, 0.02, 0.75
 

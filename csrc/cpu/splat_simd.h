@@ -300,6 +300,16 @@ C3D_INLINE void prepare_points(const TileArgs& args) {
   }
 }
 
+// Whether features are summed from the caller's array: wide ones, unless they would have to be converted by arithmetic each
+// time.
+C3D_INLINE bool reads_in_place(const SplatPointsArgs& splat) {
+#ifdef C3D_AVX512
+  return !is_narrow(splat);
+#else
+  return !is_narrow(splat) && splat.feat_type == FeatType::kFloat32;
+#endif
+}
+
 // Asks for the points of a part of the worker's next tile: while blocks are drawn, memory has nothing else to do.
 C3D_INLINE void prefetch_next(const TileArgs& args, int64_t part, int64_t num_parts) {
   constexpr uintptr_t kLine = 64;
@@ -313,7 +323,7 @@ C3D_INLINE void prefetch_next(const TileArgs& args, int64_t part, int64_t num_pa
   };
   for (int64_t i = args.num_next * part / num_parts; i < args.num_next * (part + 1) / num_parts; ++i) {
     ask(splat.xyz, 3 * sizeof(float), args.next_list[i]);
-    if (is_narrow(splat)) ask(splat.feat, feat_bytes, args.next_list[i]);
+    if (!reads_in_place(splat)) ask(splat.feat, feat_bytes, args.next_list[i]);
     if (splat.radius) ask(splat.radius, sizeof(float), args.next_list[i]);
   }
 }
@@ -328,6 +338,7 @@ C3D_INLINE void load_row(const T* feat, int32_t num_channels, float* row) {
     T four[4] = {feat[c]};
     row[c] = load_feat<f32x4>(four)[0];
   }
+  for (; c < row_stride(num_channels); ++c) row[c] = 0.0f;  // summed too, and then dropped
 }
 
 // Copies the tile's features to rows of floats, each converted once.
@@ -349,16 +360,10 @@ C3D_INLINE void copy_rows(const TileArgs& args) {
   }
 }
 
-// Wide rows stay where they are, unless they would have to be converted by arithmetic each time, or reading a last one
-// sixteen at a time would leave the array.
+// Rows are read in place unless reading a last one sixteen at a time would leave the array.
 C3D_INLINE Rows load_rows(const TileArgs& args) {
   const SplatPointsArgs& splat = *args.splat;
-#ifdef C3D_AVX512
-  const bool is_ready = true;
-#else
-  const bool is_ready = splat.feat_type == FeatType::kFloat32;
-#endif
-  if (is_ready && !is_narrow(splat) && args.num_points > 0) {
+  if (reads_in_place(splat) && args.num_points > 0) {
     const int64_t behind = splat.num_points - 1 - args.scratch.index[args.num_points - 1];
     if (behind * splat.num_channels >= kLanes) return {splat.feat, splat.feat_type, splat.num_channels, args.scratch.index};
   }
@@ -614,8 +619,6 @@ C3D_INLINE f32x16 add_to_alpha(BlockState& state, float opacity, f32x16 q, Lanes
   return weight;
 }
 
-// --- Up to kNarrow channels: everything is summed while the hits are found ---
-
 C3D_INLINE void store_block(const f32x16& values, const BlockPlace& place, int64_t width, float* plane) {
   float* first = plane + place.pixel;
   if (place.is_full()) {
@@ -625,6 +628,8 @@ C3D_INLINE void store_block(const f32x16& values, const BlockPlace& place, int64
   for (int32_t y = 0; y < place.height; ++y)
     for (int32_t x = 0; x < place.width; ++x) first[y * width + x] = values[y * kBlock + x];
 }
+
+// --- Up to kNarrow channels: everything is summed while the hits are found ---
 
 C3D_INLINE void write_narrow(const TileArgs& args, const BlockPlace& place, const Sums& sums) {
   const int64_t width = args.grid.width, num_channels = args.splat->num_channels;
@@ -723,7 +728,8 @@ C3D_INLINE void prefetch_sums(const TileArgs& args, const BlockPlace& place) {
   for (int32_t y = 0; y < place.height; ++y) {
     const float* first = args.splat->feat_out + (place.pixel + static_cast<int64_t>(y) * args.grid.width) * num_channels;
     const float* end = first + place.width * num_channels;
-    for (; first < end; first += kLineFloats) __builtin_prefetch(first, 1, 3);
+    const float* line = first - reinterpret_cast<uintptr_t>(first) / sizeof(float) % kLineFloats;
+    for (; line < end; line += kLineFloats) __builtin_prefetch(line, 1, 3);
   }
 }
 
@@ -764,7 +770,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
     state.count = count_in(hit, state.count);
     hits.place[n] = list[j];
     hits.row[n] = rows.number ? rows.number[list[j]] : list[j];
-    prefetch_row(static_cast<const char*>(rows.first) + hits.row[n] * row_bytes);
+    if (rows.number) prefetch_row(static_cast<const char*>(rows.first) + hits.row[n] * row_bytes);
     lanes = select(hit, lanes | 1 << (n & 31), lanes);
     if ((n & 31) == 31) {
       hits.lanes[n / 32] = lanes;
@@ -979,7 +985,7 @@ C3D_INLINE void draw_block(const TileArgs& args, const Rows& rows, int32_t view,
     start_block(args, place, state);
   else
     state = load<BlockState>(scratch.states + block * kStateBytes);
-  prefetch_sums(args, place);
+  if (is_last) prefetch_sums(args, place);
   collect_hits<kIsSurface, kIsSoft>(args, rows, place, state, list, num_listed, hits);
   if (is_last)
     write_wide<kIsSurface, kIsSoft>(args, rows, place, state, hits);

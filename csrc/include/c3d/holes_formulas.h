@@ -188,7 +188,8 @@ C3D_HD inline float sample_fluid(const FindHolesArgs& args, int32_t width, int32
   return existence > args.least_existence - kGridSlackPx && existence > 0.0f ? total / existence : 0.0f;
 }
 
-// Whether the fluid at pixel (x, y) or beside it lies open, as a layer that has it does, or is seen at rest. seen: [H, W].
+// Whether the fluid at pixel (x, y) or beside it may be seen: none of the layers hides it, or it is of the last of them, whose
+// pixels are seen by some view; or it is of the hidden surface and seen at rest. seen: [H, W].
 // Elsewhere no view sees it, but for cracks of a pixel, which are not worth a look at every moment from every view.
 C3D_HD inline bool may_be_seen(const FindHolesArgs& args, int32_t width, int32_t height, const uint8_t* seen, int32_t x,
                                int32_t y) {
