@@ -27,6 +27,7 @@ import c3drender
 from c3drender import camera as cameras
 from c3drender import ops, pipeline
 from c3drender.data import Camera, CameraPath, Scene
+from c3drender.layer_canvas import with_values
 from c3drender.layer_uncover import FluidMaps, Surface, hide, maps_of_holes
 from c3drender.layers import hiding_rules
 
@@ -124,8 +125,9 @@ def measure(scene: Scene, num_frames: int, *, drifts: bool) -> dict[str, int]:
             break
         maps = maps_of_holes(shown, surface, fluid, hidden)
         marked, revealed = judge_layer(canvas, lens, margin, path, maps, torch.from_numpy(hidden.pixel))
-        there = layers.pixel[layers.part(layer)] if layer < layers.num_layers else layers.pixel[:0]
-        exists_there = torch.isin(torch.from_numpy(hidden.pixel), there)
+        part = layers.part(layer) if layer < layers.num_layers else slice(0, 0)
+        pixel = layers.pixel[part].numpy()
+        exists_there = torch.from_numpy(np.isin(hidden.pixel, pixel))
         for name, pixels in (
             ("revealed", revealed),
             ("missed", revealed & ~marked),
@@ -133,9 +135,16 @@ def measure(scene: Scene, num_frames: int, *, drifts: bool) -> dict[str, int]:
             ("layer lacks", revealed & ~exists_there),
         ):
             total[name] += int(pixels.sum())
-        surface = surface.behind(hidden.at(exists_there.numpy()))
+        surface = Surface(
+            with_values(surface.disp, pixel, 1.0 / layers.z_cam[part].numpy()),
+            with_values(surface.exists, pixel, True),
+            with_values(surface.moving, pixel, layers.moving[part].numpy() & drifts),
+            with_values(surface.step_px, pixel, layers.step_px[part].numpy()),
+            surface.source,
+            (*surface.before, surface.disp),
+        )
         fluid = fluid.with_next(surface)
-        shown.append(np.where(surface.disp != surface.before[-1], surface.disp, 0))
+        shown.append(with_values(np.zeros_like(disp), pixel, surface.disp.reshape(-1)[pixel]))
     return total
 
 
