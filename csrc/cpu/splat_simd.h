@@ -45,6 +45,7 @@ C3D_INLINE BlockHits hits_of(const TileScratch& scratch, int block) {
 constexpr int32_t kLineFloats = 16;  // a line of the cache
 
 // The vectors that features are loaded to; channels, in eighths, of which the sums of four pixels and a row fit the registers.
+// Of more, each pixel is summed by itself: to walk the hits again for every few channels takes longer.
 #ifdef C3D_AVX512
 typedef f32x16 RowVector;
 constexpr int32_t kQuadEighths = 8;
@@ -310,9 +311,11 @@ C3D_INLINE bool reads_in_place(const SplatPointsArgs& splat) {
 #endif
 }
 
-// Asks for the points of a part of the worker's next tile: while blocks are drawn, memory has nothing else to do.
+// Asks for the points of a part of the worker's next tile: while blocks are drawn, memory has nothing else to do. Rows of
+// features that are read in place are asked for when a block hits them (prefetch_row), which is too late for long ones.
 C3D_INLINE void prefetch_next(const TileArgs& args, int64_t part, int64_t num_parts) {
   constexpr uintptr_t kLine = 64;
+  constexpr int32_t kLongRow = 64;  // channels
   const SplatPointsArgs& splat = *args.splat;
   const int64_t feat_bytes = splat.num_channels * (splat.feat_type == FeatType::kFloat32 ? 4 : 2);
   const auto ask = [](const void* array, int64_t item_bytes, const Stretch& points) __attribute__((always_inline)) {
@@ -323,7 +326,7 @@ C3D_INLINE void prefetch_next(const TileArgs& args, int64_t part, int64_t num_pa
   };
   for (int64_t i = args.num_next * part / num_parts; i < args.num_next * (part + 1) / num_parts; ++i) {
     ask(splat.xyz, 3 * sizeof(float), args.next_list[i]);
-    if (!reads_in_place(splat)) ask(splat.feat, feat_bytes, args.next_list[i]);
+    if (!reads_in_place(splat) || splat.num_channels > kLongRow) ask(splat.feat, feat_bytes, args.next_list[i]);
     if (splat.radius) ask(splat.radius, sizeof(float), args.next_list[i]);
   }
 }
@@ -733,9 +736,11 @@ C3D_INLINE void prefetch_sums(const TileArgs& args, const BlockPlace& place) {
   }
 }
 
-// Asks for the first lines of a row of features: what follows in a longer one comes by itself.
-C3D_INLINE void prefetch_row(const char* row) {
-  for (int line = 0; line < 3; ++line) __builtin_prefetch(row + sizeof(float) * kLineFloats * line, 0, 3);
+// Asks for a row of features.
+C3D_INLINE void prefetch_row(const char* row, int64_t num_bytes) {
+  constexpr int64_t kLine = sizeof(float) * kLineFloats;
+  for (int64_t at = 0; at < 3 * kLine; at += kLine) __builtin_prefetch(row + at, 0, 3);  // unrolled: most rows are short
+  for (int64_t at = 3 * kLine; at < num_bytes; at += kLine) __builtin_prefetch(row + at, 0, 3);
 }
 
 template <bool kIsSurface, bool kIsSoft>
@@ -770,7 +775,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
     state.count = count_in(hit, state.count);
     hits.place[n] = list[j];
     hits.row[n] = rows.number ? rows.number[list[j]] : list[j];
-    if (rows.number) prefetch_row(static_cast<const char*>(rows.first) + hits.row[n] * row_bytes);
+    if (rows.number) prefetch_row(static_cast<const char*>(rows.first) + hits.row[n] * row_bytes, row_bytes);
     lanes = select(hit, lanes | 1 << (n & 31), lanes);
     if ((n & 31) == 31) {
       hits.lanes[n / 32] = lanes;
@@ -901,7 +906,7 @@ C3D_INLINE void sum_channels(const TileArgs& args, const BlockHits& hits, int32_
       float* first = out + y * down + x * right;
       float* const of_pixel[] = {first, first + right, first + down, first + down + right};
       const int lane = y * kBlock + x;
-      if (y + 1 < place.height && x + 1 < place.width &&
+      if (2 * kVectors + kTail / 8 <= kQuadEighths && y + 1 < place.height && x + 1 < place.width &&
           sum_quad<kVectors, kTail>(hits, num_hits, lane, rows, stride, num_channels, of_pixel))
         continue;
       for (int32_t p = 0; p < 4; ++p)
@@ -910,7 +915,7 @@ C3D_INLINE void sum_channels(const TileArgs& args, const BlockHits& hits, int32_
     }
 }
 
-// Channels that are summed at a time, kEighths times eight at most: sums and a row of them fit the registers.
+// Channels that are summed at a time, kEighths times eight at most.
 template <int kEighths, typename T>
 C3D_INLINE void sum_shape(int32_t eighths, const TileArgs& args, const BlockHits& hits, int32_t num_hits,
                           const BlockPlace& place, const T* rows, int64_t stride, int32_t num_channels, float* out) {
@@ -927,10 +932,11 @@ C3D_INLINE void sum_pixels(const TileArgs& args, const Rows& rows, const BlockHi
                            const BlockPlace& place) {
   const int32_t num_channels = args.splat->num_channels, eighths = (num_channels + 7) / 8;
   float* out = args.splat->feat_out + place.pixel * num_channels;
-  for (int32_t done = 0; done < eighths; done += kQuadEighths) {
+  constexpr int32_t kStep = 8;
+  for (int32_t done = 0; done < eighths; done += kStep) {
     const int32_t c = 8 * done;
-    sum_shape<kQuadEighths>(std::min(eighths - done, kQuadEighths), args, hits, num_hits, place,
-                            static_cast<const T*>(rows.first) + c, rows.stride, num_channels - c, out + c);
+    sum_shape<kStep>(std::min(eighths - done, kStep), args, hits, num_hits, place, static_cast<const T*>(rows.first) + c,
+                     rows.stride, num_channels - c, out + c);
   }
 }
 
