@@ -295,12 +295,7 @@ def test_no_frame_uncovers_what_no_layer_has(size: tuple[int, int], scene: str, 
         disp[4:-4, 38:40] = 0.7
     camera = Camera.for_photo(width, height)
     layers = layers_of(disp, amplitude=amplitude, camera=camera, measured=True, preset=preset)
-    canvas = camera.padded(layers.margin_px)
-    z_cam = layers.z_cam
-    xs, ys = layers.centre_px().unbind(1)
-    rays = torch.stack([(xs - canvas.cx) / canvas.fx, (ys - canvas.cy) / canvas.fy, torch.ones_like(xs)], dim=-1)
-    points = rays * z_cam[:, None]
-    colour, radius = layers.rgb, 1.5 * z_cam / canvas.fx
+    points, radius, colour = *lifted(layers, camera), layers.rgb
     poses = path_of(camera, 40, amplitude, preset).world_to_cam
     alone = points[layers.part(0)]
     opened = 0
@@ -310,6 +305,33 @@ def test_no_frame_uncovers_what_no_layer_has(size: tuple[int, int], scene: str, 
         front = ops.splat_points(alone, colour[: len(alone)].contiguous(), radius[: len(alone)].contiguous(), view)
         opened += int((front.alpha <= 1e-2).sum())
     assert opened > 100, "the scene must have holes to close"
+
+
+@pytest.mark.parametrize("shift_px", [-2, 0, 2])
+def test_a_soft_edge_hides_no_deeper_layer(shift_px: int) -> None:
+    """A beam before the end of a wall before a sky, and a depth edge that runs beside the picture's: along the beam its pixels
+    are taken apart, and nothing of it is left in some; through these, three depths show."""
+    height, width, amplitude = 90, 120, 6.0
+    disp = np.full((height, width), 0.1)
+    disp[:, : width // 2] = 0.6
+    disp[height // 2 - 4 : height // 2 + 5, 10:-10] = 1.0
+    seen = np.roll(disp, shift_px, axis=0)
+    rgb = np.select([(seen == 1.0)[..., None], (seen > 0.5)[..., None]], [np.array(FRONT), np.array((0.2, 0.2, 0.9))], BACK)
+    camera = Camera.for_photo(width, height)
+    layers = layers_of(disp, amplitude=amplitude, camera=camera, rgb=rgb)
+    assert layers.num_layers == 3 and bool((layers.alpha < 0.5).any()) == (shift_px != 0)
+    points, radius = lifted(layers, camera)
+    for pose in path_of(camera, 40, amplitude).world_to_cam:
+        made = ops.splat_points(points, layers.rgb, radius, camera.with_pose(pose.contiguous()), opacity=layers.alpha)
+        assert float(made.alpha.min()) > 1e-2
+
+
+def lifted(layers: Layers, camera: Camera) -> tuple[torch.Tensor, torch.Tensor]:
+    """The layers' pixels as points ``[P, 3]``, and their radii."""
+    canvas = camera.padded(layers.margin_px)
+    xs, ys = layers.centre_px().unbind(1)
+    rays = torch.stack([(xs - canvas.cx) / canvas.fx, (ys - canvas.cy) / canvas.fy, torch.ones_like(xs)], dim=-1)
+    return rays * layers.z_cam[:, None], 1.5 * layers.z_cam / canvas.fx
 
 
 def planes(num_layers: int, seed: int) -> dict[str, torch.Tensor]:
