@@ -17,14 +17,31 @@ void parallel_tasks(const Executor& executor, int64_t num_tasks, const Body& bod
       executor.user, num_tasks, [](void* user, int64_t i) { (*static_cast<const Body*>(user))(i); }, const_cast<Body*>(&body));
 }
 
-// body(worker, i, next) for i in [0, num_items): uneven items are handed out one by one, `next` is the worker's item after
-// this one, num_items if it has none. worker < executor.num_threads owns scratch.
+// body(worker, i, next) for i in [0, num_items), `next` the worker's item after this one, num_items if it has none. worker <
+// executor.num_threads owns scratch. Every worker begins with a part of its own, so that neighbours in memory are one worker's:
+// two that meet in a fresh page of 2 MB are both made to wait while the system clears it, twice. Then it helps the others.
 template <typename Body>
 void parallel_items_ahead(const Executor& executor, int64_t num_items, const Body& body) {
-  std::atomic<int64_t> unclaimed{0};
-  const auto claim = [&] { return std::min(unclaimed.fetch_add(1, std::memory_order_relaxed), num_items); };
-  const int64_t num_workers = executor.num_threads < num_items ? executor.num_threads : num_items;
+  constexpr int64_t kMostParts = 64;
+  struct alignas(64) Part {  // a line of the cache each
+    std::atomic<int64_t> unclaimed;
+    int64_t end;
+  };
+  Part parts[kMostParts];
+  const int64_t num_workers = std::min<int64_t>(executor.num_threads, num_items), num_parts = std::min(num_workers, kMostParts);
+  for (int64_t p = 0; p < num_parts; ++p) {
+    parts[p].unclaimed.store(num_items * p / num_parts, std::memory_order_relaxed);
+    parts[p].end = num_items * (p + 1) / num_parts;
+  }
   parallel_tasks(executor, num_workers, [&](int64_t worker) {
+    int64_t tried = 0;  // parts in which nothing is left, from the worker's own on
+    const auto claim = [&] {
+      for (; tried < num_parts; ++tried) {
+        Part& part = parts[(worker + tried) % num_parts];
+        if (const int64_t i = part.unclaimed.fetch_add(1, std::memory_order_relaxed); i < part.end) return i;
+      }
+      return num_items;
+    };
     for (int64_t i = claim(), next; i < num_items; i = next) {
       next = claim();
       body(static_cast<int>(worker), i, next);
