@@ -87,6 +87,9 @@ C3D_INLINE uint32_t bits_of_all(i32x16 v) {  // the bits that any lane has
                     __builtin_shufflevector(v, v, 8, 9, 10, 11) | __builtin_shufflevector(v, v, 12, 13, 14, 15);
   return static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]);
 }
+C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i: the value behind i is another
+  return _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(values), _mm512_loadu_si512(values + 1));
+}
 C3D_INLINE bool any(Lanes mask) { return mask != 0; }
 C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
 C3D_INLINE i32x16 count_in(Lanes mask, i32x16 counts) { return select(mask, counts + 1, counts); }
@@ -101,6 +104,15 @@ C3D_INLINE uint32_t bits_of_all(i32x8 v) {  // the bits that any lane has
   const auto some = __builtin_shufflevector(v, v, 0, 1, 2, 3) | __builtin_shufflevector(v, v, 4, 5, 6, 7);
   return static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]);
 }
+C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i: the value behind i is another
+  uint32_t same = 0;
+  for (int i = 0; i < 16; i += 8) {
+    const __m256i equal = _mm256_cmpeq_epi32(reinterpret_cast<__m256i>(load<i32x8>(values + i)),
+                                             reinterpret_cast<__m256i>(load<i32x8>(values + i + 1)));
+    same |= static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(equal))) << i;
+  }
+  return ~same & 0xFFFFu;
+}
 C3D_INLINE bool any(i32x8 mask) {
   return !_mm256_testz_si256(reinterpret_cast<__m256i>(mask), reinterpret_cast<__m256i>(mask));
 }
@@ -108,6 +120,11 @@ C3D_INLINE bool any(i32x8 mask) {
 typedef int32_t i32x4 __attribute__((vector_size(16)));
 typedef Pair<f32x4> f32x8;
 typedef Pair<i32x4> i32x8;
+C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i: the value behind i is another
+  uint32_t bits = 0;
+  for (int i = 0; i < 16; ++i) bits |= static_cast<uint32_t>(values[i] != values[i + 1]) << i;
+  return bits;
+}
 C3D_INLINE bool any(i32x4 mask) { return (mask[0] | mask[1] | mask[2] | mask[3]) != 0; }
 #endif
 typedef Pair<f32x8> f32x16;

@@ -39,9 +39,8 @@ bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t lo
       !scratch.states)
     return false;
   if (is_narrow(args)) return (scratch.sums = allocate<char>(from, 2 * kBlocks * kSumsBytes)) != nullptr;
-  const bool in_turns = longest_list <= kChunk;
-  const int64_t num_hits = static_cast<int64_t>(kLanes) * args.max_points, num_blocks = in_turns ? 1 : kBlocks;
-  scratch.hits_per_block = in_turns ? 0 : num_hits;
+  scratch.in_turns = longest_list <= kChunk;
+  const int64_t num_hits = static_cast<int64_t>(kLanes) * args.max_points, num_blocks = scratch.in_turns ? 2 : kBlocks;
   const auto vectors = [&](int64_t count) { return allocate<char>(from, num_blocks * count * kVectorBytes); };
   HitsMemory& hits = scratch.hits;
   hits.weight = vectors(num_hits);
@@ -91,10 +90,11 @@ Status splat_one_camera(const SplatPointsArgs& args, int32_t first_view, int32_t
     tile_start[tile] = total;
     tile_points[tile] = 0;
     for (int64_t run = 0; run < num_runs; ++run) {
-      const TileCount& count = counts[run * num_tiles + tile];
+      TileCount& count = counts[run * num_tiles + tile];
       cursors[run * num_tiles + tile] = total;
       total += count.stretches;
       tile_points[tile] += count.points;
+      count.end = kNowhere;
     }
     longest_list = std::max(longest_list, tile_points[tile]);
   }

@@ -30,12 +30,11 @@ struct BlockHits {
   uint32_t* row;
 };
 
-C3D_INLINE BlockHits hits_of(const TileScratch& scratch, int block) {
+C3D_INLINE BlockHits hits_of(const SplatPointsArgs& splat, const TileScratch& scratch, int part) {
   const HitsMemory& all = scratch.hits;
-  const int64_t first = block * scratch.hits_per_block;
-  const int64_t words = scratch.hits_per_block == 0 ? 0 : scratch.hits_per_block / 32 + 1;
+  const int64_t num_hits = static_cast<int64_t>(kLanes) * splat.max_points, first = part * num_hits;
   return {reinterpret_cast<f32x16*>(all.weight) + first,
-          reinterpret_cast<i32x16*>(all.lanes) + block * words,
+          reinterpret_cast<i32x16*>(all.lanes) + part * (num_hits / 32 + 1),
           reinterpret_cast<f32x16*>(all.closing_scale) + first,
           all.closing_at + first,
           all.place + first,
@@ -44,17 +43,18 @@ C3D_INLINE BlockHits hits_of(const TileScratch& scratch, int block) {
 
 constexpr int32_t kLineFloats = 16;  // a line of the cache
 
-// The vectors that features are loaded to; channels, in eighths, of which the sums of four pixels and a row fit the registers.
-// Of more, each pixel is summed by itself: to walk the hits again for every few channels takes longer.
+// The vectors that features are copied by; channels of which the sums of four pixels and a row fit the registers (of more, each
+// pixel is summed by itself: to walk the hits again for every few channels takes longer); and channels that are summed together
+// at least, with AVX-512 a whole vector though half of it may lie beyond the row.
 #ifdef C3D_AVX512
 typedef f32x16 RowVector;
-constexpr int32_t kQuadEighths = 8;
+constexpr int32_t kQuadChannels = 64, kSummedTogether = 16;
 #elif defined(C3D_AVX2)
 typedef f32x8 RowVector;
-constexpr int32_t kQuadEighths = 3;
+constexpr int32_t kQuadChannels = 24, kSummedTogether = 8;
 #else
 typedef f32x4 RowVector;
-constexpr int32_t kQuadEighths = 1;
+constexpr int32_t kQuadChannels = 8, kSummedTogether = 8;
 #endif
 
 template <typename V>
@@ -203,7 +203,7 @@ static void place_points(const BinArgs& args) {
   const SplatPointsArgs& splat = *args.splat;
   const float x_last = static_cast<float>(args.grid.width - 1), y_last = static_cast<float>(args.grid.height - 1);
   const uint32_t num_x = static_cast<uint32_t>(args.grid.num_x);
-  std::fill_n(args.count, static_cast<int64_t>(args.grid.num_x) * args.grid.num_y, TileCount{0, 0});
+  std::fill_n(args.count, static_cast<int64_t>(args.grid.num_x) * args.grid.num_y, TileCount{0, 0, kNowhere});
   Batch batch = {};
   Discs discs;
   Boxes boxes;
@@ -216,7 +216,8 @@ static void place_points(const BinArgs& args) {
     if (splat.radius) std::memcpy(batch.radius, splat.radius + first, sizeof(float) * static_cast<size_t>(num));
     project_batch(*args.camera, batch, discs);
     box_discs(discs, 0.0f, x_last, 0.0f, y_last, boxes);
-    uint32_t tile[kBatch], num_across[kBatch], num_down[kBatch];  // none across where nothing is touched
+    // None across where nothing is touched. One more of each, which is compared with the last.
+    uint32_t tile[kBatch + 1], num_across[kBatch + 1], num_down[kBatch + 1];
     for (int i = 0; i < kBatch; ++i) {  // unsigned: divisions are shifts
       const uint32_t x0 = static_cast<uint32_t>(boxes.x0[i]) / kTileWidth,
                      y0 = static_cast<uint32_t>(boxes.y0[i]) / kTileHeight;
@@ -225,11 +226,10 @@ static void place_points(const BinArgs& args) {
       num_across[i] = empty ? 0 : static_cast<uint32_t>(boxes.x1[i]) / kTileWidth - x0 + 1;
       num_down[i] = empty ? 0 : static_cast<uint32_t>(boxes.y1[i]) / kTileHeight - y0 + 1;
     }
+    tile[kBatch] = num_across[kBatch] = num_down[kBatch] = 0;
     uint64_t starts = 1;
-    for (int i = 1; i < kBatch; ++i)
-      starts |= static_cast<uint64_t>((tile[i] != tile[i - 1]) | (num_across[i] != num_across[i - 1]) |
-                                      (num_down[i] != num_down[i - 1]))
-                << i;
+    for (int i = 0; i < kBatch; i += kLanes)
+      starts |= static_cast<uint64_t>(changes(tile + i) | changes(num_across + i) | changes(num_down + i)) << i << 1;
     if (num < kBatch) starts &= (uint64_t{1} << num) - 1;
     while (starts) {
       const int i = __builtin_ctzll(starts);
@@ -241,8 +241,9 @@ static void place_points(const BinArgs& args) {
       for (uint32_t y = 0; y < num_down[i]; ++y)
         for (uint32_t x = 0; x < num_across[i]; ++x) {
           TileCount& count = args.count[tile[i] + y * num_x + x];
-          ++count.stretches;
+          count.stretches += count.end != points.first;
           count.points += points.num;
+          count.end = points.first + points.num;
         }
     }
   }
@@ -254,7 +255,16 @@ static void fill_lists(const BinArgs& args) {
   for (int64_t i = 0; i < *args.num_placed; ++i) {
     const PlacedStretch& placed = args.placed[i];
     for (uint32_t y = 0; y < placed.num_y; ++y)
-      for (uint32_t x = 0; x < placed.num_x; ++x) args.lists[args.cursor[placed.tile + y * num_x + x]++] = placed.points;
+      for (uint32_t x = 0; x < placed.num_x; ++x) {
+        const uint32_t tile = placed.tile + y * num_x + x;
+        uint32_t& end = args.count[tile].end;
+        int64_t& cursor = args.cursor[tile];
+        if (end == placed.points.first)
+          args.lists[cursor - 1].num += placed.points.num;
+        else
+          args.lists[cursor++] = placed.points;
+        end = placed.points.first + placed.points.num;
+      }
   }
 }
 
@@ -428,13 +438,17 @@ C3D_INLINE void sort_by_depth(const TileArgs& args) {
   if (drop == 0) return;
   const auto nearer = [=](uint32_t a, uint32_t b) { return depth[a] != depth[b] ? depth[a] < depth[b] : a < b; };
   const auto key = [=](int64_t i) { return (depth[order[i]] - least) >> drop; };
+  uint32_t before = depth[order[0]];
   for (int64_t i = 1; i < n; ++i) {
-    if (depth[order[i]] >= depth[order[i - 1]]) continue;
-    int64_t begin = i - 1, end = i + 1;
-    while (begin > 0 && key(begin - 1) == key(i)) --begin;
-    while (end < n && key(end) == key(i)) ++end;
-    std::sort(order + begin, order + end, nearer);
-    i = end - 1;
+    const uint32_t here = depth[order[i]];
+    if (here < before) {
+      int64_t begin = i - 1, end = i + 1;
+      while (begin > 0 && key(begin - 1) == key(i)) --begin;
+      while (end < n && key(end) == key(i)) ++end;
+      std::sort(order + begin, order + end, nearer);
+      i = end - 1;
+    }
+    before = depth[order[i]];
   }
 }
 
@@ -677,7 +691,7 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
   const TilePoint* points = scratch.points;
   const float *inv_z = scratch.inv_z, *rows = scratch.rows;
   for (int32_t j = 0; j < num_listed; ++j) {
-    if ((j & 15) == 15 && !any(less(state.count, max_points))) break;
+    if ((j & 7) == 7 && !any(less(state.count, max_points))) break;
     const int64_t at = list[j];
     const TilePoint& point = points[at];
     const float opacity = kIsSoft ? scratch.opacity[at] : 1.0f;
@@ -727,13 +741,10 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
 
 // Asks for the lines that a block's sums will be written to.
 C3D_INLINE void prefetch_sums(const TileArgs& args, const BlockPlace& place) {
-  const int64_t num_channels = args.splat->num_channels;
-  for (int32_t y = 0; y < place.height; ++y) {
-    const float* first = args.splat->feat_out + (place.pixel + static_cast<int64_t>(y) * args.grid.width) * num_channels;
-    const float* end = first + place.width * num_channels;
-    const float* line = first - reinterpret_cast<uintptr_t>(first) / sizeof(float) % kLineFloats;
-    for (; line < end; line += kLineFloats) __builtin_prefetch(line, 1, 3);
-  }
+  const int64_t pixel_bytes = args.splat->num_channels * static_cast<int64_t>(sizeof(float));
+  const char* first = reinterpret_cast<const char*>(args.splat->feat_out) + place.pixel * pixel_bytes;
+  for (int32_t y = 0; y < place.height; ++y, first += args.grid.width * pixel_bytes)
+    for (int64_t at = 0; at < place.width * pixel_bytes + 63; at += 64) __builtin_prefetch(first + at, 1, 3);
 }
 
 // Asks for a row of features.
@@ -755,7 +766,8 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
   for (int32_t j = 0; j < num_listed; ++j) {
     const TilePoint& point = args.scratch.points[list[j]];
     const f32x16 q = centres.q_of(point);
-    Lanes hit = less(q, all_lanes(1.0f)) & less(state.count, max_points);
+    const Lanes covers = less(q, all_lanes(1.0f));
+    Lanes hit = covers & less(state.count, max_points);
     if (!any(hit)) {
       if (!any(less(state.count, max_points))) break;
       continue;
@@ -772,7 +784,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
     } else {
       hits.weight[n] = add_to_alpha(state, opacity, q, hit);
     }
-    state.count = count_in(hit, state.count);
+    state.count = count_in(covers, state.count);
     hits.place[n] = list[j];
     hits.row[n] = rows.number ? rows.number[list[j]] : list[j];
     if (rows.number) prefetch_row(static_cast<const char*>(rows.first) + hits.row[n] * row_bytes, row_bytes);
@@ -887,9 +899,8 @@ C3D_INLINE bool sum_quad(const BlockHits& hits, int32_t num_hits, int lane, cons
       }
     }
   }
-  f32x16 total = joined(tails[0] + tails[1], tails[2] + tails[3]);
-  for (int p = 0; p < 4; ++p)
-    for (int v = 0; v < kVectors; ++v) total += sums[p][v];
+  f32x16 total = kTail ? joined(tails[0] + tails[1], tails[2] + tails[3]) : f32x16{};
+  for (int v = 0; v < kVectors; ++v) total += (sums[0][v] + sums[1][v]) + (sums[2][v] + sums[3][v]);
   const Lanes every = less(f32x16{}, all_lanes(1.0f)), finite = less(total - total, all_lanes(1.0f));
   if (any(but_not(every, finite))) return false;
   for (int p = 0; p < 4; ++p) store_pixel<kVectors, kTail>(sums[p], tails[p], num_channels, out[p]);
@@ -906,7 +917,7 @@ C3D_INLINE void sum_channels(const TileArgs& args, const BlockHits& hits, int32_
       float* first = out + y * down + x * right;
       float* const of_pixel[] = {first, first + right, first + down, first + down + right};
       const int lane = y * kBlock + x;
-      if (2 * kVectors + kTail / 8 <= kQuadEighths && y + 1 < place.height && x + 1 < place.width &&
+      if (16 * kVectors + kTail <= kQuadChannels && y + 1 < place.height && x + 1 < place.width &&
           sum_quad<kVectors, kTail>(hits, num_hits, lane, rows, stride, num_channels, of_pixel))
         continue;
       for (int32_t p = 0; p < 4; ++p)
@@ -915,38 +926,45 @@ C3D_INLINE void sum_channels(const TileArgs& args, const BlockHits& hits, int32_
     }
 }
 
-// Channels that are summed at a time, kEighths times eight at most.
-template <int kEighths, typename T>
-C3D_INLINE void sum_shape(int32_t eighths, const TileArgs& args, const BlockHits& hits, int32_t num_hits,
+// Finds the shape, of kParts times kSummedTogether channels at most, that holds as many as asked for.
+template <int kParts, typename T>
+C3D_INLINE void sum_shape(int32_t num_parts, const TileArgs& args, const BlockHits& hits, int32_t num_hits,
                           const BlockPlace& place, const T* rows, int64_t stride, int32_t num_channels, float* out) {
-  if constexpr (kEighths > 0) {
-    if (eighths == kEighths)
-      sum_channels<kEighths / 2, kEighths % 2 * 8>(args, hits, num_hits, place, rows, stride, num_channels, out);
+  if constexpr (kParts > 0) {
+    constexpr int kChannels = kParts * kSummedTogether;
+    if (num_parts == kParts)
+      sum_channels<kChannels / 16, kChannels % 16>(args, hits, num_hits, place, rows, stride, num_channels, out);
     else
-      sum_shape<kEighths - 1>(eighths, args, hits, num_hits, place, rows, stride, num_channels, out);
+      sum_shape<kParts - 1>(num_parts, args, hits, num_hits, place, rows, stride, num_channels, out);
   }
 }
 
 template <typename T>
 C3D_INLINE void sum_pixels(const TileArgs& args, const Rows& rows, const BlockHits& hits, int32_t num_hits,
                            const BlockPlace& place) {
-  const int32_t num_channels = args.splat->num_channels, eighths = (num_channels + 7) / 8;
+  const int32_t num_channels = args.splat->num_channels;
   float* out = args.splat->feat_out + place.pixel * num_channels;
-  constexpr int32_t kStep = 8;
-  for (int32_t done = 0; done < eighths; done += kStep) {
-    const int32_t c = 8 * done;
-    sum_shape<kStep>(std::min(eighths - done, kStep), args, hits, num_hits, place, static_cast<const T*>(rows.first) + c,
-                     rows.stride, num_channels - c, out + c);
+  constexpr int32_t kAtATime = 64;
+  for (int32_t c = 0; c < num_channels; c += kAtATime) {
+    const int32_t num_parts = (std::min(num_channels - c, kAtATime) + kSummedTogether - 1) / kSummedTogether;
+    sum_shape<kAtATime / kSummedTogether>(num_parts, args, hits, num_hits, place, static_cast<const T*>(rows.first) + c,
+                                          rows.stride, num_channels - c, out + c);
   }
 }
 
-template <bool kIsSurface, bool kIsSoft>
-C3D_INLINE void write_wide(const TileArgs& args, const Rows& rows, const BlockPlace& place, const BlockState& state,
-                           const BlockHits& hits) {
+// A block whose hits are known, with their weights in the pixel.
+struct HitBlock {
+  BlockPlace place;
+  BlockHits hits;
+  int32_t num_hits;
+};
+
+static void write_wide(const TileArgs& args, const Rows& rows, const HitBlock& block) {
   const SplatPointsArgs& splat = *args.splat;
-  if (kIsSurface) scale_surfaces<kIsSoft>(hits, state);
+  const BlockPlace& place = block.place;
+  const BlockHits& hits = block.hits;
   f32x16 alpha = {}, disp = {};
-  for (int32_t k = 0; k < state.num_hits; ++k) {
+  for (int32_t k = 0; k < block.num_hits; ++k) {
     alpha += hits.weight[k];
     disp = multiply_add(disp, hits.weight[k], all_lanes(args.scratch.inv_z[hits.place[k]]));
   }
@@ -956,36 +974,28 @@ C3D_INLINE void write_wide(const TileArgs& args, const Rows& rows, const BlockPl
     for (int32_t x = 0; x < place.width; ++x) {
       int32_t* idx = splat.idx_out + (place.pixel + static_cast<int64_t>(y) * args.grid.width + x) * splat.max_points;
       int32_t count = 0;
-      for (int32_t k = 0; k < state.num_hits; ++k)
+      for (int32_t k = 0; k < block.num_hits; ++k)
         if (reinterpret_cast<const uint32_t*>(hits.lanes + k / 32)[y * kBlock + x] >> (k & 31) & 1)
           idx[count++] = static_cast<int32_t>(args.scratch.index[hits.place[k]]);
       std::fill(idx + count, idx + splat.max_points, -1);
     }
   switch (rows.type) {
-    case FeatType::kFloat32: sum_pixels<float>(args, rows, hits, state.num_hits, place); break;
+    case FeatType::kFloat32: sum_pixels<float>(args, rows, hits, block.num_hits, place); break;
 #ifdef C3D_AVX512
-    case FeatType::kFloat16: sum_pixels<Half>(args, rows, hits, state.num_hits, place); break;
-    case FeatType::kBFloat16: sum_pixels<BFloat16>(args, rows, hits, state.num_hits, place); break;
+    case FeatType::kFloat16: sum_pixels<Half>(args, rows, hits, block.num_hits, place); break;
+    case FeatType::kBFloat16: sum_pixels<BFloat16>(args, rows, hits, block.num_hits, place); break;
 #else
     default: break;  // load_rows made floats of them
 #endif
   }
 }
 
-// Draws a block's next points, of a list that is its first, its last, or both.
+// The hits among a block's next points, of a list that is its first, its last, or both; scaled after the last.
 template <bool kIsSurface, bool kIsSoft>
-C3D_INLINE void draw_block(const TileArgs& args, const Rows& rows, int32_t view, int block, const uint32_t* list,
-                           int32_t num_listed, bool is_first, bool is_last) {
+C3D_INLINE HitBlock collect_block(const TileArgs& args, const Rows& rows, const BlockPlace& place, int block, int part,
+                                  const uint32_t* list, int32_t num_listed, bool is_first, bool is_last) {
   const TileScratch& scratch = args.scratch;
-  const BlockPlace place = place_of(args, view, block);
-  if (is_narrow(*args.splat)) {
-    if (is_first && is_last)
-      draw_narrow<kIsSurface, kIsSoft, true>(args, place, block, list, num_listed, true, true);
-    else
-      draw_narrow<kIsSurface, kIsSoft, false>(args, place, block, list, num_listed, is_first, is_last);
-    return;
-  }
-  const BlockHits hits = hits_of(scratch, block);
+  const BlockHits hits = hits_of(*args.splat, scratch, part);
   BlockState state;
   if (is_first)
     start_block(args, place, state);
@@ -993,10 +1003,20 @@ C3D_INLINE void draw_block(const TileArgs& args, const Rows& rows, int32_t view,
     state = load<BlockState>(scratch.states + block * kStateBytes);
   if (is_last) prefetch_sums(args, place);
   collect_hits<kIsSurface, kIsSoft>(args, rows, place, state, list, num_listed, hits);
-  if (is_last)
-    write_wide<kIsSurface, kIsSoft>(args, rows, place, state, hits);
-  else
+  if (!is_last)
     store(scratch.states + block * kStateBytes, state);
+  else if (kIsSurface)
+    scale_surfaces<kIsSoft>(hits, state);
+  return {place, hits, state.num_hits};
+}
+
+template <bool kIsSurface, bool kIsSoft>
+C3D_INLINE void draw_narrow_block(const TileArgs& args, const BlockPlace& place, int block, const uint32_t* list,
+                                  int32_t num_listed, bool is_first, bool is_last) {
+  if (is_first && is_last)
+    draw_narrow<kIsSurface, kIsSoft, true>(args, place, block, list, num_listed, true, true);
+  else
+    draw_narrow<kIsSurface, kIsSoft, false>(args, place, block, list, num_listed, is_first, is_last);
 }
 
 // Draws the given blocks of one view; `soft`: those that a point may touch which is not opaque.
@@ -1010,17 +1030,35 @@ C3D_INLINE void draw_blocks(const TileArgs& args, const Rows& rows, int32_t view
     int32_t num_listed[kBlocks];
     share_out(args, begin, end, hidden, num_listed);
     bool is_open = false;
+    int turn = 0;
+    HitBlock waiting = {};  // for its sums: its rows are on their way while the next block's hits are collected
     for (uint32_t left = blocks; left; left &= left - 1) {
       const int block = __builtin_ctz(left);
       if (is_first && view == args.first_view) prefetch_next(args, block, kBlocks);
       const uint32_t* list = scratch.lists + block * kListStride;
-      if (soft >> block & 1)
-        draw_block<kIsSurface, true>(args, rows, view, block, list, num_listed[block], is_first, is_last);
-      else
-        draw_block<kIsSurface, false>(args, rows, view, block, list, num_listed[block], is_first, is_last);
+      const BlockPlace place = place_of(args, view, block);
+      const bool is_soft = soft >> block & 1;
+      if (is_narrow(*args.splat)) {
+        if (is_soft)
+          draw_narrow_block<kIsSurface, true>(args, place, block, list, num_listed[block], is_first, is_last);
+        else
+          draw_narrow_block<kIsSurface, false>(args, place, block, list, num_listed[block], is_first, is_last);
+      } else {
+        const int part = scratch.in_turns ? turn : block;
+        const HitBlock found =
+            is_soft
+                ? collect_block<kIsSurface, true>(args, rows, place, block, part, list, num_listed[block], is_first, is_last)
+                : collect_block<kIsSurface, false>(args, rows, place, block, part, list, num_listed[block], is_first, is_last);
+        if (is_last) {
+          if (waiting.hits.weight) write_wide(args, rows, waiting);
+          waiting = found;
+          turn = 1 - turn;
+        }
+      }
       is_open = is_open ||
                 (!is_last && any(less(load<BlockState>(scratch.states + block * kStateBytes).count, args.splat->max_points)));
     }
+    if (waiting.hits.weight) write_wide(args, rows, waiting);
     if (is_last) return;
     begin = is_open ? end : args.num_points;  // closed blocks are only written
   }

@@ -40,8 +40,11 @@ struct PlacedStretch {
   uint32_t tile, num_x, num_y;
 };
 
+constexpr uint32_t kNowhere = ~0u;
+
 struct TileCount {
   uint32_t stretches, points;
+  uint32_t end;  // of the last stretch
 };
 
 // A run of consecutive points, binned by one worker. Runs are laid out one after the other inside each tile's list, so a list
@@ -93,8 +96,8 @@ struct TileScratch {
   uint32_t* lists;  // [kBlocks, kListStride] places of the blocks' points, near to far
   char* states;  // [kBlocks] BlockState
   char* sums;  // [kBlocks, 2] Sums, narrow: of the current surface, and of those in front
-  HitsMemory hits;  // wide: of one block; [kBlocks] where a tile may need several chunks
-  int64_t hits_per_block;  // 0: the blocks take turns
+  HitsMemory hits;  // wide: of two blocks in turns; [kBlocks] where a tile may need several chunks
+  bool in_turns;
 };
 
 // Where features are summed from: the caller's array, or the tile's copy of it in floats.
