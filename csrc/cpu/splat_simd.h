@@ -510,7 +510,8 @@ C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Plac
   const int32_t num = static_cast<int32_t>(end - begin);
   const uint32_t* order = scratch.order + begin;
   uint32_t blocks[kChunk + 16];
-  std::fill_n(num_listed, kBlocks, 0);
+  uint32_t* ends[kBlocks];
+  for (int block = 0; block < kBlocks; ++block) ends[block] = scratch.lists + block * kListStride;
   for (int32_t j = 0; j < num; ++j) blocks[j] = scratch.blocks[order[j]];
   if (hidden.count > 0)
     for (int32_t j = 0; j < num; ++j) blocks[j] = order[j] - hidden.first < hidden.count ? 0 : blocks[j];
@@ -521,16 +522,17 @@ C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Plac
     const Words touched = load<Words>(blocks + j), places = load<Words>(order + j);
     for (uint32_t left = bits_of_all(touched); left; left &= left - 1) {
       const int block = __builtin_ctz(left);
-      num_listed[block] += append_with_bit(touched, block, places, scratch.lists + block * kListStride + num_listed[block]);
+      ends[block] += append_with_bit(touched, block, places, ends[block]);
     }
   }
 #else
   for (int32_t j = 0; j < num; ++j)
     for (uint32_t touch = blocks[j]; touch; touch &= touch - 1) {
-      const int block = __builtin_ctz(touch);
-      scratch.lists[block * kListStride + num_listed[block]++] = order[j];
+      *ends[__builtin_ctz(touch)]++ = order[j];
     }
 #endif
+  for (int block = 0; block < kBlocks; ++block)
+    num_listed[block] = static_cast<int32_t>(ends[block] - (scratch.lists + block * kListStride));
 }
 
 // Where a block lies in the picture.
@@ -752,6 +754,7 @@ C3D_INLINE void prefetch_row(const char* row, int64_t num_bytes) {
   constexpr int64_t kLine = sizeof(float) * kLineFloats;
   for (int64_t at = 0; at < 3 * kLine; at += kLine) __builtin_prefetch(row + at, 0, 3);  // unrolled: most rows are short
   for (int64_t at = 3 * kLine; at < num_bytes; at += kLine) __builtin_prefetch(row + at, 0, 3);
+  __builtin_prefetch(row + num_bytes - 1, 0, 3);  // on a line more, for most
 }
 
 template <bool kIsSurface, bool kIsSoft>
