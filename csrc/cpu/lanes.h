@@ -93,6 +93,13 @@ C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i: the value behin
 C3D_INLINE bool any(Lanes mask) { return mask != 0; }
 C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
 C3D_INLINE i32x16 count_in(Lanes mask, i32x16 counts) { return select(mask, counts + 1, counts); }
+C3D_INLINE f32x16 half_lanes(float lo, float hi) { return select(static_cast<Lanes>(0xFF), all_lanes(lo), all_lanes(hi)); }
+C3D_INLINE Pair<f32x8> halves(f32x16 v) {
+  return {__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)};
+}
+C3D_INLINE f32x8 multiply_add(f32x8 sum, float a, f32x8 b) {
+  return reinterpret_cast<f32x8>(_mm256_fmadd_ps(_mm256_set1_ps(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(sum)));
+}
 C3D_INLINE f32x16 joined(f32x8 lo, f32x8 hi) {
   return __builtin_shufflevector(lo, hi, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
@@ -171,6 +178,8 @@ C3D_INLINE i32x16 select(const Lanes& mask, const i32x16& yes, const i32x16& no)
 C3D_INLINE Lanes but_not(const Lanes& some, const Lanes& others) { return choose(others, Lanes{}, some); }
 C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
 C3D_INLINE i32x16 count_in(const Lanes& mask, const i32x16& counts) { return counts - mask; }  // a lane's mask is -1
+C3D_INLINE f32x16 half_lanes(float lo, float hi) { return {lo - f32x8{}, hi - f32x8{}}; }
+C3D_INLINE f32x8 multiply_add(const f32x8& sum, float a, const f32x8& b) { return sum + a * b; }
 C3D_INLINE f32x16 joined(const f32x8& lo, const f32x8& hi) { return {lo, hi}; }
 #endif
 

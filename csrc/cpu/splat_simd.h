@@ -48,7 +48,7 @@ constexpr int32_t kLineFloats = 16;  // a line of the cache
 // at least, with AVX-512 a whole vector though half of it may lie beyond the row.
 #ifdef C3D_AVX512
 typedef f32x16 RowVector;
-constexpr int32_t kQuadChannels = 64, kSummedTogether = 16;
+constexpr int32_t kQuadChannels = 64, kSummedTogether = 8;
 #elif defined(C3D_AVX2)
 typedef f32x8 RowVector;
 constexpr int32_t kQuadChannels = 24, kSummedTogether = 8;
@@ -865,7 +865,7 @@ C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, con
       const float weight = weights[k * kLanes];
       const T* row = rows + static_cast<int64_t>(hits.row[k]) * stride;
       for (int v = 0; v < kVectors; ++v) sums[v] = multiply_add(sums[v], all_lanes(weight), load_feat<f32x16>(row + 16 * v));
-      if (kTail) tail += weight * load_feat<f32x8>(row + 16 * kVectors);
+      if (kTail) tail = multiply_add(tail, weight, load_feat<f32x8>(row + 16 * kVectors));
     }
   }
   store_pixel<kVectors, kTail>(sums, tail, num_channels, out);
@@ -878,12 +878,9 @@ template <int kVectors, int kTail, typename T>
 C3D_INLINE bool sum_quad(const BlockHits& hits, int32_t num_hits, int lane, const T* rows, int64_t stride,
                          int32_t num_channels, float* const* out) {
   constexpr int kLaneOf[] = {0, 1, kBlock, kBlock + 1};
-  f32x16 sums[4][kVectors + 1];
-  f32x8 tails[4];
-  for (int p = 0; p < 4; ++p) {
+  f32x16 sums[4][kVectors + 1], tails[2] = {};  // tails of two pixels in a vector
+  for (int p = 0; p < 4; ++p)
     for (int v = 0; v < kVectors; ++v) sums[p][v] = f32x16{};
-    tails[p] = f32x8{};
-  }
   const float* weights = reinterpret_cast<const float*>(hits.weight) + lane;
   for (int32_t word = 0; word * 32 < num_hits; ++word) {
     const uint32_t* of_pixel = reinterpret_cast<const uint32_t*>(hits.lanes + word) + lane;
@@ -898,15 +895,18 @@ C3D_INLINE bool sum_quad(const BlockHits& hits, int32_t num_hits, int lane, cons
       }
       if (kTail) {
         const f32x8 feat = load_feat<f32x8>(row + 16 * kVectors);
-        for (int p = 0; p < 4; ++p) tails[p] += weight[kLaneOf[p]] * feat;
+        for (int p = 0; p < 4; p += 2)
+          tails[p / 2] =
+              multiply_add(tails[p / 2], half_lanes(weight[kLaneOf[p]], weight[kLaneOf[p + 1]]), joined(feat, feat));
       }
     }
   }
-  f32x16 total = kTail ? joined(tails[0] + tails[1], tails[2] + tails[3]) : f32x16{};
+  f32x16 total = tails[0] + tails[1];
   for (int v = 0; v < kVectors; ++v) total += (sums[0][v] + sums[1][v]) + (sums[2][v] + sums[3][v]);
   const Lanes every = less(f32x16{}, all_lanes(1.0f)), finite = less(total - total, all_lanes(1.0f));
   if (any(but_not(every, finite))) return false;
-  for (int p = 0; p < 4; ++p) store_pixel<kVectors, kTail>(sums[p], tails[p], num_channels, out[p]);
+  for (int p = 0; p < 4; ++p)
+    store_pixel<kVectors, kTail>(sums[p], p % 2 ? halves(tails[p / 2]).hi : halves(tails[p / 2]).lo, num_channels, out[p]);
   return true;
 }
 
@@ -966,13 +966,19 @@ static void write_wide(const TileArgs& args, const Rows& rows, const HitBlock& b
   const SplatPointsArgs& splat = *args.splat;
   const BlockPlace& place = block.place;
   const BlockHits& hits = block.hits;
-  f32x16 alpha = {}, disp = {};
-  for (int32_t k = 0; k < block.num_hits; ++k) {
-    alpha += hits.weight[k];
-    disp = multiply_add(disp, hits.weight[k], all_lanes(args.scratch.inv_z[hits.place[k]]));
+  f32x16 alpha = {}, disp = {}, odd_alpha = {}, odd_disp = {};  // every other hit by itself: half as many wait for the one before
+  const auto add = [&](int32_t k, f32x16& weights, f32x16& disps) __attribute__((always_inline)) {
+    weights += hits.weight[k];
+    disps = multiply_add(disps, hits.weight[k], all_lanes(args.scratch.inv_z[hits.place[k]]));
+  };
+  int32_t k = 0;
+  for (; k + 1 < block.num_hits; k += 2) {
+    add(k, alpha, disp);
+    add(k + 1, odd_alpha, odd_disp);
   }
-  store_block(alpha, place, args.grid.width, splat.alpha_out);
-  store_block(disp, place, args.grid.width, splat.disp_out);
+  if (k < block.num_hits) add(k, alpha, disp);
+  store_block(alpha + odd_alpha, place, args.grid.width, splat.alpha_out);
+  store_block(disp + odd_disp, place, args.grid.width, splat.disp_out);
   for (int32_t y = 0; splat.idx_out && y < place.height; ++y)
     for (int32_t x = 0; x < place.width; ++x) {
       int32_t* idx = splat.idx_out + (place.pixel + static_cast<int64_t>(y) * args.grid.width + x) * splat.max_points;
