@@ -41,7 +41,7 @@ C3D_INLINE BlockHits hits_of(const SplatPointsArgs& splat, const TileScratch& sc
           all.row + first};
 }
 
-constexpr int32_t kLineFloats = 16;  // a line of the cache
+constexpr int64_t kLineBytes = 64;  // of the cache
 
 // The vectors that features are copied by; channels of which the sums of four pixels and a row fit the registers (of more, each
 // pixel is summed by itself: to walk the hits again for every few channels takes longer); and channels that are summed together
@@ -741,19 +741,20 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
 
 // --- Any number of channels: first each block's hits and their weights, then each pixel's features by its own hits ---
 
-// Asks for the lines that a block's sums will be written to.
-C3D_INLINE void prefetch_sums(const TileArgs& args, const BlockPlace& place) {
+// Asks for the lines that a row of a block's sums will be written to.
+C3D_INLINE void prefetch_sums(const TileArgs& args, const BlockPlace& place, int32_t y) {
+  if (y >= place.height) return;
   const int64_t pixel_bytes = args.splat->num_channels * static_cast<int64_t>(sizeof(float));
-  const char* first = reinterpret_cast<const char*>(args.splat->feat_out) + place.pixel * pixel_bytes;
-  for (int32_t y = 0; y < place.height; ++y, first += args.grid.width * pixel_bytes)
-    for (int64_t at = 0; at < place.width * pixel_bytes + 63; at += 64) __builtin_prefetch(first + at, 1, 3);
+  const char* row = reinterpret_cast<const char*>(args.splat->feat_out) +
+                    (place.pixel + static_cast<int64_t>(y) * args.grid.width) * pixel_bytes;
+  for (int64_t at = 0; at < place.width * pixel_bytes + kLineBytes - 1; at += kLineBytes) __builtin_prefetch(row + at, 1, 3);
 }
 
 // Asks for a row of features.
 C3D_INLINE void prefetch_row(const char* row, int64_t num_bytes) {
-  constexpr int64_t kLine = sizeof(float) * kLineFloats;
-  for (int64_t at = 0; at < 3 * kLine; at += kLine) __builtin_prefetch(row + at, 0, 3);  // unrolled: most rows are short
-  for (int64_t at = 3 * kLine; at < num_bytes; at += kLine) __builtin_prefetch(row + at, 0, 3);
+  constexpr int64_t kShort = 3 * kLineBytes;  // most rows are: unrolled
+  for (int64_t at = 0; at < kShort; at += kLineBytes) __builtin_prefetch(row + at, 0, 3);
+  for (int64_t at = kShort; at < num_bytes; at += kLineBytes) __builtin_prefetch(row + at, 0, 3);
   __builtin_prefetch(row + num_bytes - 1, 0, 3);  // on a line more, for most
 }
 
@@ -850,15 +851,23 @@ C3D_INLINE void store_pixel(const f32x16* sums, const f32x8& tail, int32_t num_c
   if (kTail) store_first(out + 16 * kVectors, tail, std::min(num_channels - 16 * kVectors, 8));
 }
 
+// A block whose hits are known, with their weights in the pixel.
+struct HitBlock {
+  BlockPlace place;
+  BlockHits hits;
+  int32_t num_hits;
+  BlockPlace next;  // of the block that is summed after this one
+};
+
 // Sums the features of the hits of one pixel.
 template <int kVectors, int kTail, typename T>
-C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, const T* rows, int64_t stride,
-                          int32_t num_channels, float* out) {
+C3D_INLINE void sum_pixel(const HitBlock& block, int lane, const T* rows, int64_t stride, int32_t num_channels, float* out) {
+  const BlockHits& hits = block.hits;
   f32x16 sums[kVectors + 1];  // cleared one by one: as a whole they would be cleared in memory
   for (int v = 0; v < kVectors; ++v) sums[v] = f32x16{};
   f32x8 tail = {};
   const float* weights = reinterpret_cast<const float*>(hits.weight) + lane;
-  for (int32_t word = 0; word * 32 < num_hits; ++word) {
+  for (int32_t word = 0; word * 32 < block.num_hits; ++word) {
     uint32_t bits = static_cast<uint32_t>(reinterpret_cast<const int32_t*>(hits.lanes + word)[lane]);
     for (; bits; bits &= bits - 1) {
       const int32_t k = word * 32 + __builtin_ctz(bits);
@@ -875,14 +884,15 @@ C3D_INLINE void sum_pixel(const BlockHits& hits, int32_t num_hits, int lane, con
 // with weight 0 where it hits one and not another. False, and nothing is written, where a sum is no finite number: such a
 // feature, times 0, would have spoilt the pixels beside it.
 template <int kVectors, int kTail, typename T>
-C3D_INLINE bool sum_quad(const BlockHits& hits, int32_t num_hits, int lane, const T* rows, int64_t stride,
-                         int32_t num_channels, float* const* out) {
+C3D_INLINE bool sum_quad(const HitBlock& block, int lane, const T* rows, int64_t stride, int32_t num_channels,
+                         float* const* out) {
+  const BlockHits& hits = block.hits;
   constexpr int kLaneOf[] = {0, 1, kBlock, kBlock + 1};
   f32x16 sums[4][kVectors + 1], tails[2] = {};  // tails of two pixels in a vector
   for (int p = 0; p < 4; ++p)
     for (int v = 0; v < kVectors; ++v) sums[p][v] = f32x16{};
   const float* weights = reinterpret_cast<const float*>(hits.weight) + lane;
-  for (int32_t word = 0; word * 32 < num_hits; ++word) {
+  for (int32_t word = 0; word * 32 < block.num_hits; ++word) {
     const uint32_t* of_pixel = reinterpret_cast<const uint32_t*>(hits.lanes + word) + lane;
     uint32_t bits = of_pixel[0] | of_pixel[1] | of_pixel[kBlock] | of_pixel[kBlock + 1];
     for (; bits; bits &= bits - 1) {
@@ -910,57 +920,52 @@ C3D_INLINE bool sum_quad(const BlockHits& hits, int32_t num_hits, int lane, cons
   return true;
 }
 
-// kVectors * 16 + kTail channels of a block, from `rows` on; `out`: of its first pixel.
+// kVectors * 16 + kTail channels of a block, from `rows` on; `out`: of its first pixel. Between the pixels it asks for the lines
+// of the block that comes next: all at once, they would wait for each other.
 template <int kVectors, int kTail, typename T>
-C3D_INLINE void sum_channels(const TileArgs& args, const BlockHits& hits, int32_t num_hits, const BlockPlace& place,
-                             const T* rows, int64_t stride, int32_t num_channels, float* out) {
+C3D_INLINE void sum_channels(const TileArgs& args, const HitBlock& block, const T* rows, int64_t stride, int32_t num_channels,
+                             float* out) {
+  const BlockPlace& place = block.place;
   const int64_t right = args.splat->num_channels, down = right * args.grid.width;
   for (int32_t y = 0; y < place.height; y += 2)
     for (int32_t x = 0; x < place.width; x += 2) {
+      if (num_channels == args.splat->num_channels) prefetch_sums(args, block.next, y + x / 2);
       float* first = out + y * down + x * right;
       float* const of_pixel[] = {first, first + right, first + down, first + down + right};
       const int lane = y * kBlock + x;
       if (16 * kVectors + kTail <= kQuadChannels && y + 1 < place.height && x + 1 < place.width &&
-          sum_quad<kVectors, kTail>(hits, num_hits, lane, rows, stride, num_channels, of_pixel))
+          sum_quad<kVectors, kTail>(block, lane, rows, stride, num_channels, of_pixel))
         continue;
       for (int32_t p = 0; p < 4; ++p)
         if (y + p / 2 < place.height && x + p % 2 < place.width)
-          sum_pixel<kVectors, kTail>(hits, num_hits, lane + p / 2 * kBlock + p % 2, rows, stride, num_channels, of_pixel[p]);
+          sum_pixel<kVectors, kTail>(block, lane + p / 2 * kBlock + p % 2, rows, stride, num_channels, of_pixel[p]);
     }
 }
 
 // Finds the shape, of kParts times kSummedTogether channels at most, that holds as many as asked for.
 template <int kParts, typename T>
-C3D_INLINE void sum_shape(int32_t num_parts, const TileArgs& args, const BlockHits& hits, int32_t num_hits,
-                          const BlockPlace& place, const T* rows, int64_t stride, int32_t num_channels, float* out) {
+C3D_INLINE void sum_shape(int32_t num_parts, const TileArgs& args, const HitBlock& block, const T* rows, int64_t stride,
+                          int32_t num_channels, float* out) {
   if constexpr (kParts > 0) {
     constexpr int kChannels = kParts * kSummedTogether;
     if (num_parts == kParts)
-      sum_channels<kChannels / 16, kChannels % 16>(args, hits, num_hits, place, rows, stride, num_channels, out);
+      sum_channels<kChannels / 16, kChannels % 16>(args, block, rows, stride, num_channels, out);
     else
-      sum_shape<kParts - 1>(num_parts, args, hits, num_hits, place, rows, stride, num_channels, out);
+      sum_shape<kParts - 1>(num_parts, args, block, rows, stride, num_channels, out);
   }
 }
 
 template <typename T>
-C3D_INLINE void sum_pixels(const TileArgs& args, const Rows& rows, const BlockHits& hits, int32_t num_hits,
-                           const BlockPlace& place) {
+C3D_INLINE void sum_pixels(const TileArgs& args, const Rows& rows, const HitBlock& block) {
   const int32_t num_channels = args.splat->num_channels;
-  float* out = args.splat->feat_out + place.pixel * num_channels;
+  float* out = args.splat->feat_out + block.place.pixel * num_channels;
   constexpr int32_t kAtATime = 64;
   for (int32_t c = 0; c < num_channels; c += kAtATime) {
     const int32_t num_parts = (std::min(num_channels - c, kAtATime) + kSummedTogether - 1) / kSummedTogether;
-    sum_shape<kAtATime / kSummedTogether>(num_parts, args, hits, num_hits, place, static_cast<const T*>(rows.first) + c,
-                                          rows.stride, num_channels - c, out + c);
+    sum_shape<kAtATime / kSummedTogether>(num_parts, args, block, static_cast<const T*>(rows.first) + c, rows.stride,
+                                          num_channels - c, out + c);
   }
 }
-
-// A block whose hits are known, with their weights in the pixel.
-struct HitBlock {
-  BlockPlace place;
-  BlockHits hits;
-  int32_t num_hits;
-};
 
 static void write_wide(const TileArgs& args, const Rows& rows, const HitBlock& block) {
   const SplatPointsArgs& splat = *args.splat;
@@ -989,10 +994,10 @@ static void write_wide(const TileArgs& args, const Rows& rows, const HitBlock& b
       std::fill(idx + count, idx + splat.max_points, -1);
     }
   switch (rows.type) {
-    case FeatType::kFloat32: sum_pixels<float>(args, rows, hits, block.num_hits, place); break;
+    case FeatType::kFloat32: sum_pixels<float>(args, rows, block); break;
 #ifdef C3D_AVX512
-    case FeatType::kFloat16: sum_pixels<Half>(args, rows, hits, block.num_hits, place); break;
-    case FeatType::kBFloat16: sum_pixels<BFloat16>(args, rows, hits, block.num_hits, place); break;
+    case FeatType::kFloat16: sum_pixels<Half>(args, rows, block); break;
+    case FeatType::kBFloat16: sum_pixels<BFloat16>(args, rows, block); break;
 #else
     default: break;  // load_rows made floats of them
 #endif
@@ -1010,13 +1015,12 @@ C3D_INLINE HitBlock collect_block(const TileArgs& args, const Rows& rows, const 
     start_block(args, place, state);
   else
     state = load<BlockState>(scratch.states + block * kStateBytes);
-  if (is_last) prefetch_sums(args, place);
   collect_hits<kIsSurface, kIsSoft>(args, rows, place, state, list, num_listed, hits);
   if (!is_last)
     store(scratch.states + block * kStateBytes, state);
   else if (kIsSurface)
     scale_surfaces<kIsSoft>(hits, state);
-  return {place, hits, state.num_hits};
+  return {place, hits, state.num_hits, {}};
 }
 
 template <bool kIsSurface, bool kIsSoft>
@@ -1059,6 +1063,7 @@ C3D_INLINE void draw_blocks(const TileArgs& args, const Rows& rows, int32_t view
                 ? collect_block<kIsSurface, true>(args, rows, place, block, part, list, num_listed[block], is_first, is_last)
                 : collect_block<kIsSurface, false>(args, rows, place, block, part, list, num_listed[block], is_first, is_last);
         if (is_last) {
+          waiting.next = place;
           if (waiting.hits.weight) write_wide(args, rows, waiting);
           waiting = found;
           turn = 1 - turn;
