@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -38,11 +39,15 @@ def median_ms(run: Callable[[], object], device: torch.device, *, repeats: int =
 
 
 def medians_in_turns_ms(runs: Mapping[str, Callable[[], object]], device: torch.device, repeats: int) -> dict[str, float]:
-    """Medians of runs that take turns, so that whatever else the machine does meets them alike."""
+    """Medians of runs that take turns, each turn in another order, so that what else the machine does, and what a run leaves
+    behind, such as the pages that the next one gets for its results, meets them alike."""
     taken: dict[str, list[float]] = {name: [] for name in runs}
+    shuffle = random.Random(0).shuffle
     for turn in range(repeats + 1):
-        for name, run in runs.items():
-            elapsed_ms = run_ms(run, device)
+        order = list(runs)
+        shuffle(order)
+        for name in order:
+            elapsed_ms = run_ms(runs[name], device)
             if turn > 0:
                 taken[name].append(elapsed_ms)
     return {name: statistics.median(values) for name, values in taken.items()}
