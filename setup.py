@@ -73,9 +73,10 @@ extension = CppExtension(
     include_dirs=[str(Path(folder).absolute()) for folder in ("csrc/include", "csrc")],
     # -Wno-psabi: vector types never cross a call that is not inlined. -fno-math-errno, -fno-trapping-math: sqrt, rint and
     # choices vectorise; no fast-math. -ffp-contract=off: products round as in the kernels, for the same decisions.
+    # -falign-loops: where a hot loop happens to begin moved the splat by several percent from one edit to the next.
     extra_compile_args=[
         *("-std=c++17", "-O3", "-g0", "-Wall", "-Wno-psabi"),
-        *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"),
+        *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-falign-loops=64"),
     ],
     define_macros=[("TORCH_TARGET_VERSION", TORCH_2_10), *([("C3D_WITH_CUDA", None)] if KERNELS else [])],
     library_dirs=cuda_library_dirs() if KERNELS else [],

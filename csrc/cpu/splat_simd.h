@@ -43,18 +43,17 @@ C3D_INLINE BlockHits hits_of(const SplatPointsArgs& splat, const TileScratch& sc
 
 constexpr int64_t kLineBytes = 64;  // of the cache
 
-// The vectors that features are copied by; channels of which the sums of four pixels and a row fit the registers (of more, each
-// pixel is summed by itself: to walk the hits again for every few channels takes longer); and channels that are summed together
-// at least, with AVX-512 a whole vector though half of it may lie beyond the row.
+// The vectors that features are copied by, and the channels of which the sums of four pixels and a row fit the registers. Of
+// more, each pixel is summed by itself: to walk the hits again for every few channels takes longer.
 #ifdef C3D_AVX512
 typedef f32x16 RowVector;
-constexpr int32_t kQuadChannels = 64, kSummedTogether = 8;
+constexpr int32_t kQuadChannels = 64;
 #elif defined(C3D_AVX2)
 typedef f32x8 RowVector;
-constexpr int32_t kQuadChannels = 24, kSummedTogether = 8;
+constexpr int32_t kQuadChannels = 24;
 #else
 typedef f32x4 RowVector;
-constexpr int32_t kQuadChannels = 8, kSummedTogether = 8;
+constexpr int32_t kQuadChannels = 8;
 #endif
 
 template <typename V>
@@ -203,7 +202,7 @@ static void place_points(const BinArgs& args) {
   const SplatPointsArgs& splat = *args.splat;
   const float x_last = static_cast<float>(args.grid.width - 1), y_last = static_cast<float>(args.grid.height - 1);
   const uint32_t num_x = static_cast<uint32_t>(args.grid.num_x);
-  std::fill_n(args.count, static_cast<int64_t>(args.grid.num_x) * args.grid.num_y, TileCount{0, 0, kNowhere});
+  std::fill_n(args.count, static_cast<int64_t>(args.grid.num_x) * args.grid.num_y, TileCount{0, 0, TileCount::kNone});
   Batch batch = {};
   Discs discs;
   Boxes boxes;
@@ -851,11 +850,12 @@ C3D_INLINE void store_pixel(const f32x16* sums, const f32x8& tail, int32_t num_c
   if (kTail) store_first(out + 16 * kVectors, tail, std::min(num_channels - 16 * kVectors, 8));
 }
 
-// A block whose hits are known, with their weights in the pixel.
+// A block whose hits are known, with their weights in the pixel; none where hits.weight is nullptr.
 struct HitBlock {
   BlockPlace place;
   BlockHits hits;
   int32_t num_hits;
+  int32_t part;  // of HitsMemory
   BlockPlace next;  // of the block that is summed after this one
 };
 
@@ -942,28 +942,27 @@ C3D_INLINE void sum_channels(const TileArgs& args, const HitBlock& block, const 
     }
 }
 
-// Finds the shape, of kParts times kSummedTogether channels at most, that holds as many as asked for.
-template <int kParts, typename T>
-C3D_INLINE void sum_shape(int32_t num_parts, const TileArgs& args, const HitBlock& block, const T* rows, int64_t stride,
+// Finds the shape of the channels that are summed at a time, kEighths times eight at most.
+template <int kEighths, typename T>
+C3D_INLINE void sum_shape(int32_t eighths, const TileArgs& args, const HitBlock& block, const T* rows, int64_t stride,
                           int32_t num_channels, float* out) {
-  if constexpr (kParts > 0) {
-    constexpr int kChannels = kParts * kSummedTogether;
-    if (num_parts == kParts)
-      sum_channels<kChannels / 16, kChannels % 16>(args, block, rows, stride, num_channels, out);
+  if constexpr (kEighths > 0) {
+    if (eighths == kEighths)
+      sum_channels<kEighths / 2, kEighths % 2 * 8>(args, block, rows, stride, num_channels, out);
     else
-      sum_shape<kParts - 1>(num_parts, args, block, rows, stride, num_channels, out);
+      sum_shape<kEighths - 1>(eighths, args, block, rows, stride, num_channels, out);
   }
 }
 
 template <typename T>
 C3D_INLINE void sum_pixels(const TileArgs& args, const Rows& rows, const HitBlock& block) {
-  const int32_t num_channels = args.splat->num_channels;
+  const int32_t num_channels = args.splat->num_channels, eighths = (num_channels + 7) / 8;
   float* out = args.splat->feat_out + block.place.pixel * num_channels;
-  constexpr int32_t kAtATime = 64;
-  for (int32_t c = 0; c < num_channels; c += kAtATime) {
-    const int32_t num_parts = (std::min(num_channels - c, kAtATime) + kSummedTogether - 1) / kSummedTogether;
-    sum_shape<kAtATime / kSummedTogether>(num_parts, args, block, static_cast<const T*>(rows.first) + c, rows.stride,
-                                          num_channels - c, out + c);
+  constexpr int32_t kStep = 8;
+  for (int32_t done = 0; done < eighths; done += kStep) {
+    const int32_t c = 8 * done;
+    sum_shape<kStep>(std::min(eighths - done, kStep), args, block, static_cast<const T*>(rows.first) + c, rows.stride,
+                     num_channels - c, out + c);
   }
 }
 
@@ -1004,11 +1003,21 @@ static void write_wide(const TileArgs& args, const Rows& rows, const HitBlock& b
   }
 }
 
-// The hits among a block's next points, of a list that is its first, its last, or both; scaled after the last.
+// Draws a block's next points, of a list that is its first, its last, or both. A wide one then waits to be summed until the
+// next one's hits are collected: meanwhile its rows, which its hits asked for, are on their way.
 template <bool kIsSurface, bool kIsSoft>
-C3D_INLINE HitBlock collect_block(const TileArgs& args, const Rows& rows, const BlockPlace& place, int block, int part,
-                                  const uint32_t* list, int32_t num_listed, bool is_first, bool is_last) {
+C3D_INLINE void draw_block(const TileArgs& args, const Rows& rows, int32_t view, int block, const uint32_t* list,
+                           int32_t num_listed, bool is_first, bool is_last, HitBlock& waiting) {
   const TileScratch& scratch = args.scratch;
+  const BlockPlace place = place_of(args, view, block);
+  if (is_narrow(*args.splat)) {
+    if (is_first && is_last)
+      draw_narrow<kIsSurface, kIsSoft, true>(args, place, block, list, num_listed, true, true);
+    else
+      draw_narrow<kIsSurface, kIsSoft, false>(args, place, block, list, num_listed, is_first, is_last);
+    return;
+  }
+  const int32_t part = scratch.in_turns ? 1 - waiting.part : block;
   const BlockHits hits = hits_of(*args.splat, scratch, part);
   BlockState state;
   if (is_first)
@@ -1016,20 +1025,14 @@ C3D_INLINE HitBlock collect_block(const TileArgs& args, const Rows& rows, const 
   else
     state = load<BlockState>(scratch.states + block * kStateBytes);
   collect_hits<kIsSurface, kIsSoft>(args, rows, place, state, list, num_listed, hits);
-  if (!is_last)
+  if (!is_last) {
     store(scratch.states + block * kStateBytes, state);
-  else if (kIsSurface)
-    scale_surfaces<kIsSoft>(hits, state);
-  return {place, hits, state.num_hits, {}};
-}
-
-template <bool kIsSurface, bool kIsSoft>
-C3D_INLINE void draw_narrow_block(const TileArgs& args, const BlockPlace& place, int block, const uint32_t* list,
-                                  int32_t num_listed, bool is_first, bool is_last) {
-  if (is_first && is_last)
-    draw_narrow<kIsSurface, kIsSoft, true>(args, place, block, list, num_listed, true, true);
-  else
-    draw_narrow<kIsSurface, kIsSoft, false>(args, place, block, list, num_listed, is_first, is_last);
+    return;
+  }
+  if (kIsSurface) scale_surfaces<kIsSoft>(hits, state);
+  waiting.next = place;
+  if (waiting.hits.weight) write_wide(args, rows, waiting);
+  waiting = {place, hits, state.num_hits, part, {}};
 }
 
 // Draws the given blocks of one view; `soft`: those that a point may touch which is not opaque.
@@ -1043,32 +1046,15 @@ C3D_INLINE void draw_blocks(const TileArgs& args, const Rows& rows, int32_t view
     int32_t num_listed[kBlocks];
     share_out(args, begin, end, hidden, num_listed);
     bool is_open = false;
-    int turn = 0;
-    HitBlock waiting = {};  // for its sums: its rows are on their way while the next block's hits are collected
+    HitBlock waiting = {};
     for (uint32_t left = blocks; left; left &= left - 1) {
       const int block = __builtin_ctz(left);
       if (is_first && view == args.first_view) prefetch_next(args, block, kBlocks);
       const uint32_t* list = scratch.lists + block * kListStride;
-      const BlockPlace place = place_of(args, view, block);
-      const bool is_soft = soft >> block & 1;
-      if (is_narrow(*args.splat)) {
-        if (is_soft)
-          draw_narrow_block<kIsSurface, true>(args, place, block, list, num_listed[block], is_first, is_last);
-        else
-          draw_narrow_block<kIsSurface, false>(args, place, block, list, num_listed[block], is_first, is_last);
-      } else {
-        const int part = scratch.in_turns ? turn : block;
-        const HitBlock found =
-            is_soft
-                ? collect_block<kIsSurface, true>(args, rows, place, block, part, list, num_listed[block], is_first, is_last)
-                : collect_block<kIsSurface, false>(args, rows, place, block, part, list, num_listed[block], is_first, is_last);
-        if (is_last) {
-          waiting.next = place;
-          if (waiting.hits.weight) write_wide(args, rows, waiting);
-          waiting = found;
-          turn = 1 - turn;
-        }
-      }
+      if (soft >> block & 1)
+        draw_block<kIsSurface, true>(args, rows, view, block, list, num_listed[block], is_first, is_last, waiting);
+      else
+        draw_block<kIsSurface, false>(args, rows, view, block, list, num_listed[block], is_first, is_last, waiting);
       is_open = is_open ||
                 (!is_last && any(less(load<BlockState>(scratch.states + block * kStateBytes).count, args.splat->max_points)));
     }

@@ -40,11 +40,11 @@ struct PlacedStretch {
   uint32_t tile, num_x, num_y;
 };
 
-constexpr uint32_t kNowhere = ~0u;
-
+// What a run has put into a tile's list. Stretches that follow each other become one: of a picture's rows, one a tile.
 struct TileCount {
+  static constexpr uint32_t kNone = ~0u;
   uint32_t stretches, points;
-  uint32_t end;  // of the last stretch
+  uint32_t end;  // of the last stretch's points, or kNone
 };
 
 // A run of consecutive points, binned by one worker. Runs are laid out one after the other inside each tile's list, so a list
@@ -96,8 +96,8 @@ struct TileScratch {
   uint32_t* lists;  // [kBlocks, kListStride] places of the blocks' points, near to far
   char* states;  // [kBlocks] BlockState
   char* sums;  // [kBlocks, 2] Sums, narrow: of the current surface, and of those in front
-  HitsMemory hits;  // wide: of two blocks in turns; [kBlocks] where a tile may need several chunks
-  bool in_turns;
+  HitsMemory hits;  // wide: [kBlocks], or [2] where blocks take turns
+  bool in_turns;  // no tile needs several chunks
 };
 
 // Where features are summed from: the caller's array, or the tile's copy of it in floats.
