@@ -387,6 +387,27 @@ def test_order_of_points_does_not_matter(compositor: str) -> None:
 
 
 @pytest.mark.parametrize("compositor", COMPOSITORS)
+@pytest.mark.parametrize("channels", [3, 4, 21, 37, 70])
+def test_rows_of_a_picture_are_drawn_like_points_in_any_order(channels: int, compositor: str) -> None:
+    """Neighbours in memory that are neighbours in the picture are binned together."""
+    rng = np.random.default_rng(23)
+    camera = Camera.for_photo(width=139, height=90)
+    y, x = torch.meshgrid(torch.arange(90) + 0.5, torch.arange(139) + 0.5, indexing="ij")
+    u, v = torch.cat([x.flatten(), x[:40].flatten()]), torch.cat([y.flatten(), y[:40].flatten()])  # a farther layer behind
+    num = len(u)
+    depth = np.concatenate([rng.permutation(np.linspace(1, 2, 90 * 139)), rng.permutation(np.linspace(3, 4, 40 * 139))])
+    z = torch.from_numpy(depth).float()  # none twice: no tie is broken by the order
+    assert len(z.unique()) == num
+    xyz = torch.stack([(u - camera.cx) * z / camera.fx, (v - camera.cy) * z / camera.fy, z], dim=1)
+    cloud = Cloud(xyz, torch.from_numpy(rng.uniform(-1, 1, (num, channels))).float(), 1.5 * z / camera.fx)
+    rows = cloud.splat(camera, compositor=compositor)
+    for order in (rng.permutation(num), np.arange(num)[::-1].copy(), np.roll(np.arange(num), 5000)):
+        shuffled = cloud[torch.from_numpy(order)].splat(camera, compositor=compositor)
+        for name in ("feat", "alpha", "disp"):
+            assert torch.equal(getattr(rows, name), getattr(shuffled, name)), name
+
+
+@pytest.mark.parametrize("compositor", COMPOSITORS)
 def test_a_scene_twice_as_large_looks_the_same(compositor: str) -> None:
     rng = np.random.default_rng(17)
     camera = camera_of(25, 30).with_pose(random_poses(rng, 1)[0])

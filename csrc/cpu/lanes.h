@@ -98,7 +98,8 @@ C3D_INLINE Pair<f32x8> halves(f32x16 v) {
   return {__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)};
 }
 C3D_INLINE f32x8 multiply_add(f32x8 sum, float a, f32x8 b) {
-  return reinterpret_cast<f32x8>(_mm256_fmadd_ps(_mm256_set1_ps(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(sum)));
+  return reinterpret_cast<f32x8>(
+      _mm256_fmadd_ps(_mm256_set1_ps(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(sum)));
 }
 C3D_INLINE f32x16 joined(f32x8 lo, f32x8 hi) {
   return __builtin_shufflevector(lo, hi, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);

@@ -18,8 +18,9 @@ void parallel_tasks(const Executor& executor, int64_t num_tasks, const Body& bod
 }
 
 // body(worker, i, next) for i in [0, num_items), `next` the worker's item after this one, num_items if it has none. worker <
-// executor.num_threads owns scratch. Every worker begins with a part of its own, so that neighbours in memory are one worker's:
-// two that meet in a fresh page of 2 MB are both made to wait while the system clears it, twice. Then it helps the others.
+// executor.num_threads owns scratch. Every worker begins with a part of its own, so that neighbours in memory are one
+// worker's: two that meet in a fresh page of 2 MB are both made to wait while the system clears it, twice. Then it helps the
+// others.
 template <typename Body>
 void parallel_items_ahead(const Executor& executor, int64_t num_items, const Body& body) {
   constexpr int64_t kMostParts = 64;
@@ -28,7 +29,8 @@ void parallel_items_ahead(const Executor& executor, int64_t num_items, const Bod
     int64_t end;
   };
   Part parts[kMostParts];
-  const int64_t num_workers = std::min<int64_t>(executor.num_threads, num_items), num_parts = std::min(num_workers, kMostParts);
+  const int64_t num_workers = std::min<int64_t>(executor.num_threads, num_items),
+                num_parts = std::min(num_workers, kMostParts);
   for (int64_t p = 0; p < num_parts; ++p) {
     parts[p].unclaimed.store(num_items * p / num_parts, std::memory_order_relaxed);
     parts[p].end = num_items * (p + 1) / num_parts;

@@ -920,8 +920,8 @@ C3D_INLINE bool sum_quad(const HitBlock& block, int lane, const T* rows, int64_t
   return true;
 }
 
-// kVectors * 16 + kTail channels of a block, from `rows` on; `out`: of its first pixel. Between the pixels it asks for the lines
-// of the block that comes next: all at once, they would wait for each other.
+// kVectors * 16 + kTail channels of a block, from `rows` on; `out`: of its first pixel. Between the pixels it asks for the
+// lines of the block that comes next: all at once, they would wait for each other.
 template <int kVectors, int kTail, typename T>
 C3D_INLINE void sum_channels(const TileArgs& args, const HitBlock& block, const T* rows, int64_t stride, int32_t num_channels,
                              float* out) {
@@ -970,8 +970,9 @@ static void write_wide(const TileArgs& args, const Rows& rows, const HitBlock& b
   const SplatPointsArgs& splat = *args.splat;
   const BlockPlace& place = block.place;
   const BlockHits& hits = block.hits;
-  f32x16 alpha = {}, disp = {}, odd_alpha = {}, odd_disp = {};  // every other hit by itself: half as many wait for the one before
-  const auto add = [&](int32_t k, f32x16& weights, f32x16& disps) __attribute__((always_inline)) {
+  f32x16 alpha = {}, disp = {}, odd_alpha = {},
+         odd_disp = {};  // every other hit by itself: half as many wait for the one before
+  const auto add = [&](int32_t k, f32x16 & weights, f32x16 & disps) __attribute__((always_inline)) {
     weights += hits.weight[k];
     disps = multiply_add(disps, hits.weight[k], all_lanes(args.scratch.inv_z[hits.place[k]]));
   };

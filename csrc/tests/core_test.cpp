@@ -1,6 +1,8 @@
 // The core below torch and Python: edge cases, properties, bad arguments, and the same bits for every thread count.
 #include <c3d/api.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -8,7 +10,10 @@
 #include <limits>
 #include <memory>
 #include <random>
+#include <thread>
 #include <vector>
+
+#include "cpu/parallel.h"
 
 namespace {
 
@@ -100,6 +105,27 @@ bool is_blank(const Splat& splat) {
     for (const float value : *out) blank = blank && value == 0.0f;
   for (const int32_t idx : splat.idx_out) blank = blank && idx == -1;
   return blank;
+}
+
+// Each item once, to one worker, who was told of it beforehand; one worker's items take longer, and the others help.
+void test_items_ahead() {
+  for (const int num_threads : {1, 2, 5, 100})
+    for (const int64_t num_items : {0, 1, 63, 1000}) {
+      std::vector<std::atomic<int>> times(static_cast<size_t>(num_items));
+      std::vector<int64_t> promised(static_cast<size_t>(num_threads), -1);
+      std::atomic<bool> kept{true};
+      c3d::cpu::parallel_items_ahead(c3d::make_thread_executor(num_threads), num_items,
+                                     [&](int worker, int64_t item, int64_t next) {
+                                       int64_t& promise = promised[static_cast<size_t>(worker)];
+                                       if (promise >= 0 && promise != item) kept = false;
+                                       promise = next;
+                                       ++times[static_cast<size_t>(item)];
+                                       if (item < num_items / 5) std::this_thread::sleep_for(std::chrono::microseconds(20));
+                                     });
+      CHECK(kept);
+      for (const auto& count : times) CHECK(count == 1);
+      for (const int64_t promise : promised) CHECK(promise == -1 || promise == num_items);
+    }
 }
 
 void test_splat_without_visible_points() {
@@ -355,6 +381,7 @@ void test_inpaint() {
 }  // namespace
 
 int main() {
+  test_items_ahead();
   test_splat_without_visible_points();
   test_splat_of_one_point();
   test_splat_threads();
