@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -40,13 +39,13 @@ def median_ms(run: Callable[[], object], device: torch.device, *, repeats: int =
 
 def medians_in_turns_ms(runs: Mapping[str, Callable[[], object]], device: torch.device, repeats: int) -> dict[str, float]:
     """Medians of runs that take turns, each turn in another order, so that what else the machine does, and what a run leaves
-    behind, such as the pages that the next one gets for its results, meets them alike."""
+    behind, such as the pages that the next one gets for its results, meets them alike: of an even number of runs, each follows
+    each other one equally often (Williams, "Experimental designs balanced for the estimation of residual effects", 1949)."""
     taken: dict[str, list[float]] = {name: [] for name in runs}
-    shuffle = random.Random(0).shuffle
+    names = list(runs)
+    zigzag = [(k + 1) // 2 if k % 2 else -(k // 2) for k in range(len(names))]
     for turn in range(repeats + 1):
-        order = list(runs)
-        shuffle(order)
-        for name in order:
+        for name in (names[(turn + step) % len(names)] for step in zigzag):
             elapsed_ms = run_ms(runs[name], device)
             if turn > 0:
                 taken[name].append(elapsed_ms)

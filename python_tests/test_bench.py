@@ -69,9 +69,17 @@ def test_runs_take_turns_in_changing_order_and_the_first_turn_does_not_count(mon
 
     monkeypatch.setattr(bench_clock, "run_ms", run_ms)
     assert bench_clock.medians_in_turns_ms({"a": lambda: "a", "b": lambda: "b"}, CPU, 3) == {"a": 2.0, "b": 30.0}
-    turns = [called[i : i + 2] for i in range(0, 8, 2)]
-    assert all(sorted(turn) == ["a", "b"] for turn in turns)
-    assert ["a", "b"] in turns and ["b", "a"] in turns
+    assert called == ["a", "b", "b", "a"] * 2
+
+
+def test_each_run_follows_each_other_one_equally_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr(bench_clock, "run_ms", lambda run, device: called.append(run()) or 1.0)
+    bench_clock.medians_in_turns_ms({name: lambda name=name: name for name in "abcdef"}, CPU, 5)
+    turns = ["".join(called[i : i + 6]) for i in range(0, 36, 6)]
+    assert all(sorted(turn) == list("abcdef") for turn in turns)
+    pairs = [turn[i : i + 2] for turn in turns for i in range(5)]
+    assert len(set(pairs)) == len(pairs) == 6 * 5
 
 
 def test_compare_measures_ours_and_the_plain_splat_on_the_same_points() -> None:

@@ -87,20 +87,13 @@ C3D_INLINE uint32_t bits_of_all(i32x16 v) {  // the bits that any lane has
                     __builtin_shufflevector(v, v, 8, 9, 10, 11) | __builtin_shufflevector(v, v, 12, 13, 14, 15);
   return static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]);
 }
-C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i: the value behind i is another
+C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i of 16: values[i + 1] differs from values[i]
   return _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(values), _mm512_loadu_si512(values + 1));
 }
 C3D_INLINE bool any(Lanes mask) { return mask != 0; }
 C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
 C3D_INLINE i32x16 count_in(Lanes mask, i32x16 counts) { return select(mask, counts + 1, counts); }
 C3D_INLINE f32x16 half_lanes(float lo, float hi) { return select(static_cast<Lanes>(0xFF), all_lanes(lo), all_lanes(hi)); }
-C3D_INLINE Pair<f32x8> halves(f32x16 v) {
-  return {__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)};
-}
-C3D_INLINE f32x8 multiply_add(f32x8 sum, float a, f32x8 b) {
-  return reinterpret_cast<f32x8>(
-      _mm256_fmadd_ps(_mm256_set1_ps(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(sum)));
-}
 C3D_INLINE f32x16 joined(f32x8 lo, f32x8 hi) {
   return __builtin_shufflevector(lo, hi, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
@@ -112,7 +105,7 @@ C3D_INLINE uint32_t bits_of_all(i32x8 v) {  // the bits that any lane has
   const auto some = __builtin_shufflevector(v, v, 0, 1, 2, 3) | __builtin_shufflevector(v, v, 4, 5, 6, 7);
   return static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]);
 }
-C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i: the value behind i is another
+C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i of 16: values[i + 1] differs from values[i]
   uint32_t same = 0;
   for (int i = 0; i < 16; i += 8) {
     const __m256i equal = _mm256_cmpeq_epi32(reinterpret_cast<__m256i>(load<i32x8>(values + i)),
@@ -128,7 +121,7 @@ C3D_INLINE bool any(i32x8 mask) {
 typedef int32_t i32x4 __attribute__((vector_size(16)));
 typedef Pair<f32x4> f32x8;
 typedef Pair<i32x4> i32x8;
-C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i: the value behind i is another
+C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i of 16: values[i + 1] differs from values[i]
   uint32_t bits = 0;
   for (int i = 0; i < 16; ++i) bits |= static_cast<uint32_t>(values[i] != values[i + 1]) << i;
   return bits;
@@ -180,7 +173,6 @@ C3D_INLINE Lanes but_not(const Lanes& some, const Lanes& others) { return choose
 C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
 C3D_INLINE i32x16 count_in(const Lanes& mask, const i32x16& counts) { return counts - mask; }  // a lane's mask is -1
 C3D_INLINE f32x16 half_lanes(float lo, float hi) { return {lo - f32x8{}, hi - f32x8{}}; }
-C3D_INLINE f32x8 multiply_add(const f32x8& sum, float a, const f32x8& b) { return sum + a * b; }
 C3D_INLINE f32x16 joined(const f32x8& lo, const f32x8& hi) { return {lo, hi}; }
 #endif
 
@@ -189,6 +181,15 @@ C3D_INLINE f32x16 multiply_add(const f32x16& sum, const f32x16& a, const f32x16&
 #ifdef C3D_AVX512
   return reinterpret_cast<f32x16>(
       _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(sum)));
+#else
+  return sum + a * b;
+#endif
+}
+
+C3D_INLINE f32x8 multiply_add(const f32x8& sum, float a, const f32x8& b) {
+#ifdef C3D_AVX512
+  return reinterpret_cast<f32x8>(
+      _mm256_fmadd_ps(_mm256_set1_ps(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(sum)));
 #else
   return sum + a * b;
 #endif
@@ -204,12 +205,16 @@ C3D_INLINE f32x16 multiply_add(const Lanes& mask, const f32x16& sum, const f32x1
 #endif
 }
 
-#ifndef C3D_AVX512
+#if defined(C3D_AVX512)
+C3D_INLINE Pair<f32x8> halves(f32x16 v) {
+  return {__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)};
+}
+#else
 template <typename Half>
 C3D_INLINE Pair<Half> halves(const Pair<Half>& v) {
   return v;
 }
-#ifdef C3D_AVX2
+#if defined(C3D_AVX2)
 C3D_INLINE Pair<f32x4> halves(f32x8 v) {
   return {__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7)};
 }

@@ -18,12 +18,11 @@ void parallel_tasks(const Executor& executor, int64_t num_tasks, const Body& bod
 }
 
 // body(worker, i, next) for i in [0, num_items), `next` the worker's item after this one, num_items if it has none. worker <
-// executor.num_threads owns scratch. Every worker begins with a part of its own, so that neighbours in memory are one
-// worker's: two that meet in a fresh page of 2 MB are both made to wait while the system clears it, twice. Then it helps the
-// others.
+// executor.num_threads owns scratch. Workers begin in parts of their own (beyond kMostParts they share them), then help the
+// others: two that write to one fresh page of 2 MB would both have the system clear it.
 template <typename Body>
 void parallel_items_ahead(const Executor& executor, int64_t num_items, const Body& body) {
-  constexpr int64_t kMostParts = 64;
+  constexpr int64_t kMostParts = 64;  // on the stack
   struct alignas(64) Part {  // a line of the cache each
     std::atomic<int64_t> unclaimed;
     int64_t end;

@@ -94,7 +94,7 @@ Status splat_one_camera(const SplatPointsArgs& args, int32_t first_view, int32_t
       cursors[run * num_tiles + tile] = total;
       total += count.stretches;
       tile_points[tile] += count.points;
-      count.end = TileCount::kNone;
+      count.end = TileCount::kNone;  // fill_lists joins the same stretches again
     }
     longest_list = std::max(longest_list, tile_points[tile]);
   }

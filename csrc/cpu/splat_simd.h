@@ -9,7 +9,7 @@ struct BlockState {
   f32x16 through;  // what the hits (kSurface: the surfaces) in front let through
   f32x16 z_end, sum_w, sum_cover;  // kSurface: of the current surface
   f32x16 sum_opaque;  // kSurface, where a point is soft: of its weights times opacities
-  i32x16 count;  // max_points where nothing more is taken
+  i32x16 count;  // of what covers: from max_points on, nothing more is taken, and no comparison waits for the one before
   int32_t num_hits, num_closings;
 };
 
@@ -41,7 +41,7 @@ C3D_INLINE BlockHits hits_of(const SplatPointsArgs& splat, const TileScratch& sc
           all.row + first};
 }
 
-constexpr int64_t kLineBytes = 64;  // of the cache
+constexpr int32_t kLineBytes = 64;  // of the cache
 
 // The vectors that features are copied by, and the channels of which the sums of four pixels and a row fit the registers. Of
 // more, each pixel is summed by itself: to walk the hits again for every few channels takes longer.
@@ -197,6 +197,12 @@ C3D_INLINE void copy_stretch(const float* from, int64_t first, int64_t num, int6
   for (; i < num; ++i) to[i] = from[first + i];
 }
 
+// Whether a stretch goes on where a tile's last one ended. Not for ever: a worker asks for its next tile stretch by stretch.
+C3D_INLINE bool joins(const BinArgs& args, uint32_t end, uint32_t first) {
+  constexpr uint32_t kLongest = 2 * kBatch;
+  return end == first && (first - static_cast<uint32_t>(args.begin)) % kLongest != 0;
+}
+
 // Finds the stretches of a run's points that touch the same tiles, and counts them in each of these.
 static void place_points(const BinArgs& args) {
   const SplatPointsArgs& splat = *args.splat;
@@ -215,7 +221,7 @@ static void place_points(const BinArgs& args) {
     if (splat.radius) std::memcpy(batch.radius, splat.radius + first, sizeof(float) * static_cast<size_t>(num));
     project_batch(*args.camera, batch, discs);
     box_discs(discs, 0.0f, x_last, 0.0f, y_last, boxes);
-    // None across where nothing is touched. One more of each, which is compared with the last.
+    // None across where nothing is touched. `changes` reads one more of each, and what it finds there is shifted out.
     uint32_t tile[kBatch + 1], num_across[kBatch + 1], num_down[kBatch + 1];
     for (int i = 0; i < kBatch; ++i) {  // unsigned: divisions are shifts
       const uint32_t x0 = static_cast<uint32_t>(boxes.x0[i]) / kTileWidth,
@@ -228,7 +234,7 @@ static void place_points(const BinArgs& args) {
     tile[kBatch] = num_across[kBatch] = num_down[kBatch] = 0;
     uint64_t starts = 1;
     for (int i = 0; i < kBatch; i += kLanes)
-      starts |= static_cast<uint64_t>(changes(tile + i) | changes(num_across + i) | changes(num_down + i)) << i << 1;
+      starts |= static_cast<uint64_t>(changes(tile + i) | changes(num_across + i) | changes(num_down + i)) << (i + 1);
     if (num < kBatch) starts &= (uint64_t{1} << num) - 1;
     while (starts) {
       const int i = __builtin_ctzll(starts);
@@ -240,7 +246,7 @@ static void place_points(const BinArgs& args) {
       for (uint32_t y = 0; y < num_down[i]; ++y)
         for (uint32_t x = 0; x < num_across[i]; ++x) {
           TileCount& count = args.count[tile[i] + y * num_x + x];
-          count.stretches += count.end != points.first;
+          count.stretches += joins(args, count.end, points.first) ? 0 : 1;
           count.points += points.num;
           count.end = points.first + points.num;
         }
@@ -258,7 +264,7 @@ static void fill_lists(const BinArgs& args) {
         const uint32_t tile = placed.tile + y * num_x + x;
         uint32_t& end = args.count[tile].end;
         int64_t& cursor = args.cursor[tile];
-        if (end == placed.points.first)
+        if (joins(args, end, placed.points.first))
           args.lists[cursor - 1].num += placed.points.num;
         else
           args.lists[cursor++] = placed.points;
@@ -323,14 +329,13 @@ C3D_INLINE bool reads_in_place(const SplatPointsArgs& splat) {
 // Asks for the points of a part of the worker's next tile: while blocks are drawn, memory has nothing else to do. Rows of
 // features that are read in place are asked for when a block hits them (prefetch_row), which is too late for long ones.
 C3D_INLINE void prefetch_next(const TileArgs& args, int64_t part, int64_t num_parts) {
-  constexpr uintptr_t kLine = 64;
   constexpr int32_t kLongRow = 64;  // channels
   const SplatPointsArgs& splat = *args.splat;
   const int64_t feat_bytes = splat.num_channels * (splat.feat_type == FeatType::kFloat32 ? 4 : 2);
   const auto ask = [](const void* array, int64_t item_bytes, const Stretch& points) __attribute__((always_inline)) {
     const uintptr_t begin = reinterpret_cast<uintptr_t>(array) + points.first * static_cast<uintptr_t>(item_bytes);
     const uintptr_t end = begin + points.num * static_cast<uintptr_t>(item_bytes);
-    for (uintptr_t at = begin / kLine * kLine; at < end; at += kLine)
+    for (uintptr_t at = begin / kLineBytes * kLineBytes; at < end; at += kLineBytes)
       __builtin_prefetch(reinterpret_cast<const void*>(at), 0, 3);
   };
   for (int64_t i = args.num_next * part / num_parts; i < args.num_next * (part + 1) / num_parts; ++i) {
@@ -362,7 +367,7 @@ C3D_INLINE void copy_rows(const TileArgs& args) {
   for (int64_t i = 0; i < args.num_stretches; ++i) {
     const Stretch points = args.list[i];
     if (std::is_same_v<T, float> && num_channels == kNarrow) {
-      copy_stretch(reinterpret_cast<const float*>(feat), points.first * kNarrow, points.num * kNarrow,
+      copy_stretch(reinterpret_cast<const float*>(feat), int64_t{kNarrow} * points.first, int64_t{kNarrow} * points.num,
                    args.splat->num_points * kNarrow, row);
     } else {
       for (int64_t k = 0; k < points.num; ++k)
@@ -526,9 +531,7 @@ C3D_INLINE void share_out(const TileArgs& args, int64_t begin, int64_t end, Plac
   }
 #else
   for (int32_t j = 0; j < num; ++j)
-    for (uint32_t touch = blocks[j]; touch; touch &= touch - 1) {
-      *ends[__builtin_ctz(touch)]++ = order[j];
-    }
+    for (uint32_t touch = blocks[j]; touch; touch &= touch - 1) *ends[__builtin_ctz(touch)]++ = order[j];
 #endif
   for (int block = 0; block < kBlocks; ++block)
     num_listed[block] = static_cast<int32_t>(ends[block] - (scratch.lists + block * kListStride));
@@ -716,8 +719,7 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
       weight = add_to_alpha(state, opacity, q, hit);
       sums.weight += weight;
     }
-    // kAlpha counts beyond max_points: what comes next need not wait for the comparison.
-    state.count = count_in(kIsSurface ? hit : covers, state.count);
+    state.count = count_in(covers, state.count);
     sums.disp = multiply_add(sums.disp, weight, all_lanes(inv_z[at]));
     for (int c = 0; c < kNarrow; ++c)
       sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes(rows[kNarrow * at + c]));
@@ -742,19 +744,20 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
 
 // Asks for the lines that a row of a block's sums will be written to.
 C3D_INLINE void prefetch_sums(const TileArgs& args, const BlockPlace& place, int32_t y) {
-  if (y >= place.height) return;
+  if (y >= place.height || place.width == 0) return;
   const int64_t pixel_bytes = args.splat->num_channels * static_cast<int64_t>(sizeof(float));
   const char* row = reinterpret_cast<const char*>(args.splat->feat_out) +
                     (place.pixel + static_cast<int64_t>(y) * args.grid.width) * pixel_bytes;
-  for (int64_t at = 0; at < place.width * pixel_bytes + kLineBytes - 1; at += kLineBytes) __builtin_prefetch(row + at, 1, 3);
+  for (int64_t at = 0; at < place.width * pixel_bytes; at += kLineBytes) __builtin_prefetch(row + at, 1, 3);
+  __builtin_prefetch(row + place.width * pixel_bytes - 1, 1, 3);
 }
 
 // Asks for a row of features.
 C3D_INLINE void prefetch_row(const char* row, int64_t num_bytes) {
-  constexpr int64_t kShort = 3 * kLineBytes;  // most rows are: unrolled
+  constexpr int64_t kShort = 3 * kLineBytes;  // most rows are no longer; unrolled
   for (int64_t at = 0; at < kShort; at += kLineBytes) __builtin_prefetch(row + at, 0, 3);
   for (int64_t at = kShort; at < num_bytes; at += kLineBytes) __builtin_prefetch(row + at, 0, 3);
-  __builtin_prefetch(row + num_bytes - 1, 0, 3);  // on a line more, for most
+  __builtin_prefetch(row + num_bytes - 1, 0, 3);  // rows seldom begin on a line: the end may lie on one more
 }
 
 template <bool kIsSurface, bool kIsSoft>
@@ -856,7 +859,7 @@ struct HitBlock {
   BlockHits hits;
   int32_t num_hits;
   int32_t part;  // of HitsMemory
-  BlockPlace next;  // of the block that is summed after this one
+  BlockPlace next_place;  // of the block that is summed after this one, empty where there is none
 };
 
 // Sums the features of the hits of one pixel.
@@ -929,7 +932,7 @@ C3D_INLINE void sum_channels(const TileArgs& args, const HitBlock& block, const 
   const int64_t right = args.splat->num_channels, down = right * args.grid.width;
   for (int32_t y = 0; y < place.height; y += 2)
     for (int32_t x = 0; x < place.width; x += 2) {
-      if (num_channels == args.splat->num_channels) prefetch_sums(args, block.next, y + x / 2);
+      if (num_channels == args.splat->num_channels) prefetch_sums(args, block.next_place, y + x / 2);  // once a block
       float* first = out + y * down + x * right;
       float* const of_pixel[] = {first, first + right, first + down, first + down + right};
       const int lane = y * kBlock + x;
@@ -970,18 +973,18 @@ static void write_wide(const TileArgs& args, const Rows& rows, const HitBlock& b
   const SplatPointsArgs& splat = *args.splat;
   const BlockPlace& place = block.place;
   const BlockHits& hits = block.hits;
-  f32x16 alpha = {}, disp = {}, odd_alpha = {},
-         odd_disp = {};  // every other hit by itself: half as many wait for the one before
+  // Two chains: an addition waits for the one before it in its own. So the last bit may depend on what hits the other pixels.
+  f32x16 alpha = {}, disp = {}, odd_alpha = {}, odd_disp = {};
   const auto add = [&](int32_t k, f32x16 & weights, f32x16 & disps) __attribute__((always_inline)) {
     weights += hits.weight[k];
     disps = multiply_add(disps, hits.weight[k], all_lanes(args.scratch.inv_z[hits.place[k]]));
   };
-  int32_t k = 0;
-  for (; k + 1 < block.num_hits; k += 2) {
-    add(k, alpha, disp);
-    add(k + 1, odd_alpha, odd_disp);
+  const int32_t num_pairs = block.num_hits / 2;
+  for (int32_t pair = 0; pair < num_pairs; ++pair) {
+    add(2 * pair, alpha, disp);
+    add(2 * pair + 1, odd_alpha, odd_disp);
   }
-  if (k < block.num_hits) add(k, alpha, disp);
+  if (block.num_hits > 2 * num_pairs) add(block.num_hits - 1, alpha, disp);
   store_block(alpha + odd_alpha, place, args.grid.width, splat.alpha_out);
   store_block(disp + odd_disp, place, args.grid.width, splat.disp_out);
   for (int32_t y = 0; splat.idx_out && y < place.height; ++y)
@@ -1031,7 +1034,7 @@ C3D_INLINE void draw_block(const TileArgs& args, const Rows& rows, int32_t view,
     return;
   }
   if (kIsSurface) scale_surfaces<kIsSoft>(hits, state);
-  waiting.next = place;
+  waiting.next_place = place;
   if (waiting.hits.weight) write_wide(args, rows, waiting);
   waiting = {place, hits, state.num_hits, part, {}};
 }

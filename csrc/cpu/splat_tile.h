@@ -40,7 +40,7 @@ struct PlacedStretch {
   uint32_t tile, num_x, num_y;
 };
 
-// What a run has put into a tile's list. Stretches that follow each other become one: of a picture's rows, one a tile.
+// What a run has put into a tile's list. Stretches that follow each other become one: a picture's row is one stretch a tile.
 struct TileCount {
   static constexpr uint32_t kNone = ~0u;
   uint32_t stretches, points;
