@@ -1,6 +1,6 @@
 """splat_points beside what else splats here, in one run: the same points, features and camera.
 
-    python benchmarks/compare.py [--repeats 9] [--out FILE]
+    python benchmarks/compare.py [--repeats 15] [--out FILE]
 
 The runs of all methods take turns, so that what else the machine does meets them alike; medians, and ratios of medians. "Kept
 memory" writes every result over the last one. OpenCV's remap, which only moves four channels of pixels, is the floor.
@@ -50,7 +50,7 @@ def compare(cases: Iterable[Case], width: int, height: int, repeats: int) -> dic
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--out", type=Path, help="write the numbers as JSON")
     args = parser.parse_args()
     cv2.setNumThreads(torch.get_num_threads())
