@@ -209,13 +209,14 @@ def _bare(start_px: Tensor, forward: Drift, backward: Drift, fluid: Tensor) -> T
     # A point that arrives at the border may find itself outside the fluid and not be drawn.
     inner = -functional.max_pool2d(-functional.pad(fluid[None].float(), (1, 1, 1, 1), value=1.0), 3, 1)[0]
     bare = fluid & (inner == 0)
-    last = torch.tensor([width, height], device=fluid.device)
+    last = torch.tensor([width, height], dtype=torch.int32, device=fluid.device)
     for n in range(0, num_frames, max(num_frames // BED_SAMPLES, 1)):
         # One point in a pixel's own square is near enough to cover it. Row and column 0 take what lies beyond the canvas.
         occupied = torch.zeros((height + 1) * (width + 1), dtype=torch.bool, device=fluid.device)
         for offset_px in (forward.at(n), backward.at(num_frames - n)):
-            x, y = torch.minimum((start_px + offset_px + 1.0).to(torch.int64).clamp_min(0), last).unbind(1)
-            occupied[y * (width + 1) + x] = True
+            at = (start_px + offset_px).add_(1.0).to(torch.int32).clamp_(min=0)
+            x, y = torch.minimum(at, last).unbind(1)
+            occupied[(y * (width + 1)).add_(x)] = True
         bare |= ~occupied.view(height + 1, width + 1)[1:, 1:]
     return bare & fluid
 
