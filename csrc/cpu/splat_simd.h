@@ -1008,10 +1008,12 @@ static void write_wide(const TileArgs& args, const Rows& rows, const HitBlock& b
 }
 
 // Draws a block's next points, of a list that is its first, its last, or both. A wide one then waits to be summed until the
-// next one's hits are collected: meanwhile its rows, which its hits asked for, are on their way.
+// next one's hits are collected: meanwhile its rows, which its hits asked for, are on their way. Not inlined: registers are
+// few.
 template <bool kIsSurface, bool kIsSoft>
-C3D_INLINE void draw_block(const TileArgs& args, const Rows& rows, int32_t view, int block, const uint32_t* list,
-                           int32_t num_listed, bool is_first, bool is_last, HitBlock& waiting) {
+__attribute__((noinline)) static void draw_block(const TileArgs& args, const Rows& rows, int32_t view, int block,
+                                                 const uint32_t* list, int32_t num_listed, bool is_first, bool is_last,
+                                                 HitBlock& waiting) {
   const TileScratch& scratch = args.scratch;
   const BlockPlace place = place_of(args, view, block);
   if (is_narrow(*args.splat)) {
