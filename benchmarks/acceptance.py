@@ -19,7 +19,7 @@ import torch
 import c3drender
 from c3drender import pipeline, render
 from c3drender.camera import PRESETS
-from c3drender.files import read_photo, write_picture
+from c3drender.files.photo import read_photo, write_picture
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "python_tests" / "data"

@@ -21,8 +21,8 @@ import torch
 from machine import write_result
 from peers import peer_cases
 
-from c3drender.bench_cases import Case, Run, Size, all_cases
-from c3drender.bench_clock import medians_in_turns_ms
+from c3drender.bench.cases import Case, Run, Size, all_cases
+from c3drender.bench.clock import medians_in_turns_ms
 
 SIZE = Size(1280, 720, (4, 37), (1,))
 SMALL = Size(256, 144, (4, 37), (1,))

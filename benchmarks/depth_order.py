@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from c3drender.data import Image
-from c3drender.depth import estimate_depth
-from c3drender.files import read_photo
-from c3drender.scenery import find_scenery
+from c3drender.depth.estimate import estimate_depth
+from c3drender.files.photo import read_photo
+from c3drender.scenery.find import find_scenery
 
 REPO = Path(__file__).resolve().parent.parent
 PAIRS = REPO / "python_tests" / "data" / "depth_pairs.json"

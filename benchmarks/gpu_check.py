@@ -23,9 +23,9 @@ import torch
 from machine import REPO, RESULTS, describe, write_result
 from peers import peer_cases
 
-from c3drender.bench import Row, frames_per_s, measure
-from c3drender.bench_cases import Case, Size, all_cases
-from c3drender.bench_clock import median_ms
+from c3drender.bench.cases import Case, Size, all_cases
+from c3drender.bench.clock import median_ms
+from c3drender.bench.table import Row, frames_per_s, measure
 
 OP_TESTS = ("python_tests/test_device.py", "python_tests/test_torch.py")
 SANITIZERS = ("memcheck", "racecheck")

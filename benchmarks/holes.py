@@ -27,9 +27,9 @@ import c3drender
 from c3drender import camera as cameras
 from c3drender import ops, pipeline
 from c3drender.data import Camera, CameraPath, Scene
-from c3drender.layer_canvas import with_values
-from c3drender.layer_uncover import FluidMaps, Surface, hide, maps_of_holes
-from c3drender.layers import hiding_rules
+from c3drender.layers.build import hiding_rules
+from c3drender.layers.canvas import with_values
+from c3drender.layers.uncover import FluidMaps, Surface, hide, maps_of_holes
 
 RADIUS_PX = 1.5
 DEPTH_TOLERANCE = 0.02

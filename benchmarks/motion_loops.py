@@ -30,8 +30,8 @@ import torch
 
 import c3drender
 from c3drender import render
-from c3drender.files import read_photo, write_picture
-from c3drender.resize import resize_photo
+from c3drender.files.photo import read_photo, write_picture
+from c3drender.files.resize import resize_photo
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "python_tests" / "data"
@@ -122,7 +122,7 @@ def main() -> None:
         scene = c3drender.prepare(path, depth="builtin", camera="still", size=args.size, **hints)
         photo = resize_photo(read_photo(path), scene.camera.height, scene.camera.width)
         photo_u8 = (photo.rgb * 255).round().to(torch.uint8).numpy()
-        for blend in get_args(render.Blend):
+        for blend in get_args(render.BlendMode):
 
             def keep(n: int, frame: np.ndarray, prefix: str = f"{name}_{blend}") -> None:
                 if args.out:

@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 
 from c3drender.data import DepthMap, MotionHints
-from c3drender.files import read_mask, read_photo
-from c3drender.motion import find_flow, guess_motion
-from c3drender.scenery import find_scenery
+from c3drender.files.photo import read_mask, read_photo
+from c3drender.motion.flow import find_flow, guess_motion
+from c3drender.scenery.find import find_scenery
 
 REPO = Path(__file__).resolve().parent.parent
 MASKS = REPO / "python_tests" / "data" / "masks"

@@ -27,7 +27,8 @@ from machine import REPO, RESULTS, write_result
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from c3drender import camera, files, pipeline, resize, video
+from c3drender import camera, files, pipeline
+from c3drender.files import resize, video
 from c3drender.networks import Decoder, FeatureExtractor, MotionNetwork, PublishedModels, RenderModel, eight_bit
 from c3drender.networks import render as learned
 from c3drender.networks.checkpoints import CONSTANT

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from c3drender.bench_cases import MAX_POINTS, RADIUS_PX, Case, Run, Size, Work, random, two_layers
+from c3drender.bench.cases import MAX_POINTS, RADIUS_PX, Case, Run, Size, Work, random, two_layers
 from c3drender.data import Camera
 
 Splat = Callable[[Tensor, Tensor, Tensor, Camera], Run]

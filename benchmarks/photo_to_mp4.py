@@ -20,10 +20,13 @@ from typing import Any
 import torch
 from machine import REPO, write_result
 
-from c3drender import depth, files, pipeline, render, resize, scenery, video
-from c3drender.annotations import read_hints
+from c3drender import files, pipeline, render
 from c3drender.data import Frame
-from c3drender.motion import find_flow
+from c3drender.depth import estimate as depth
+from c3drender.files import resize, video
+from c3drender.files.hints import read_hints
+from c3drender.motion.flow import find_flow
+from c3drender.scenery import find as scenery
 
 DEMO = REPO.parent / "shared" / "photos" / "demo0"
 EXAMPLE = REPO / "c3drender" / "example"

@@ -22,8 +22,8 @@ from machine import write_result
 from peers import peer_cases
 
 from c3drender import ops
-from c3drender.bench_cases import MAX_POINTS, Case, Run, Size, Work, all_cases, two_layers
-from c3drender.bench_clock import medians_in_turns_ms, multiply_add_flop_per_s, triad_bytes_per_s
+from c3drender.bench.cases import MAX_POINTS, Case, Run, Size, Work, all_cases, two_layers
+from c3drender.bench.clock import medians_in_turns_ms, multiply_add_flop_per_s, triad_bytes_per_s
 from c3drender.data import Camera
 
 SIZE = Size(1280, 720, (1, 4, 16, 37, 64, 128), (1,))

@@ -23,7 +23,7 @@ from machine import REPO
 from roofline import count_hits
 
 from c3drender import ops
-from c3drender.bench_cases import random, two_layers
+from c3drender.bench.cases import random, two_layers
 from c3drender.data import Camera
 
 BUILD = REPO / "build" / "stages"

@@ -15,8 +15,8 @@ import torch
 from peers import peer_cases
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from c3drender.bench import SIZE
-from c3drender.bench_cases import Case, all_cases
+from c3drender.bench.cases import Case, all_cases
+from c3drender.bench.table import SIZE
 
 DEVICE = torch.device(os.environ.get("C3D_DEVICE", "cpu"))
 CASES = [

@@ -10,14 +10,13 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from . import defaults
+
 if TYPE_CHECKING:
-    from .data import Flow, Frame, Ripple, Scene, Sway
+    from .data import Fluid, Frame, Ripple, Scene, Sway
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C
-NUM_FRAMES = 60
-FPS = 25
-CAMERA = "circle"
 NUM_SHEET_FRAMES = 5  # with the seven tiles before them, three full rows
 EXAMPLE_FOLDER = files("c3drender") / "example"
 EXAMPLE_FILES = ("stream_cascade.jpg", "mask.png", "hints.json")
@@ -67,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     published.add_argument("--hints", required=True, help="JSON list of arrows [[x0, y0], [x1, y1]], or a labelme file")
     published.add_argument("--depth", default="auto", help="auto: the authors' network; or a file: grey picture, .npy, .pfm")
     published.add_argument("--camera", default="paper-circle", help="a camera preset (default: %(default)s)")
-    published.add_argument("--frames", type=int, default=NUM_FRAMES, help="frames of one loop (default: %(default)s)")
-    published.add_argument("--fps", type=float, default=FPS, help="frames per second (default: %(default)s)")
+    published.add_argument("--frames", type=int, default=defaults.FRAMES, help="frames of one loop (default: %(default)s)")
+    published.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
     published.add_argument("--size", type=_size, help="longer side in pixels, or WIDTHxHEIGHT (default: the photo's)")
     published.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     published.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -136,16 +135,13 @@ def _add_scene_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="seed of everything that is drawn at random (default: %(default)s)"
-    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars, no notes")
 
 
 def _add_motion_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera",
-        default=CAMERA,
+        default=defaults.CAMERA,
         help="circle, swing, zoom, dolly, rise, orbit, still, dolly-zoom, or a .json of key frames (default: %(default)s)",
     )
     parser.add_argument(
@@ -154,7 +150,7 @@ def _add_motion_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ease", type=float, default=0.0, help="0..1: slow down towards the loop's start and end (default: %(default)s)"
     )
-    parser.add_argument("--frames", type=int, default=NUM_FRAMES, help="frames of one loop (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=defaults.FRAMES, help="frames of one loop (default: %(default)s)")
     parser.add_argument(
         "--speed", type=float, default=1.0, help="speed of the motion, larger is faster (default: %(default)s)"
     )
@@ -164,7 +160,7 @@ def _add_motion_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_video_options(parser: argparse.ArgumentParser) -> None:
     _add_motion_options(parser)
-    parser.add_argument("--fps", type=float, default=FPS, help="frames per second (default: %(default)s)")
+    parser.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
 
 
 def _size(text: str) -> int | tuple[int, ...]:
@@ -184,7 +180,7 @@ def _numbers(text: str) -> float | tuple[float, ...]:
 
 
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("depth", "inpainter", "focus", "size", "device", "seed")
+    names = ("depth", "inpainter", "focus", "size", "device")
     fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.ripple:
@@ -192,12 +188,11 @@ def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names} | moves | {"progress": not args.quiet}
 
 
-def _motion_list(args: argparse.Namespace, fluid: dict[str, Any]) -> list[Flow | Sway | Ripple]:
-    from .data import Flow, Ripple, Sway
+def _motion_list(args: argparse.Namespace, fluid: dict[str, Any]) -> list[Fluid | Sway | Ripple]:
+    from .data import Fluid, Ripple, Sway
 
-    flow = [Flow(**fluid)] if any(fluid.values()) else []
     sway = [Sway(args.sway, args.sway_hints, args.sway_root)] if args.sway else []
-    return [*flow, *sway, *([Ripple(args.ripple)] if args.ripple else [])]
+    return [Fluid(**fluid), *sway, *([Ripple(args.ripple)] if args.ripple else [])]
 
 
 def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
@@ -213,7 +208,7 @@ def _render(args: argparse.Namespace) -> None:
 
 
 def _published(args: argparse.Namespace) -> None:
-    from .pipeline_published import render_published
+    from .pipeline.published import render_published
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
     names = ("mask", "hints", "depth", "camera", "frames", "fps", "size", "device")
@@ -223,26 +218,24 @@ def _published(args: argparse.Namespace) -> None:
 
 
 def _demo(args: argparse.Namespace) -> None:
-    from .files import check_picture_output
+    from .files.photo import check_picture_output
+    from .files.video import check_output, write_video
     from .pipeline import prepare, render_frames
-    from .video import check_output, write_video
 
     out = check_output(args.out)
     sheet = check_picture_output(out.with_name(f"{out.stem}_sheet.png"))
     with ExitStack() as stack:
         photo, mask, hints = (stack.enter_context(as_file(EXAMPLE_FOLDER / name)) for name in EXAMPLE_FILES)
-        scene = prepare(
-            photo, mask=mask, hints=hints, camera=CAMERA, device=args.device, seed=args.seed, progress=not args.quiet
-        )
+        scene = prepare(photo, mask=mask, hints=hints, camera=defaults.CAMERA, device=args.device, progress=not args.quiet)
         kept: dict[int, Frame] = {}
-        frames = _keeping(render_frames(scene, camera=CAMERA, frames=NUM_FRAMES), kept, NUM_FRAMES)
-        write_video(out, (frame.rgb_u8 for frame in _bar(args, frames, NUM_FRAMES)), FPS)
-        _write_sheet(photo, None, scene, kept, NUM_FRAMES, sheet)
+        frames = _keeping(render_frames(scene, camera=defaults.CAMERA, frames=defaults.FRAMES), kept, defaults.FRAMES)
+        write_video(out, (frame.rgb_u8 for frame in _bar(args, frames, defaults.FRAMES)), defaults.FPS)
+        _write_sheet(photo, None, scene, kept, defaults.FRAMES, sheet)
     _say(args, *scene.notes, f"wrote {out} and {sheet}")
 
 
 def _inspect(args: argparse.Namespace) -> None:
-    from .files import check_picture_output
+    from .files.photo import check_picture_output
     from .pipeline import prepare, render_frames
 
     out = check_picture_output(args.out or f"{Path(args.photo).stem}_sheet.png")
@@ -263,8 +256,8 @@ def _info(args: argparse.Namespace) -> None:
 
 
 def _bench(args: argparse.Namespace) -> None:
-    from .bench import table
-    from .device import pick_device
+    from .bench.table import table
+    from .ops.device import pick_device
 
     if args.repeats < 1:
         raise ValueError(f"repeats: expected at least 1, got {args.repeats}")
@@ -298,8 +291,8 @@ def _bar(args: argparse.Namespace, frames: Iterable[Frame], num_frames: int) -> 
 
 
 def _write_sheet(photo: str | Path, size: Any, scene: Scene, kept: dict[int, Frame], num_frames: int, out: Path) -> None:
-    from .files import read_photo, write_picture
-    from .inspect_sheet import contact_sheet
+    from .files.photo import read_photo, write_picture
+    from .inspect import contact_sheet
 
     write_picture(out, contact_sheet(read_photo(photo, size), scene, kept, num_frames))
 

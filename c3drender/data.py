@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import accumulate
-from math import isfinite
+from math import inf, isfinite, pi
+from numbers import Real
 from typing import Any
 
 import torch
@@ -56,7 +57,7 @@ def to_device(value: Any, device: torch.device | str) -> Any:
     return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Camera:
     """A pinhole camera: intrinsics in pixels, the size of its picture, and its pose.
 
@@ -87,6 +88,12 @@ class Camera:
         focal = float(max(width, height))
         return cls(focal, focal, width / 2, height / 2, width, height)
 
+    def unproject(self, xy_px: Tensor, z_cam: Tensor) -> Tensor:
+        """Points ``[N, 3]`` of this camera's space that it sees at ``xy_px [N, 2]`` in the depth ``z_cam [N]``."""
+        x = (xy_px[:, 0] - self.cx) / self.fx * z_cam
+        y = (xy_px[:, 1] - self.cy) / self.fy * z_cam
+        return torch.stack([x, y, z_cam], dim=1)
+
     def with_pose(self, world_to_cam: Tensor) -> Camera:
         return replace(self, world_to_cam=world_to_cam)
 
@@ -105,6 +112,41 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class SplatRules:
+    """How the layers' surfaces are drawn as discs: what fills them, renders them and trains on them must agree on it.
+
+    ``radius_px``: of a disc where nothing is stretched. ``depth_tolerance``: relative depth within which hits are one surface.
+    ``closed_px``: px between neighbours up to which discs of that radius leave no gap. ``max_stretch_px``: up to which a
+    fluid's discs widen with the distance to stay one surface. ``least_existence``: a point that drifts to where less of a
+    fluid pixel is than this has left the fluid and is not drawn.
+    """
+
+    radius_px: float = 1.5
+    depth_tolerance: float = 0.02
+    closed_px: float = 1.5
+    max_stretch_px: float = 3.0
+    least_existence: float = 0.75
+
+    def __post_init__(self) -> None:
+        for rule in fields(self):
+            value = getattr(self, rule.name)
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise TypeError(f"SplatRules: {rule.name} must be a number, got {value!r}")
+        sizes_fit = 0 < self.radius_px < inf and self.closed_px > 1 and self.max_stretch_px >= 1
+        if not (sizes_fit and self.depth_tolerance >= 0 and 0 <= self.least_existence < 1):
+            expected = "radius_px > 0, depth_tolerance >= 0, closed_px > 1, max_stretch_px >= 1 and 0 <= least_existence < 1"
+            raise ValueError(f"SplatRules: expected {expected}, got {self}")
+
+    @property
+    def tear_px(self) -> float:
+        """By how much more than on the grid two neighbours may come apart and still be one surface."""
+        return self.closed_px - 1.0
+
+
+SPLAT_RULES = SplatRules()
+
+
+@dataclass(frozen=True, eq=False)
 class Image:
     """A picture: ``rgb`` float32 ``[H, W, 3]``, sRGB-encoded, 0..1."""
 
@@ -119,7 +161,7 @@ class Image:
         return self.rgb.shape[0], self.rgb.shape[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scenery:
     """What the picture shows, as soft maps, each float32 ``[H, W]`` in 0..1 (1 = surely).
 
@@ -138,7 +180,7 @@ class Scenery:
             check_tensor("Scenery", name, getattr(self, name), (*self.sky.shape,), torch.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DepthMap:
     """Depth along the view axis of every pixel: ``z_cam`` float32 ``[H, W]``, > 0, in any unit. ``measured``: its edges lie
     where the picture's do; an estimate's are soft and get sharpened."""
@@ -150,7 +192,7 @@ class DepthMap:
         check_tensor("DepthMap", "z_cam", self.z_cam, ("H", "W"), torch.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MotionHints:
     """What the user says about motion, in pixels of the photo.
 
@@ -169,7 +211,7 @@ class MotionHints:
                 check_tensor("MotionHints", name, getattr(self, name), ("H", "W"), torch.bool)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FlowField:
     """An Eulerian flow field. ``step_px`` float32 ``[H, W, 2]``: (x, y) pixels per frame; ``moving`` bool ``[H, W]``."""
 
@@ -183,7 +225,7 @@ class FlowField:
 
 
 @dataclass(frozen=True)
-class Flow:
+class Fluid:
     """Something fluid, as the user describes it: ``mask``, ``hints`` and ``flow`` as in `pipeline.prepare`."""
 
     mask: Any = None
@@ -219,7 +261,7 @@ class Ripple:
     strength: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Harmonics:
     """A periodic displacement of every pixel: ``sum_k sine_k sin(2 pi k t) + cosine_k (cos(2 pi k t) - 1)``, k = 1..K, with t
     the loop's time, 0..1. Nothing is displaced at t = 0. ``sine_px``, ``cosine_px``: float32 ``[K, H, W, 2]``, (x, y)."""
@@ -231,8 +273,20 @@ class Harmonics:
         check_tensor("Harmonics", "sine_px", self.sine_px, ("K", "H", "W", 2), torch.float32)
         check_tensor("Harmonics", "cosine_px", self.cosine_px, (*self.sine_px.shape,), torch.float32)
 
+    def at(self, loop_t: float) -> Tensor:
+        """The displacement ``[H, W, 2]`` at this moment of the loop, px."""
+        return harmonic_px(self.sine_px, self.cosine_px, loop_t)
 
-@dataclass(frozen=True)
+
+def harmonic_px(sine_px: Tensor, cosine_px: Tensor, loop_t: float) -> Tensor:
+    """The displacement ``[..., 2]`` at ``loop_t`` from coefficients ``[K, ..., 2]`` (see `Harmonics`)."""
+    turns = 2 * pi * loop_t * torch.arange(1, len(sine_px) + 1, dtype=torch.float64)
+    shape = (-1, *(1 for _ in sine_px.shape[1:]))
+    sine, cosine = (wave.to(sine_px).reshape(shape) for wave in (turns.sin(), turns.cos() - 1.0))
+    return (sine * sine_px + cosine * cosine_px).sum(dim=0)
+
+
+@dataclass(frozen=True, eq=False)
 class Layers:
     """A layered depth image (LDI): the pixels that exist, near to far, on a canvas of ``size`` (height, width) that is
     ``margin_px`` wider than the photo on every side.
@@ -323,7 +377,7 @@ class Layers:
         return replace(self, **inside, first=(0, *accumulate(counts)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PointCloud:
     """Feature points in the photo's camera space: ``xyz [N, 3]``, ``feat [N, C]``, ``radius [N]`` in scene units, ``opacity
     [N]`` 0..1 (None: 1)."""
@@ -346,7 +400,7 @@ class PointCloud:
         return len(self.xyz)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CameraPath:
     """Poses of a moving camera, one per frame: ``world_to_cam`` float32 ``[F, 3, 4]``; frame F would repeat frame 0.
     ``zoom``: float32 ``[F]``, > 0, factors of the focal length; None: one."""
@@ -392,7 +446,7 @@ class CameraKeys:
             raise ValueError(f"CameraKeys: expected zooms >= 1 (step back to see more), got {list(self.zoom)}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Raster:
     """What a splat leaves: ``feat`` ``[(V,) H, W, C]``, ``alpha`` and ``disp`` ``[(V,) H, W]``, float32, all composited
     (premultiplied by coverage). ``idx``: int32 ``[(V,) H, W, K]`` nearest hits, ascending, -1 where empty, or None."""
@@ -403,7 +457,7 @@ class Raster:
     idx: Tensor | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One finished picture: ``rgb_u8`` uint8 ``[H, W, 3]``, sRGB; ``uncovered`` bool ``[H, W]``: what no point covered."""
 
@@ -411,7 +465,7 @@ class Frame:
     uncovered: Tensor = field(repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Everything that `render_frames` needs, constant over the video: the photo's ``camera`` (identity pose), its ``layers``,
     and three disparities (1/z) that scale camera paths: ``disp_near`` (the nearest content), ``disp_far`` and ``disp_focus``

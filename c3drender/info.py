@@ -10,15 +10,15 @@ from importlib.metadata import PackageNotFoundError, version
 import av
 import torch
 
-from . import ops
-from .video import codecs
+from .files.video import codecs
+from .ops.device import has_cuda
 
 
 def report() -> Iterator[str]:
     yield f"c3drender   {_version('c3drender')}"
     yield f"python      {platform.python_version()} on {platform.system()} {platform.machine()}"
     yield f"torch       {torch.__version__}"
-    yield f"extension   CPU{' and CUDA' if ops._C.has_cuda() else ' only: built where there was no nvcc'}"
+    yield f"extension   CPU{' and CUDA' if has_cuda() else ' only: built where there was no nvcc'}"
     yield f"cpu         {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     yield f"cuda        {', '.join(_cuda_devices()) or 'no device that torch can use'}"
     yield f"depth       builtin{_learned_depth()}"

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 import c3drender
-from c3drender import layers
 from c3drender.data import CameraPath, Frame, Scene
-from c3drender.files import read_photo, write_picture
-from c3drender.soft_edges import HARD_EDGES
+from c3drender.files.photo import read_photo, write_picture
+from c3drender.layers import build as layers
+from c3drender.layers.matte import HARD_EDGES
 
 REPO = Path(__file__).resolve().parent.parent
 IMAGES = REPO / "docs" / "images"

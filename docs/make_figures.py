@@ -11,8 +11,8 @@ import numpy as np
 import PIL.Image
 
 import c3drender
-from c3drender.files import read_photo, write_picture
-from c3drender.inspect_sheet import contact_sheet
+from c3drender.files.photo import read_photo, write_picture
+from c3drender.inspect import contact_sheet
 
 IMAGES = Path(__file__).resolve().parent / "images"
 EXAMPLE = files("c3drender") / "example"

@@ -13,9 +13,10 @@ import torch
 
 import c3drender
 from c3drender import render
-from c3drender.data import CameraKeys, CameraPath, Flow, MotionHints, Ripple, Scene, Sway
-from c3drender.files import read_mask, read_photo, write_picture
-from c3drender.inspect_sheet import FILLED_COLOUR, Tile, compose, flow_tile
+from c3drender.data import CameraKeys, CameraPath, Fluid, MotionHints, Ripple, Scene, Sway
+from c3drender.files.photo import read_mask, read_photo, write_picture
+from c3drender.inspect import FILLED_COLOUR, flow_tile
+from c3drender.pixels.sheet import Tile, compose
 
 REPO = Path(__file__).resolve().parent.parent
 IMAGES = REPO / "docs" / "images"
@@ -102,7 +103,7 @@ def _flow_picture(scene: Scene) -> np.ndarray:
 def _sway_and_ripple() -> None:
     """A flow, ferns and leaves that sway and a pool that ripples, in one loop; beside it the three masks."""
     water, pool, plants = read_mask(MASK, HEIGHT, WIDTH).numpy(), _shape(POOL), _shape(FERNS, LEAVES)
-    parts = [Flow(water & ~pool, HINTS), Sway(plants, strength=1.3), Ripple(water & pool, strength=1.5)]
+    parts = [Fluid(water & ~pool, HINTS), Sway(plants, strength=1.3), Ripple(water & pool, strength=1.5)]
     scene = c3drender.prepare(PHOTO, motion=parts, depth="builtin", camera="swing", amplitude=0.5, size=2 * LOOP_WIDTH)
     tint = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     for mask, colour in zip((water & ~pool, plants, water & pool), ((0, 190, 255), (90, 230, 60), (255, 170, 0)), strict=True):

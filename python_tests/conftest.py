@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from c3drender import device
+from c3drender.ops import device
 
 HERE = Path(__file__).resolve().parent
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from c3drender import bench, bench_clock, cli, ops
-from c3drender.bench_cases import Case, Size, Work, all_cases
+from c3drender import cli, ops
+from c3drender.bench import clock as bench_clock
+from c3drender.bench import table as bench
+from c3drender.bench.cases import Case, Size, Work, all_cases
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import compare

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from c3drender.bridges import bridge_small_steps
+from c3drender.layers.bridges import bridge_small_steps
 
 TEAR, EDGE = 0.01, 0.06
 STILL = np.zeros((40, 60), bool)

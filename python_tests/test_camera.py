@@ -8,7 +8,7 @@ import torch
 
 from c3drender.camera import PAPER_PRESETS, PARALLAX, PRESETS, envelope_path, make_camera_path
 from c3drender.data import Camera, CameraKeys
-from c3drender.files import read_camera_keys
+from c3drender.files.keys import read_camera_keys
 
 CAMERA = Camera.for_photo(640, 480)
 SCALE = dict(disp_near=0.8, disp_far=0.1, disp_focus=0.3)

@@ -16,9 +16,10 @@ import pytest
 import torch
 
 from c3drender import cli, render_cinemagraph
-from c3drender.data import Camera, Flow, Frame, Image, Layers, Ripple, Scene, Sway
-from c3drender.files import read_photo
-from c3drender.inspect_sheet import TILE_WIDTH_PX, contact_sheet
+from c3drender.data import Camera, Fluid, Frame, Image, Layers, Ripple, Scene, Sway
+from c3drender.files.photo import read_photo
+from c3drender.inspect import contact_sheet
+from c3drender.pixels.sheet import TILE_WIDTH_PX
 
 RENDER_PARAMETERS = signature(render_cinemagraph).parameters
 COMMANDS = ("render", "demo", "inspect", "info", "bench")
@@ -98,12 +99,12 @@ def test_help_is_fast_because_it_imports_nothing_heavy():
 
 def test_render_passes_every_option_on(calls, photo_path, capsys):
     argv = "render photo.png -o out.gif --mask m.png --hints h.json --flow f.flo --depth d.npy --camera swing --amplitude 0.5"
-    argv += " --frames 30 --fps 12.5 --size 640x480 --speed 2 --blend linear --device cpu --seed 7 --quiet"
+    argv += " --frames 30 --fps 12.5 --size 640x480 --speed 2 --blend linear --device cpu --quiet"
     argv += " --ease 0.5 --focus 100,200 --model m.pth --inpainter lama.pt"
     assert cli.main(argv.split()) == 0
     expected = {"mask": "m.png", "hints": "h.json", "flow": "f.flo", "depth": "d.npy", "camera": "swing", "amplitude": 0.5}
     expected |= {"frames": 30, "fps": 12.5, "size": (640, 480), "speed": 2.0, "blend": "linear"}
-    expected |= {"device": "cpu", "seed": 7, "progress": False, "motion": None}
+    expected |= {"device": "cpu", "progress": False, "motion": None}
     expected |= {"ease": 0.5, "focus": (100.0, 200.0), "model": "m.pth", "inpainter": "lama.pt"}
     assert calls.render == ("photo.png", "out.gif", expected)
     assert capsys.readouterr().out == ""
@@ -113,10 +114,10 @@ def test_what_sways_and_ripples_goes_into_one_list(calls, photo_path):
     argv = "render photo.png --mask m.png --sway s.png --sway-hints h.json --sway-root top --ripple r.png --amplitude 1,0.5,2"
     assert cli.main(argv.split()) == 0
     options = calls.render[2]
-    assert options["motion"] == [Flow(mask="m.png"), Sway("s.png", "h.json", "top"), Ripple("r.png")]
+    assert options["motion"] == [Fluid(mask="m.png"), Sway("s.png", "h.json", "top"), Ripple("r.png")]
     assert options["mask"] is None and options["amplitude"] == (1.0, 0.5, 2.0)
     assert cli.main(["render", "photo.png", "--sway", "s.png"]) == 0
-    assert calls.render[2]["motion"] == [Sway("s.png")]
+    assert calls.render[2]["motion"] == [Fluid(), Sway("s.png")]  # what flows is still found
 
 
 def test_render_has_the_defaults_of_the_function(calls, photo_path, capsys):

@@ -10,10 +10,10 @@ import pytest
 import torch
 from test_scenery import ODD, PHOTOS, REPO, needs_photos, picture, seaside
 
-import c3drender.depth
 from c3drender.data import Image, Scenery
-from c3drender.depth import FAR_DISP, depth_from_disparity, depth_from_metric, estimate_depth
-from c3drender.scenery import find_scenery
+from c3drender.depth import estimate
+from c3drender.depth.estimate import FAR_DISP, depth_from_disparity, depth_from_metric, estimate_depth
+from c3drender.scenery.find import find_scenery
 
 sys.path.insert(0, str(REPO / "benchmarks"))
 from depth_order import measure, share, total
@@ -148,7 +148,7 @@ def test_unknown_model_is_one_line():
 
 
 def test_auto_without_a_cached_model_is_the_builtin(monkeypatch):
-    monkeypatch.setattr(c3drender.depth, "_is_cached", lambda name: False)
+    monkeypatch.setattr(estimate, "_is_cached", lambda name: False)
     image = picture(seaside(48, 64, 20))
     scenery = find_scenery(image)
     depth, used = estimate_depth(image, scenery)
@@ -210,8 +210,8 @@ def test_learned_model_from_a_folder(tmp_path, kind):
 @needs_transformers
 def test_auto_takes_a_cached_model(tmp_path, monkeypatch):
     folder = str(saved_depth_anything(tmp_path / "model", "relative"))
-    monkeypatch.setattr(c3drender.depth, "KNOWN_MODELS", ("broken", folder))
-    monkeypatch.setattr(c3drender.depth, "_is_cached", lambda name: True)
+    monkeypatch.setattr(estimate, "KNOWN_MODELS", ("broken", folder))
+    monkeypatch.setattr(estimate, "_is_cached", lambda name: True)
     image = picture(seaside(48, 64, 20))
     scenery = find_scenery(image)
     depth, used = estimate_depth(image, scenery)

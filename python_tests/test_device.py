@@ -12,7 +12,7 @@ from twin_cases import Arrays, arrays_of, one_of_each, random_cloud
 
 from c3drender import ops
 from c3drender.data import Camera
-from c3drender.device import pick_device
+from c3drender.ops.device import pick_device
 
 DEVICES = sorted({"cpu", pick_device("auto").type})
 SUMMED_IN_ANOTHER_ORDER = 2e-5

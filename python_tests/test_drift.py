@@ -12,7 +12,7 @@ import torch
 
 from c3drender import ops
 from c3drender.data import Camera, PointCloud, Raster
-from c3drender.drift import trace
+from c3drender.render.drift import trace
 
 LIMITS = {"radius_px": 1.5, "max_stretch": 3.0, "least_existence": 0.75}
 
@@ -29,7 +29,7 @@ def scene(seed: int, num_points: int, height: int, width: int, *, with_detail: b
     surface[..., 6:] = 0
     size = torch.tensor([width, height])
     neighbours = tuple(torch.from_numpy(rng.integers(0, max(num_points, 1), num_points)).int() for _ in range(2))
-    detail = ops.Detail(values(num_points, 2, 3) - 0.5, values(num_points, 3) - 0.5, 0.8 + values(3, 4), 5.0)
+    detail = ops.ContrastDetail(values(num_points, 2, 3) - 0.5, values(num_points, 3) - 0.5, 0.8 + values(3, 4), 5.0)
     return {
         "start_px": values(num_points, 2) * size,
         "offset_px": (values(num_points, 2) - 0.5) * 8,
@@ -46,7 +46,7 @@ def scene(seed: int, num_points: int, height: int, width: int, *, with_detail: b
 def drifted(given: dict[str, Any]) -> PointCloud:
     m = len(given["start_px"])
     out = PointCloud(torch.full((m, 3), torch.nan), torch.full((m, 4), torch.nan), torch.full((m,), torch.nan))
-    ops.drift_points(out=out, **given, **LIMITS)
+    ops.drift_points(out=out, **given)
     return out
 
 
@@ -78,7 +78,7 @@ def test_drift_matches_the_reference(num_points: int, height: int, width: int, w
 def test_at_rest_a_free_point_is_itself() -> None:
     given = scene(3, 200, 9, 11)
     given["offset_px"] = torch.zeros(200, 2)
-    given["detail"] = ops.Detail(given["detail"].fine, given["detail"].broad, torch.ones(2, 2), 8.0)
+    given["detail"] = ops.ContrastDetail(given["detail"].fine, given["detail"].broad, torch.ones(2, 2), 8.0)
     given["surface"][..., 1:3] = 1
     out = drifted(given | {"fade": 0.0})
     torch.testing.assert_close(out.feat, given["feat"])

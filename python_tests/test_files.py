@@ -18,12 +18,13 @@ import PIL.ImageSequence
 import pytest
 import torch
 
-from c3drender.annotations import read_hints
 from c3drender.data import Camera, Layers, MotionHints, Scene
-from c3drender.files import read_depth, read_flow, read_mask, read_photo, write_picture
-from c3drender.resize import fit_size, resize_depth, resize_flow, resize_hints
-from c3drender.scene_file import load_scene, save_scene
-from c3drender.video import MAX_GIF_FPS, check_output, output_size, write_video
+from c3drender.files.hints import read_hints
+from c3drender.files.maps import read_depth, read_flow
+from c3drender.files.photo import read_mask, read_photo, write_picture
+from c3drender.files.resize import fit_size, resize_depth, resize_flow, resize_hints
+from c3drender.files.scene import load_scene, save_scene
+from c3drender.files.video import MAX_GIF_FPS, check_output, output_size, write_video
 
 H, W = 20, 30
 
@@ -479,7 +480,7 @@ def small_scene() -> Scene:
 def test_scene_comes_back(tmp_path):
     scene = small_scene()
     loaded = load_scene(save_scene(scene, tmp_path / "scene.c3d"))
-    assert loaded.camera == scene.camera
+    assert vars(loaded.camera) == vars(scene.camera)
     assert (loaded.disp_near, loaded.disp_far, loaded.disp_focus, loaded.notes) == (1.0, 0.1, 0.5, scene.notes)
     for name in ("pixel", "rgb", "alpha", "z_cam", "seen", "step_px", "moving"):
         assert torch.equal(getattr(loaded.layers, name), getattr(scene.layers, name))

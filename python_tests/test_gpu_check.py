@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from c3drender import ops
-from c3drender.bench_cases import Case, two_layers
+from c3drender.bench.cases import Case, two_layers
 from c3drender.data import Camera
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"

@@ -347,13 +347,13 @@ def test_flow_integration_has_no_gradient() -> None:
 BLENDED = ("feat", "alpha", "w_fwd", "w_bwd")
 
 
-def blend_restated(fwd: Raster, bwd: Raster, loop_t: Tensor | float, sharpness: float) -> ops.Blend:
+def blend_restated(fwd: Raster, bwd: Raster, loop_t: Tensor | float, sharpness: float) -> ops.BlendedRaster:
     w_f = (1 - loop_t) * fwd.alpha * torch.exp(sharpness * fwd.disp)
     w_b = loop_t * bwd.alpha * torch.exp(sharpness * bwd.disp)
     total = (w_f + w_b).clamp(min=1e-6)
     w_f, w_b = w_f / total, w_b / total
     feat = w_f[..., None] * fwd.feat + w_b[..., None] * bwd.feat
-    return ops.Blend(feat, w_f * fwd.alpha + w_b * bwd.alpha, w_f, w_b)
+    return ops.BlendedRaster(feat, w_f * fwd.alpha + w_b * bwd.alpha, w_f, w_b)
 
 
 def random_sides(seed: int, shape: tuple[int, ...], channels: int) -> list[Tensor]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from c3drender import ops, pipeline
-from c3drender.data import Camera, DepthMap, FlowField, Image
+from c3drender.data import Camera, DepthMap, FlowField, Image, SplatRules
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import holes as judge
@@ -40,7 +40,9 @@ class Layer:
     least_existence: float = LEAST_EXISTENCE
 
     def find_holes(self) -> Tensor:
-        return ops.find_holes(**vars(self))
+        arguments = dict(vars(self))
+        rules = {name: arguments.pop(name) for name in ("radius_px", "depth_tolerance", "least_existence")}
+        return ops.find_holes(**arguments, rules=SplatRules(**rules))
 
     def reference_holes(self) -> np.ndarray:
         return reference.find_holes(**vars(self))
@@ -407,12 +409,7 @@ BAD_INPUT = {
     "num_steps has a fraction": ({"num_steps": 1.5}, TypeError, "num_steps"),
     "loop_steps is negative": ({"loop_steps": -1}, ValueError, "loop_steps"),
     "loop_steps has a fraction": ({"loop_steps": 1.5}, TypeError, "loop_steps"),
-    "least_existence is one": ({"least_existence": 1.0}, ValueError, "least_existence"),
-    "least_existence is text": ({"least_existence": "0.5"}, TypeError, "least_existence"),
-    "radius_px is zero": ({"radius_px": 0.0}, ValueError, "radius_px"),
-    "radius_px is NaN": ({"radius_px": math.nan}, ValueError, "radius_px"),
-    "depth_tolerance is negative": ({"depth_tolerance": -0.1}, ValueError, "depth_tolerance"),
-    "depth_tolerance is text": ({"depth_tolerance": "0.1"}, TypeError, "depth_tolerance"),
+    "rules are a number": ({"rules": 1.5}, TypeError, "rules"),
 }
 
 
@@ -431,3 +428,21 @@ def test_bad_input(case: str) -> None:
     ops.find_holes(**good)
     with pytest.raises(error, match=rf"^find_holes: .*{argument}.* must be .+"):
         ops.find_holes(**(good | change))
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"least_existence": 1.0}, ValueError),
+        ({"least_existence": "0.5"}, TypeError),
+        ({"radius_px": 0.0}, ValueError),
+        ({"radius_px": math.nan}, ValueError),
+        ({"depth_tolerance": -0.1}, ValueError),
+        ({"depth_tolerance": True}, TypeError),
+        ({"closed_px": 1.0}, ValueError),
+        ({"max_stretch_px": 0.5}, ValueError),
+    ],
+)
+def test_bad_rules(change: dict[str, float], error: type[Exception]) -> None:
+    with pytest.raises(error, match=f"SplatRules: .*{next(iter(change))}"):
+        SplatRules(**change)

@@ -11,8 +11,8 @@ from torch import Tensor
 import c3drender
 from c3drender import cli
 from c3drender.data import Layers
-from c3drender.files import read_inpainter
-from c3drender.inpainter import SIDE_MULTIPLE, repaint
+from c3drender.layers.inpainter import SIDE_MULTIPLE, repaint
+from c3drender.pipeline.inputs import read_inpainter
 
 HEIGHT, WIDTH = 50, 70  # no multiples of 8
 BACK, FRONT, PAINT = (0.1, 0.7, 0.2), (0.9, 0.1, 0.1), (0.2, 0.3, 0.8)

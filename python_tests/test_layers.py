@@ -9,9 +9,9 @@ import torch
 from c3drender import ops
 from c3drender.camera import make_camera_path, max_shift_px, parallax_px
 from c3drender.data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
-from c3drender.layer_depth import settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
-from c3drender.layer_hidden import HidingRules, continue_behind
-from c3drender.layers import LayerConfig, build_layers
+from c3drender.layers.build import LayerConfig, build_layers
+from c3drender.layers.clean import settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
+from c3drender.layers.hidden import HidingRules, continue_behind
 
 HEIGHT, WIDTH = 60, 80
 CAMERA = Camera.for_photo(WIDTH, HEIGHT)

@@ -9,9 +9,9 @@ import pytest
 import reference
 import torch
 
-from c3drender import loop_contrast as lc
 from c3drender import ops
 from c3drender.data import Camera, Raster
+from c3drender.render import contrast as lc
 
 SIZE = 96
 CAMERA = Camera(SIZE, SIZE, SIZE / 2, SIZE / 2, SIZE, SIZE)

@@ -12,10 +12,11 @@ import pytest
 import torch
 from scipy import ndimage
 
-from c3drender import flow_behind, motion
 from c3drender.data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Scenery
-from c3drender.files import read_mask, read_photo
-from c3drender.scenery import find_scenery
+from c3drender.files.photo import read_mask, read_photo
+from c3drender.motion import behind as flow_behind
+from c3drender.motion import flow as motion
+from c3drender.scenery.find import find_scenery
 
 HEIGHT, WIDTH = 360, 640
 DATA = Path(__file__).resolve().parent / "data"

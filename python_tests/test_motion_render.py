@@ -12,7 +12,7 @@ import torch
 
 import c3drender
 from c3drender import render
-from c3drender.data import Camera, CameraKeys, Flow, Layers, Ripple, Scene, Sway
+from c3drender.data import Camera, CameraKeys, Fluid, Layers, Ripple, Scene, Sway
 
 EXAMPLE = files("c3drender") / "example"
 NUM_FRAMES = 20
@@ -32,7 +32,7 @@ FERNS = shape((0, 567), (100, 550), (167, 700), (167, 800), (100, 852), (0, 852)
 @pytest.fixture(scope="module")
 def scene() -> Scene:
     water = cv2.imread(str(EXAMPLE / "mask.png"), 0) > 127
-    parts = [Flow(water & ~POOL, str(EXAMPLE / "hints.json")), Sway(FERNS), Ripple(water & POOL)]
+    parts = [Fluid(water & ~POOL, str(EXAMPLE / "hints.json")), Sway(FERNS), Ripple(water & POOL)]
     return c3drender.prepare(str(EXAMPLE / "stream_cascade.jpg"), motion=parts, depth="builtin", size=SIZE)
 
 

@@ -122,7 +122,7 @@ def test_frames_are_those_of_the_colour_renderer(sways: bool, zoom: float | None
     scene, path = _scene(), _aside(zoom)
     model = RenderModel(_Constant(), _Shown(width=4, compositor="surface"))
     shown = _swaying(scene) if sways else scene
-    made = list(learned.render_path(pipeline.animate_learned(shown, model, NUM_FRAMES), path))
+    made = list(pipeline.animate(shown, frames=NUM_FRAMES, model=model).render(path))
     plain = list(c3d.render_frames(shown, camera=path, frames=NUM_FRAMES, blend="linear"))
     at_rest = list(c3d.render_frames(scene, camera=_aside(None), frames=NUM_FRAMES, blend="linear"))
 

@@ -19,7 +19,7 @@ from c3drender.cli import main
 from c3drender.networks import Decoder, FeatureExtractor, MotionNetwork, PublishedModels, RenderModel
 from c3drender.networks.inpainters import ColourInpainter, DepthInpainter
 from c3drender.networks.published import bins, depth, filters, frame, layers, motion, points
-from c3drender.pipeline_published import render_published
+from c3drender.pipeline.published import render_published
 
 Golden = Callable[[str], dict[str, Any]]
 

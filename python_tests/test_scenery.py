@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from c3drender.data import Image
-from c3drender.files import read_photo
-from c3drender.scenery import find_scenery
+from c3drender.files.photo import read_photo
+from c3drender.scenery.find import find_scenery
 
 REPO = Path(__file__).resolve().parent.parent
 PHOTOS = REPO.parent / "shared" / "photos"

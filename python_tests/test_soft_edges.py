@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from c3drender import layers as layer_stage
 from c3drender import render
 from c3drender.camera import max_shift_px, parallax_px
 from c3drender.data import Camera, CameraPath, DepthMap, FlowField, Image, Scene
-from c3drender.layers import LayerConfig, build_layers
-from c3drender.soft_edges import ESTIMATED_BAND_PX, EdgeRules, find_matte
+from c3drender.layers import build as layer_stage
+from c3drender.layers.build import LayerConfig, build_layers
+from c3drender.layers.matte import ESTIMATED_BAND_PX, EdgeRules, find_matte
 
 HEIGHT, WIDTH, SUPERSAMPLED = 96, 128, 8
 NEAR, FAR = 1.0, 0.1  # disparities

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import c3drender
-from c3drender import harmonic
-from c3drender.data import Flow, Harmonics, Ripple, Sway
-from c3drender.ripple import ripple_field
-from c3drender.sway import PART_SHARE, REACH_SHARE, ROOTS, sway_field
+from c3drender.data import Fluid, Harmonics, Ripple, Sway
+from c3drender.motion import harmonics as harmonic
+from c3drender.motion.ripple import ripple_field
+from c3drender.motion.sway import PART_SHARE, REACH_SHARE, ROOTS, sway_field
 
 HEIGHT, WIDTH = 240, 320
 NO_ARROWS = np.zeros((0, 2, 2))
@@ -25,7 +25,7 @@ def box(x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
 
 def moments(field: Harmonics, num_frames: int = 24) -> np.ndarray:
     """Displacements ``[F, H, W, 2]``"""
-    frames = [harmonic.displaced_px(field.sine_px, field.cosine_px, n / num_frames) for n in range(num_frames + 1)]
+    frames = [field.at(n / num_frames) for n in range(num_frames + 1)]
     return torch.stack(frames).numpy()
 
 
@@ -135,7 +135,7 @@ def photo() -> np.ndarray:
 
 
 RIVER, POND = box(0, 200, 120, 240), box(200, 200, 320, 240)
-LIST = [Flow(RIVER, [((10, 220), (60, 220))]), Sway(box(140, 40, 180, 190)), Ripple(POND)]
+LIST = [Fluid(RIVER, [((10, 220), (60, 220))]), Sway(box(140, 40, 180, 190)), Ripple(POND)]
 
 
 def test_one_scene_holds_all_three(tmp_path) -> None:
@@ -160,9 +160,9 @@ def test_a_list_without_a_flow_flows_nowhere() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"motion": LIST, "mask": RIVER}, ValueError, "motion: expected mask inside a Flow of the list, got both"),
-        ({"motion": [Flow(), Flow()]}, ValueError, "motion: expected at most one Flow .*, got more"),
-        ({"motion": "sway"}, TypeError, "motion: expected a list of Flow, Sway and Ripple, got 'sway'"),
+        ({"motion": LIST, "mask": RIVER}, ValueError, "motion: expected mask inside a Fluid of the list, got both"),
+        ({"motion": [Fluid(), Fluid()]}, ValueError, "motion: expected at most one Fluid .*, got more"),
+        ({"motion": "sway"}, TypeError, "motion: expected a list of Fluid, Sway and Ripple, got 'sway'"),
         ({"motion": [Sway(TREE[:50])]}, ValueError, "mask: expected 320 x 240 px, the photo's size, got 320 x 50"),
     ],
 )

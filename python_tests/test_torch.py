@@ -11,7 +11,7 @@ from torch import Tensor
 
 from c3drender import ops
 from c3drender.data import Camera, Raster
-from c3drender.device import pick_device
+from c3drender.ops.device import has_cuda, pick_device
 
 HEIGHT, WIDTH = 8, 9
 DEVICES = sorted({"cpu", pick_device("auto").type})
@@ -126,7 +126,7 @@ def test_opcheck(sample: str, device: str) -> None:
 def test_the_cuda_half_is_registered() -> None:
     """Also where torch has no CUDA: the extension loads there all the same."""
     with_cuda = {op for op, _ in SAMPLES.values() if has_kernel(op, "cuda")}
-    assert with_cuda == ({op for op, _ in SAMPLES.values()} if ops._C.has_cuda() else set())
+    assert with_cuda == ({op for op, _ in SAMPLES.values()} if has_cuda() else set())
 
 
 def test_every_op_is_checked() -> None:
@@ -139,7 +139,7 @@ def test_every_op_is_checked() -> None:
 
 def render(
     xyz: Tensor, feat: Tensor, radius: Tensor, step_px: Tensor, disp: Tensor, camera: Camera, loop_t: float
-) -> tuple[ops.Blend, ops.FlowTrace, Tensor, Tensor]:
+) -> tuple[ops.BlendedRaster, ops.FlowTrace, Tensor, Tensor]:
     """Every op, with what a caller does between them."""
     trace = ops.integrate_flow(step_px, 3)
     drift = torch.nn.functional.pad(trace.offset_px[-1, : len(xyz)] / camera.fx, (0, 1))

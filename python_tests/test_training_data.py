@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from c3drender.data import Camera, Layers
-from c3drender.files import write_picture
+from c3drender.files.photo import write_picture
 from c3drender.networks.decoder import Decoder
 from c3drender.networks.hints import spread_hints
 from c3drender.networks.training import losses

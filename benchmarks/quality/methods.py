@@ -14,9 +14,13 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from c3drender import depth as depths
-from c3drender import harmonic, motion, pipeline, render, scenery, sway
+from c3drender import pipeline, render
 from c3drender.data import CameraPath, DepthMap, FlowField, Harmonics, Image, MotionHints, Scene
+from c3drender.depth import estimate as depths
+from c3drender.motion import flow as motion
+from c3drender.motion import harmonics as harmonic
+from c3drender.motion import sway
+from c3drender.scenery import find as scenery
 
 from .flows import SWINGS, sway_rate
 from .scenes import LOOP_FRAMES
@@ -121,7 +125,7 @@ def prepared(given: Given) -> Scene:
     return pipeline.build_scene(given.image, given.depth, flow, views, 1.0, (), harmonics=given.harmonics)
 
 
-def shown(scene: Scene, given: Given, blend: render.Blend) -> Video:
+def shown(scene: Scene, given: Given, blend: render.BlendMode) -> Video:
     animation = render.animate(scene, LOOP_FRAMES)
 
     def video(frame: int, camera: int) -> tuple[Picture, NDArray[np.bool_]]:
@@ -131,7 +135,7 @@ def shown(scene: Scene, given: Given, blend: render.Blend) -> Video:
     return video
 
 
-def ours(given: Given, blend: render.Blend = "contrast") -> Video:
+def ours(given: Given, blend: render.BlendMode = "contrast") -> Video:
     return shown(prepared(given), given, blend)
 
 

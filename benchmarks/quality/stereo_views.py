@@ -8,9 +8,9 @@ import numpy as np
 import stereo
 import torch
 
-from c3drender import depth as depths
-from c3drender import scenery
 from c3drender.data import DepthMap, Image
+from c3drender.depth import estimate as depths
+from c3drender.scenery import find as scenery
 
 from .metrics import Numbers, psnr, similarity
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..files import naming, replacing
+from ..files.place import naming, replacing
 from ..ops import COMPOSITORS
 from . import dpt
 from .decoder import Decoder

@@ -6,7 +6,7 @@ frame depends on (LearnedAnimation, view, frame number) alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .. import ops
-from ..data import Camera, CameraPath, Frame, Layers, PointCloud, Raster, Scene
+from ..data import Camera, Frame, Layers, PointCloud, Raster, Scene
 from .checkpoints import RenderModel
 from .decoder import ALPHA_CHANNEL, Decoder, quickest
 from .features import SIZE_MULTIPLE, FeatureExtractor
@@ -117,10 +117,3 @@ def render_frame(animation: LearnedAnimation, view: Camera, frame: int) -> Frame
     rgb = decoder(blended.to(decoder.alpha.dtype).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
     uncovered = torch.maximum(sides[0].alpha, sides[-1].alpha) < UNCOVERED_ALPHA
     return Frame((rgb.float() * 255 + 0.5).to(torch.uint8).contiguous(), uncovered)
-
-
-def render_path(animation: LearnedAnimation, path: CameraPath) -> Iterator[Frame]:
-    """Render one frame per view of ``path``; the motion's loop repeats every ``animation.num_frames``."""
-    for n in range(len(path)):
-        view = animation.camera.with_pose(path.world_to_cam[n])
-        yield render_frame(animation, view if path.zoom is None else view.zoomed(float(path.zoom[n])), n)

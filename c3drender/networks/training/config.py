@@ -7,7 +7,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from ...files import read_json
+from ...files.keys import read_json
 from ...ops import Compositor
 from ..features import SIZE_MULTIPLE
 from ..motion import MASK_CHANNEL

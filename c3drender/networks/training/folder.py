@@ -18,11 +18,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ... import depth as depths
 from ...data import Camera, Image, Layers
-from ...files import naming, read_depth, read_flow, read_photo
-from ...resize import resize_depth, resize_flow, resize_photo
-from ...scenery import find_scenery
+from ...depth import estimate as depths
+from ...files.maps import read_depth, read_flow
+from ...files.photo import read_photo
+from ...files.place import naming
+from ...files.resize import resize_depth, resize_flow, resize_photo
+from ...scenery.find import find_scenery
 from .hints import random_hint
 from .procedural import ProceduralViews
 from .samples import MotionSample, RenderSample, Split, integer, numbered_generator

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...inspect_sheet import Tile, flow_colours
+from ...pixels.sheet import Tile, flow_colours
 from ..checkpoints import MOTION_FILE
 from ..motion import HINT_CHANNEL, MotionNetwork
 from .config import MotionConfig

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...files import append_row, keep_rows, make_folder, write_picture
-from ...inspect_sheet import Tile, compose
+from ...files.photo import write_picture
+from ...files.place import make_folder, naming, replacing
+from ...pixels.sheet import Tile, compose
 from ..checkpoints import read_weights, write_weights
 
 STATE = "state.pth"
@@ -37,7 +40,7 @@ class Records:
     def forget_after(self, step: int) -> None:
         """Take back the rows of later steps: a resumed run will write them again."""
         for name in TABLES:
-            keep_rows("out", self.folder / f"{name}.csv", "step", step)
+            _keep_rows("out", self.folder / f"{name}.csv", "step", step)
 
     def save(self, name: str, content: Mapping[str, Any]) -> None:
         write_weights("out", self.folder / name, content)
@@ -45,7 +48,7 @@ class Records:
     def report(self, table: str, step: int, values: Mapping[str, float]) -> None:
         """Append a row to ``<table>.csv``; its columns are those of its first row."""
         row = {"step": str(step)} | {name: f"{value:.6g}" for name, value in values.items()}
-        append_row("out", self.folder / f"{table}.csv", row)
+        _append_row("out", self.folder / f"{table}.csv", row)
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(f"{table}/{name}", value, step)
@@ -59,3 +62,26 @@ class Records:
     def close(self) -> None:
         if self._board is not None:
             self._board.close()
+
+
+def _append_row(name: str, path: str | os.PathLike, row: Mapping[str, str]) -> None:
+    """Append a row to a CSV table, whose columns are the names of its first row."""
+    with naming(name, "write", path), Path(path).open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        if file.tell() == 0:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _keep_rows(name: str, path: str | os.PathLike, column: str, last: int) -> None:
+    """Take the rows whose whole number in ``column`` is above ``last`` out of a CSV table, if there is one."""
+    if not Path(path).exists():
+        return
+    with naming(name, "write", path):
+        with Path(path).open(newline="") as file:
+            table = csv.DictReader(file)
+            kept = [row for row in table if int(row[column]) <= last]
+        with replacing(Path(path)) as part, part.open("w", newline="") as file:
+            writer = csv.DictWriter(file, table.fieldnames or [])
+            writer.writeheader()
+            writer.writerows(kept)

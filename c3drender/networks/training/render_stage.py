@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...inspect_sheet import Tile
+from ...pixels.sheet import Tile
 from ..checkpoints import read_weights
 from .config import RenderConfig
 from .discriminator import MultiScaleDiscriminator

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from ...inspect_sheet import Tile
+from ...pixels.sheet import Tile
 from .samples import Source
 
 

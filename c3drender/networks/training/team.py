@@ -11,7 +11,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ...device import pick_device
+from ...ops.device import pick_device
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,27 @@
+from . import ops
+from .data import Camera, CameraKeys, CameraPath, Fluid, Frame, Ripple, Scene, Sway
+from .files.scene import load_scene, save_scene
+from .pipeline.prepare import prepare
+from .pipeline.render import Animation, animate, camera_path, render_cinemagraph, render_frames
+
+__all__ = [
+    "Animation",
+    "Camera",
+    "CameraKeys",
+    "CameraPath",
+    "Fluid",
+    "Frame",
+    "Ripple",
+    "Scene",
+    "Sway",
+    "animate",
+    "camera_path",
+    "load_scene",
+    "ops",
+    "prepare",
+    "render_cinemagraph",
+    "render_frames",
+    "save_scene",
+]
+
+__version__: str

@@ -1,0 +1,1 @@
+"""Speed: the cases, the clock and the table of ``c3drender bench``."""

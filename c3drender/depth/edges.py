@@ -1,0 +1,117 @@
+"""From disparity per segment to disparity per pixel: smooth within a surface, cut exactly on the picture's edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .segments import Segments, softened_u8, watershed
+
+CUT_DISP = 0.04  # segments whose disparities differ by more than this and their slope are different surfaces
+RELAX_STEPS, RELAX_RATE = 40, np.float32(0.2)  # of explicit diffusion, about 4 px wide
+SMOOTHING = (60.0, 15.0, 4.0)  # squared reach (px^2) of each round of smoothing
+
+
+@dataclass(frozen=True)
+class Relief:
+    """A plane in each segment: ``disp`` at its centre, ``slope`` per row; ``is_sky``: it is sky."""
+
+    segments: Segments
+    disp: np.ndarray
+    slope: np.ndarray
+    is_sky: np.ndarray
+
+    def cut_apart(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """Do segments ``i`` and ``j`` belong to different surfaces?"""
+        sloped = np.maximum(self.slope[i], self.slope[j]) * np.abs(self.segments.y[i] - self.segments.y[j])
+        return (np.abs(self.disp[i] - self.disp[j]) > CUT_DISP + sloped) | (self.is_sky[i] != self.is_sky[j])
+
+
+def disparity_at_full_size(relief: Relief, rgb: np.ndarray) -> np.ndarray:
+    """Disparity float32 of the size of ``rgb``; surfaces that are cut apart meet on its edges, with no pixel in between."""
+    labels = relief.segments.labels
+    cut_down, cut_right = relief.cut_apart(labels[:-1], labels[1:]), relief.cut_apart(labels[:, :-1], labels[:, 1:])
+    smooth = _smooth_within_surfaces(relief, cut_down, cut_right)
+    height, width = rgb.shape[:2]
+    full = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)
+
+    band = np.zeros(labels.shape, np.uint8)
+    band[:-1] |= cut_down
+    band[1:] |= cut_down
+    band[:, :-1] |= cut_right
+    band[:, 1:] |= cut_right
+    if band.any():
+        own, band = _labels_at_full_size(labels, band, rgb)
+        y, x = np.nonzero(cv2.dilate(band, np.ones((3, 3), np.uint8)))
+        full[y, x] = _sample_own_surface(relief, smooth, own[y, x], (x + 0.5) / width, (y + 0.5) / height)
+    return full
+
+
+def _labels_at_full_size(labels: np.ndarray, band: np.ndarray, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The segments at the size of ``rgb``; inside ``band`` (along the cuts) they grow anew until they meet on its edges."""
+    height, width = rgb.shape[:2]
+    if labels.shape == (height, width):
+        return labels, band
+    size = (width, height)
+    band = cv2.resize(band, size, interpolation=cv2.INTER_NEAREST)
+    own = cv2.resize(labels.astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
+    return watershed(softened_u8(rgb), np.where(band > 0, 0, own + 1)) - 1, band
+
+
+def _sample_own_surface(relief: Relief, disp: np.ndarray, own: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Interpolate ``disp`` at ``(u, v)`` (0..1 across the picture) from pixels on the same surface as the segment ``own``."""
+    labels = relief.segments.labels
+    height, width = labels.shape
+    x, y = u * width - 0.5, v * height - 0.5
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    total, weights = np.zeros(len(x)), np.zeros(len(x))
+    for dy in range(-1, 3):
+        for dx in range(-1, 3):
+            row, column = np.clip(top + dy, 0, height - 1), np.clip(left + dx, 0, width - 1)
+            near = np.exp(-((left + dx - x) ** 2) - (top + dy - y) ** 2)
+            weight = near * ~relief.cut_apart(labels[row, column], own)
+            total += weight * disp[row, column]
+            weights += weight
+    # A surface that ends within two pixels of the point has nothing to interpolate: its own plane stands in.
+    plane = relief.disp[own] + relief.slope[own] * (y + 0.5 - relief.segments.y[own])
+    return np.where(weights > 1e-3, total / np.maximum(weights, 1e-3), np.clip(plane, 0, 1))
+
+
+def _smooth_within_surfaces(relief: Relief, cut_down: np.ndarray, cut_right: np.ndarray) -> np.ndarray:
+    labels = relief.segments.labels
+    rows = np.arange(len(labels))[:, None] + 0.5
+    disp = relief.disp[labels] + relief.slope[labels] * (rows - relief.segments.y[labels])
+    for strength in SMOOTHING:
+        disp = _smooth_lines(disp.T, strength * ~cut_right.T).T
+        disp = _smooth_lines(disp, strength * ~cut_down)
+    return _relaxed(np.clip(disp, 0, 1).astype(np.float32), cut_down, cut_right)
+
+
+def _relaxed(disp: np.ndarray, cut_down: np.ndarray, cut_right: np.ndarray) -> np.ndarray:
+    """Even in all directions: where a cut ends inside a surface, lines smoothed one by one would leave stripes beside it."""
+    disp, down, right = disp.copy(), RELAX_RATE * ~cut_down, RELAX_RATE * ~cut_right
+    for _ in range(RELAX_STEPS):
+        flow_down, flow_right = down * np.diff(disp, axis=0), right * np.diff(disp, axis=1)
+        disp[:-1] += flow_down
+        disp[1:] -= flow_down
+        disp[:, :-1] += flow_right
+        disp[:, 1:] -= flow_right
+    return disp
+
+
+def _smooth_lines(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Along axis 0, minimise ``(u - values)^2 + weight (u_k - u_{k+1})^2`` (tridiagonal elimination, all columns at once)."""
+    diagonal = np.ones_like(values)
+    diagonal[:-1] += weight
+    diagonal[1:] += weight
+    u = values.copy()
+    for k in range(1, len(u)):
+        ratio = weight[k - 1] / diagonal[k - 1]
+        diagonal[k] -= ratio * weight[k - 1]
+        u[k] += ratio * u[k - 1]
+    u[-1] /= diagonal[-1]
+    for k in range(len(u) - 2, -1, -1):
+        u[k] = (u[k] + weight[k] * u[k + 1]) / diagonal[k]
+    return u

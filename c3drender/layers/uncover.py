@@ -1,0 +1,223 @@
+"""Layer by layer, what the photo hides and some view or drift reveals, filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from .. import ops
+from ..data import Camera
+from ..pixels.fringe import without_fringe
+from .canvas import Canvas, inpaint, spread_out, with_soft_edges, with_values
+from .hidden import Hidden, HidingRules, continue_behind
+from .inpainter import Inpainter, repaint
+from .matte import HARD_EDGES, Matte
+
+FILL_TEARS = 8.0  # what is no more nearer than a hidden surface may be copied into it: of a cluttered background, several
+SPLAT_REACH_PX = 4  # grown around a revealed pixel: a splat reads 2 px; and presets pass between the views looked from
+MIN_HOLE_PX = 16
+LEAST_HIDING = 0.75  # of a pixel: `ops.find_holes` takes what is left free of it, a quarter, for seen
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What may hide something: all ``[H, W, ...]``. ``disp``: its disparity; ``exists``: where; ``moving``, ``step_px``: how
+    it drifts; ``source``: the pixel of the photo's canvas (flat) whose motion that is; ``before``: the disparities of those
+    that it lies behind, nearest first, the same where nothing continues behind one; none for the photo's."""
+
+    disp: np.ndarray
+    exists: np.ndarray
+    moving: np.ndarray
+    step_px: np.ndarray
+    source: np.ndarray
+    before: tuple[np.ndarray, ...] = ()
+
+    @classmethod
+    def of(cls, front: Canvas) -> Surface:
+        source = np.arange(front.disp.size).reshape(front.disp.shape)
+        return cls(front.disp, front.exists, front.moving & front.exists, front.step_px, source)
+
+    def behind(self, hidden: Hidden) -> Surface:
+        """What is left without the pixels that hide something."""
+
+        def continued(values: np.ndarray) -> np.ndarray:
+            flat = values.reshape(-1, *values.shape[2:])
+            return with_values(values, hidden.pixel, flat[hidden.source])
+
+        return Surface(
+            with_values(self.disp, hidden.pixel, hidden.disp),
+            self.exists,
+            continued(self.moving),
+            continued(self.step_px),
+            continued(self.source),
+            (*self.before, self.disp),
+        )
+
+
+@dataclass(frozen=True)
+class FluidMaps:
+    """The nearest fluid at each pixel, which alone drifts (`render.animate`): ``disp [H, W]``, 0 where there is none, and
+    ``step_px [H, W, 2]``."""
+
+    disp: np.ndarray
+    step_px: np.ndarray
+
+    @classmethod
+    def of(cls, surface: Surface) -> FluidMaps:
+        return cls(np.where(surface.moving, surface.disp, 0), surface.step_px * surface.moving[..., None])
+
+    def with_next(self, surface: Surface) -> FluidMaps:
+        """With the fluid of a farther ``surface``."""
+        flows = surface.moving & (self.disp == 0)
+        return FluidMaps(np.where(flows, surface.disp, self.disp), np.where(flows[..., None], surface.step_px, self.step_px))
+
+
+@dataclass(frozen=True)
+class Uncovered:
+    """A hidden layer: ``hole [H, W]`` where it exists; of the pixels in ``hole``, in order, their ``rgb``, their disparities,
+    and the pixels of the photo's canvas (flat) whose motion they continue."""
+
+    hole: np.ndarray
+    rgb: np.ndarray
+    disp: np.ndarray
+    source: np.ndarray
+
+
+def hide(surface: Surface, rules: HidingRules, loop_steps: int) -> Hidden:
+    """What continues behind ``surface``."""
+    reach_px = np.ceil(rules.parallax_px * (surface.disp.max() - surface.disp.min())) + SPLAT_REACH_PX
+    drift_px = np.minimum(np.linalg.norm(surface.step_px, axis=2) * (loop_steps / 2), reach_px) * surface.moving
+    return continue_behind(surface.disp, surface.moving, drift_px, surface.exists, rules, surface.before)
+
+
+def maps_of_holes(
+    shown: list[np.ndarray], surface: Surface, fluid: FluidMaps, hidden: Hidden
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What `ops.find_holes` takes: the disparities ``[H, W]`` of the layers so far, of what is ``hidden`` behind the
+    ``surface`` that they leave, and of the fluid; and its flow."""
+    sheet = spread_out(hidden.pixel, hidden.disp, surface.disp.shape)
+    all_fluid = fluid.with_next(surface.behind(hidden))
+    maps = np.stack(shown), sheet, all_fluid.disp, all_fluid.step_px
+    return tuple(map(torch.from_numpy, maps))
+
+
+def uncover(
+    photo: Canvas,
+    views: Camera,
+    frame_px: tuple[int, int, int, int],
+    rules: HidingRules,
+    loop_steps: int,
+    inpainter: Inpainter | None = None,
+    matte: Matte = HARD_EDGES,
+    cracked: bool = False,
+) -> list[Uncovered]:
+    """What lies behind ``photo``, taken apart by ``matte``, and some of the ``views``, or some drift, reveals, filled: layer
+    by layer, near to far, until nothing more is revealed. The pixels of the matte need no filling: their farther colours are
+    known.
+
+    ``views``: the canvas' camera with their poses; ``frame_px``: what of the canvas they show. ``cracked``: the depth is an
+    estimate, which tears surfaces that are one.
+    """
+    front = with_soft_edges(photo, matte)
+    surface = Surface.of(front)
+    fluid = FluidMaps.of(surface)
+    shown = [np.where(front.exists, front.disp, 0)]
+    known = Known.of(photo, matte)
+    layers: list[Uncovered] = []
+    while len((hidden := hide(surface, rules, loop_steps)).pixel) > 0:
+        maps = maps_of_holes(shown, surface, fluid, hidden)
+        hole = ops.find_holes(*maps, views, frame_px, num_steps=loop_steps // 2, rules=rules.splat).numpy()
+        hole = _grown(hole, SPLAT_REACH_PX)
+        filled = matte if not layers else HARD_EDGES
+        if hole.any():
+            # All of an edge is soft, or none: where it changed from one to the other its outline would break. An estimate's
+            # matte is wide and leaves nothing of some pixels: what shows there needs neighbours.
+            hole |= _grown(spread_out(filled.pixel, True, hole.shape, bool), 1 if cracked else 0)
+        there = hole.reshape(-1)[hidden.pixel]
+        if np.count_nonzero(there) < (1 if layers else MIN_HOLE_PX):
+            break
+        known = known.with_layer(surface, hidden, there, filled, rules, inpainter, cracked)
+        hidden = hidden.at(there)
+        surface = surface.behind(hidden)
+        fluid = fluid.with_next(surface)
+        hole = spread_out(hidden.pixel, True, hole.shape, bool)
+        soft = filled.at(hole)
+        shown[0] = with_values(shown[0], soft.pixel[soft.alpha < LEAST_HIDING], 0)
+        shown.append(np.where(hole, surface.disp, 0))
+        layers.append(Uncovered(hole, known.rgb[hole], hidden.disp, surface.source[hole]))
+    return layers
+
+
+def _grown(where: np.ndarray, by_px: int) -> np.ndarray:
+    return cv2.dilate(where.view(np.uint8), np.ones((2 * by_px + 1,) * 2, np.uint8)).view(bool)
+
+
+@dataclass(frozen=True)
+class Known:
+    """The colours ``rgb [H, W, 3]`` and disparities ``disp [H, W]`` that fills continue: the photo's, and of the layers behind
+    it so far. ``exists [H, W]``: the photo's canvas."""
+
+    rgb: np.ndarray
+    disp: np.ndarray
+    exists: np.ndarray
+
+    @classmethod
+    def of(cls, photo: Canvas, matte: Matte) -> Known:
+        rgb = with_values(photo.rgb, matte.pixel, matte.far_rgb)
+        rgb, _ = without_fringe(rgb, photo.moving, photo.exists & ~photo.moving)
+        disp = np.where(photo.exists, photo.disp, 0)
+        return cls(rgb, with_values(disp, matte.pixel, matte.far_disp), photo.exists)
+
+    def with_layer(
+        self,
+        surface: Surface,
+        hidden: Hidden,
+        there: np.ndarray,
+        filled: Matte,
+        rules: HidingRules,
+        inpainter: Inpainter | None,
+        cracked: bool,
+    ) -> Known:
+        """With the pixels ``there`` of what is ``hidden`` behind ``surface``, of which the colours in ``filled`` are known."""
+        shape = self.disp.shape
+        own_disp = spread_out(hidden.pixel, hidden.own_disp, shape)
+        hidden = hidden.at(there)
+        hole = spread_out(hidden.pixel, True, shape, bool)
+        # Filled apart: what ends before a farther surface, and what shows through cracks, beside which it has been uncovered.
+        crack = cracked & hole.reshape(-1)[hidden.source]
+        inner = spread_out(hidden.pixel, crack | hidden.ends, shape, bool)
+        # A crack that hardly opens keeps the colours before it.
+        narrow = surface.disp <= rules.gap * own_disp + 2 * rules.tear_disp
+        kept = spread_out(hidden.pixel, crack, shape, bool) & narrow
+        unknown = with_values(hole & ~kept, filled.pixel, False)
+        rgb = self.rgb
+        for part, max_step_disp in ((unknown & ~inner, np.inf), (unknown & inner, rules.torn_disp)):
+            if part.any():
+                painted = _fill(self, part, own_disp, max_step_disp, rules, inpainter)
+                rgb = np.where(part[..., None], painted, rgb)
+        rgb = with_values(rgb, filled.pixel, filled.far_rgb)
+        return Known(rgb, np.where(hole, own_disp, self.disp), self.exists)
+
+
+def _fill(
+    known: Known, hole: np.ndarray, own_disp: np.ndarray, max_step_disp: float, rules: HidingRules, inpainter: Inpainter | None
+) -> np.ndarray:
+    """The colours of ``known``, those in ``hole [H, W]`` continued from what is no nearer than ``own_disp`` there, nor farther
+    by more than ``max_step_disp``."""
+    beside = _own_beside(hole, own_disp)
+    disp = np.where(known.disp < beside - max_step_disp, 0, known.disp)
+    if inpainter is None:
+        return inpaint(known.rgb, disp, hole, own_disp, FILL_TEARS * rules.tear_disp)[0]
+    nearer = _grown(disp > beside + rules.tear_disp, 1)  # and the mixed colours along its edge
+    return repaint(inpainter, known.rgb, hole, ~known.exists | nearer | (disp == 0))
+
+
+def _own_beside(hole: np.ndarray, own_disp: np.ndarray) -> np.ndarray:
+    """Everywhere the ``own_disp [H, W]`` of the nearest pixel of ``hole``."""
+    _, nearest = cv2.distanceTransformWithLabels((~hole).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    own = np.zeros(nearest.max() + 1, np.float32)
+    own[nearest[hole]] = own_disp[hole]
+    return own[nearest]

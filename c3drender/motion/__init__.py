@@ -1,0 +1,7 @@
+"""What moves, and how: the flow of fluids, the sway of what is rooted, the ripples of still water."""
+
+from .flow import find_flow, flow_from_hints, guess_motion
+from .ripple import ripple_field
+from .sway import sway_field
+
+__all__ = ["find_flow", "flow_from_hints", "guess_motion", "ripple_field", "sway_field"]

@@ -1,0 +1,197 @@
+"""The motion stage: from a picture, its depth and the user's hints to an Eulerian flow field.
+
+`find_flow` is the pipeline's entry; `flow_from_hints` is the part that needs a mask, `guess_motion` the part that finds one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
+
+from ..data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Scenery
+from .behind import goes_on_behind
+from .guess import KINDS, Guess, Part, find_parts, guess_steps
+from .solve import Arrow, solve_region
+
+Array = NDArray[Any]
+
+LEAST_STEP_PX = 0.02  # a pixel slower than this is at rest
+FRAME_GAP_PX = 3  # a mask that ends this near to the picture's frame is meant to reach it
+LEAST_REGION_PX = 16  # smaller specks of a mask stay still
+LEAST_TOLD_SHARE = 0.005  # of the picture: what is found is named from here on
+NUM_CELLS = 4000  # unknown velocities in all regions together
+
+
+def find_flow(
+    image: Image, depth: DepthMap, scenery: Scenery, hints: MotionHints, step_px: Tensor | None = None
+) -> tuple[FlowField, str]:
+    """The flow of a picture from whatever is known about it, and one line that says what was found or guessed.
+
+    ``step_px`` float32 ``[H, W, 2]``, px per frame: the user's own dense flow, kept as it is inside the mask. Else arrows
+    rule, and what they leave open (the mask, regions without an arrow) is guessed.
+    """
+    _check_sizes("find_flow", image, depth, hints, scenery)
+    if step_px is not None:
+        height, width = image.size
+        if not isinstance(step_px, Tensor):
+            raise TypeError(f"find_flow: step_px must be a torch.Tensor, got {type(step_px).__name__}")
+        if tuple(step_px.shape) != (height, width, 2):
+            raise ValueError(f"find_flow: step_px must be [{height}, {width}, 2], got {list(step_px.shape)}")
+        bad = int((~torch.isfinite(step_px)).sum())
+        if bad:
+            raise ValueError(f"find_flow: step_px must be finite, got {bad} NaN or infinite of {step_px.numel()}")
+        allowed = _allowed(hints, image.size)
+        flow = _field(step_px.detach().cpu().numpy() * allowed[..., None], step_px.device)
+        return flow, f"motion: your own flow moves {_percent(flow.moving.float().mean())} of the picture"
+    if hints.mask is not None:
+        flow, guessed = _solve(image, depth, replace(hints, mask=_reach_frame(hints.mask)), scenery)
+        return flow, "motion: your mask, " + guessed
+    found, note = guess_motion(image, depth, scenery, hints)
+    flow, guessed = _solve(image, depth, found, scenery)
+    return flow, f"{note}; {guessed}" if found.mask.any() else note
+
+
+def _reach_frame(mask: Tensor) -> Tensor:
+    """A mask drawn to within `FRAME_GAP_PX` of the picture's frame is meant to reach it: a still rim would dam the flow."""
+    gap = FRAME_GAP_PX
+    if min(mask.shape) <= 2 * gap:
+        return mask
+    inner = mask[gap:-gap, gap:-gap][None, None].to(torch.float32)
+    return mask | (functional.pad(inner, (gap,) * 4, mode="replicate")[0, 0] > 0)
+
+
+def flow_from_hints(image: Image, depth: DepthMap, hints: MotionHints) -> FlowField:
+    """A dense flow inside ``hints.mask`` that meets the arrows.
+
+    Each connected region is solved on its own (`solve`): smooth, nearly divergence-free and following perspective on the
+    surface that the depth shows, free to slip along the mask's borders but not to cross them, unless the arrows send it there;
+    the picture's frame is no border, nor is what stands before the fluid and hides it (`flow_behind`). A region without an
+    arrow follows the picture's streaks, downward.
+    """
+    _check_sizes("flow_from_hints", image, depth, hints)
+    if hints.mask is None:
+        raise ValueError("flow_from_hints: hints.mask must be a bool tensor [H, W], got None")
+    return _solve(image, depth, hints, None)[0]
+
+
+def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionHints) -> tuple[MotionHints, str]:
+    """Hints whose mask is filled in from what the picture shows, and one line that says what was found and how sure it is.
+
+    With arrows only what they touch is taken; without, everything that is surely fluid, and the line also names what may be
+    but is not sure enough to move. An empty mask means: nothing is.
+    """
+    _check_sizes("guess_motion", image, depth, hints, scenery)
+    rgb = image.rgb.detach().cpu().numpy()
+    arrows = hints.arrows.detach().cpu().numpy().astype(np.float64)
+    parts = find_parts(_maps(scenery, image.size), rgb, arrows)
+    mask = np.zeros(image.size, bool)
+    for part in parts:
+        if part.moves:
+            mask |= part.mask
+    found = MotionHints(torch.from_numpy(mask).to(image.rgb.device), hints.arrows, hints.freeze)
+    doubtful = _name([part for part in parts if not part.moves])
+    left = f"; left still: {doubtful}" if doubtful else ""
+    if not mask.any():
+        return found, f"motion: found nothing that could move{left}; give a mask or arrows"
+    return found, f"motion: found {_name([part for part in parts if part.moves])}{left}"
+
+
+def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery | None) -> tuple[FlowField, str]:
+    rgb = image.rgb.detach().cpu().numpy()
+    moving = _allowed(hints, image.size)
+    disp = 1 / depth.z_cam.detach().cpu().numpy()
+    maps = _maps(scenery, image.size)
+    labels, count = ndimage.label(moving | goes_on_behind(moving, disp))
+    # nothing is known of the surface of clouds and smoke: they move as seen
+    disp = np.where(maps["sky"] + maps["smoke"] > 0.5, np.float32(np.median(disp)), disp)
+    areas = np.bincount(labels[moving], minlength=count + 1)
+    regions = [k for k in range(1, count + 1) if areas[k] >= LEAST_REGION_PX]
+    arrows = _arrows(hints)
+    owned = {k: [arrow for arrow in arrows if _passes(arrow, labels, k)] for k in regions}
+    unguided = [k for k in regions if not any(arrow.pulls for arrow in owned[k])]
+    if unguided:
+        horizon_y = scenery.horizon_y if scenery is not None else None
+        known = np.array([[*(arrow.start + arrow.end) / 2, *arrow.step_px] for arrow in arrows if arrow.pulls]).reshape(-1, 4)
+        guess = guess_steps(rgb, disp, np.isin(labels, unguided) & moving, maps, horizon_y, known)
+    else:
+        guess = Guess(np.zeros((*moving.shape, 2), np.float32), np.zeros(moving.shape, np.float32))
+    roots = np.sqrt(areas[regions])
+    step = np.zeros((*moving.shape, 2), np.float32)
+    for k, root in zip(regions, roots, strict=True):
+        trust = guess.weight if k in unguided else np.zeros_like(guess.weight)
+        num_cells = max(16, int(NUM_CELLS * root / roots.sum()))
+        box, part = solve_region(labels == k, moving, rgb, disp, owned[k], guess.step_px, trust, num_cells)
+        step[box] += part
+    used = sum(any(_passes(arrow, labels, k) for k in regions) for arrow in arrows)
+    return _field(step * moving[..., None], image.rgb.device), _describe(used, len(arrows), len(unguided), len(regions))
+
+
+def _describe(used: int, given: int, unguided: int, regions: int) -> str:
+    if not regions:
+        return "nothing in it may move"
+    arrows = f"flow along {used} arrow{'s' * (used != 1)}" if used else ""
+    lost = f" ({given - used} outside the mask)" if given > used else ""
+    guessed = ""
+    if unguided:
+        which = "" if unguided == regions else f" in {unguided} of {regions} regions"
+        guessed = f"flow guessed along streaks{which}"
+    return ", ".join(filter(None, [arrows + lost, guessed]))
+
+
+def _field(step: Array, device: torch.device) -> FlowField:
+    moving = np.hypot(step[..., 0], step[..., 1]) >= LEAST_STEP_PX
+    step = np.ascontiguousarray(np.where(moving[..., None], step, 0), dtype=np.float32)
+    return FlowField(torch.from_numpy(step).to(device), torch.from_numpy(moving).to(device))
+
+
+def _arrows(hints: MotionHints) -> list[Arrow]:
+    ends = hints.arrows.detach().cpu().numpy().astype(np.float64)
+    return [Arrow(start, end, (end - start) / FRAMES_PER_ARROW) for start, end in ends]
+
+
+def _passes(arrow: Arrow, labels: Array, label: int) -> bool:
+    t = np.linspace(0, 1, 33)[:, None]
+    points = np.floor(arrow.start + t * (arrow.end - arrow.start)).astype(int)
+    fits = (points >= 0).all(axis=1) & (points < labels.shape[::-1]).all(axis=1)
+    return bool((labels[points[fits, 1], points[fits, 0]] == label).any())
+
+
+def _allowed(hints: MotionHints, size: tuple[int, int]) -> Array:
+    allowed = np.ones(size, bool) if hints.mask is None else hints.mask.detach().cpu().numpy().copy()
+    if hints.freeze is not None:
+        allowed &= ~hints.freeze.detach().cpu().numpy()
+    return allowed
+
+
+def _maps(scenery: Scenery | None, size: tuple[int, int]) -> dict[str, Array]:
+    if scenery is None:
+        return {kind: np.zeros(size, np.float32) for kind in KINDS}
+    return {kind: getattr(scenery, kind).detach().cpu().numpy() for kind in KINDS}
+
+
+def _name(parts: list[Part]) -> str:
+    """What the parts are, how large, and how sure that is; small ones only where there are no others."""
+    told = [part for part in parts if part.mask.mean() >= LEAST_TOLD_SHARE] or parts
+    return " and ".join(f"{part.kind} ({_percent(part.mask.mean())} of the picture, {part.sure:.1f} sure)" for part in told)
+
+
+def _percent(share: Any) -> str:
+    return f"{100 * float(share):.0f} %"
+
+
+def _check_sizes(owner: str, image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery | None = None) -> None:
+    given = {"depth": depth.z_cam, "hints.mask": hints.mask, "hints.freeze": hints.freeze}
+    if scenery is not None:
+        given["scenery"] = scenery.sky
+    for name, value in given.items():
+        if value is not None and tuple(value.shape) != image.size:
+            raise ValueError(f"{owner}: {name} must be {list(image.size)} like the image, got {list(value.shape)}")
+    if not bool(torch.isfinite(hints.arrows).all()):
+        raise ValueError(f"{owner}: hints.arrows must be finite, got NaN or infinity")

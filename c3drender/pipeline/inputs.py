@@ -1,0 +1,172 @@
+"""What the user gave, read and checked before any work is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import PIL.Image
+import torch
+from torch import Tensor
+
+from .. import camera as cameras
+from ..data import CameraKeys, CameraPath, Fluid, Image, MotionHints, Ripple, Sway
+from ..files import read_camera_keys, read_depth, read_flow, read_hints, read_photo, resize
+from ..files.maps import DEPTH_SUFFIXES, DepthKind
+from ..files.place import read_bytes
+from ..layers import inpainter as inpainters
+from ..layers.inpainter import Inpainter
+from ..networks import RenderModel, load_renderer
+from ..render import BlendMode
+
+DEPTH_METHODS = ("auto", "builtin")
+
+PathLike = str | os.PathLike[str]
+PictureLike = PathLike | PIL.Image.Image | np.ndarray | Tensor
+Arrow = tuple[tuple[float, float], tuple[float, float]]
+Arrows = PathLike | Sequence[Arrow] | np.ndarray | Tensor
+CameraLike = PathLike | CameraKeys | CameraPath
+Amplitude = float | tuple[float, float, float]
+Motion = Sequence[Fluid | Sway | Ripple]
+
+
+@dataclass(frozen=True, eq=False)
+class DepthGiven:
+    """A depth map of the user's, float32 ``[H, W]``, and what its numbers mean."""
+
+    values: Tensor
+    kind: DepthKind
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What the user gave, read and checked, at the size that will be rendered."""
+
+    image: Image
+    hints: MotionHints
+    step_px: Tensor | None
+    focus_px: tuple[float, float] | None
+    depth: DepthGiven | str  # or the name of an estimator
+    harmonic: tuple[tuple[Sway | Ripple, MotionHints], ...]
+
+
+def read_inputs(
+    photo: PictureLike, motion: Motion, depth: PictureLike, focus: tuple[float, float] | None, size: resize.Size
+) -> Inputs:
+    original = read_photo(photo)
+    height, width = original.size
+    target = resize.fit_size(height, width, size)
+
+    def hints_of(hints: Any, mask: Any) -> MotionHints:
+        return resize.resize_hints(read_hints(hints, height, width, mask), (height, width), *target)
+
+    def masked(part: Sway | Ripple) -> MotionHints:
+        hints = hints_of(part.hints, part.mask)
+        if hints.mask is None:
+            kind = type(part).__name__
+            raise ValueError(
+                f"{kind.lower()}: expected a mask of what moves, or polygons in the hints' file, got {kind}(None)"
+            )
+        return hints
+
+    harmonic = tuple((part, masked(part)) for part in motion if not isinstance(part, Fluid))
+    fluid = next((part for part in motion if isinstance(part, Fluid)), None)
+    moving = hints_of(None, np.zeros((height, width), bool)) if fluid is None else hints_of(fluid.hints, fluid.mask)
+    step_px = None
+    if fluid is not None and fluid.flow is not None:
+        step_px = resize.resize_flow(read_flow(fluid.flow, height, width), *target)
+    focus_px = None
+    if focus is not None:
+        x, y = _check_focus(focus, height, width)
+        focus_px = (x * target[1] / width, y * target[0] / height)
+    given: DepthGiven | str
+    if isinstance(depth, str) and _names_an_estimator(depth):
+        given = depth
+    else:
+        values, kind = read_depth(depth, height, width)
+        given = DepthGiven(resize.resize_depth(values, *target), kind)
+    return Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, given, harmonic)
+
+
+def list_motion(motion: Motion | None, **single: Any) -> Motion:
+    """``motion``, or the one `Fluid` that ``mask``, ``hints`` and ``flow`` describe."""
+    if motion is None:
+        return (Fluid(**single),)
+    given = [name for name, value in single.items() if value is not None]
+    if given:
+        raise ValueError(f"motion: expected {', '.join(given)} inside a Fluid of the list, got both")
+    if not isinstance(motion, (list, tuple)) or not all(isinstance(part, (Fluid, Sway, Ripple)) for part in motion):
+        raise TypeError(f"motion: expected a list of Fluid, Sway and Ripple, got {motion!r}")
+    if sum(isinstance(part, Fluid) for part in motion) > 1:
+        raise ValueError("motion: expected at most one Fluid (its mask may have many regions), got more")
+    return motion
+
+
+def _names_an_estimator(depth: str) -> bool:
+    """A word that is no file with a suffix of a depth map names an estimator: a method, a model's id or its directory."""
+    return depth in DEPTH_METHODS or Path(depth).is_dir() or Path(depth).suffix.lower() not in DEPTH_SUFFIXES
+
+
+def read_camera(camera: CameraLike | None, amplitude: Amplitude, ease: float = 0.0) -> str | CameraKeys | CameraPath | None:
+    """``camera``, read where it is a file of key frames. Raises unless all three are what they should be."""
+    cameras.check_amplitude(amplitude)
+    cameras.check_ease(ease)
+    if camera is None or isinstance(camera, (CameraKeys, CameraPath)):
+        return camera
+    if not isinstance(camera, (str, os.PathLike)):
+        kinds = "the name of a preset, a .json file, CameraKeys or a CameraPath"
+        raise TypeError(f"camera: expected {kinds}, got {type(camera).__name__}")
+    if Path(camera).suffix.lower() == ".json":
+        return read_camera_keys(camera)
+    cameras.check_preset(str(camera))
+    return str(camera)
+
+
+def _check_focus(focus: Any, height: int, width: int) -> tuple[float, float]:
+    try:
+        x, y = (float(value) for value in focus)
+    except (TypeError, ValueError):
+        raise ValueError(f"focus: expected (x, y) in pixels, got {focus!r}") from None
+    if not (0 <= x <= width and 0 <= y <= height):
+        raise ValueError(f"focus: expected (x, y) inside {width} x {height} px, got ({x:g}, {y:g})")
+    return x, y
+
+
+def check_period(path: CameraPath, frames: int) -> None:
+    longer, shorter = max(len(path), frames), min(len(path), frames)
+    if longer % shorter:
+        raise ValueError(f"camera: expected {frames} poses, one loop of the motion, or a whole ratio of that, got {len(path)}")
+
+
+def check_blend(blend: str) -> None:
+    if blend not in get_args(BlendMode):
+        raise ValueError(f"blend: expected one of {', '.join(get_args(BlendMode))}, got {blend!r}")
+
+
+def check_motion(frames: int, speed: float) -> None:
+    if not isinstance(frames, Integral) or isinstance(frames, bool):
+        raise TypeError(f"frames: expected a whole number, got {frames!r}")
+    if frames < 1:
+        raise ValueError(f"frames: expected >= 1, got {frames}")
+    if isinstance(speed, bool) or not isinstance(speed, Real) or not isfinite(speed) or speed < 0:
+        raise ValueError(f"speed: expected a finite number >= 0, got {speed!r}")
+
+
+def read_renderer(model: RenderModel | PathLike) -> RenderModel:
+    if not isinstance(model, (RenderModel, str, os.PathLike)):
+        raise TypeError(f"model: expected a checkpoint, a directory of them or a RenderModel, got {type(model).__name__}")
+    return model if isinstance(model, RenderModel) else load_renderer(model)
+
+
+def read_inpainter(inpainter: Inpainter | PathLike | None, device: torch.device) -> Inpainter | None:
+    if isinstance(inpainter, (str, os.PathLike)):
+        return inpainters.load(read_bytes("inpainter", inpainter), os.fspath(inpainter), device)
+    if inpainter is not None and not callable(inpainter):
+        raise TypeError(f"inpainter: expected a callable or a TorchScript file, got {type(inpainter).__name__}")
+    return inpainter

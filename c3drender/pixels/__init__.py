@@ -1,0 +1,1 @@
+"""Image arithmetic that knows no scene: masks, nearest pixels, fits, sizes, contact sheets."""

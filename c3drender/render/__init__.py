@@ -1,0 +1,10 @@
+"""Scene to frames: lift the layers to points, let the fluid ones drift, splat both sides, blend.
+
+``lift`` layers to points; ``fluid`` what drifts, ``drift`` its ways; ``contrast`` what the loop leaves of it; ``frame`` one
+frame; ``animate`` assembles them.
+"""
+
+from .animate import animate
+from .frame import Animation, BlendMode, place_points, render_frame, render_path, render_view
+
+__all__ = ["Animation", "BlendMode", "animate", "place_points", "render_frame", "render_path", "render_view"]

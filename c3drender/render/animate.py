@@ -1,0 +1,140 @@
+"""From a scene to an `Animation`: lift the layers to points, trace the fluid, measure what contrast its loop leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..data import SPLAT_RULES, Camera, PointCloud, Raster, Scene, SplatRules
+from . import contrast
+from .drift import trace
+from .fluid import FluidPoints, Fringe, bare, clean, details_of, fade_in, find_region, surface_of
+from .frame import Animation, BentPoints, draw
+from .lift import among, neighbours, presharpened
+
+BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
+LEAST_SWAY_PX = 0.01  # what sways by less stands still
+LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
+BED_DEPTH = 1.025  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
+BED_FADE = 1 / 120  # of the longer side: so far from the border a bed speaks against the side that covers it
+BED_RADIUS_PX = 3.0  # wide enough to meet its surroundings, from which its greater depth shifts it away
+
+
+def animate(
+    scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contrast: bool = True, rules: SplatRules = SPLAT_RULES
+) -> Animation:
+    """Lift the scene's layers to points and trace its flow for a loop of ``num_frames``. ``speed`` scales the motion.
+
+    ``measure_contrast``: see what the loop leaves of it, which takes a while and serves the blend ``"contrast"`` alone.
+    ``rules``: those that the layers were filled for.
+    """
+    layers = scene.layers
+    canvas = scene.camera.padded(layers.margin_px)
+    xy_px, pixel = layers.centre_px(), layers.pixel
+    beside = neighbours(layers)
+    colour, opacity = presharpened(layers, beside, rules)
+
+    def cloud(where: Tensor, confidence: Tensor, depth_scale: float = 1.0, radius_px: float = rules.radius_px) -> PointCloud:
+        z_cam = layers.z_cam[where] * depth_scale
+        feat = torch.cat([colour[where], confidence.expand(where.shape)[where][:, None]], dim=1)
+        return PointCloud(canvas.unproject(xy_px[where], z_cam), feat, radius_px * z_cam / canvas.fx, opacity[where])
+
+    region = find_region(layers)
+    moves, freedom = region.moves, region.freedom
+    is_nearest = region.nearest.view(-1)[pixel] == torch.arange(len(pixel), device=pixel.device)
+    start_px = xy_px[moves]
+    step = region.on_surface(layers.step_px) * speed
+    at_rest = cloud(moves, freedom.view(-1)[pixel].clamp_min(LEAST_CONFIDENCE))
+    cleaned, fringe = clean(colour, layers, is_nearest)
+    fringe &= moves
+    index = fringe[moves].nonzero()[:, 0]
+    fluid = FluidPoints(
+        cloud=at_rest,
+        start_px=start_px,
+        right=among(beside[0], moves),
+        below=among(beside[1], moves),
+        forward=trace(step, num_frames, start_px),
+        backward=trace(-step, num_frames, start_px),
+        surface=surface_of(region.on_surface(1.0 / layers.z_cam), region.on_surface(colour), region.exists, freedom),
+        fringe=Fringe(index, at_rest.feat[index, :3], cleaned[fringe]),
+        detail=details_of(clean(layers.rgb, layers, is_nearest)[0], layers, moves),
+        phase=contrast.phase_of(start_px, max(layers.size)),
+    )
+    sure = freedom.new_ones(())
+    still = ~region.flows
+    sways = still & _swaying(scene)
+    rests = still & ~sways
+    # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
+    thin = moves & bare(start_px, fluid.forward, fluid.backward, region.exists).view(-1)[pixel]
+    settled = (1.0 - fade_in(region.exists, BED_FADE * max(layers.size))).clamp_min(LEAST_CONFIDENCE**2)
+    bed = cloud(thin, settled.view(-1)[pixel], BED_DEPTH, BED_RADIUS_PX)
+    # What lies so far behind the fluid's surface that it is another stays below it, still.
+    covered = cloud(region.below, freedom.new_tensor(LEAST_CONFIDENCE**2))
+    bent = _bent_points(scene, cloud(sways, sure), sways, xy_px[sways])
+    sharpness = BLEND_SHARPNESS / scene.disp_near
+    if measure_contrast and len(fluid.cloud) > 0:
+        fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames, rules))
+    source = torch.cat([where.nonzero()[:, 0] for where in (rests, thin, region.below, sways, moves, moves)])
+    others = [cloud(rests, sure), bed, covered, bent.cloud]
+    return _assembled(scene.camera, canvas, others, source, bent, fluid, sharpness, num_frames, rules)
+
+
+def _assembled(
+    camera: Camera,
+    canvas: Camera,
+    others: list[PointCloud],
+    source: Tensor,
+    bent: BentPoints,
+    fluid: FluidPoints,
+    sharpness: float,
+    num_frames: int,
+    rules: SplatRules,
+) -> Animation:
+    points = _joined([*others, fluid.cloud, fluid.cloud])
+    pixels = (2, camera.height, camera.width)
+    raster = Raster(*(points.feat.new_empty(shape) for shape in ((*pixels, 4), pixels, pixels)))
+    return Animation(camera, canvas, points, source, bent, fluid, raster, sharpness, num_frames, rules)
+
+
+def _swaying(scene: Scene) -> Tensor:
+    """Which of the layers' pixels sway or ripple, bool ``[P]``."""
+    layers = scene.layers
+    if scene.harmonics is None:
+        return torch.zeros_like(layers.moving)
+    size_px = scene.harmonics.sine_px.norm(dim=-1) + scene.harmonics.cosine_px.norm(dim=-1)
+    return (size_px.sum(dim=0) > LEAST_SWAY_PX).view(-1)[layers.pixel]
+
+
+def _bent_points(scene: Scene, cloud: PointCloud, sways: Tensor, start_px: Tensor) -> BentPoints:
+    if scene.harmonics is None:
+        none = start_px.new_zeros(0, 0, 2)
+        return BentPoints(cloud, start_px, none, none)
+    pixel = scene.layers.pixel[sways]
+    sine_px, cosine_px = (planes.flatten(1, 2)[:, pixel] for planes in (scene.harmonics.sine_px, scene.harmonics.cosine_px))
+    return BentPoints(cloud, start_px, sine_px, cosine_px)
+
+
+def _measured_gains(
+    canvas: Camera, bent: BentPoints, fluid: FluidPoints, sharpness: float, num_frames: int, rules: SplatRules
+) -> contrast.ContrastGains:
+    """The fluid alone is splatted on its part of the canvas at a few moments, to see what contrast is left."""
+    exists = fluid.surface[..., 1] > 0
+    x0, y0, x1, y1 = contrast.measured_box(exists)
+    around = replace(canvas, cx=canvas.cx - x0, cy=canvas.cy - y0, width=x1 - x0, height=y1 - y0)
+    nothing = fluid.start_px.new_empty(0, dtype=torch.int64)
+    alone = _assembled(around, canvas, [], nothing, bent, fluid, sharpness, num_frames, rules)
+
+    def blended(loop_t: float, gains: contrast.ContrastGains | None) -> Tensor:
+        now = alone if gains is None else replace(alone, fluid=replace(alone.fluid, gains=gains))
+        return draw(now, alone.camera, round(loop_t * alone.num_frames)).rgb_u8.to(torch.float32) / 255.0
+
+    return contrast.measure_gains(blended, blended(0.0, None), exists, num_frames)
+
+
+def _joined(clouds: Sequence[PointCloud]) -> PointCloud:
+    return PointCloud(
+        *(torch.cat([getattr(cloud, name) for cloud in clouds]) for name in ("xyz", "feat", "radius", "opacity"))
+    )

@@ -1,0 +1,187 @@
+"""One frame of an animation: bend, drift, splat both sides, blend, fill what stayed uncovered.
+
+A frame depends on (Animation, pose, frame number) alone: no random source, nothing carried from frame to frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .. import ops
+from ..data import Camera, CameraPath, Frame, PointCloud, Raster, SplatRules, harmonic_px
+from ..pixels.fringe import FRINGE_PX
+from . import contrast
+from .fluid import FluidPoints
+
+BlendMode = Literal["contrast", "linear"]
+
+MAX_POINTS = 64  # behind an edge several layers lie close: what hides a pixel must not crowd it out of its own list
+UNCOVERED_ALPHA = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class BentPoints:
+    """Points that sway or ripple: at rest a ``cloud`` at ``start_px [P, 2]`` of the canvas, displaced by the coefficients
+    ``sine_px``, ``cosine_px`` ``[K, P, 2]`` (`harmonic_px`)."""
+
+    cloud: PointCloud
+    start_px: Tensor
+    sine_px: Tensor
+    cosine_px: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Animation:
+    """A scene ready to render as a loop of ``num_frames``.
+
+    ``points``: those that never move, the bent ones, the fluid on its way forward, and the fluid on its way backward; each
+    frame writes all but the first anew, so one Animation renders one frame at a time, frozen though its fields are. Their
+    four channels are colour, and the confidence with which they speak for their pixel when the two sides are blended.
+    ``source`` int64 ``[N]``: the layers' pixel that each was lifted from. ``raster``: memory for what both sides splat.
+    """
+
+    camera: Camera
+    canvas: Camera
+    points: PointCloud
+    source: Tensor
+    bent: BentPoints
+    fluid: FluidPoints
+    raster: Raster
+    sharpness: float
+    num_frames: int
+    rules: SplatRules
+
+
+def _fluid_parts(animation: Animation) -> tuple[int, int, int]:
+    """Where the fluid's points begin on their way forward and on their way backward, and where they end."""
+    end, num_fluid = len(animation.points), len(animation.fluid.start_px)
+    return end - 2 * num_fluid, end - num_fluid, end
+
+
+def _drift_to(
+    animation: Animation, n: int, fades: tuple[float, float] = (0.0, 0.0), detail: ops.ContrastDetail | None = None
+) -> list[tuple[int, int]]:
+    """Let the fluid drift to frame ``n``. Returns what each side does not see: the fluid's points on the other side's way."""
+    fluid = animation.fluid
+    forward, backward, end = _fluid_parts(animation)
+    parts, hidden = ((forward, backward), (backward, end)), [(backward, end), (forward, backward)]
+    offsets = (fluid.forward.at(n), fluid.backward.at(animation.num_frames - n))
+    used = 2 if n > 0 and forward < backward else 1  # at rest, and where nothing drifts, both sides are the same
+    for part, offset_px, fade in list(zip(parts, offsets, fades, strict=True))[:used]:
+        away = (offset_px[fluid.fringe.index].norm(dim=1, keepdim=True) / FRINGE_PX).clamp_max(1.0)
+        fluid.cloud.feat[fluid.fringe.index, :3] = torch.lerp(fluid.fringe.resting, fluid.fringe.clean, away)
+        ops.drift_points(
+            fluid.start_px,
+            offset_px,
+            (fluid.right, fluid.below),
+            fluid.cloud.feat,
+            fluid.surface,
+            animation.canvas,
+            _part(animation.points, *part),
+            rules=animation.rules,
+            phase=fluid.phase,
+            fade=fade,
+            detail=detail,
+        )
+    return hidden[:used]
+
+
+def draw(animation: Animation, view: Camera, n: int, blend: BlendMode = "contrast") -> Frame:
+    """Splat both sides of frame ``n`` and blend them."""
+    fluid, loop_t = animation.fluid, n / animation.num_frames
+    share, fades, detail = loop_t, (0.0, 0.0), None
+    if blend == "contrast" and n > 0:
+        share = contrast.backward_share(loop_t)
+        fades = contrast.fades(share)
+        gain, spacing_px = (
+            (fluid.phase.new_ones(1, 1), 1) if fluid.gains is None else (fluid.gains.at(loop_t), fluid.gains.spacing_px)
+        )
+        detail = ops.ContrastDetail(fluid.detail.fine, fluid.detail.broad, gain, spacing_px)
+    hidden = _drift_to(animation, n, fades, detail)
+    pose = torch.eye(3, 4) if view.world_to_cam is None else view.world_to_cam
+    raster = ops.splat_points(
+        animation.points.xyz,
+        animation.points.feat,
+        animation.points.radius,
+        view.with_pose(pose.repeat(len(hidden), 1, 1)),
+        compositor="surface",
+        depth_tolerance=animation.rules.depth_tolerance,
+        max_points=MAX_POINTS,
+        opacity=animation.points.opacity,
+        hidden=hidden,
+        out=_views(animation.raster, slice(len(hidden))),
+    )
+    sides = _views(raster, 0), _views(raster, -1)
+    share = share if len(hidden) == 2 else 0.0
+    return ops.compose_frame(*sides, share, sharpness=animation.sharpness, least_alpha=UNCOVERED_ALPHA)
+
+
+def _views(raster: Raster, which: int | slice) -> Raster:
+    return Raster(raster.feat[which], raster.alpha[which], raster.disp[which])
+
+
+def _bend(animation: Animation, loop_t: float) -> None:
+    """Put the bent points where they are at this moment."""
+    bent = animation.bent
+    if len(bent.cloud) > 0:
+        end, _, _ = _fluid_parts(animation)
+        xy_px = bent.start_px + harmonic_px(bent.sine_px, bent.cosine_px, loop_t)
+        animation.points.xyz[end - len(xy_px) : end] = animation.canvas.unproject(xy_px, bent.cloud.xyz[:, 2])
+
+
+def place_points(animation: Animation, frame: int) -> tuple[PointCloud, list[tuple[int, int]]]:
+    """The points of frame ``frame``, and for each side, forward and backward, those that it does not see, ``(first, end)``
+    (one side alone where both are the same): for a renderer of its own that puts something else in the place of their colours.
+    They stand until the next frame is placed or rendered."""
+    n = frame % animation.num_frames
+    _bend(animation, n / animation.num_frames)
+    return animation.points, _drift_to(animation, n)
+
+
+def _part(cloud: PointCloud, first: int, end: int) -> PointCloud:
+    return PointCloud(cloud.xyz[first:end], cloud.feat[first:end], cloud.radius[first:end])
+
+
+def _fill_uncovered(frame: Frame) -> Frame:
+    """Colour the uncovered pixels by the mean of ever wider neighbourhoods of covered ones."""
+    uncovered = frame.uncovered
+    if not bool(uncovered.any()) or bool(uncovered.all()):
+        return frame
+    weight = (~uncovered)[None, None].to(torch.float32)
+    value = frame.rgb_u8.permute(2, 0, 1)[None] * weight
+    while not bool((weight > 0).all()):
+        wide_value, wide_weight = functional.avg_pool2d(value, 3, 1, 1), functional.avg_pool2d(weight, 3, 1, 1)
+        known = weight > 0
+        value = torch.where(known, value, wide_value / wide_weight.clamp_min(1e-12))
+        weight = (known | (wide_weight > 0)).to(torch.float32)
+    return Frame((value[0].permute(1, 2, 0) + 0.5).to(torch.uint8).contiguous(), uncovered)
+
+
+def render_frame(
+    animation: Animation, world_to_cam: Tensor, frame: int, blend: BlendMode = "contrast", zoom: float = 1.0
+) -> Frame:
+    """Render frame ``frame`` (any integer: the loop repeats) from the pose ``world_to_cam [3, 4]``, with the focal length
+    times ``zoom``.
+
+    ``blend="linear"`` is the paper's cross-fade, which dims and blurs in mid-loop; ``"contrast"`` keeps the detail's contrast.
+    """
+    return render_view(animation, animation.camera.with_pose(world_to_cam).zoomed(zoom), frame, blend)
+
+
+def render_view(animation: Animation, view: Camera, frame: int, blend: BlendMode = "contrast") -> Frame:
+    """`render_frame` for a camera with its pose."""
+    n = frame % animation.num_frames
+    _bend(animation, n / animation.num_frames)
+    return _fill_uncovered(draw(animation, view, n, blend))
+
+
+def render_path(animation: Animation, path: CameraPath, blend: BlendMode = "contrast") -> Iterator[Frame]:
+    """Render one frame per pose of ``path``; the motion's loop repeats every ``animation.num_frames``."""
+    for n in range(len(path)):
+        yield render_frame(animation, path.world_to_cam[n], n, blend, 1.0 if path.zoom is None else float(path.zoom[n]))

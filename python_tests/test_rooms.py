@@ -1,0 +1,73 @@
+"""The layout: imports go down only, whoever writes them, and no file outgrows its room."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import c3drender
+
+PACKAGE = Path(c3drender.__file__).parent
+STAGES = {"scenery", "depth", "motion", "layers", "camera", "render"}
+RANKS = [
+    {"defaults"},
+    {"data"},
+    {"pixels"},
+    {"ops"},
+    {"files"},
+    STAGES,
+    {"networks"},
+    {"pipeline"},
+    {"bench", "inspect", "info"},
+    {"cli"},
+]
+LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}
+ENTRIES = {"__init__", "__main__"}  # they name everything, or start the command line
+MOST_LINES = 500
+
+
+def modules() -> list[Path]:
+    return sorted(
+        path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).with_suffix("").as_posix() not in ENTRIES
+    )
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """The rooms that a module names in its imports, at its top or inside functions."""
+    package = ("c3drender", *path.relative_to(PACKAGE).parts[:-1])
+    names: set[tuple[str, ...]] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {tuple(alias.name.split(".")) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            base += tuple(node.module.split(".")) if node.module else ()
+            names |= {(*base, alias.name) for alias in node.names}
+    return {name[1] for name in names if name[0] == "c3drender" and len(name) > 1 and name[1] != "_C"}
+
+
+def test_every_module_has_a_room() -> None:
+    assert {room_of(path) for path in modules()} == set(LEVEL)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_go_down(path: Path) -> None:
+    room = room_of(path)
+    up = {other for other in imported_rooms(path) - {room} if LEVEL[other] >= LEVEL[room]}
+    assert not up, f"{path.relative_to(PACKAGE)} imports {', '.join(sorted(up))} from above or beside it"
+
+
+def test_only_ops_loads_the_extension() -> None:
+    users = {room_of(path) for path in modules() if "import _C" in path.read_text()}
+    assert users == {"ops"}
+
+
+def test_no_file_outgrows_its_room() -> None:
+    long = {path.name: count for path in modules() if (count := len(path.read_text().splitlines())) > MOST_LINES}
+    assert not long
