@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 endif
 BIN := .venv/bin
 CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
-PY := c3drender python_tests benchmarks setup.py
+PY := c3drender python_tests benchmarks docs setup.py
 
 .PHONY: demo test lint core-test wheel-test python-test bench bench-data bench-quality wheel wheel-check format clean
 
@@ -15,9 +15,10 @@ demo: .venv/installed
 
 test: lint core-test python-test wheel-test
 
-lint: .venv/tools
+lint: .venv/installed .venv/tools  # mypy reads the types of torch and its like
 	$(BIN)/ruff check $(PY)
 	$(BIN)/ruff format --check $(PY)
+	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
 
 # With nvcc, the kernels too: for the oldest and the newest architecture, which between them show every warning.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 
 import numpy as np
 import torch
@@ -89,16 +90,16 @@ def check_preset(name: str) -> None:
 
 def check_amplitude(amplitude: float | Sequence[float]) -> tuple[float, float, float]:
     """``amplitude`` along x, y and z, from one number or three; ValueError otherwise."""
-    per_axis = tuple(amplitude) if isinstance(amplitude, (tuple, list)) else (amplitude,) * 3
-    numbers = [value for value in per_axis if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    per_axis = tuple(amplitude) if isinstance(amplitude, (tuple, list, np.ndarray)) else (amplitude,) * 3
+    numbers = [float(value) for value in per_axis if isinstance(value, Real) and not isinstance(value, bool)]
     if len(per_axis) != 3 or len(numbers) != 3 or not all(math.isfinite(value) and value >= 0 for value in numbers):
         raise ValueError(f"amplitude: expected a finite number >= 0, or three (x, y, z), got {amplitude!r}")
-    return float(per_axis[0]), float(per_axis[1]), float(per_axis[2])
+    return numbers[0], numbers[1], numbers[2]
 
 
 def check_ease(ease: float) -> None:
     """Raise ValueError unless ``ease`` is in 0..1."""
-    if isinstance(ease, bool) or not isinstance(ease, (int, float)) or not 0 <= ease <= 1:
+    if isinstance(ease, bool) or not isinstance(ease, Real) or not 0 <= float(ease) <= 1:
         raise ValueError(f"ease: expected a number in 0..1, got {ease!r}")
 
 
@@ -193,9 +194,20 @@ def envelope_path(
 ) -> CameraPath:
     """Views that together reveal whatever any closed preset of up to this amplitude reveals: each preset's turning points.
     Zooming in reveals nothing that the same pose does not show without it."""
-    scale = {"disp_near": disp_near, "disp_far": disp_far, "disp_focus": disp_focus, "focus_px": focus_px}
-    paths = [make_camera_path(camera, name, 8, **scale, amplitude=amplitude).world_to_cam for name in PRESETS]
-    return CameraPath(torch.unique(torch.cat(paths), dim=0), "envelope")
+    paths = [
+        make_camera_path(
+            camera,
+            name,
+            8,
+            disp_near=disp_near,
+            disp_far=disp_far,
+            disp_focus=disp_focus,
+            focus_px=focus_px,
+            amplitude=amplitude,
+        )
+        for name in PRESETS
+    ]
+    return CameraPath(torch.unique(torch.cat([path.world_to_cam for path in paths]), dim=0), "envelope")
 
 
 def _seen_px(camera: Camera, views: CameraPath, disp: float) -> tuple[Tensor, Tensor]:

@@ -268,11 +268,11 @@ def _bench(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace) -> None:
     from .networks import training
 
-    kind, train = {
-        "motion": (training.MotionConfig, training.train_motion),
-        "render": (training.RenderConfig, training.train_render),
-    }[args.stage]
-    train(training.read_config(args.config, kind), resume=args.resume, device=args.device, progress=not args.quiet)
+    rest = {"resume": args.resume, "device": args.device, "progress": not args.quiet}
+    if args.stage == "motion":
+        training.train_motion(training.read_config(args.config, training.MotionConfig), **rest)
+    else:
+        training.train_render(training.read_config(args.config, training.RenderConfig), **rest)
 
 
 def _keeping(frames: Iterable[Frame], kept: dict[int, Frame], num_frames: int) -> Iterator[Frame]:

@@ -9,14 +9,26 @@ data enters the package (`files`, `pipeline`).
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import accumulate
 from math import inf, isfinite, pi
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar, cast
 
+import numpy as np
+import PIL.Image
 import torch
 from torch import Tensor
+
+# What a user may hand over; the readers of `files` turn it into the values below.
+PathLike = str | os.PathLike[str]
+PictureLike = PathLike | PIL.Image.Image | np.ndarray | Tensor
+Arrow = tuple[tuple[float, float], tuple[float, float]]  # ((x0, y0), (x1, y1)), px of the photo
+Arrows = PathLike | Sequence[Arrow] | np.ndarray | Tensor
+
+Value = TypeVar("Value")
 
 FRAMES_PER_ARROW = 50  # an arrow's length is this many frames of motion (the released annotation format's unit)
 HIDES = 1.1  # times a fluid's disparity (1/z): what is so much nearer hides it, what is not touches it, as banks do
@@ -48,12 +60,12 @@ def _check_one_device(owner: str, **tensors: Tensor) -> None:
         raise ValueError(f"{owner}: all tensors must be on one device, got {listed}")
 
 
-def to_device(value: Any, device: torch.device | str) -> Any:
+def to_device(value: Value, device: torch.device | str) -> Value:
     """Return a copy of a dataclass of this module with every tensor in it on ``device``."""
     if isinstance(value, Tensor):
-        return value.to(device)
+        return cast(Value, value.to(device))
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: to_device(getattr(value, f.name), device) for f in fields(value)})
+        return cast(Value, replace(value, **{f.name: to_device(getattr(value, f.name), device) for f in fields(value)}))
     return value
 
 
@@ -93,6 +105,11 @@ class Camera:
         x = (xy_px[:, 0] - self.cx) / self.fx * z_cam
         y = (xy_px[:, 1] - self.cy) / self.fy * z_cam
         return torch.stack([x, y, z_cam], dim=1)
+
+    @property
+    def pose(self) -> Tensor:
+        """`world_to_cam`, or the identity ``[3, 4]``."""
+        return torch.eye(3, 4) if self.world_to_cam is None else self.world_to_cam
 
     def with_pose(self, world_to_cam: Tensor) -> Camera:
         return replace(self, world_to_cam=world_to_cam)
@@ -228,9 +245,9 @@ class FlowField:
 class Fluid:
     """Something fluid, as the user describes it: ``mask``, ``hints`` and ``flow`` as in `pipeline.prepare`."""
 
-    mask: Any = None
-    hints: Any = None
-    flow: Any = None
+    mask: PictureLike | None = None
+    hints: Arrows | MotionHints | None = None
+    flow: PathLike | np.ndarray | Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -242,8 +259,8 @@ class Sway:
     connected part of the mask is held: ``bottom top left right``. ``strength`` scales the reach.
     """
 
-    mask: Any
-    hints: Any = None
+    mask: PictureLike | None
+    hints: Arrows | MotionHints | None = None
     root: str = "bottom"
     strength: float = 1.0
 
@@ -256,8 +273,8 @@ class Ripple:
     ``strength`` scales the waves' height.
     """
 
-    mask: Any
-    hints: Any = None
+    mask: PictureLike | None
+    hints: Arrows | MotionHints | None = None
     strength: float = 1.0
 
 
@@ -328,10 +345,15 @@ class Layers:
         """Of planes ``[L, H, W, ...]`` the pixels that have some ``alpha``."""
         exists = alpha > 0
         return cls(
-            exists.flatten(1).nonzero()[:, 1].to(torch.int32),
-            *(values[exists] for values in (rgb, alpha, z_cam, seen, step_px, moving)),
+            pixel=exists.flatten(1).nonzero()[:, 1].to(torch.int32),
+            rgb=rgb[exists],
+            alpha=alpha[exists],
+            z_cam=z_cam[exists],
+            seen=seen[exists],
+            step_px=step_px[exists],
+            moving=moving[exists],
             first=(0, *exists.flatten(1).sum(dim=1).cumsum(0).tolist()),
-            size=tuple(alpha.shape[1:]),
+            size=(alpha.shape[1], alpha.shape[2]),
             margin_px=margin_px,
         )
 

@@ -17,6 +17,7 @@ POINTS_PER_PIXEL = 1.3  # one full layer and what a moving camera reveals of a s
 MAX_POINTS = 8
 FLOW_STEPS = 60
 TEAR_DISP = 0.02
+COMPOSITORS: tuple[ops.Compositor, ...] = ("alpha", "surface")
 Run = Callable[[], tuple[Tensor, ...]]
 
 
@@ -30,7 +31,7 @@ class Size:
     cameras: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Work:
     """A case's inputs on a device. ``run`` returns what it wrote; ``reads``: what it must read at least once."""
 
@@ -57,15 +58,25 @@ class Case:
         return self.build(self, device)
 
     @property
+    def num_cameras(self) -> int:
+        return 1 if self.cameras is None else self.cameras
+
+    @property
+    def num_channels(self) -> int:
+        if self.channels is None:
+            raise ValueError(f"{self.op}: this case has no channels")
+        return self.channels
+
+    @property
     def num_pixels(self) -> int:
-        return self.width * self.height * (self.cameras or 1)
+        return self.width * self.height * self.num_cameras
 
 
 def all_cases(size: Size) -> Iterator[Case]:
     where = size.width, size.height
     for cameras in size.cameras:
         for channels in size.channels:
-            for compositor in ops.COMPOSITORS:
+            for compositor in COMPOSITORS:
                 yield Case(f"splat_points {compositor}", *where, channels, cameras, partial(_splat, compositor))
                 half = partial(_splat, compositor, feat_type=torch.float16)
                 yield Case(f"splat_points {compositor}, float16", *where, channels, cameras, half)
@@ -100,14 +111,14 @@ def random(device: torch.device, *shape: int) -> Tensor:
 
 
 def _moved_cameras(case: Case) -> Camera:
-    poses = torch.eye(3, 4).repeat(case.cameras, 1, 1)
-    poses[:, 0, 3] = 0.05 * torch.arange(case.cameras)
+    poses = torch.eye(3, 4).repeat(case.num_cameras, 1, 1)
+    poses[:, 0, 3] = 0.05 * torch.arange(case.num_cameras)
     return Camera.for_photo(case.width, case.height).with_pose(poses)
 
 
 def _points(case: Case, camera: Camera, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     xyz, radius = two_layers(camera, device)
-    return xyz, random(device, len(xyz), case.channels), radius
+    return xyz, random(device, len(xyz), case.num_channels), radius
 
 
 def _splat(
@@ -123,8 +134,8 @@ def _splat(
     feat = feat.to(feat_type)
     kept = None
     if keeps_memory:
-        pixels = (case.cameras, case.height, case.width)
-        kept = Raster(*(torch.zeros(shape, device=device) for shape in ((*pixels, case.channels), pixels, pixels)))
+        pixels = (case.num_cameras, case.height, case.width)
+        kept = Raster(*(torch.zeros(shape, device=device) for shape in ((*pixels, case.num_channels), pixels, pixels)))
 
     def run() -> tuple[Tensor, ...]:
         raster = ops.splat_points(xyz, feat, radius, camera, compositor=compositor, max_points=MAX_POINTS, out=kept)
@@ -135,15 +146,16 @@ def _splat(
 
 def _splat_backward(compositor: ops.Compositor, case: Case, device: torch.device) -> Work:
     camera = _moved_cameras(case)
-    leaves = [t.requires_grad_() for t in _points(case, camera, device)]
-    raster = ops.splat_points(*leaves, camera, compositor=compositor, max_points=MAX_POINTS, return_idx=True)
+    xyz, feat, radius = leaves = tuple(t.requires_grad_() for t in _points(case, camera, device))
+    raster = ops.splat_points(xyz, feat, radius, camera, compositor=compositor, max_points=MAX_POINTS, return_idx=True)
     outputs = (raster.feat, raster.alpha, raster.disp)
     grads = tuple(torch.ones_like(t) for t in outputs)
 
     def run() -> tuple[Tensor, ...]:
         return torch.autograd.grad(outputs, leaves, grads, retain_graph=True)
 
-    return Work((*leaves, *grads, raster.idx), run, len(leaves[0]))
+    reads = (*leaves, *grads) if raster.idx is None else (*leaves, *grads, raster.idx)
+    return Work(reads, run, len(xyz))
 
 
 def _both_sides(compositor: ops.Compositor, case: Case, device: torch.device) -> Work:
@@ -153,8 +165,8 @@ def _both_sides(compositor: ops.Compositor, case: Case, device: torch.device) ->
     both_xyz = (xyz, xyz + 0.001)
 
     def render() -> tuple[Tensor, ...]:
-        sides = (ops.splat_points(p, feat, radius, camera, compositor=compositor, max_points=MAX_POINTS) for p in both_xyz)
-        return (ops.blend_bidirectional(*sides, 0.3).feat,)
+        fwd, bwd = (ops.splat_points(p, feat, radius, camera, compositor=compositor, max_points=MAX_POINTS) for p in both_xyz)
+        return (ops.blend_bidirectional(fwd, bwd, 0.3).feat,)
 
     run = render if device.type == "cpu" else _captured(render)
     return Work((*both_xyz, feat, radius), run, 2 * len(xyz))
@@ -174,8 +186,8 @@ def _captured(run: Run) -> Run:
 
 
 def _two_rasters(case: Case, device: torch.device) -> list[Tensor]:
-    pixels = (case.cameras, case.height, case.width)
-    return [random(device, *shape) for shape in 2 * ((*pixels, case.channels), pixels, pixels)]
+    pixels = (case.num_cameras, case.height, case.width)
+    return [random(device, *shape) for shape in 2 * ((*pixels, case.num_channels), pixels, pixels)]
 
 
 def _blended(sides: list[Tensor]) -> tuple[Tensor, ...]:

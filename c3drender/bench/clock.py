@@ -31,7 +31,8 @@ def run_ms(run: Callable[[], object], device: torch.device) -> float:
 def median_ms(run: Callable[[], object], device: torch.device, *, repeats: int = 1, seconds: float = 0.0) -> float:
     """Of ``repeats`` runs, and of more as long as they fit in ``seconds``."""
     run_ms(run, device)  # the first loads kernels and fills torch's memory pool
-    taken, end = [], time.perf_counter() + seconds
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
     while len(taken) < repeats or time.perf_counter() < end:
         taken.append(run_ms(run, device))
     return statistics.median(taken)

@@ -77,7 +77,7 @@ def table(device: torch.device, repeats: int) -> Iterator[str]:
 
 def line(row: Row, triad: float) -> str:
     name = f"{row.op:<36}{row.channels or '-':>4}"
-    if row.median_ms is None:
+    if row.median_ms is None or row.least_bytes is None or row.num_pixels is None:
         return name + "  not enough memory"
     per_us = 1e-3 / row.median_ms
     points = "-" if row.num_points is None else f"{row.num_points * per_us:.1f}"

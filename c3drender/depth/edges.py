@@ -14,7 +14,7 @@ RELAX_STEPS, RELAX_RATE = 40, np.float32(0.2)  # of explicit diffusion, about 4 
 SMOOTHING = (60.0, 15.0, 4.0)  # squared reach (px^2) of each round of smoothing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Relief:
     """A plane in each segment: ``disp`` at its centre, ``slope`` per row; ``is_sky``: it is sky."""
 

@@ -14,7 +14,7 @@ SEGMENT_PX = 11  # the distance of the seeds
 CONTRAST_UNIT = 0.7  # a border whose contrast is this share of the usual joins its sides with an affinity of 1/e
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segments:
     """``labels`` int32 ``[h, w]``, 0..n-1; per segment its ``area``, centre ``x``, ``y`` (px) and mean ``lab`` (1/100 CIE)."""
 
@@ -32,7 +32,7 @@ class Segments:
         return np.bincount(self.labels.ravel(), values.ravel(), minlength=len(self)) / self.area
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Borders:
     """Where two segments meet, ``[B]`` each: ``a`` is above ``b`` where the border is level; ``length`` px; ``row`` (px) where
     they meet; ``level``: the share of the border that is level; ``affinity`` 0..1: how much they look like one surface."""

@@ -14,7 +14,7 @@ WATER_DROP = 0.05  # water lies lower than the land around: it is farther by thi
 MAX_TILT = 0.25  # rows per column
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Landscape:
     """The scenery at the size of the estimate: soft maps float32 ``[h, w]`` (``level``: any water) and the horizon's row."""
 

@@ -17,7 +17,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from ..data import MotionHints
+from ..data import Arrows, MotionHints, PictureLike
 from .keys import read_json
 from .photo import read_mask
 from .resize import same_aspect
@@ -25,7 +25,7 @@ from .resize import same_aspect
 Points = np.ndarray  # float64 [P, 2], (x, y) in pixels of the photo
 
 
-def read_hints(hints: Any, height: int, width: int, mask: Any = None) -> MotionHints:
+def read_hints(hints: Arrows | MotionHints | None, height: int, width: int, mask: PictureLike | None = None) -> MotionHints:
     """Read what the user says about motion in a photo of this size.
 
     ``hints``: None; arrows ``((x0, y0), (x1, y1))`` in pixels; a JSON file with a list of such arrows; or a labelme file,
@@ -89,10 +89,10 @@ def _from_labelme(annotation: dict[str, Any], height: int, width: int) -> Motion
         label, points = _label_and_points(shape, n, xy_scale)
         if label.startswith("hint"):
             arrows.extend(_arrows_along(points, n))
-        for kind in regions:
+        for kind, region in regions.items():
             if label.startswith(kind):
-                region = np.zeros((height, width), dtype=bool) if regions[kind] is None else regions[kind]
-                regions[kind] = _draw_region(region, shape, points, n)
+                drawn = np.zeros((height, width), dtype=bool) if region is None else region
+                regions[kind] = _draw_region(drawn, shape, points, n)
     masks = {kind: None if region is None else torch.from_numpy(region) for kind, region in regions.items()}
     return MotionHints(mask=masks["motion"], arrows=_arrows(arrows), freeze=masks["freeze"])
 
@@ -101,8 +101,11 @@ def _annotated_size(annotation: dict[str, Any]) -> tuple[int, int] | None:
     """``(height, width)``: stated since labelme 3, before that the embedded picture's; None where there is neither."""
     height, width = annotation.get("imageHeight"), annotation.get("imageWidth")
     if height is None and width is None:
-        return _embedded_array(annotation["imageData"], "imageData").shape[:2] if annotation.get("imageData") else None
-    if not all(isinstance(side, int) and side > 0 for side in (height, width)):
+        if not annotation.get("imageData"):
+            return None
+        embedded = _embedded_array(annotation["imageData"], "imageData")
+        return embedded.shape[0], embedded.shape[1]
+    if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
         raise ValueError(f"hints: expected imageHeight and imageWidth > 0, got {height!r} and {width!r}")
     return height, width
 

@@ -6,11 +6,11 @@ import json
 import os
 from typing import Any
 
-from ..data import CameraKeys
+from ..data import CameraKeys, PathLike
 from .place import read_bytes
 
 
-def read_json(name: str, path: str | os.PathLike) -> Any:
+def read_json(name: str, path: PathLike) -> Any:
     """What a JSON file holds; ``name`` is the argument that an error names."""
     data = read_bytes(name, path)
     try:
@@ -19,7 +19,7 @@ def read_json(name: str, path: str | os.PathLike) -> Any:
         raise ValueError(f"{name}: expected JSON in {os.fspath(path)}, got {error}") from error
 
 
-def read_camera_keys(path: str | os.PathLike) -> CameraKeys:
+def read_camera_keys(path: PathLike) -> CameraKeys:
     """Read a camera's key frames from JSON: a list of objects with ``x``, ``y``, ``z`` (0 where left out), ``zoom`` (1) and
     ``t`` (evenly spaced where all leave it out), or ``{"closed": false, "keys": [...]}``; see `CameraKeys`."""
     try:

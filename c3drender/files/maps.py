@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import PIL.Image
@@ -13,6 +13,7 @@ import PIL.ImageOps
 import torch
 from torch import Tensor
 
+from ..data import PathLike, PictureLike
 from .photo import check_finite, check_size, decode_with_opencv, read_array, read_pixels
 from .place import has_suffix, is_path, read_bytes
 
@@ -22,7 +23,7 @@ FLO_MAGIC = b"PIEH"
 FLO_UNKNOWN_PX = 1e9  # Middlebury's mark for "no flow known here"
 
 
-def read_depth(depth: Any, height: int, width: int) -> tuple[Tensor, DepthKind]:
+def read_depth(depth: PictureLike, height: int, width: int) -> tuple[Tensor, DepthKind]:
     """Read a depth map of the photo's size: float32 ``[H, W]`` and what its numbers mean.
 
     ``"disparity"`` (relative, larger is nearer, >= 0): grey pictures of 8 or 16 bit, and arrays of integers.
@@ -50,7 +51,7 @@ def read_depth(depth: Any, height: int, width: int) -> tuple[Tensor, DepthKind]:
     return torch.from_numpy(np.ascontiguousarray(values)), kind
 
 
-def read_flow(flow: Any, height: int, width: int) -> Tensor:
+def read_flow(flow: PathLike | np.ndarray | Tensor, height: int, width: int) -> Tensor:
     """Read a dense flow of the photo's size: float32 ``[H, W, 2]``, (x, y) pixels per frame.
 
     Files: ``.npy`` and Middlebury ``.flo``, whose unknown flow counts as still.
@@ -74,7 +75,7 @@ def _single_channel(values: np.ndarray) -> np.ndarray:
     return grey
 
 
-def _decode_flo(path: str | os.PathLike, data: bytes) -> np.ndarray:
+def _decode_flo(path: PathLike, data: bytes) -> np.ndarray:
     """Middlebury's layout: magic, int32 width and height, then rows of (x, y) float32, little-endian."""
     width, height = struct.unpack_from("<ii", data, 4) if len(data) >= 12 else (0, 0)
     if not data.startswith(FLO_MAGIC) or min(width, height) < 1 or len(data) - 12 != 8 * width * height:

@@ -10,7 +10,7 @@ import io
 import os
 import struct
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ import PIL.ImageOps
 import torch
 from torch import Tensor
 
-from ..data import Image
+from ..data import Image, PathLike, PictureLike
 from .place import check_writable, is_path, naming, one_line, read_bytes, replacing
 from .resize import MIN_SIDE_PX, Size, fit_size, resize_photo
 
@@ -28,7 +28,7 @@ PNG_BIT_DEPTH_BYTE = 24
 FLOAT_RANGE = (-0.5, 1.5)  # resampling overshoots 0..1 a little; more is another scale, such as 0..255
 
 
-def read_photo(photo: Any, size: Size = None) -> Image:
+def read_photo(photo: PictureLike, size: Size = None) -> Image:
     """Read a photo, upright, in sRGB.
 
     Files: whatever Pillow reads (JPEG, PNG of 8 and 16 bit, WebP, TIFF, AVIF, ...); the EXIF orientation is applied and an
@@ -45,7 +45,7 @@ def read_photo(photo: Any, size: Size = None) -> Image:
     return resize_photo(Image(torch.from_numpy(np.ascontiguousarray(rgb))), *fit_size(height, width, size))
 
 
-def read_mask(mask: Any, height: int, width: int) -> Tensor:
+def read_mask(mask: PictureLike, height: int, width: int) -> Tensor:
     """Read a mask of the photo's size: bool ``[H, W]``, True where it is brighter than 50 %.
 
     Integer arrays and pictures that hold only 0 and 1 are taken as labels: 1 is True. Transparent parts are False.
@@ -58,7 +58,7 @@ def read_mask(mask: Any, height: int, width: int) -> Tensor:
     return torch.from_numpy(grey > 0.5)
 
 
-def write_picture(out: str | os.PathLike, rgb_u8: Tensor | np.ndarray) -> Path:
+def write_picture(out: PathLike, rgb_u8: Tensor | np.ndarray) -> Path:
     """Write uint8 ``[H, W, 3]`` in the format that the suffix names, complete or not at all."""
     target = check_picture_output(out)
     with naming("out", "write", target), replacing(target) as part:
@@ -66,7 +66,7 @@ def write_picture(out: str | os.PathLike, rgb_u8: Tensor | np.ndarray) -> Path:
     return target
 
 
-def check_picture_output(out: str | os.PathLike) -> Path:
+def check_picture_output(out: PathLike) -> Path:
     """Refuse, before any work is done, an output that `write_picture` could not write."""
     target = Path(out)
     if target.suffix.lower() not in PIL.Image.registered_extensions():
@@ -75,7 +75,7 @@ def check_picture_output(out: str | os.PathLike) -> Path:
     return target
 
 
-def read_array(name: str, value: Any) -> np.ndarray:
+def read_array(name: str, value: object) -> np.ndarray:
     """An array from memory or from a ``.npy`` file."""
     if isinstance(value, Tensor):
         return value.detach().cpu().numpy()
@@ -84,12 +84,13 @@ def read_array(name: str, value: Any) -> np.ndarray:
     if not is_path(value):
         raise TypeError(f"{name}: expected a path, a PIL image, a NumPy array or a tensor, got {type(value).__name__}")
     try:
-        return np.lib.format.read_array(io.BytesIO(read_bytes(name, value)), allow_pickle=False)
+        array: np.ndarray = np.lib.format.read_array(io.BytesIO(read_bytes(name, value)), allow_pickle=False)
+        return array
     except ValueError as error:
         raise ValueError(f"{name}: expected a NumPy array in {os.fspath(value)}, got {one_line(error)}") from error
 
 
-def read_pixels(name: str, value: Any) -> np.ndarray:
+def read_pixels(name: str, value: object) -> np.ndarray:
     """Raw pixels ``[H, W]`` or ``[H, W, C]`` of a picture from anywhere, upright, C in 1, 3 (RGB), 4 (RGBA)."""
     if isinstance(value, PIL.Image.Image):
         pixels = _from_pil(value)
@@ -104,7 +105,7 @@ def read_pixels(name: str, value: Any) -> np.ndarray:
     return pixels
 
 
-def _decode_picture(name: str, path: str | os.PathLike, data: bytes) -> np.ndarray:
+def _decode_picture(name: str, path: PathLike, data: bytes) -> np.ndarray:
     try:
         with PIL.Image.open(io.BytesIO(data)) as picture:
             # Pillow cuts 16-bit colour to 8. OpenCV keeps it but knows no profile, and the right colour is worth more.
@@ -118,7 +119,7 @@ def _decode_picture(name: str, path: str | os.PathLike, data: bytes) -> np.ndarr
     return decode_with_opencv(name, path, data)
 
 
-def decode_with_opencv(name: str, path: str | os.PathLike, data: bytes) -> np.ndarray:
+def decode_with_opencv(name: str, path: PathLike, data: bytes) -> np.ndarray:
     encoded = np.frombuffer(data, dtype=np.uint8)
     try:
         pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if len(encoded) else None
@@ -133,7 +134,7 @@ def decode_with_opencv(name: str, path: str | os.PathLike, data: bytes) -> np.nd
 
 def _from_pil(picture: PIL.Image.Image) -> np.ndarray:
     """uint8, uint16 or float32 pixels, upright, in sRGB, with an alpha channel where the picture has transparency."""
-    upright = PIL.ImageOps.exif_transpose(picture)
+    upright: PIL.Image.Image = PIL.ImageOps.exif_transpose(picture)
     if upright.mode.startswith("I"):
         return np.asarray(upright).clip(0, 65535).astype(np.uint16)
     if upright.mode == "F":
@@ -153,7 +154,9 @@ def _to_srgb(picture: PIL.Image.Image) -> PIL.Image.Image:
         colour = picture.convert("RGB") if picture.mode == "RGBA" else picture
         try:
             source = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            return PIL.ImageCms.profileToProfile(colour, source, PIL.ImageCms.createProfile("sRGB"), outputMode="RGB")
+            target = PIL.ImageCms.createProfile("sRGB")
+            converted = PIL.ImageCms.profileToProfile(colour, source, target, outputMode="RGB")
+            return cast(PIL.Image.Image, converted)  # None stands for a conversion in place
         except (OSError, PIL.ImageCms.PyCMSError):
             pass  # a damaged profile: the picture's own numbers are the best guess
     return picture.convert("RGB")
@@ -162,7 +165,8 @@ def _to_srgb(picture: PIL.Image.Image) -> PIL.Image.Image:
 def _unit_range(name: str, pixels: np.ndarray) -> np.ndarray:
     """float32 in 0..1."""
     if pixels.dtype in (np.uint8, np.uint16):
-        return pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
+        scaled: np.ndarray = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
+        return scaled
     if pixels.dtype.kind != "f":
         raise TypeError(f"{name}: expected uint8, uint16 or float, got {pixels.dtype}")
     check_finite(name, pixels)
@@ -176,7 +180,8 @@ def _flatten(pixels: np.ndarray, background: float) -> np.ndarray:
     if pixels.shape[2] != 4:
         return pixels
     alpha = pixels[..., 3:]
-    return pixels[..., :3] * alpha + background * (1 - alpha)
+    composited: np.ndarray = pixels[..., :3] * alpha + background * (1 - alpha)
+    return composited
 
 
 def check_size(name: str, shape: tuple[int, ...], height: int, width: int) -> None:

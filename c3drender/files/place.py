@@ -8,7 +8,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
+
+from ..data import PathLike
 
 
 def check_writable(name: str, target: Path) -> None:
@@ -20,7 +22,7 @@ def check_writable(name: str, target: Path) -> None:
             pass
 
 
-def make_folder(name: str, path: str | os.PathLike) -> list[Path]:
+def make_folder(name: str, path: PathLike) -> list[Path]:
     """Make a folder, and those above it, unless it is there. Returns what is in it."""
     with naming(name, "create", path):
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -39,7 +41,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def naming(name: str, verb: str, path: str | os.PathLike) -> Iterator[None]:
+def naming(name: str, verb: str, path: PathLike) -> Iterator[None]:
     """Turn an OSError into one line that names the argument and the path, of the same kind where callers may care."""
     try:
         yield
@@ -50,15 +52,15 @@ def naming(name: str, verb: str, path: str | os.PathLike) -> Iterator[None]:
         raise kind(f"{name}: cannot {verb} {os.fspath(path)}: {reason}") from error
 
 
-def is_path(value: Any) -> bool:
+def is_path(value: object) -> TypeGuard[PathLike]:
     return isinstance(value, (str, os.PathLike))
 
 
-def has_suffix(value: Any, suffix: str) -> bool:
+def has_suffix(value: object, suffix: str) -> TypeGuard[PathLike]:
     return is_path(value) and os.fspath(value).lower().endswith(suffix)
 
 
-def read_bytes(name: str, path: str | os.PathLike) -> bytes:
+def read_bytes(name: str, path: PathLike) -> bytes:
     with naming(name, "read", path):
         return Path(path).read_bytes()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
+import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -12,7 +14,7 @@ from ..data import Image, MotionHints
 MIN_SIDE_PX = 16
 MAX_ASPECT_CHANGE = 0.01  # relative; more is not rounding but another picture
 
-Size = int | Sequence[int] | None
+Size = int | Sequence[int] | None  # whole numbers of NumPy count, too
 
 
 def fit_size(height: int, width: int, size: Size) -> tuple[int, int]:
@@ -22,9 +24,10 @@ def fit_size(height: int, width: int, size: Size) -> tuple[int, int]:
     """
     if size is None:
         return height, width
-    numbers = (size,) if isinstance(size, int) else size
-    if not isinstance(numbers, Sequence) or isinstance(numbers, str) or any(type(n) is not int for n in numbers):
+    given = (size,) if isinstance(size, Integral) else size
+    if not isinstance(given, (Sequence, np.ndarray)) or isinstance(given, str) or not all(map(_is_whole, given)):
         raise TypeError(f"size: expected the longer side in pixels or (width, height), got {size!r}")
+    numbers = [int(n) for n in given]
     if len(numbers) not in (1, 2) or min(numbers) < MIN_SIDE_PX:
         raise ValueError(f"size: expected the longer side or (width, height), each >= {MIN_SIDE_PX} px, got {size!r}")
     if len(numbers) == 1:
@@ -37,6 +40,10 @@ def fit_size(height: int, width: int, size: Size) -> tuple[int, int]:
     if not same_aspect(height, width, new_height, new_width):
         raise ValueError(f"size: expected the proportions of the photo, {width} x {height}, got {new_width} x {new_height}")
     return new_height, new_width
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def same_aspect(height: int, width: int, other_height: int, other_width: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import data
-from ..data import Scene
+from ..data import PathLike, Scene
 from .place import naming, replacing
 
 FORMAT_NAME = "c3drender scene"
@@ -25,7 +24,7 @@ SUFFIX = ".c3d"
 COMPRESSION = zipfile.ZIP_STORED
 
 
-def save_scene(scene: Scene, path: str | os.PathLike) -> Path:
+def save_scene(scene: Scene, path: PathLike) -> Path:
     """Write everything that `render_frames` needs, complete or not at all. ``path`` ends in ``.c3d``."""
     if not isinstance(scene, Scene):
         raise TypeError(f"scene: expected a Scene, got {type(scene).__name__}")
@@ -42,7 +41,7 @@ def save_scene(scene: Scene, path: str | os.PathLike) -> Path:
     return target
 
 
-def load_scene(path: str | os.PathLike) -> Scene:
+def load_scene(path: PathLike) -> Scene:
     """Read a scene that `save_scene` wrote. Its tensors are on the CPU; `to_device` moves them."""
     source = Path(path)
     try:

@@ -14,17 +14,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 import PIL.Image
 from av.filter import Graph
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.stream import VideoStream
 from torch import Tensor
 
 from .. import defaults
+from ..data import PathLike
 from .place import check_writable, naming, replacing
 
 MAX_FPS = 240
@@ -36,7 +41,7 @@ FRAME_PATTERN = re.compile(r"frame_\d{4,}\.png")
 FrameArray = np.ndarray  # uint8 [H, W, 3], sRGB
 
 
-def write_video(out: str | os.PathLike, frames: Iterable[Tensor | np.ndarray], fps: float = defaults.FPS) -> Path:
+def write_video(out: PathLike, frames: Iterable[Tensor | np.ndarray], fps: float = defaults.FPS) -> Path:
     """Encode ``frames`` (uint8 ``[H, W, 3]``) as they come, in a thread of its own, and return the path written.
 
     The suffix chooses: ``.mp4`` (H.264), ``.webm`` (VP9), ``.gif``, ``.apng``, ``.webp`` (these three loop for ever), or none
@@ -53,11 +58,11 @@ def write_video(out: str | os.PathLike, frames: Iterable[Tensor | np.ndarray], f
     return target
 
 
-def check_output(out: str | os.PathLike, fps: float = defaults.FPS) -> Path:
+def check_output(out: PathLike, fps: float = defaults.FPS) -> Path:
     """Refuse, before any work is done, an output that `write_video` could not write."""
     if not isinstance(out, (str, os.PathLike)):
         raise TypeError(f"out: expected a path, got {type(out).__name__}")
-    if not isinstance(fps, (int, float, Fraction)) or isinstance(fps, bool):
+    if not isinstance(fps, Real) or isinstance(fps, bool):
         raise TypeError(f"fps: expected a number, got {fps!r}")
     target = Path(out)
     if not _is_folder(target) and target.suffix.lower() not in _FORMATS:
@@ -72,7 +77,7 @@ def check_output(out: str | os.PathLike, fps: float = defaults.FPS) -> Path:
     return target
 
 
-def output_size(out: str | os.PathLike, height: int, width: int) -> tuple[int, int]:
+def output_size(out: PathLike, height: int, width: int) -> tuple[int, int]:
     """The ``(height, width)`` that frames of this size get in ``out``."""
     kind = _FORMATS.get(Path(out).suffix.lower())
     if kind and kind.pixels == "yuv420p":
@@ -132,7 +137,7 @@ def _taken(waiting: queue.Queue[FrameArray | None]) -> Iterator[FrameArray]:
         yield array
 
 
-def _put(waiting: queue.Queue, item: FrameArray | None, encoding: Future) -> bool:
+def _put(waiting: queue.Queue[FrameArray | None], item: FrameArray | None, encoding: Future[None]) -> bool:
     """Wait for room; False when the encoder has ended and nobody will take the item."""
     while not encoding.done():
         try:
@@ -189,13 +194,15 @@ def _write_container(part: Path, target: Path, frames: Iterator[FrameArray], fps
         return
     kind = _FORMATS[target.suffix.lower()]
     height, width = output_size(target, *first.shape[:2])
-    rate = Fraction(fps).limit_denominator(1001)
-    pictures = (_video_frame(array[:height, :width], n, rate) for n, array in enumerate(itertools.chain([first], frames)))
+    rate = Fraction(float(fps)).limit_denominator(1001)
+    pictures: Iterator[VideoFrame] = (
+        _video_frame(array[:height, :width], n, rate) for n, array in enumerate(itertools.chain([first], frames))
+    )
     with (
         naming("out", "write", target),
         av.open(str(part), "w", format=kind.muxer, container_options=kind.muxer_options) as box,
     ):
-        stream = box.add_stream(kind.codec, rate=rate, options=kind.codec_options)
+        stream = cast(VideoStream, box.add_stream(kind.codec, rate=rate, options=kind.codec_options))
         stream.width, stream.height, stream.pix_fmt = width, height, kind.pixels
         if kind.pixels == "yuv420p":
             pictures = map(_to_bt709, pictures)
@@ -229,7 +236,7 @@ def _to_bt709(frame: VideoFrame) -> VideoFrame:
 def _with_one_palette(frames: Iterator[VideoFrame], width: int, height: int, rate: Fraction) -> Iterator[VideoFrame]:
     """256 colours chosen from all frames: a palette per frame would flicker. The filter holds every frame until the last."""
     graph = Graph()
-    source = graph.add_buffer(width=width, height=height, format="rgb24", time_base=1 / rate)
+    source = graph.add_buffer(width=width, height=height, format=VideoFormat("rgb24"), time_base=1 / rate)
     split, choose, use, sink = (graph.add(name) for name in ("split", "palettegen", "paletteuse", "buffersink"))
     source.link_to(split)
     split.link_to(choose, 0, 0)
@@ -242,6 +249,6 @@ def _with_one_palette(frames: Iterator[VideoFrame], width: int, height: int, rat
     graph.push(None)
     while True:
         try:
-            yield graph.pull()
+            yield graph.vpull()
         except (EOFError, BlockingIOError):
             return

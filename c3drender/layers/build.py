@@ -29,7 +29,7 @@ LAYER_GAP = 1.04  # in depth, between a layer and what it hides: any nearer, the
 SOFT_GAP = 1.06  # in depth, between the sides of an edge that is taken apart: well beyond LAYER_GAP
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerConfig:
     """``views``: the poses that may look at the layers. ``parallax_px``: pixels by which they shift content against each other
     per unit of disparity. ``margin_px``: how far they look beyond the photo's border. ``loop_steps``: frames of motion in one
@@ -98,10 +98,14 @@ def stack(front: Canvas, uncovered: list[Uncovered], margin: int) -> Layers:
     pixel, rgb, alpha, disp, seen, source = (np.concatenate(parts) for parts in zip(*layers, strict=True))
     flows = front.exists.reshape(-1)[source]
     return Layers(
-        *map(torch.from_numpy, (pixel.astype(np.int32), rgb, alpha, 1.0 / disp, seen)),
+        pixel=torch.from_numpy(pixel.astype(np.int32)),
+        rgb=torch.from_numpy(rgb),
+        alpha=torch.from_numpy(alpha),
+        z_cam=torch.from_numpy(1.0 / disp),
+        seen=torch.from_numpy(seen),
         step_px=torch.from_numpy(front.step_px.reshape(-1, 2)[source] * flows[:, None]),
         moving=torch.from_numpy(front.moving.reshape(-1)[source] & flows),
         first=tuple(np.cumsum([0, *(len(layer[0]) for layer in layers)]).tolist()),
-        size=front.disp.shape,
+        size=(front.disp.shape[0], front.disp.shape[1]),
         margin_px=margin,
     )

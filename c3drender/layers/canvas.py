@@ -17,7 +17,7 @@ from .matte import Matte
 MAX_INFLOW = 0.08  # of the longer side
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Canvas:
     """The photo's maps, continued into the margin: all ``[H, W, ...]``. ``exists``: some view, or some drift, can show it.
     ``cover`` 0..1: how much of the pixel its surface covers."""
@@ -104,6 +104,6 @@ def with_values(plane: np.ndarray, pixel: np.ndarray, values: Any) -> np.ndarray
 
 def spread_out(pixel: np.ndarray, values: Any, shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
     """A map that has ``values`` at the flat indices ``pixel`` and 0 elsewhere."""
-    spread = np.zeros(shape, dtype)
+    spread: np.ndarray = np.zeros(shape, dtype)
     spread.reshape(-1)[pixel] = values
     return spread

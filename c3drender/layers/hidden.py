@@ -37,7 +37,7 @@ class HidingRules:
     splat: SplatRules = SPLAT_RULES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hidden:
     """What continues behind the pixels ``pixel [P]`` (flat, ascending): ``disp [P]`` its disparity; ``own_disp [P]`` that of
     the surface whose colours it has, which is less bent; ``source [P]`` the pixel beyond the depth edge that it continues
@@ -96,7 +96,7 @@ def continue_behind(
     return Hidden(pixel, bent, sides.bent_back(own, OWN_SLOPE * rules.tear_disp), source, sides.that_end())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Sheet:
     """A surface while it grows, per pixel of the canvas (flat): ``disp``, inf where there is none, and ``source``. ``rings``:
     its pixels by their distance from the tear."""
@@ -152,16 +152,16 @@ def _grow(sheet: _Sheet, disp: np.ndarray, drift_px: np.ndarray, limit: np.ndarr
         values, origins = sheet.disp[ring], sheet.source[ring]
         # What can be looked at, so far behind the edge, must lie so much farther.
         nearest = values + np.maximum(distance_px - SPARE_PX - drift_px[origins], 0) / rules.parallax_px
-        to, value, origin = [], [], []
+        to_parts, value_parts, origin_parts = [], [], []
         for dy, dx in EIGHT_NEIGHBOURS:
             inside = (rows + dy >= 0) & (rows + dy < height) & (cols + dx >= 0) & (cols + dx < width)
             beside = ring[inside] + dy * width + dx
             offered = values[inside]
             taken = (sheet.source[beside] < 0) & (offered < limit[beside]) & (front[beside] > nearest[inside])
-            to.append(beside[taken])
-            value.append(offered[taken])
-            origin.append(origins[inside][taken])
-        to, value, origin = np.concatenate(to), np.concatenate(value), np.concatenate(origin)
+            to_parts.append(beside[taken])
+            value_parts.append(offered[taken])
+            origin_parts.append(origins[inside][taken])
+        to, value, origin = (np.concatenate(parts) for parts in (to_parts, value_parts, origin_parts))
         if not len(to):
             continue
         # Last write wins: the offer of the nearest source, so that where two surfaces meet their border goes straight on; then
@@ -199,7 +199,7 @@ def _slopes(disp: np.ndarray, tear_disp: float) -> tuple[np.ndarray, np.ndarray]
     return slopes[0], slopes[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Sides:
     """What the pixels ``pixel [P]`` (flat, ascending) of a canvas of ``shape`` continue: its disparity ``own [P]``, and where
     it ``flows``: a fluid is one surface. Other neighbours are of two surfaces where their ``own`` lie ``torn`` apart."""
@@ -218,8 +218,8 @@ class _Sides:
         window = np.ones((2 * int(4 * MOSAIC_PX) + 1,) * 2, np.uint8)  # as far as the mean reaches
         spread = cv2.dilate(total, window) - cv2.erode(np.where(weight > 0, total, np.inf), window)
         mixed = (spread >= self.torn) & (cv2.dilate(rests, window) > 0)
-        weight, total = (cv2.GaussianBlur(plane, (0, 0), MOSAIC_PX) for plane in (weight, total))
-        mean = total.reshape(-1)[self.pixel] / weight.reshape(-1)[self.pixel]
+        near_weight, near_total = (cv2.GaussianBlur(plane, (0, 0), MOSAIC_PX) for plane in (weight, total))
+        mean = near_total.reshape(-1)[self.pixel] / near_weight.reshape(-1)[self.pixel]
         return np.where(mixed.reshape(-1)[self.pixel], values, mean)
 
     def bent_back(self, values: np.ndarray, slope: float) -> np.ndarray:

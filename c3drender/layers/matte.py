@@ -17,7 +17,7 @@ TRUSTED, USELESS = 0.3, 0.7  # spread of the surfaces' colours over their contra
 CERTAIN = 0.06  # coverage that close to 0 or 1 is 0 or 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Matte:
     """Of the pixels ``pixel [P]`` (flat, ascending) that show two surfaces: ``alpha [P]``, 0..1, what the nearer one covers;
     ``near_rgb``, ``far_rgb [P, 3]`` their colours, of which the picture's is the mean by alpha; ``near_disp``, ``far_disp
@@ -40,7 +40,7 @@ _NONE, _NO_COLOUR = np.empty(0, np.float32), np.empty((0, 3), np.float32)
 HARD_EDGES = Matte(np.empty(0, np.int64), _NONE, _NO_COLOUR, _NO_COLOUR, _NONE, _NONE)  # no pixel shows two surfaces
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Band:
     """The pixels (flat) near an edge, the disparities on both sides of the nearest edge, and how far beyond it they lie (px,
     negative on the nearer side)."""

@@ -22,7 +22,7 @@ MIN_HOLE_PX = 16
 LEAST_HIDING = 0.75  # of a pixel: `ops.find_holes` takes what is left free of it, a quarter, for seen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Surface:
     """What may hide something: all ``[H, W, ...]``. ``disp``: its disparity; ``exists``: where; ``moving``, ``step_px``: how
     it drifts; ``source``: the pixel of the photo's canvas (flat) whose motion that is; ``before``: the disparities of those
@@ -57,7 +57,7 @@ class Surface:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FluidMaps:
     """The nearest fluid at each pixel, which alone drifts (`render.animate`): ``disp [H, W]``, 0 where there is none, and
     ``step_px [H, W, 2]``."""
@@ -75,7 +75,7 @@ class FluidMaps:
         return FluidMaps(np.where(flows, surface.disp, self.disp), np.where(flows[..., None], surface.step_px, self.step_px))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Uncovered:
     """A hidden layer: ``hole [H, W]`` where it exists; of the pixels in ``hole``, in order, their ``rgb``, their disparities,
     and the pixels of the photo's canvas (flat) whose motion they continue."""
@@ -100,8 +100,8 @@ def maps_of_holes(
     ``surface`` that they leave, and of the fluid; and its flow."""
     sheet = spread_out(hidden.pixel, hidden.disp, surface.disp.shape)
     all_fluid = fluid.with_next(surface.behind(hidden))
-    maps = np.stack(shown), sheet, all_fluid.disp, all_fluid.step_px
-    return tuple(map(torch.from_numpy, maps))
+    front, behind = torch.from_numpy(np.stack(shown)), torch.from_numpy(sheet)
+    return front, behind, torch.from_numpy(all_fluid.disp), torch.from_numpy(all_fluid.step_px)
 
 
 def uncover(
@@ -155,7 +155,7 @@ def _grown(where: np.ndarray, by_px: int) -> np.ndarray:
     return cv2.dilate(where.view(np.uint8), np.ones((2 * by_px + 1,) * 2, np.uint8)).view(bool)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Known:
     """The colours ``rgb [H, W, 3]`` and disparities ``disp [H, W]`` that fills continue: the photo's, and of the layers behind
     it so far. ``exists [H, W]``: the photo's canvas."""

@@ -20,7 +20,7 @@ WORKING_PX = 320  # the longer side at which surfaces are continued
 RIDGE = 0.02  # of the window's variance: a narrow strip of fluid tells no slope across it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PlaneFit:
     """A map continued beyond where it is known, all ``[h, w]``: its ``value``, the slopes per cell, and ``support``, the share
     of the window (0..1) that knew it."""
@@ -38,7 +38,7 @@ def fit_planes(value: Array, weight: Array, sigma: float) -> PlaneFit:
     def window(part: Array) -> Array:
         return cv2.GaussianBlur(part, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
 
-    ys, xs = (axis / np.float32(sigma) for axis in np.indices(weight.shape, np.float32))
+    ys, xs = np.indices(weight.shape, np.float32) / np.float32(sigma)
     support = window(weight)
     total = np.maximum(support, 1e-12)
 

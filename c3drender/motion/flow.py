@@ -55,7 +55,7 @@ def find_flow(
         return flow, "motion: your mask, " + guessed
     found, note = guess_motion(image, depth, scenery, hints)
     flow, guessed = _solve(image, depth, found, scenery)
-    return flow, f"{note}; {guessed}" if found.mask.any() else note
+    return flow, f"{note}; {guessed}" if found.mask is not None and found.mask.any() else note
 
 
 def _reach_frame(mask: Tensor) -> Tensor:

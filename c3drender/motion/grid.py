@@ -28,7 +28,7 @@ class GridConfig:
     near_far: float = 8.0  # the most that distance may scale speed, from the region's median
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """A region on coarse cells, with one ring of padding: ``inside``, ``wall`` and ``outer_wall`` ``[h, w]`` bool, outward
     wall normals ``normal`` ``[h, w, 2]``, ``to_px`` ``[h, w, 2, 2]`` from surface velocity to pixels, ``tie_x``/``tie_y`` the
@@ -183,7 +183,7 @@ def enlarge_step(grid: Grid, step_cells: Array, mask: Array) -> Array:
     smooth = cv2.GaussianBlur(distance, (0, 0), max(1.0, 0.35 * band))
     core = np.s_[band + 2 : -band - 2, band + 2 : -band - 2]
     normal = np.stack([-cv2.Sobel(smooth, cv2.CV_32F, 1, 0), -cv2.Sobel(smooth, cv2.CV_32F, 0, 1)], axis=-1)[core]
-    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+    normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
 
     near = np.clip(1 - (distance[core] - 0.5) / band, 0, 1)
     step -= near[..., None] * (step * normal).sum(-1, keepdims=True) * normal

@@ -35,7 +35,7 @@ ARROW_REACH = 0.12  # of the longer side: how far an arrow tells regions that it
 NEAR_FAR = (0.1, 3.0)  # range of the factor by which distance scales a guessed speed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """Pixels ``mask`` bool ``[H, W]`` of one kind, how sure that is (0..1), and whether that is enough to move them."""
 
@@ -45,7 +45,7 @@ class Part:
     moves: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Guess:
     """``step_px`` float32 ``[H, W, 2]`` px per frame and how far to trust it, ``weight`` ``[H, W]`` 0..1."""
 
@@ -242,7 +242,8 @@ def _slope_of_way(region: Array, ends: Array) -> Array:
 
 def _masked_slope(value: Array, region: Array, sigma: float) -> Array:
     """Gradient (x, y) of the planes that fit ``value`` best in Gaussian windows inside ``region``."""
-    y, x = np.indices(region.shape).astype(np.float64)
+    grid = np.indices(region.shape, np.float64)
+    y, x = grid[0], grid[1]
 
     def mean(v: Array) -> Array:
         return ndimage.gaussian_filter(np.where(region, v, 0.0), sigma)
@@ -260,7 +261,7 @@ def _level_heading(region: Array) -> Array:
     """Level water: from the picture's open side toward the shore, or to the right where both sides or none are open."""
     left, right = float(region[:, 0].mean()), float(region[:, -1].mean())
     sign = -1.0 if right > 2 * left and right > 0.05 else 1.0
-    return np.broadcast_to(np.float32([sign, 0.1]) / np.float32(np.hypot(1, 0.1)), (*region.shape, 2))
+    return np.broadcast_to(np.array([sign, 0.1], np.float32) / np.float32(np.hypot(1, 0.1)), (*region.shape, 2))
 
 
 def _streaks(rgb: Array) -> tuple[Array, Array]:

@@ -27,7 +27,9 @@ def from_waves(amplitude_px: np.ndarray, phase: np.ndarray) -> Harmonics:
 
 def joined(fields: list[Harmonics]) -> Harmonics:
     """What several motions do together, bent no more than `MAX_BEND` anywhere."""
-    return _bent_less(Harmonics(sum(f.sine_px for f in fields), sum(f.cosine_px for f in fields)))
+    return _bent_less(
+        Harmonics(torch.stack([f.sine_px for f in fields]).sum(0), torch.stack([f.cosine_px for f in fields]).sum(0))
+    )
 
 
 def held_still(field: Harmonics, moving: Tensor) -> Harmonics:

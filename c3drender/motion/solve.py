@@ -49,7 +49,7 @@ class SolveConfig:
     speed_cap: float = 3.0  # times the fastest arrow, on the surface
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arrow:
     """Motion asked along a segment: ``start``, ``end`` (x, y) in pixels, ``step_px`` (x, y) pixels per frame.
 
@@ -93,7 +93,7 @@ def solve_region(
     return (rows, cols), step_px
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArrowRows:
     """What the arrows ask of the surface velocity, per row; ``pulls`` is False for an anchor's rows."""
 
@@ -103,7 +103,7 @@ class ArrowRows:
     pulls: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class System:
     """Rows of the least-squares problem, by kind; the quads' and the walls' weights change between rounds."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ..data import PathLike
 from ..files.place import naming, replacing
 from ..ops import COMPOSITORS
 from . import dpt
@@ -32,7 +32,7 @@ NUM_NAMED = 3
 Network = TypeVar("Network", bound=nn.Module)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RenderModel:
     """The learned renderer: ``features`` encodes a scene's layers, ``decoder`` makes the frame. In evaluation mode."""
 
@@ -40,7 +40,7 @@ class RenderModel:
     decoder: Decoder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PublishedModels:
     """All networks of the released system, in evaluation mode; ``depth`` is None without its file."""
 
@@ -51,7 +51,7 @@ class PublishedModels:
     depth: dpt.DepthNetwork | None
 
 
-def load_renderer(path: str | os.PathLike, device: torch.device | str = "cpu") -> RenderModel:
+def load_renderer(path: PathLike, device: torch.device | str = "cpu") -> RenderModel:
     """Feature extractor and decoder of a file ``model_<step>.pth``, or of the one with the largest step in a directory.
 
     An entry ``compositor``, which the authors' files do not have, names the `Decoder`'s.
@@ -70,7 +70,7 @@ def load_renderer(path: str | os.PathLike, device: torch.device | str = "cpu") -
     )
 
 
-def load_motion(path: str | os.PathLike, device: torch.device | str = "cpu") -> MotionNetwork:
+def load_motion(path: PathLike, device: torch.device | str = "cpu") -> MotionNetwork:
     """The motion network of a file ``sceneflow_model.pth``, or of the one in a directory. Errors as for `load_renderer`."""
     file = _in_folder(Path(path), MOTION_FILE)
     state = _entry(_read(file), "netG", file)
@@ -78,21 +78,24 @@ def load_motion(path: str | os.PathLike, device: torch.device | str = "cpu") -> 
     return _loaded(lambda: MotionNetwork(width), state, file, device)
 
 
-def load_published(folder: str | os.PathLike, device: torch.device | str = "cpu") -> PublishedModels:
+def load_published(folder: PathLike, device: torch.device | str = "cpu") -> PublishedModels:
     """The authors' networks from a directory with ``model_150000.pth``, ``sceneflow_model.pth``, ``depth-model.pth`` and
     ``color-model.pth``, and ``dpt_hybrid-midas-501f0c75.pt`` where depth is to be estimated as they did (it needs
     ``transformers``). Errors as for `load_renderer`."""
     folder = Path(folder)
     renderer, motion = load_renderer(folder, device), load_motion(folder, device)
-    inpainters = []
-    for network, name in ((DepthInpainter, DEPTH_INPAINTER_FILE), (ColourInpainter, COLOUR_INPAINTER_FILE)):
+
+    def inpainter(make: Callable[[], Network], name: str) -> Network:
         file = _in_folder(folder, name)
-        inpainters.append(_loaded(network, _without_constants(_read(file), file), file, device))
+        return _loaded(make, _without_constants(_read(file), file), file, device)
+
+    depth_inpainter = inpainter(DepthInpainter, DEPTH_INPAINTER_FILE)
+    colour_inpainter = inpainter(ColourInpainter, COLOUR_INPAINTER_FILE)
     depth = load_depth_network(folder, device) if (folder / DEPTH_FILE).exists() else None
-    return PublishedModels(renderer, motion, *inpainters, depth)
+    return PublishedModels(renderer, motion, depth_inpainter, colour_inpainter, depth)
 
 
-def load_depth_network(path: str | os.PathLike, device: torch.device | str = "cpu") -> dpt.DepthNetwork:
+def load_depth_network(path: PathLike, device: torch.device | str = "cpu") -> dpt.DepthNetwork:
     """The depth network of a file ``dpt_hybrid-midas-501f0c75.pt``, or of the one in a directory. Errors as for
     `load_renderer`, where keys have transformers' names."""
     file = _in_folder(Path(path), DEPTH_FILE)
@@ -113,7 +116,7 @@ def _in_folder(path: Path, name: str) -> Path:
     return path / name if path.is_dir() else path
 
 
-def read_weights(name: str, path: str | os.PathLike) -> Any:
+def read_weights(name: str, path: PathLike) -> Any:
     """What ``torch.save`` wrote, if that is tensors and plain values; ``name`` is the argument that an error names."""
     try:
         with naming(name, "read", path):
@@ -123,7 +126,7 @@ def read_weights(name: str, path: str | os.PathLike) -> Any:
         raise ValueError(f"{name}: expected weights saved by torch in {path}, got {reason}") from error
 
 
-def write_weights(name: str, path: str | os.PathLike, content: Mapping[str, Any]) -> None:
+def write_weights(name: str, path: PathLike, content: Mapping[str, Any]) -> None:
     """The counterpart of `read_weights`: the file appears only when it is complete."""
     with naming(name, "write", path), replacing(Path(path)) as part:
         torch.save(dict(content), part)

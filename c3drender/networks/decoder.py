@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +32,9 @@ class _Unit(nn.Sequential):
         )
 
     def forward(self, *maps: Tensor) -> Tensor:
-        conv, norm, activation = self
+        conv = cast(nn.Conv2d | EightBitConv, self[0])
         x = conv(*maps) if isinstance(conv, EightBitConv) else mirrored_conv(conv, *maps)
-        return normalised(x, norm, activation)
+        return normalised(x, cast(nn.GroupNorm, self[1]), cast(nn.PReLU, self[2]))
 
 
 class _DoubleConv(nn.Module):
@@ -146,10 +147,10 @@ class Decoder(nn.Module):
 def in_eight_bits(decoder: Decoder) -> Decoder:
     """A copy, for inference, all of whose convolutions but the last, which makes colours, are `EightBitConv`."""
     quick = copy.deepcopy(decoder)
-    quick.firstconv = EightBitConv(quick.firstconv)
+    quick.add_module("firstconv", EightBitConv(quick.firstconv))
     for unit in quick.modules():
         if isinstance(unit, _Unit):
-            unit[0] = EightBitConv(unit[0])
+            unit[0] = EightBitConv(cast(nn.Conv2d, unit[0]))
     return quick
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import re
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
@@ -50,7 +51,7 @@ def _renamed(key: str) -> str:
     return _LEVEL.sub(lambda m: f"neck.convs.{int(m[1]) - 1}" if m[1] else f"neck.fusion_stage.layers.{4 - int(m[2])}", key)
 
 
-def from_release(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def from_release(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The release's state dict under transformers' names; keys that neither knows keep theirs."""
     renamed: dict[str, Tensor] = {}
     for key, value in state.items():
@@ -79,7 +80,8 @@ class DepthNetwork(nn.Module):
         model = DPTForDepthEstimation(config)
         self.dpt, self.neck, self.head = model.dpt, model.neck, model.head
         # Transformers' own forward takes nothing but squares of 384 pixels; its parts take any size.
-        self.dpt.embeddings.forward = functools.partial(self.dpt.embeddings.forward, interpolate_pos_encoding=True)
+        forward = functools.partial(self.dpt.embeddings.forward, interpolate_pos_encoding=True)
+        setattr(self.dpt.embeddings, "forward", forward)  # noqa: B010  (type checkers refuse the plain assignment)
 
     def forward(self, pixels: Tensor) -> Tensor:
         height, width = pixels.shape[2:]

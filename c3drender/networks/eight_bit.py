@@ -29,7 +29,7 @@ class EightBitConv(nn.Module):
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        self.border_px, self.mirrored = conv.padding[0], conv.padding_mode == "reflect"
+        self.border_px, self.mirrored = int(conv.padding[0]), conv.padding_mode == "reflect"
         self.weight, self.bias = conv.weight.detach(), conv.bias
         self.sums = self.weight.sum(dim=(2, 3))  # what one, at every pixel of a channel, adds to each output channel
         self.packed = _packed(self.weight) if self.weight.numel() > FEW_WEIGHTS else None
@@ -51,7 +51,7 @@ class EightBitConv(nn.Module):
         return _convolved(levels, map_step, packed, bias if self.bias is None else bias + self.bias)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Packed:
     """Weights in -127..127, ``levels``, in the layout of oneDNN; the unit ``scale`` ``[O]`` of each output channel; and by how
     much the sum of each kernel, ``lost`` ``[O, I]``, is less than that of the true weights."""

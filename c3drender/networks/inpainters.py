@@ -55,9 +55,9 @@ class _PartialUnet(nn.Module):
         super().__init__()
         self.decoders = tuple(f"dec_{level}{suffix if level < 6 else ''}" for level in range(DEPTH, 0, -1))
 
-        def add(name: str, channels: tuple[int, int], kernel: int, stride: int, activation: nn.Module) -> None:
+        def add(name: str, channels: tuple[int, ...], kernel: int, stride: int, activation: nn.Module) -> None:
             outer = name == "enc_1" or name == self.decoders[-1]
-            conv = _PartialConv(*channels, kernel, stride, bias=name in biased)
+            conv = _PartialConv(channels[0], channels[1], kernel, stride, bias=name in biased)
             self.add_module(name, _Layer(conv, nn.Identity() if outer else nn.BatchNorm2d(channels[1]), activation))
 
         below = (in_channels, *CHANNELS)
@@ -68,7 +68,7 @@ class _PartialUnet(nn.Module):
             channels = (below[level] + below[level - 1], out_channels if last else below[level - 1])
             add(name, channels, 3, 1, nn.Identity() if last else nn.LeakyReLU(0.2))
 
-    def forward(self, inputs: Tensor, known: Tensor) -> Tensor:
+    def _filled(self, inputs: Tensor, known: Tensor) -> Tensor:
         height, width = inputs.shape[2:]
         rows, columns = -height % SIZE_MULTIPLE, -width % SIZE_MULTIPLE
         border = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
@@ -93,7 +93,7 @@ class DepthInpainter(_PartialUnet):
         super().__init__(4, 1, "", ("enc_1", "enc_2", "dec_1"))
 
     def forward(self, depth: Tensor, edge: Tensor, context: Tensor, hole: Tensor) -> Tensor:
-        return super().forward(torch.cat([depth, edge, context, hole], dim=1), context + hole)
+        return self._filled(torch.cat([depth, edge, context, hole], dim=1), context + hole)
 
 
 class ColourInpainter(_PartialUnet):
@@ -104,4 +104,4 @@ class ColourInpainter(_PartialUnet):
         super().__init__(6, 3, "A", ("dec_1A",))
 
     def forward(self, rgb: Tensor, edge: Tensor, context: Tensor, hole: Tensor) -> Tensor:
-        return torch.sigmoid(super().forward(torch.cat([rgb, edge, context, hole], dim=1), context + hole))
+        return torch.sigmoid(self._filled(torch.cat([rgb, edge, context, hole], dim=1), context + hole))

@@ -23,7 +23,7 @@ class _Spade(nn.Module):
         self.mlp_beta = nn.Conv2d(128, channels, 3, padding=1)
 
     def forward(self, x: Tensor, inputs: Tensor) -> Tensor:
-        shared = self.mlp_shared(_resized(inputs, x.shape[2:]))
+        shared = self.mlp_shared(_resized(inputs, (x.shape[2], x.shape[3])))
         return functional.instance_norm(x) * (1 + self.mlp_gamma(shared)) + self.mlp_beta(shared)
 
 
@@ -42,11 +42,11 @@ def _doubled(*maps: Tensor) -> Tensor:
     return torch.cat([_resized(x, (2 * height, 2 * width)) for x in maps], dim=1)
 
 
-def _down(in_channels: int, out_channels: int) -> nn.Module:
+def _down(in_channels: int, out_channels: int) -> nn.Conv2d:
     return spectral_norm(nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1))
 
 
-def _up(in_channels: int, out_channels: int) -> nn.Module:
+def _up(in_channels: int, out_channels: int) -> nn.Conv2d:
     return spectral_norm(nn.Conv2d(in_channels, out_channels, 3, padding=1))
 
 
@@ -79,19 +79,20 @@ class SpadeUnet(nn.Module):
             self.add_module(f"spade_layer8_{n}", _Spade(8 * w))
 
     def forward(self, inputs: Tensor) -> Tensor:
+        spades8 = [self.get_submodule(f"spade_layer8_{n}") for n in range(8)]
         encoders = (
             (self.conv2, self.spade_layer2_0),
             (self.conv3, self.spade_layer4_0),
-            (self.conv4, self.spade_layer8_0),
-            (self.conv5, self.spade_layer8_1),
-            (self.conv6, self.spade_layer8_2),
-            (self.conv7, self.spade_layer8_3),
+            (self.conv4, spades8[0]),
+            (self.conv5, spades8[1]),
+            (self.conv6, spades8[2]),
+            (self.conv7, spades8[3]),
         )
         decoders = (
-            (self.dconv1, self.spade_layer8_4),
-            (self.dconv2, self.spade_layer8_5),
-            (self.dconv3, self.spade_layer8_6),
-            (self.dconv4, self.spade_layer8_7),
+            (self.dconv1, spades8[4]),
+            (self.dconv2, spades8[5]),
+            (self.dconv3, spades8[6]),
+            (self.dconv4, spades8[7]),
             (self.dconv5, self.spade_layer4_1),
             (self.dconv6, self.spade_layer2_1),
             (self.dconv7, self.spade_layer),

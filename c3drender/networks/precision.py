@@ -20,6 +20,6 @@ def inference_dtype(device: torch.device | str) -> torch.dtype:
 
 def for_inference(network: Network, device: torch.device | str, dtype: torch.dtype) -> Network:
     """A copy of ``network`` on ``device``, in channels-last layout and evaluation mode."""
-    return (
-        copy.deepcopy(network).to(device=device, dtype=dtype, memory_format=torch.channels_last).eval().requires_grad_(False)
-    )
+    made = copy.deepcopy(network).to(device=device, dtype=dtype)
+    # torch's stubs know memory_format of tensors alone.
+    return made.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]

@@ -25,7 +25,7 @@ UNCOVERED_ALPHA = 1e-3
 PlacePoints = Callable[[int], tuple[PointCloud, list[tuple[int, int]]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LearnedAnimation:
     """A scene ready to render as a loop of ``num_frames``.
 

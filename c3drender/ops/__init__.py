@@ -88,12 +88,9 @@ def _in_float32(*tensors: Tensor) -> list[Tensor]:
 
 def _camera_rows(op: str, camera: Camera) -> Tensor:
     """``[V, 16]`` float32 in host memory: fx, fy, cx, cy, then the pose, row-major."""
-    if camera.world_to_cam is None:
-        poses = torch.eye(3, 4).reshape(1, 12)
-    elif camera.world_to_cam.requires_grad and torch.is_grad_enabled():
+    if camera.pose.requires_grad and torch.is_grad_enabled():
         raise ValueError(f"{op}: camera.world_to_cam must not require grad: move the points instead, they have gradients")
-    else:
-        poses = camera.world_to_cam.cpu().reshape(-1, 12)
+    poses = camera.pose.cpu().reshape(-1, 12)
     intrinsics = torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]], dtype=torch.float32)
     return torch.cat([intrinsics.expand(len(poses), 4), poses], dim=1)
 
@@ -182,7 +179,7 @@ def splat_points(
     return Raster(feat_out, alpha, disp, idx if return_idx else None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FlowTrace:
     """Where points drift: ``offset_px`` float32 ``[T+1, P, 2]`` (x, y) from the start after 0..T steps; ``inside`` bool
     ``[T+1, P]``, False from the step at which the path left the frame."""
@@ -213,7 +210,7 @@ def integrate_flow(
     return FlowTrace(offset_px, inside)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BlendedRaster:
     """``feat`` float32 ``[.., H, W, C]`` and ``alpha`` ``[.., H, W]``, blended; ``w_fwd`` and ``w_bwd`` ``[.., H, W]``, the
     weights."""
@@ -289,7 +286,8 @@ def find_holes(
     _check_type(op, "rules", rules, SplatRules)
     limits = (rules.radius_px, rules.depth_tolerance, rules.least_existence)
     maps = _in_float32(disp if disp.dim() == 3 else disp[None], disp_hidden, disp_fluid, step_px)
-    return _call(torch.ops.c3drender.find_holes, *maps, *steps, _camera_rows(op, camera), *frame, *limits)
+    holes: Tensor = _call(torch.ops.c3drender.find_holes, *maps, *steps, _camera_rows(op, camera), *frame, *limits)
+    return holes
 
 
 def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor, *, tear_disp: float) -> tuple[Tensor, Tensor]:
@@ -310,10 +308,11 @@ def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor,
     _check_tensors(op, rgb=rgb, disp=disp, hole=hole, disp_hidden=disp_hidden)
     tear = _real(op, "tear_disp", tear_disp)
     rgb, disp, disp_hidden = _in_float32(rgb, disp, disp_hidden)
-    return _call(torch.ops.c3drender.inpaint_layers, rgb, disp, hole, disp_hidden, tear)
+    filled: tuple[Tensor, Tensor] = _call(torch.ops.c3drender.inpaint_layers, rgb, disp, hole, disp_hidden, tear)
+    return filled
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ContrastDetail:
     """What `drift_points` adds to colours so that a loop keeps its contrast: ``fine`` float32 ``[M, 2, 3]`` along x and y,
     ``broad [M, 3]``, and the factor of the latter at this moment, ``gain [h, w]``: ``(i, j)`` stands at the canvas'

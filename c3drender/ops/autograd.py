@@ -17,20 +17,20 @@ _ops = torch.ops.c3drender
 
 @torch.library.register_fake("c3drender::splat_points")
 def _(
-    xyz,
-    feat,
-    radius,
-    radius_all,
-    cameras,
-    width,
-    height,
-    compositor,
-    max_points,
-    depth_tolerance,
-    return_idx,
-    hidden=None,
-    opacity=None,
-):
+    xyz: Tensor,
+    feat: Tensor,
+    radius: Tensor | None,
+    radius_all: float,
+    cameras: Tensor,
+    width: int,
+    height: int,
+    compositor: int,
+    max_points: int,
+    depth_tolerance: float,
+    return_idx: bool,
+    hidden: Tensor | None = None,
+    opacity: Tensor | None = None,
+) -> tuple[Tensor, ...]:
     views = (cameras.shape[0], height, width)
     idx_shape = (*views, max_points) if return_idx else (0,)
     return (
@@ -42,30 +42,30 @@ def _(
 
 
 @torch.library.register_fake("c3drender::splat_points_out")
-def _(*args):
+def _(*args: Any) -> None:
     return None
 
 
 @torch.library.register_fake("c3drender::splat_points_bwd")
 def _(
-    grad_feat_out,
-    grad_alpha_out,
-    grad_disp_out,
-    xyz,
-    feat,
-    radius,
-    radius_all,
-    cameras,
-    width,
-    height,
-    compositor,
-    depth_tolerance,
-    idx,
-    wants_xyz,
-    wants_feat,
-    wants_radius,
-    opacity=None,
-):
+    grad_feat_out: Tensor | None,
+    grad_alpha_out: Tensor | None,
+    grad_disp_out: Tensor | None,
+    xyz: Tensor,
+    feat: Tensor,
+    radius: Tensor | None,
+    radius_all: float,
+    cameras: Tensor,
+    width: int,
+    height: int,
+    compositor: int,
+    depth_tolerance: float,
+    idx: Tensor,
+    wants_xyz: bool,
+    wants_feat: bool,
+    wants_radius: bool,
+    opacity: Tensor | None = None,
+) -> tuple[Tensor, ...]:
     return (
         xyz.new_empty(xyz.shape if wants_xyz else (0,)),
         xyz.new_empty(feat.shape if wants_feat else (0,)),
@@ -110,7 +110,7 @@ def _splat_backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...
 
 
 @torch.library.register_fake("c3drender::integrate_flow")
-def _(step_px, num_steps, start_px, sampling):
+def _(step_px: Tensor, num_steps: int, start_px: Tensor | None, sampling: int) -> tuple[Tensor, ...]:
     num_paths = step_px.shape[0] * step_px.shape[1] if start_px is None else start_px.shape[0]
     shape = (num_steps + 1, num_paths)
     return step_px.new_empty((*shape, 2)), step_px.new_empty(shape, dtype=torch.bool)
@@ -120,26 +120,36 @@ def _(step_px, num_steps, start_px, sampling):
 
 
 @torch.library.register_fake("c3drender::blend_bidirectional")
-def _(feat_fwd, alpha_fwd, disp_fwd, feat_bwd, alpha_bwd, disp_bwd, loop_t, loop_t_all, sharpness):
+def _(
+    feat_fwd: Tensor,
+    alpha_fwd: Tensor,
+    disp_fwd: Tensor,
+    feat_bwd: Tensor,
+    alpha_bwd: Tensor,
+    disp_bwd: Tensor,
+    loop_t: Tensor | None,
+    loop_t_all: float,
+    sharpness: float,
+) -> tuple[Tensor, ...]:
     return torch.empty_like(feat_fwd), *(torch.empty_like(alpha_fwd) for _ in range(3))
 
 
 @torch.library.register_fake("c3drender::blend_bidirectional_bwd")
 def _(
-    grad_feat_out,
-    grad_alpha_out,
-    grad_w_fwd,
-    grad_w_bwd,
-    feat_fwd,
-    alpha_fwd,
-    disp_fwd,
-    feat_bwd,
-    alpha_bwd,
-    disp_bwd,
-    loop_t,
-    loop_t_all,
-    sharpness,
-):
+    grad_feat_out: Tensor | None,
+    grad_alpha_out: Tensor | None,
+    grad_w_fwd: Tensor | None,
+    grad_w_bwd: Tensor | None,
+    feat_fwd: Tensor,
+    alpha_fwd: Tensor,
+    disp_fwd: Tensor,
+    feat_bwd: Tensor,
+    alpha_bwd: Tensor,
+    disp_bwd: Tensor,
+    loop_t: Tensor | None,
+    loop_t_all: float,
+    sharpness: float,
+) -> tuple[Tensor, ...]:
     one_side = [torch.empty_like(feat_fwd), torch.empty_like(alpha_fwd), torch.empty_like(alpha_fwd)]
     other_side = [torch.empty_like(t) for t in one_side]
     return *one_side, *other_side, alpha_fwd.new_empty((0,) if loop_t is None else alpha_fwd.shape)
@@ -162,7 +172,7 @@ def _blend_backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...
 
 
 @torch.library.register_fake("c3drender::find_holes")
-def _(disp, disp_hidden, *args):
+def _(disp: Tensor, disp_hidden: Tensor, *args: Any) -> Tensor:
     return torch.empty_like(disp_hidden, dtype=torch.bool)
 
 
@@ -170,7 +180,7 @@ def _(disp, disp_hidden, *args):
 
 
 @torch.library.register_fake("c3drender::inpaint_layers")
-def _(rgb, disp, hole, disp_hidden, tear_disp):
+def _(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor, tear_disp: float) -> tuple[Tensor, ...]:
     return torch.empty_like(rgb), torch.empty_like(disp)
 
 
@@ -178,12 +188,22 @@ def _(rgb, disp, hole, disp_hidden, tear_disp):
 
 
 @torch.library.register_fake("c3drender::drift_points")
-def _(*args):
+def _(*args: Any) -> None:
     return None
 
 
 @torch.library.register_fake("c3drender::compose_frame")
-def _(feat_fwd, alpha_fwd, disp_fwd, feat_bwd, alpha_bwd, disp_bwd, loop_t, sharpness, least_alpha):
+def _(
+    feat_fwd: Tensor,
+    alpha_fwd: Tensor,
+    disp_fwd: Tensor,
+    feat_bwd: Tensor,
+    alpha_bwd: Tensor,
+    disp_bwd: Tensor,
+    loop_t: float,
+    sharpness: float,
+    least_alpha: float,
+) -> tuple[Tensor, ...]:
     rgb_u8 = feat_fwd.new_empty((*alpha_fwd.shape, 3), dtype=torch.uint8)
     return rgb_u8, torch.empty_like(alpha_fwd, dtype=torch.bool)
 

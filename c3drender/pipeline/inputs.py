@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import PIL.Image
 import torch
 from torch import Tensor
 
 from .. import camera as cameras
-from ..data import CameraKeys, CameraPath, Fluid, Image, MotionHints, Ripple, Sway
+from ..data import Arrows, CameraKeys, CameraPath, Fluid, Image, MotionHints, PathLike, PictureLike, Ripple, Sway
 from ..files import read_camera_keys, read_depth, read_flow, read_hints, read_photo, resize
 from ..files.maps import DEPTH_SUFFIXES, DepthKind
 from ..files.place import read_bytes
@@ -27,13 +26,11 @@ from ..render import BlendMode
 
 DEPTH_METHODS = ("auto", "builtin")
 
-PathLike = str | os.PathLike[str]
-PictureLike = PathLike | PIL.Image.Image | np.ndarray | Tensor
-Arrow = tuple[tuple[float, float], tuple[float, float]]
-Arrows = PathLike | Sequence[Arrow] | np.ndarray | Tensor
 CameraLike = PathLike | CameraKeys | CameraPath
-Amplitude = float | tuple[float, float, float]
+Amplitude = float | Sequence[float]
 Motion = Sequence[Fluid | Sway | Ripple]
+FlowLike = PathLike | np.ndarray | Tensor
+HintsLike = Arrows | MotionHints
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +42,15 @@ class DepthGiven:
 
 
 @dataclass(frozen=True, eq=False)
+class HarmonicGiven:
+    """What the user says that sways or ripples: where, bool ``[H, W]``, and arrows ``[A, 2, 2]``, px."""
+
+    part: Sway | Ripple
+    mask: Tensor
+    arrows: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Inputs:
     """What the user gave, read and checked, at the size that will be rendered."""
 
@@ -53,7 +59,7 @@ class Inputs:
     step_px: Tensor | None
     focus_px: tuple[float, float] | None
     depth: DepthGiven | str  # or the name of an estimator
-    harmonic: tuple[tuple[Sway | Ripple, MotionHints], ...]
+    harmonic: tuple[HarmonicGiven, ...]
 
 
 def read_inputs(
@@ -63,19 +69,20 @@ def read_inputs(
     height, width = original.size
     target = resize.fit_size(height, width, size)
 
-    def hints_of(hints: Any, mask: Any) -> MotionHints:
+    def hints_of(hints: HintsLike | None, mask: PictureLike | None) -> MotionHints:
         return resize.resize_hints(read_hints(hints, height, width, mask), (height, width), *target)
 
-    def masked(part: Sway | Ripple) -> MotionHints:
+    def masked(part: Sway | Ripple) -> HarmonicGiven:
         hints = hints_of(part.hints, part.mask)
         if hints.mask is None:
             kind = type(part).__name__
             raise ValueError(
                 f"{kind.lower()}: expected a mask of what moves, or polygons in the hints' file, got {kind}(None)"
             )
-        return hints
+        held = hints.mask if hints.freeze is None else hints.mask & ~hints.freeze
+        return HarmonicGiven(part, held, hints.arrows)
 
-    harmonic = tuple((part, masked(part)) for part in motion if not isinstance(part, Fluid))
+    harmonic = tuple(masked(part) for part in motion if not isinstance(part, Fluid))
     fluid = next((part for part in motion if isinstance(part, Fluid)), None)
     moving = hints_of(None, np.zeros((height, width), bool)) if fluid is None else hints_of(fluid.hints, fluid.mask)
     step_px = None

@@ -18,6 +18,8 @@ from ..data import (
     Fluid,
     Harmonics,
     Image,
+    PathLike,
+    PictureLike,
     Scene,
     Scenery,
     Sway,
@@ -33,12 +35,11 @@ from ..ops.device import pick_device
 from ..scenery import find_scenery
 from .inputs import (
     Amplitude,
-    Arrows,
     CameraLike,
+    FlowLike,
+    HintsLike,
     Inputs,
     Motion,
-    PathLike,
-    PictureLike,
     list_motion,
     read_camera,
     read_inpainter,
@@ -52,8 +53,8 @@ def prepare(
     photo: PictureLike,
     *,
     mask: PictureLike | None = None,
-    hints: Arrows | None = None,
-    flow: PictureLike | None = None,
+    hints: HintsLike | None = None,
+    flow: FlowLike | None = None,
     motion: Motion | None = None,
     depth: PictureLike = "auto",
     inpainter: Inpainter | PathLike | None = None,
@@ -122,13 +123,17 @@ def build_scene(
     near, far, focus = (float(sample.quantile(q)) for q in (0.99, 0.01, 0.5))
     if focus_px is not None:
         focus = float(disp[min(int(focus_px[1]), height - 1), min(int(focus_px[0]), width - 1)])
-    scale = {"disp_near": near, "disp_far": min(far, 0.98 * near), "disp_focus": focus, "focus_px": focus_px}
+    far = min(far, 0.98 * near)
     if isinstance(camera, CameraPath):
         views = camera
     elif camera is None:
-        views = cameras.envelope_path(lens, **scale, amplitude=amplitude)
+        views = cameras.envelope_path(
+            lens, disp_near=near, disp_far=far, disp_focus=focus, focus_px=focus_px, amplitude=amplitude
+        )
     else:
-        views = cameras.make_camera_path(lens, camera, 16, **scale, amplitude=amplitude)
+        views = cameras.make_camera_path(
+            lens, camera, 16, disp_near=near, disp_far=far, disp_focus=focus, focus_px=focus_px, amplitude=amplitude
+        )
     nearest, farthest = float(disp.max()), float(disp.min())
     swing_px = 0.0 if harmonics is None else harmonic.reach_px(harmonics)
     reach = [cameras.max_shift_px(lens, views, d) + swing_px for d in (nearest, farthest)]
@@ -144,15 +149,14 @@ def build_scene(
     )
     layered = build_layers(image, depth, flow, lens, config, inpainter)
     on_canvas = None if harmonics is None else harmonic.on_canvas(harmonics, layered.margin_px)
-    return Scene(lens, layered, **scale, notes=notes, harmonics=on_canvas)
+    return Scene(lens, layered, near, far, focus, notes, focus_px, on_canvas)
 
 
 def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[Harmonics | None, tuple[str, ...]]:
     """What sways and ripples beside the flow, and one line for each."""
     fields, notes = [], []
-    for part, hints in inputs.harmonic:
-        held = hints.mask if hints.freeze is None else hints.mask & ~hints.freeze
-        mask, arrows = held.numpy(), hints.arrows.numpy()
+    for given in inputs.harmonic:
+        part, mask, arrows = given.part, given.mask.numpy(), given.arrows.numpy()
         if isinstance(part, Sway):
             field = sway_field(mask, arrows, part.root, part.strength)
         else:

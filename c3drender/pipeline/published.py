@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from .. import camera as cameras
 from .. import defaults
-from ..data import CameraPath
+from ..data import CameraPath, PathLike, PictureLike
 from ..files import read_depth, read_hints, read_photo, resize, video
 from ..networks import PublishedModels, load_published
 from ..networks.published import preset
 from ..ops.device import pick_device
+from .inputs import Amplitude, HintsLike
 
 DEFAULT_CAMERA = "paper-circle"
 NEAREST_DISP = 1.0  # the preset's depth is 1 at the nearest pixel
@@ -23,15 +22,15 @@ FARTHEST_DISP, MIDDLE_DISP = 0.1, 0.5  # what scales and steadies the presets th
 
 
 def render_published(
-    photo: Any,
-    out: str | os.PathLike,
-    model: PublishedModels | str | os.PathLike,
+    photo: PictureLike,
+    out: PathLike,
+    model: PublishedModels | PathLike,
     *,
-    mask: Any = None,
-    hints: Any,
-    depth: Any = "auto",
+    mask: PictureLike | None = None,
+    hints: HintsLike,
+    depth: PictureLike = "auto",
     camera: str | CameraPath = DEFAULT_CAMERA,
-    amplitude: float = 1.0,
+    amplitude: Amplitude = 1.0,
     frames: int = defaults.FRAMES,
     fps: float = defaults.FPS,
     size: resize.Size = None,
@@ -62,10 +61,11 @@ def render_published(
         disp = resize.resize_depth(1.0 / values if kind == "metric" else values, *shape).to(target_device)
     hints_at_size = resize.resize_hints(given, image.size, *shape)
     rgb = resize.resize_photo(image, *shape).rgb.permute(2, 0, 1).to(target_device)
-    moving, arrows = hints_at_size.mask.to(target_device), hints_at_size.arrows.to(target_device)
-    scene = preset.prepare(models, rgb, moving, arrows, disp)
-    path = camera
-    if not isinstance(camera, CameraPath):
+    mask_at_size = resize.resize_mask(given.mask, *shape).to(target_device)
+    scene = preset.prepare(models, rgb, mask_at_size, hints_at_size.arrows.to(target_device), disp)
+    if isinstance(camera, CameraPath):
+        path = camera
+    else:
         path = cameras.make_camera_path(
             scene.sheets.camera,
             camera,

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from .. import camera as cameras
 from .. import defaults, render
-from ..data import Camera, CameraPath, Frame, Scene
+from ..data import Camera, CameraPath, Frame, PathLike, PictureLike, Scene
 from ..files import resize, video
 from ..layers.inpainter import Inpainter
 from ..networks import RenderModel
@@ -21,11 +21,10 @@ from ..networks import render as learned
 from ..render import BlendMode
 from .inputs import (
     Amplitude,
-    Arrows,
     CameraLike,
+    FlowLike,
+    HintsLike,
     Motion,
-    PathLike,
-    PictureLike,
     check_blend,
     check_motion,
     check_period,
@@ -34,12 +33,14 @@ from .inputs import (
 )
 from .prepare import prepare
 
+NO_CAMERA = "camera: expected the name of a preset, a .json file, CameraKeys or a CameraPath, got None"
+
 
 def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplitude = 1.0, ease: float = 0.0) -> CameraPath:
     """The path of ``frames`` poses that ``camera`` names for this scene (see `camera.make_camera_path`), or the path given."""
     wanted = read_camera(camera, amplitude, ease)
     if wanted is None:
-        raise TypeError("camera: expected the name of a preset, a .json file, CameraKeys or a CameraPath, got None")
+        raise TypeError(NO_CAMERA)
     if isinstance(wanted, CameraPath):
         check_period(wanted, frames)
         return wanted
@@ -141,8 +142,8 @@ def render_cinemagraph(
     out: PathLike,
     *,
     mask: PictureLike | None = None,
-    hints: Arrows | None = None,
-    flow: PictureLike | None = None,
+    hints: HintsLike | None = None,
+    flow: FlowLike | None = None,
     motion: Motion | None = None,
     depth: PictureLike = "auto",
     inpainter: Inpainter | PathLike | None = None,
@@ -167,6 +168,8 @@ def render_cinemagraph(
     target = video.check_output(out, fps)
     check_motion(frames, speed)
     wanted = read_camera(camera, amplitude, ease)
+    if wanted is None:
+        raise TypeError(NO_CAMERA)
     if isinstance(wanted, CameraPath):
         check_period(wanted, frames)
     check_blend(blend)

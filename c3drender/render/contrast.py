@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ PHASE_SPREAD = 0.9  # below 1: the fade never runs backward
 PHASE_WAVES = ((1.7, 0.6, 1.0), (-0.8, 1.9, 2.0))  # periods along x and y over the canvas' longer side, and start in radians
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PointDetails:
     """Of each fluid point the detail of the picture around it, float32: ``fine [M, 2, 3]`` against its neighbours along x and
     along y, ``broad [M, 3]`` against the mean of its surroundings. Neighbours that are no fluid do not count."""
@@ -49,7 +50,7 @@ def point_details(rgb: Tensor, fluid: Tensor) -> PointDetails:
     def detail(mean_of: Callable[[Tensor], Tensor]) -> Tensor:
         return (rgb - mean_of(rgb * weight) / mean_of(weight).clamp_min(1e-4))[fluid]
 
-    fine = [detail(lambda plane, dim=dim: _binomial(plane, dim)) for dim in (1, 0)]
+    fine = [detail(partial(_binomial, dim=dim)) for dim in (1, 0)]
     return PointDetails(torch.stack(fine, dim=1), detail(lambda plane: _box(_box(plane, BAND_PX), BAND_PX)))
 
 
@@ -83,7 +84,7 @@ def _box(plane: Tensor, size: int) -> Tensor:
     return torch.from_numpy(sums(plane.cpu().numpy()).reshape(plane.shape) / count).to(plane.device)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ContrastGains:
     """Gains of the broad detail, ``gain`` float32 ``[T, h, w]``, at ``moments`` of the loop (0 first, 1 last). Window
     ``(i, j)`` is centred at the canvas' ``((j, i) * spacing_px)``."""

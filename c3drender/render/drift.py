@@ -13,7 +13,7 @@ from .. import ops
 MOST_UNITS = 2**15 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drift:
     """``units`` int16 ``[num_frames+1, M, 2]``: each point's displacement after 0..num_frames steps, times ``unit_px``."""
 

@@ -11,7 +11,7 @@ import numpy as np
 SAME_COLOUR = 0.06  # 1/100 CIE units: colours nearer than this are evened out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cues:
     """Float32 ``[h, w]`` each: CIE ``light`` (0..1), ``green_red``, ``blue_yellow`` and ``chroma`` (1/100 CIE units),
     ``texture`` (mean detail), ``levelness`` (-1 upright stripes .. 1 level stripes)."""
@@ -30,7 +30,7 @@ class Cues:
     @cached_property
     def hue(self) -> np.ndarray:
         """``[h, w, 3]``: light, halved, green-red and blue-yellow, evened out within what has one colour."""
-        return cv2.bilateralFilter(self.lab * np.float32((0.5, 1, 1)), -1, SAME_COLOUR, 3)
+        return cv2.bilateralFilter(self.lab * np.array((0.5, 1, 1), np.float32), -1, SAME_COLOUR, 3)
 
 
 def measure_cues(rgb: np.ndarray) -> Cues:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 
 from ..pixels.masks import components, grown, shrunk
 
-RNG_SEED = 1  # GrabCut starts its colour models from OpenCV's random source
+RNG_SEED = 1  # GrabCut starts its colour models from OpenCV's random source, of which every thread has its own
 
 
 def grab_cut(features: np.ndarray, likely: np.ndarray, surely: np.ndarray, surely_not: np.ndarray) -> np.ndarray:
@@ -18,10 +20,15 @@ def grab_cut(features: np.ndarray, likely: np.ndarray, surely: np.ndarray, surel
     inside = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     if min(inside.sum(), (~inside).sum()) < 32:
         return likely
+    with ThreadPoolExecutor(1) as fresh:  # the caller's random source stays as it is
+        labels = fresh.submit(_cut, (np.clip(features, 0, 1) * 255).astype(np.uint8), labels).result()
+    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+
+
+def _cut(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
     cv2.setRNGSeed(RNG_SEED)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut((np.clip(features, 0, 1) * 255).astype(np.uint8), labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
-    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    return cv2.grabCut(picture, labels, (0, 0, 1, 1), *models, 2, cv2.GC_INIT_WITH_MASK)[0]  # the rectangle is not read
 
 
 def snap_to_edges(mask: np.ndarray, lab: np.ndarray, inside: int, outside: int) -> np.ndarray:

@@ -31,7 +31,7 @@ def find_level_line(cues: Cues, above_line: np.ndarray, percentile: float) -> Ho
     rows = np.arange(2 * band, height - 2 * band)
     if len(rows) == 0 or width < 8:
         return None
-    lab = cues.lab * np.float32((1, 2, 2))
+    lab = cues.lab * np.array((1, 2, 2), np.float32)
     sums = np.concatenate([np.zeros((1, width, 3)), np.cumsum(lab, axis=0)])
     above, below = sums[rows - gap] - sums[rows - gap - band], sums[rows + gap + band] - sums[rows + gap]
     maps = np.zeros((height, width, 3), np.float32)  # change across a band, change from row to row, runs along above_line
@@ -40,7 +40,7 @@ def find_level_line(cues: Cues, above_line: np.ndarray, percentile: float) -> Ho
     maps[rows, :, 2] = above_line[rows - gap - 1]
     best = HorizonLine(0, 0, 0)
     for slope in np.tan(np.radians(np.linspace(-6, 6, 25))):
-        shear = np.float32([[1, 0, 0], [slope, 1, -slope * width / 2]])
+        shear = np.array([[1, 0, 0], [slope, 1, -slope * width / 2]], np.float32)
         straight = cv2.warpAffine(maps, shear, (width, height), flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR)
         seen = straight[..., 2] > 0.5
         count = seen.sum(axis=1)

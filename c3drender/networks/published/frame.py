@@ -19,10 +19,10 @@ def splat_sides(forward: Side, backward: Side, view: Camera) -> tuple[Raster, Ra
     The last channel, which is written into the sides, is the relative disparity: 0 at the farthest point of the frame, 1 at
     the nearest, hidden ones included. ``alpha`` and ``disp`` are what the decoder is given as such: channels 3 and -1.
     """
-    axis = view.world_to_cam[2].to(forward.xyz.device)
+    axis = view.pose[2].to(forward.xyz.device)
     disp = [1.0 / (side.xyz @ axis[:3] + axis[3]).clamp_min(1e-6) for side in (forward, backward)]
     far, near = torch.cat(disp).min(), torch.cat(disp).max()
-    sides = []
+    sides: list[Raster] = []
     for side, inverse in zip((forward, backward), disp, strict=True):
         side.feat[:, -1] = (inverse - far) / (near - far).clamp_min(1e-6)
         splat = ops.splat_points(side.xyz, side.feat, side.radius, view, compositor="alpha")

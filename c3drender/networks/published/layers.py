@@ -19,7 +19,7 @@ LOG_OFFSET = 1e-8
 FARTHEST = 1e3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DepthLayers:
     """Near to far: ``rgba`` ``[L, 4, H, W]`` (colour times alpha), ``z_cam`` ``[L, H, W]``, ``visible`` ``[L, H, W]``: 1
     where the photo shows the layer, else 0."""

@@ -47,4 +47,4 @@ def predict_flow(network: MotionNetwork, rgb: Tensor, moving: Tensor, arrows: Te
     mask, hint = dense_hints(moving, arrows, hint_sigma(len(moving), len(arrows)))
     # PIL's bicubic: Catmull-Rom's kernel, widened where it shrinks the picture.
     small = functional.interpolate(rgb[None], side, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
-    return flow_from_motion(network(small * 2 - 1, mask[None], hint[None])[0], mask, tuple(rgb.shape[1:]))
+    return flow_from_motion(network(small * 2 - 1, mask[None], hint[None])[0], mask, (rgb.shape[1], rgb.shape[2]))

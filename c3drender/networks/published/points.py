@@ -19,7 +19,7 @@ SPLAT_RADIUS_PX = 1.5
 RGBA = 4  # the channels before the features
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sheets:
     """Layers ready to be displaced, near to far. ``feat`` ``[L, H, W, 4 + C + 1]``: colour, how far the photo shows it,
     features, and room for the disparity, which each frame has anew. ``z_cam`` ``[L, H, W]``; ``exists``, ``reached`` bool
@@ -34,7 +34,7 @@ class Sheets:
     reached: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Side:
     """Points displaced in one direction: ``xyz`` ``[N, 3]``, ``feat`` ``[N, 4 + C + 1]`` as in `Sheets`, ``radius`` ``[N]`` in
     scene units."""

@@ -21,7 +21,7 @@ from .points import Sheets, euler_offsets, make_sheets
 CROP_PX = 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PublishedScene:
     """What stays the same from frame to frame: the layers, ready to be displaced, and the flow ``step_px [2, H, W]``."""
 

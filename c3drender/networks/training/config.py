@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -142,7 +142,7 @@ def _build(values: Any, kind: type[ConfigT], where: str) -> ConfigT:
     if not isinstance(values, dict):
         raise ValueError(f"{where}: expected an object with names, got {values!r}")
     hints = get_type_hints(kind)
-    known = [f.name for f in fields(kind)]
+    known = list(hints)
     for name in values:
         if name not in known:
             raise ValueError(f"{where}: expected one of {', '.join(known)}, got {name!r}")
@@ -152,7 +152,7 @@ def _build(values: Any, kind: type[ConfigT], where: str) -> ConfigT:
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return _build(value, hint, where)
     if get_origin(hint) is UnionType:
         (inner,) = (choice for choice in get_args(hint) if choice is not NoneType)

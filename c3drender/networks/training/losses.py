@@ -79,13 +79,15 @@ class VggLoss(nn.Module):
     layout (``features.0.weight`` ...); what the maps do not need is ignored."""
 
     note = "perceptual loss: VGG-19"
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         in_channels = 3
         for width in VGG19_WIDTHS:
-            if width == "M":
+            if isinstance(width, str):
                 layers.append(nn.MaxPool2d(2))
             else:
                 layers += [nn.Conv2d(in_channels, width, 3, padding=1), nn.ReLU()]

@@ -34,16 +34,18 @@ def start_from_hint(network: MotionNetwork) -> None:
     first, last = network.motion_predictor.conv1, network.motion_predictor.dconv8
     width, middle = first.out_channels, first.kernel_size[0] // 2
     skip = last.in_channels - width
-    first.weight_orig[[0, 1, 2, -1]] = 0
-    first.bias.zero_()
-    last.weight_orig.zero_()
-    last.bias.zero_()
+    into, out_of = first.get_parameter("weight_orig"), last.get_parameter("weight_orig")
+    into[[0, 1, 2, -1]] = 0
+    out_of.zero_()
+    for conv in (first, last):
+        conv.get_parameter("bias").zero_()
     signs = ((0, 0, 1), (1, 0, -1), (2, 1, 1), (width - 1, 1, -1))  # channel 3 is not interpolated
     for channel, axis, sign in signs:
-        first.weight_orig[channel, HINT_CHANNEL + axis, middle - 1 : middle + 1, middle - 1 : middle + 1] = 0.5 * sign
-        last.weight_orig[axis, skip + channel, 1, 1] = LAST_SCALE * sign
-    first.weight_u.zero_()
-    first.weight_u[:2] = torch.tensor([1.0, -1.0]) * 0.5**0.5
+        into[channel, HINT_CHANNEL + axis, middle - 1 : middle + 1, middle - 1 : middle + 1] = 0.5 * sign
+        out_of[axis, skip + channel, 1, 1] = LAST_SCALE * sign
+    direction = first.get_buffer("weight_u")
+    direction.zero_()
+    direction[:2] = torch.tensor([1.0, -1.0]) * 0.5**0.5
 
 
 class FlowGenerator(nn.Module):
@@ -61,13 +63,13 @@ class FlowGenerator(nn.Module):
 
 class MotionStage:
     name = "motion"
-    notes = ()
+    notes: tuple[str, ...] = ()
 
     def __init__(self, config: MotionConfig) -> None:
-        self.generator = FlowGenerator(config.channels)
-        self.discriminator = MultiScaleDiscriminator(NUM_JUDGED_CHANNELS, config.discriminator_channels)
-        self.training = _source(config, "train")
-        self.validation = _source(config, "validation")
+        self.generator: nn.Module = FlowGenerator(config.channels)
+        self.discriminator: nn.Module = MultiScaleDiscriminator(NUM_JUDGED_CHANNELS, config.discriminator_channels)
+        self.training: Source[Any] = _source(config, "train")
+        self.validation: Source[Any] = _source(config, "validation")
         self.weights = vars(config.weights)
 
     def losses(self, made: Tensor, samples: Sequence[MotionSample]) -> dict[str, Tensor]:
@@ -95,7 +97,7 @@ class MotionStage:
         return Judgement({name: sum(values) / len(values) for name, values in errors.items()}, tiles)
 
     def published(self, generator: nn.Module) -> tuple[str, dict[str, Any]]:
-        return MOTION_FILE, {"netG": generator.network.state_dict()}
+        return MOTION_FILE, {"netG": generator.get_submodule("network").state_dict()}
 
 
 def _source(config: MotionConfig, split: Split) -> Source[MotionSample]:

@@ -15,7 +15,7 @@ SPLAT_RADIUS_PX = 1.5
 LEAST_PRESENCE = 0.5  # of the fluid where a point arrives; below, it has left the fluid and is not drawn
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SidePoints:
     """``xyz`` ``[N, 3]`` in the source camera's space, ``radius`` ``[N]`` scene units, ``source`` int64 ``[N]``: the
     layers' pixel whose colour and features each point carries."""

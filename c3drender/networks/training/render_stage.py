@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...ops import Compositor
 from ...pixels.sheet import Tile
 from ..checkpoints import read_weights
 from .config import RenderConfig
@@ -21,20 +22,20 @@ from .samples import RenderSample, Source, Split
 from .stage import Judgement
 
 NUM_SHOWN = 4
-COMPARED = ("alpha", "surface")
+COMPARED: tuple[Compositor, ...] = ("alpha", "surface")
 
 
 class RenderStage:
     name = "render"
 
     def __init__(self, config: RenderConfig) -> None:
-        self.generator = LearnedRenderer(config.extractor_channels, config.decoder_channels, config.compositor)
-        self.discriminator = MultiScaleDiscriminator(3, config.discriminator_channels)
-        self.training = _source(config, "train")
-        self.validation = _source(config, "validation")
+        self.generator: nn.Module = LearnedRenderer(config.extractor_channels, config.decoder_channels, config.compositor)
+        self.discriminator: nn.Module = MultiScaleDiscriminator(3, config.discriminator_channels)
+        self.training: Source[Any] = _source(config, "train")
+        self.validation: Source[Any] = _source(config, "validation")
         self.weights = vars(config.weights)
         self._perceptual = VggLoss(read_weights("vgg_weights", config.vgg_weights)) if config.vgg_weights else StructuralLoss()
-        self.notes = (self._perceptual.note,)
+        self.notes: tuple[str, ...] = (self._perceptual.note,)
 
     def losses(self, made: Tensor, samples: Sequence[RenderSample]) -> dict[str, Tensor]:
         true = _targets(samples)
@@ -67,7 +68,8 @@ class RenderStage:
     def published(self, generator: nn.Module) -> tuple[str, dict[str, Any]]:
         discriminator = {f"netD.netD.{key}": value for key, value in self.discriminator.state_dict().items()}
         networks = {name: getattr(generator, name).state_dict() for name in ("feature_net", "img_decoder")}
-        return "model_{step}.pth", networks | {"netD": discriminator, "compositor": generator.img_decoder.compositor}
+        compositor = getattr(generator, "img_decoder").compositor  # noqa: B009  (a Module's attributes have no types)
+        return "model_{step}.pth", networks | {"netD": discriminator, "compositor": compositor}
 
 
 def _source(config: RenderConfig, split: Split) -> Source[RenderSample]:

@@ -28,7 +28,7 @@ def nearest_disparity(sample: RenderSample) -> float:
 
 def _disparity_seen(xyz: Tensor, camera: Camera) -> Tensor:
     """``1 / z`` of world points in the camera's frame."""
-    pose = torch.eye(3, 4, device=xyz.device) if camera.world_to_cam is None else camera.world_to_cam.to(xyz.device)
+    pose = camera.pose.to(xyz.device)
     return 1.0 / (xyz @ pose[2, :3] + pose[2, 3]).clamp_min(1e-6)
 
 
@@ -43,7 +43,7 @@ def start_from_colours(decoder: Decoder) -> None:
     first, last = decoder.firstconv.weight, decoder.outc.conv.weight
     middle, centre = first.shape[2] // 2, last.shape[2] // 2
     last.zero_()
-    decoder.outc.conv.bias.zero_()
+    decoder.outc.conv.get_parameter("bias").zero_()
     if decoder.compositor == "surface":
         return
     units = [(colour, threshold, gain, sign) for colour in range(3) for threshold, gain in LOGIT_UNITS for sign in (1, -1)]
@@ -75,11 +75,11 @@ class LearnedRenderer(nn.Module):
         features = self._features([sample.start, sample.end])
         sides = both_sides(sample.start, sample.end, sample.camera, sample.num_frames, sample.frame)
         nearest = nearest_disparity(sample)
-        rasters = [
+        fwd, bwd = (
             self._splat(points, layers, feature, sample.camera, nearest)
             for points, layers, feature in zip(sides, (sample.start, sample.end), features, strict=True)
-        ]
-        blended = ops.blend_bidirectional(*rasters, sample.loop_t, sharpness=1.0)
+        )
+        blended = ops.blend_bidirectional(fwd, bwd, sample.loop_t, sharpness=1.0)
         return blended.feat.permute(2, 0, 1)[None]
 
     def _features(self, moments: Sequence[Layers]) -> tuple[Tensor, ...]:
@@ -116,5 +116,6 @@ def render_colours(sample: RenderSample, compositor: Compositor) -> Tensor:
         rgb = layers.rgb[points.source]
         side = ops.splat_points(points.xyz, rgb, points.radius, sample.camera, compositor=compositor)
         rasters.append(Raster(side.feat / side.alpha.clamp_min(UNCOVERED_ALPHA)[..., None], side.alpha, side.disp))
+    fwd, bwd = rasters
     sharpness = COLOUR_SHARPNESS / nearest_disparity(sample)
-    return ops.blend_bidirectional(*rasters, sample.loop_t, sharpness=sharpness).feat.permute(2, 0, 1).clamp(0, 1)
+    return ops.blend_bidirectional(fwd, bwd, sample.loop_t, sharpness=sharpness).feat.permute(2, 0, 1).clamp(0, 1)

@@ -18,7 +18,7 @@ Split = Literal["train", "validation"]
 SampleT = TypeVar("SampleT", covariant=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MotionSample:
     """A picture and its mean flow: ``rgb`` ``[3, S, S]`` in 0..1, ``step_px`` ``[2, S, S]`` (x, y) px per frame, ``mask``
     ``[1, S, S]`` 1 where it moves, ``hint`` ``[2, S, S]``: the dense field that a few arrows make, px per frame."""
@@ -34,7 +34,7 @@ class MotionSample:
             check_tensor("MotionSample", name, getattr(self, name), (channels, *size), torch.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RenderSample:
     """Two moments of a scene and a third between them, to be rendered from both.
 

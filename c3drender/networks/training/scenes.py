@@ -31,7 +31,7 @@ SWING_FRAMES = (5.0, 15.0)  # its period
 STILL_PX = 1e-3  # px per frame below which nothing moves
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Surface:
     """A plane with an outline. ``plane`` ``[3]``: ``plane . X = 1`` on it, so its disparity ``plane . (x/z, y/z, 1)`` is
     linear in the picture. ``paint`` ``[1, 3, T, T]``: its colours; ``level`` ``[1, 1, T, T]``: above 0 inside its outline;
@@ -42,7 +42,7 @@ class Surface:
     level: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ProceduralScene:
     """``surfaces``: wall, ground, then objects. ``step_px`` ``[H, W, 2]``: the mean flow of surface number ``fluid``, px per
     frame, over the pixels of ``canvas``, a camera at the identity pose. ``swing_px`` ``[2, H, W, 2]``: sine and cosine of its
@@ -56,7 +56,7 @@ class ProceduralScene:
     swing_frames: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """A picture of a scene: ``rgb`` ``[H, W, 3]``, ``z_cam`` ``[H, W]``, and which surface each pixel's centre shows,
     ``surface`` int64 ``[H, W]``."""

@@ -12,7 +12,7 @@ from ...pixels.sheet import Tile
 from .samples import Source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judgement:
     """Means over the validation samples by name, and a few samples as pictures."""
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from math import cos, pi
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from ...data import to_device
@@ -48,7 +48,7 @@ def train_render(config: RenderConfig, *, resume: bool = False, device: str = "a
     _train(RenderStage, config, resume, device, progress)
 
 
-def _train(kind: type[Stage], config: RunConfig, resume: bool, device: str, progress: bool) -> None:
+def _train(kind: Callable[[Any], Stage], config: RunConfig, resume: bool, device: str, progress: bool) -> None:
     with joined(device) as team, closing(Trainer(kind, config, team, resume=resume, progress=progress)) as trainer:
         trainer.run(config.schedule.steps)
 
@@ -57,11 +57,12 @@ class Trainer:
     """One run of one stage. `run` may be called again to go on to a later step."""
 
     def __init__(
-        self, kind: type[Stage], config: RunConfig, team: Team, *, resume: bool = False, progress: bool = False
+        self, kind: Callable[[Any], Stage], config: RunConfig, team: Team, *, resume: bool = False, progress: bool = False
     ) -> None:
-        torch.manual_seed(config.seed)
         self.config, self.team, self.step = config, team, 0
-        self.stage = kind(config)
+        with torch.random.fork_rng(devices=[]):  # layers start from torch's own random source; the caller's stays as it is
+            torch.default_generator.manual_seed(config.seed)
+            self.stage = kind(config)
         self.generator = self.stage.generator.to(team.device)
         self.discriminator = self.stage.discriminator.to(team.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
@@ -97,7 +98,7 @@ class Trainer:
             on_fake, on_real = split_verdicts(self.discriminator(torch.cat([fake, real])))
             losses["adversarial"] = hinge_generator(on_fake)
             losses["feature_matching"] = feature_matching(on_fake, on_real)
-            total = sum(weights[name] * loss for name, loss in losses.items())
+            total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         self._descend("generator", self.generator, total)
         self._update_average()
 
@@ -134,8 +135,8 @@ class Trainer:
         decay = min(self.config.optimiser.ema_decay, (1 + self.step) / (10 + self.step))
         for mean, value in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
-        for mean, value in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            mean.copy_(value)
+        for kept, present in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            kept.copy_(present)
 
     # --- the run ------------------------------------------------------------------------------------------------------
 
@@ -169,7 +170,14 @@ class Trainer:
         schedule, team = self.config.schedule, self.team
         firsts = ((step * team.size + team.rank) * schedule.batch_size for step in range(self.step, until))
         batches = (range(first, first + schedule.batch_size) for first in firsts)
-        return iter(DataLoader(self.stage.training, batch_sampler=batches, num_workers=schedule.workers, collate_fn=list))
+        loader: DataLoader[Any] = DataLoader(
+            cast(Dataset[Any], self.stage.training),  # torch asks for __getitem__ alone
+            batch_sampler=cast(Iterable[list[int]], batches),
+            num_workers=schedule.workers,
+            collate_fn=list,
+            generator=torch.Generator(),
+        )
+        return iter(loader)
 
     @torch.no_grad()
     def _judge(self) -> None:
