@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 endif
 BIN := .venv/bin
 CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
-PY := c3drender python_tests benchmarks docs setup.py
+PY := c3drender python_tests benchmarks docs conftest.py setup.py
 
 .PHONY: demo test lint core-test wheel-test python-test bench bench-data bench-quality wheel wheel-check format clean
 

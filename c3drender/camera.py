@@ -139,15 +139,48 @@ def make_camera_path(
     amplitude: float | Sequence[float] = 1.0,
     ease: float = 0.0,
 ) -> CameraPath:
-    """The poses of ``preset`` for ``num_frames`` frames that are one period of the loop.
+    """The poses of a preset, or through key frames, for a number of frames that are one period of the loop.
 
-    ``circle swing zoom dolly rise orbit still dolly-zoom`` and key frames that are ``closed`` close on themselves: frame
-    ``num_frames`` would equal frame 0. The camera keeps in place what lies at ``focus_px`` (x, y) of the photo (None: its
-    middle) at disparity ``disp_focus``. ``paper-up-down paper-zoom-in paper-side paper-circle`` are the released demo's.
-    ``amplitude``: of all axes, or of x, y and z. ``ease`` 0..1: how far the camera slows down towards the loop's start and
-    end, 1 to a stop.
+    The presets ``circle swing zoom dolly rise orbit still dolly-zoom`` and key frames that are ``closed`` close on themselves:
+    frame ``num_frames`` would equal frame 0. ``paper-up-down paper-zoom-in paper-side paper-circle`` are the released demo's,
+    of which only the circle closes. The camera keeps in place what lies at ``focus_px`` of the photo at disparity
+    ``disp_focus``.
 
-    Raises ValueError for an unknown preset, ``num_frames`` < 1 or a number out of its range.
+    Parameters
+    ----------
+    camera : Camera
+        The photo's.
+    preset : str or CameraKeys
+    num_frames : int
+        >= 1.
+    disp_near, disp_far, disp_focus : float
+        The scene's disparities (1/z) that scale the path: at the ends of it the nearest and the farthest content have shifted
+        against each other by 2.5 % of the photo's longer side (`PARALLAX`).
+    focus_px : (float, float), optional
+        (x, y) of the photo; None: its middle.
+    amplitude : float or sequence of three
+        Of all axes, or of x, y and z; >= 0.
+    ease : float
+        0..1, how far the camera slows down towards the loop's start and end, 1 to a stop.
+
+    Returns
+    -------
+    CameraPath
+
+    Raises
+    ------
+    ValueError
+        For an unknown preset, ``num_frames`` < 1 or a number out of its range.
+
+    Examples
+    --------
+    >>> from c3drender import Camera
+    >>> from c3drender.camera import make_camera_path
+    >>> path = make_camera_path(Camera.for_photo(640, 480), "swing", 60, disp_near=1.0, disp_far=0.1, disp_focus=0.5)
+    >>> len(path), path.name
+    (60, 'swing')
+    >>> bool(path.world_to_cam[0, 0, 3] == 0)  # it starts where the photo was taken
+    True
     """
     if num_frames < 1:
         raise ValueError(f"frames: expected >= 1, got {num_frames}")
@@ -193,7 +226,9 @@ def envelope_path(
     amplitude: float | Sequence[float],
 ) -> CameraPath:
     """Views that together reveal whatever any closed preset of up to this amplitude reveals: each preset's turning points.
-    Zooming in reveals nothing that the same pose does not show without it."""
+
+    Zooming in reveals nothing that the same pose does not show without it. The parameters are those of `make_camera_path`.
+    """
     paths = [
         make_camera_path(
             camera,

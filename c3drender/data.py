@@ -3,8 +3,8 @@
 Conventions (every module): camera space is +x right, +y down, +z forward; pixel ``(x, y)`` covers ``[x, x+1) x [y, y+1)`` and
 has its centre at ``(x+0.5, y+0.5)``; ``u = fx*x/z + cx``; images are ``[H, W, C]``, contiguous, sRGB-encoded float32 in 0..1.
 
-Constructors check shape, dtype and device and never read a value (no device synchronisation). Values are checked once, where
-data enters the package (`files`, `pipeline`).
+Constructors check shape, dtype and device, raise TypeError or ValueError, and never read a value (no device synchronisation).
+Values are checked once, where data enters the package (`c3drender.files`, `c3drender.pipeline`).
 """
 
 from __future__ import annotations
@@ -35,9 +35,24 @@ HIDES = 1.1  # times a fluid's disparity (1/z): what is so much nearer hides it,
 
 
 def check_tensor(owner: str, name: str, value: Any, shape: tuple[int | str | None, ...], dtype: torch.dtype) -> None:
-    """Raise TypeError or ValueError unless ``value`` is a contiguous tensor of ``dtype`` whose sizes match ``shape``.
+    """Raise unless ``value`` is a contiguous tensor of ``dtype`` whose sizes match ``shape``.
 
-    Entries of ``shape``: an int must be equal, a string is a free size with a name for the message.
+    Parameters
+    ----------
+    owner, name : str
+        Whose value it is, for the message.
+    value : Any
+        What should be such a tensor.
+    shape : tuple of int, str or None
+        Sizes: an int must be equal, a string is a free size with a name for the message.
+    dtype : torch.dtype
+
+    Raises
+    ------
+    TypeError
+        For what is no tensor, or of another dtype.
+    ValueError
+        For another shape or layout.
     """
     if not isinstance(value, Tensor):
         raise TypeError(f"{owner}: {name} must be a torch.Tensor, got {type(value).__name__}")
@@ -61,7 +76,19 @@ def _check_one_device(owner: str, **tensors: Tensor) -> None:
 
 
 def to_device(value: Value, device: torch.device | str) -> Value:
-    """Return a copy of a dataclass of this module with every tensor in it on ``device``."""
+    """Return a copy of a dataclass of this package with every tensor in it on ``device``.
+
+    Parameters
+    ----------
+    value : dataclass, Tensor or anything else
+        What is neither a dataclass nor a tensor is returned as it is.
+    device : torch.device or str
+
+    Returns
+    -------
+    Value
+        Of the same type as ``value``.
+    """
     if isinstance(value, Tensor):
         return cast(Value, value.to(device))
     if is_dataclass(value) and not isinstance(value, type):
@@ -73,7 +100,31 @@ def to_device(value: Value, device: torch.device | str) -> Value:
 class Camera:
     """A pinhole camera: intrinsics in pixels, the size of its picture, and its pose.
 
-    ``world_to_cam``: float32 ``[3, 4]``, or ``[V, 3, 4]`` for V cameras with these intrinsics; None is the identity.
+    Attributes
+    ----------
+    fx, fy : float
+        Focal lengths, px, > 0.
+    cx, cy : float
+        Principal point, px: ``u = fx*x/z + cx``, ``v = fy*y/z + cy``.
+    width, height : int
+        Size of the picture, px, >= 1.
+    world_to_cam : Tensor or None
+        float32 ``[3, 4]``, or ``[V, 3, 4]`` for V cameras with these intrinsics; None is the identity.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a size or a focal length out of range, a pose of another shape or dtype.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from c3drender import Camera
+    >>> camera = Camera.for_photo(640, 480)
+    >>> camera.fx, camera.cx, camera.cy
+    (640.0, 320.0, 240.0)
+    >>> camera.unproject(torch.tensor([[320.0, 240.0]]), torch.tensor([2.0]))  # the middle of the picture, two units away
+    tensor([[0., 0., 2.]])
     """
 
     fx: float
@@ -101,7 +152,20 @@ class Camera:
         return cls(focal, focal, width / 2, height / 2, width, height)
 
     def unproject(self, xy_px: Tensor, z_cam: Tensor) -> Tensor:
-        """Points ``[N, 3]`` of this camera's space that it sees at ``xy_px [N, 2]`` in the depth ``z_cam [N]``."""
+        """Points of this camera's space that it sees in a given depth.
+
+        Parameters
+        ----------
+        xy_px : Tensor
+            float32 ``[N, 2]``, where the camera sees them, px.
+        z_cam : Tensor
+            float32 ``[N]``, depths along the view axis.
+
+        Returns
+        -------
+        Tensor
+            ``[N, 3]``.
+        """
         x = (xy_px[:, 0] - self.cx) / self.fx * z_cam
         y = (xy_px[:, 1] - self.cy) / self.fy * z_cam
         return torch.stack([x, y, z_cam], dim=1)
@@ -112,9 +176,11 @@ class Camera:
         return torch.eye(3, 4) if self.world_to_cam is None else self.world_to_cam
 
     def with_pose(self, world_to_cam: Tensor) -> Camera:
+        """The same camera at the pose ``world_to_cam``, float32 ``[3, 4]`` or ``[V, 3, 4]``."""
         return replace(self, world_to_cam=world_to_cam)
 
     def zoomed(self, zoom: float) -> Camera:
+        """The same camera with its focal lengths times ``zoom``."""
         return replace(self, fx=self.fx * zoom, fy=self.fy * zoom)
 
     def padded(self, margin_px: int) -> Camera:
@@ -132,10 +198,18 @@ class Camera:
 class SplatRules:
     """How the layers' surfaces are drawn as discs: what fills them, renders them and trains on them must agree on it.
 
-    ``radius_px``: of a disc where nothing is stretched. ``depth_tolerance``: relative depth within which hits are one surface.
-    ``closed_px``: px between neighbours up to which discs of that radius leave no gap. ``max_stretch_px``: up to which a
-    fluid's discs widen with the distance to stay one surface. ``least_existence``: a point that drifts to where less of a
-    fluid pixel is than this has left the fluid and is not drawn.
+    Attributes
+    ----------
+    radius_px : float
+        Radius of a disc where nothing is stretched, px.
+    depth_tolerance : float
+        Relative depth within which hits are one surface.
+    closed_px : float
+        px between neighbours up to which discs of that radius leave no gap.
+    max_stretch_px : float
+        Up to which a fluid's discs widen with the distance to stay one surface.
+    least_existence : float
+        A point that drifts to where less of a fluid pixel is than this has left the fluid and is not drawn.
     """
 
     radius_px: float = 1.5
@@ -165,7 +239,13 @@ SPLAT_RULES = SplatRules()
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """A picture: ``rgb`` float32 ``[H, W, 3]``, sRGB-encoded, 0..1."""
+    """A picture.
+
+    Attributes
+    ----------
+    rgb : Tensor
+        float32 ``[H, W, 3]``, sRGB-encoded, 0..1.
+    """
 
     rgb: Tensor
 
@@ -182,8 +262,18 @@ class Image:
 class Scenery:
     """What the picture shows, as soft maps, each float32 ``[H, W]`` in 0..1 (1 = surely).
 
-    ``sky``: sky and clouds. ``water``: level water (sea, lake, pool, slow river). ``rapids``: falling or foaming water.
-    ``smoke``: smoke, steam, flames. ``horizon_y``: row (px, may lie outside the picture) of the ground's vanishing line.
+    Attributes
+    ----------
+    sky : Tensor
+        Sky and clouds.
+    water : Tensor
+        Level water (sea, lake, pool, slow river).
+    rapids : Tensor
+        Falling or foaming water.
+    smoke : Tensor
+        Smoke, steam, flames.
+    horizon_y : float
+        Row (px, may lie outside the picture) of the ground's vanishing line.
     """
 
     sky: Tensor
@@ -199,8 +289,15 @@ class Scenery:
 
 @dataclass(frozen=True, eq=False)
 class DepthMap:
-    """Depth along the view axis of every pixel: ``z_cam`` float32 ``[H, W]``, > 0, in any unit. ``measured``: its edges lie
-    where the picture's do; an estimate's are soft and get sharpened."""
+    """Depth along the view axis of every pixel.
+
+    Attributes
+    ----------
+    z_cam : Tensor
+        float32 ``[H, W]``, > 0, in any unit.
+    measured : bool
+        Its edges lie where the picture's do; an estimate's are soft and get sharpened.
+    """
 
     z_cam: Tensor
     measured: bool = False
@@ -213,8 +310,14 @@ class DepthMap:
 class MotionHints:
     """What the user says about motion, in pixels of the photo.
 
-    ``mask``: bool ``[H, W]``, True moves; None: to be found. ``arrows``: float32 ``[A, 2, 2]``, ``(start, end)`` x ``(x, y)``;
-    an arrow's length is `FRAMES_PER_ARROW` frames of motion. ``freeze``: bool ``[H, W]``, True stays whatever the mask says.
+    Attributes
+    ----------
+    mask : Tensor or None
+        bool ``[H, W]``, True moves; None: to be found.
+    arrows : Tensor
+        float32 ``[A, 2, 2]``, ``(start, end)`` x ``(x, y)``; an arrow's length is `FRAMES_PER_ARROW` frames of motion.
+    freeze : Tensor or None
+        bool ``[H, W]``, True stays whatever the mask says.
     """
 
     mask: Tensor | None
@@ -230,7 +333,15 @@ class MotionHints:
 
 @dataclass(frozen=True, eq=False)
 class FlowField:
-    """An Eulerian flow field. ``step_px`` float32 ``[H, W, 2]``: (x, y) pixels per frame; ``moving`` bool ``[H, W]``."""
+    """An Eulerian flow field.
+
+    Attributes
+    ----------
+    step_px : Tensor
+        float32 ``[H, W, 2]``: (x, y) pixels per frame.
+    moving : Tensor
+        bool ``[H, W]``.
+    """
 
     step_px: Tensor
     moving: Tensor
@@ -243,7 +354,18 @@ class FlowField:
 
 @dataclass(frozen=True)
 class Fluid:
-    """Something fluid, as the user describes it: ``mask``, ``hints`` and ``flow`` as in `pipeline.prepare`."""
+    """Something fluid, as the user describes it: water, clouds, smoke, fire.
+
+    Attributes
+    ----------
+    mask : PictureLike or None
+        Picture or array, white moves; None: found (`c3drender.files.read_mask`).
+    hints : Arrows, MotionHints or None
+        Arrows ``((x0, y0), (x1, y1))`` in pixels, each as long as 50 frames of motion, or a file
+        (`c3drender.files.read_hints`); None: the direction is guessed.
+    flow : path, array, Tensor or None
+        The dense flow itself, ``[H, W, 2]``, px per frame (`c3drender.files.read_flow`).
+    """
 
     mask: PictureLike | None = None
     hints: Arrows | MotionHints | None = None
@@ -254,9 +376,17 @@ class Fluid:
 class Sway:
     """Something that swings about its root, as the user describes it: a tree, grass, a flag, hair, a boat.
 
-    ``mask``: picture or array, white sways. ``hints``: arrows whose direction is the swing's and whose length is the tip's
-    reach to either side, in pixels; without, sideways, by a share of the picture's size. ``root``: the side on which each
-    connected part of the mask is held: ``bottom top left right``. ``strength`` scales the reach.
+    Attributes
+    ----------
+    mask : PictureLike or None
+        Picture or array, white sways; None where the file of ``hints`` has polygons.
+    hints : Arrows, MotionHints or None
+        Arrows whose direction is the swing's and whose length is the tip's reach to either side, in pixels; without, sideways,
+        by a share of the picture's size.
+    root : str
+        The side on which each connected part of the mask is held: ``bottom top left right``.
+    strength : float
+        Scales the reach, >= 0.
     """
 
     mask: PictureLike | None
@@ -269,8 +399,14 @@ class Sway:
 class Ripple:
     """Still water that mirrors something, as the user describes it: waves run over the reflection.
 
-    ``mask``: picture or array, white ripples. ``hints``: arrows along which the waves run; without, toward the camera.
-    ``strength`` scales the waves' height.
+    Attributes
+    ----------
+    mask : PictureLike or None
+        Picture or array, white ripples; None where the file of ``hints`` has polygons.
+    hints : Arrows, MotionHints or None
+        Arrows along which the waves run; without, toward the camera.
+    strength : float
+        Scales the waves' height, >= 0.
     """
 
     mask: PictureLike | None
@@ -280,8 +416,16 @@ class Ripple:
 
 @dataclass(frozen=True, eq=False)
 class Harmonics:
-    """A periodic displacement of every pixel: ``sum_k sine_k sin(2 pi k t) + cosine_k (cos(2 pi k t) - 1)``, k = 1..K, with t
-    the loop's time, 0..1. Nothing is displaced at t = 0. ``sine_px``, ``cosine_px``: float32 ``[K, H, W, 2]``, (x, y)."""
+    """A periodic displacement of every pixel.
+
+    It is ``sum_k sine_k sin(2 pi k t) + cosine_k (cos(2 pi k t) - 1)``, k = 1..K, with t the loop's time, 0..1. Nothing is
+    displaced at t = 0.
+
+    Attributes
+    ----------
+    sine_px, cosine_px : Tensor
+        float32 ``[K, H, W, 2]``, (x, y).
+    """
 
     sine_px: Tensor
     cosine_px: Tensor
@@ -305,14 +449,37 @@ def harmonic_px(sine_px: Tensor, cosine_px: Tensor, loop_t: float) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """A layered depth image (LDI): the pixels that exist, near to far, on a canvas of ``size`` (height, width) that is
-    ``margin_px`` wider than the photo on every side.
+    """A layered depth image (LDI): the pixels that exist, near to far, on a canvas wider than the photo.
 
     Layer 0 is what the photo shows, continued into the margin; layer k is what layer k-1 hides and some view can reveal. Its
-    pixels are ``first[k]`` to ``first[k + 1]``, row by row; ``pixel`` int32 ``[P]`` says where each lies (``y * width + x``).
-    ``rgb`` float32 ``[P, 3]``; ``alpha`` float32 ``[P]``, > 0, the share of the canvas' pixel that it covers; ``z_cam``
-    float32 ``[P]``, > 0; ``seen`` bool ``[P]``, True where the colour is the photo's own, not filled; ``step_px`` float32
-    ``[P, 2]`` and ``moving`` bool ``[P]``: the flow, continued into what was filled.
+    pixels are ``first[k]`` to ``first[k + 1]``, row by row.
+
+    Attributes
+    ----------
+    pixel : Tensor
+        int32 ``[P]``, where each pixel lies on the canvas: ``y * width + x``.
+    rgb : Tensor
+        float32 ``[P, 3]``, sRGB-encoded.
+    alpha : Tensor
+        float32 ``[P]``, > 0, the share of the canvas' pixel that it covers.
+    z_cam : Tensor
+        float32 ``[P]``, > 0, depth along the view axis.
+    seen : Tensor
+        bool ``[P]``, True where the colour is the photo's own, not filled.
+    step_px : Tensor
+        float32 ``[P, 2]``, the flow, px per frame, continued into what was filled.
+    moving : Tensor
+        bool ``[P]``, what flows, continued likewise.
+    first : tuple of int
+        Where each layer begins, and P at the end.
+    size : tuple of int
+        ``(height, width)`` of the canvas.
+    margin_px : int
+        By how much the canvas is wider than the photo on every side.
+
+    References
+    ----------
+    Shade, Gortler, He, Szeliski, "Layered Depth Images", SIGGRAPH 1998.
     """
 
     pixel: Tensor
@@ -401,8 +568,19 @@ class Layers:
 
 @dataclass(frozen=True, eq=False)
 class PointCloud:
-    """Feature points in the photo's camera space: ``xyz [N, 3]``, ``feat [N, C]``, ``radius [N]`` in scene units, ``opacity
-    [N]`` 0..1 (None: 1)."""
+    """Feature points in the photo's camera space.
+
+    Attributes
+    ----------
+    xyz : Tensor
+        float32 ``[N, 3]``.
+    feat : Tensor
+        float32 ``[N, C]``.
+    radius : Tensor
+        float32 ``[N]``, in scene units.
+    opacity : Tensor or None
+        float32 ``[N]``, 0..1; None: 1.
+    """
 
     xyz: Tensor
     feat: Tensor
@@ -424,8 +602,17 @@ class PointCloud:
 
 @dataclass(frozen=True, eq=False)
 class CameraPath:
-    """Poses of a moving camera, one per frame: ``world_to_cam`` float32 ``[F, 3, 4]``; frame F would repeat frame 0.
-    ``zoom``: float32 ``[F]``, > 0, factors of the focal length; None: one."""
+    """Poses of a moving camera, one per frame; the frame after the last would repeat the first.
+
+    Attributes
+    ----------
+    world_to_cam : Tensor
+        float32 ``[F, 3, 4]``.
+    name : str
+        For messages.
+    zoom : Tensor or None
+        float32 ``[F]``, > 0, factors of the focal length; None: one.
+    """
 
     world_to_cam: Tensor
     name: str = "custom"
@@ -444,9 +631,30 @@ class CameraPath:
 
 @dataclass(frozen=True)
 class CameraKeys:
-    """Key frames of a camera, to be joined by a spline: at ``loop_t`` (rising, from 0, below 1 where the path is ``closed``,
-    else to 1) it is at ``position`` (x, y, z), in the units of the presets (1 is as far to a side, or forward, as ``swing`` or
-    half of ``zoom`` go), with the focal length times ``zoom`` (>= 1)."""
+    """Key frames of a camera, to be joined by a spline.
+
+    Attributes
+    ----------
+    loop_t : tuple of float
+        Their times: rising, from 0, below 1 where the path is ``closed``, else to 1.
+    position : tuple of (x, y, z)
+        In the units of the presets: 1 is as far to a side, or forward, as ``swing`` or half of ``zoom`` go.
+    zoom : tuple of float
+        Factors of the focal length, >= 1.
+    closed : bool
+        The path returns to its start.
+
+    Raises
+    ------
+    ValueError
+        For times, positions or zooms that differ in number, or are out of range.
+
+    Examples
+    --------
+    >>> from c3drender import CameraKeys
+    >>> CameraKeys(loop_t=(0.0, 0.5), position=((0, 0, 0), (1, 0, 0.5)), zoom=(1, 1.2)).closed
+    True
+    """
 
     loop_t: tuple[float, ...]
     position: tuple[tuple[float, float, float], ...]
@@ -470,8 +678,17 @@ class CameraKeys:
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """What a splat leaves: ``feat`` ``[(V,) H, W, C]``, ``alpha`` and ``disp`` ``[(V,) H, W]``, float32, all composited
-    (premultiplied by coverage). ``idx``: int32 ``[(V,) H, W, K]`` nearest hits, ascending, -1 where empty, or None."""
+    """What a splat leaves, all composited (premultiplied by coverage).
+
+    Attributes
+    ----------
+    feat : Tensor
+        float32 ``[(V,) H, W, C]``.
+    alpha, disp : Tensor
+        float32 ``[(V,) H, W]``.
+    idx : Tensor or None
+        int32 ``[(V,) H, W, K]``, nearest hits, ascending, -1 where empty.
+    """
 
     feat: Tensor
     alpha: Tensor
@@ -481,7 +698,15 @@ class Raster:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One finished picture: ``rgb_u8`` uint8 ``[H, W, 3]``, sRGB; ``uncovered`` bool ``[H, W]``: what no point covered."""
+    """One finished picture.
+
+    Attributes
+    ----------
+    rgb_u8 : Tensor
+        uint8 ``[H, W, 3]``, sRGB.
+    uncovered : Tensor
+        bool ``[H, W]``: what no point covered.
+    """
 
     rgb_u8: Tensor
     uncovered: Tensor = field(repr=False)
@@ -489,10 +714,23 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Everything that `render_frames` needs, constant over the video: the photo's ``camera`` (identity pose), its ``layers``,
-    and three disparities (1/z) that scale camera paths: ``disp_near`` (the nearest content), ``disp_far`` and ``disp_focus``
-    (what stays in place while the camera moves, at ``focus_px`` (x, y); None: the middle). ``notes``: one line per guess that
-    preparation made. ``harmonics``: what sways and ripples, on the layers' canvas, the same in every layer; None: nothing."""
+    """Everything that `c3drender.render_frames` needs, constant over the video.
+
+    Attributes
+    ----------
+    camera : Camera
+        The photo's (identity pose).
+    layers : Layers
+    disp_near, disp_far, disp_focus : float
+        Disparities (1/z) that scale camera paths: of the nearest content, of the farthest, and of what stays in place while
+        the camera moves.
+    notes : tuple of str
+        One line per guess that preparation made.
+    focus_px : tuple of float or None
+        Where on the photo (x, y) that stays in place; None: the middle.
+    harmonics : Harmonics or None
+        What sways and ripples, on the layers' canvas, the same in every layer; None: nothing.
+    """
 
     camera: Camera
     layers: Layers

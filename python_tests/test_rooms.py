@@ -25,7 +25,7 @@ RANKS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}
 ENTRIES = {"__init__", "__main__"}  # they name everything, or start the command line
-MOST_LINES = 500
+MOST_LINES = 450
 
 
 def modules() -> list[Path]:
@@ -68,6 +68,14 @@ def test_only_ops_loads_the_extension() -> None:
     assert users == {"ops"}
 
 
+def lines_of_code(path: Path) -> int:
+    """Without docstrings, which are as long as what they promise."""
+    source = path.read_text()
+    documented = [n for n in ast.walk(ast.parse(source)) if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))]
+    firsts = [n.body[0] for n in documented if ast.get_docstring(n, clean=False) is not None]
+    return len(source.splitlines()) - sum(first.end_lineno - first.lineno + 1 for first in firsts)
+
+
 def test_no_file_outgrows_its_room() -> None:
-    long = {path.name: count for path in modules() if (count := len(path.read_text().splitlines())) > MOST_LINES}
+    long = {path.name: count for path in modules() if (count := lines_of_code(path)) > MOST_LINES}
     assert not long

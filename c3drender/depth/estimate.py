@@ -21,12 +21,30 @@ METRIC_MODEL_TYPES = ("zoedepth", "glpn", "depth_pro")
 def estimate_depth(
     image: Image, scenery: Scenery, *, method: str = "auto", device: torch.device | str = "cpu"
 ) -> tuple[DepthMap, str]:
-    """Estimate the depth of every pixel of ``image``. Returns the depth and one line that says what was used.
+    """Estimate the depth of every pixel of ``image``.
 
-    ``method``: ``"auto"`` takes the first of `KNOWN_MODELS` that the local Hugging Face cache holds, where ``transformers`` is
-    installed, and the built-in estimate otherwise; ``"builtin"`` always the latter; anything else names a depth model of
-    ``transformers``: a directory, or an id, which is downloaded where the cache does not hold it. ``device``: where a
-    learned model runs. The result lies on the image's device.
+    Parameters
+    ----------
+    image : Image
+    scenery : Scenery
+    method : str
+        ``"auto"`` takes the first of `KNOWN_MODELS` that the local Hugging Face cache holds, where ``transformers`` is
+        installed, and the built-in estimate otherwise; ``"builtin"`` always the latter; anything else names a depth model of
+        ``transformers``: a directory, or an id, which is downloaded where the cache does not hold it.
+    device : str or torch.device
+        Where a learned model runs.
+
+    Returns
+    -------
+    depth : DepthMap
+        On the image's device.
+    note : str
+        One line that says what was used.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        With one line.
     """
     if not isinstance(method, str):
         raise TypeError(f"estimate_depth: method must be auto, builtin or a depth model, got {type(method).__name__}")
@@ -50,9 +68,23 @@ def estimate_depth(
 
 
 def depth_from_disparity(rel: Tensor) -> DepthMap:
-    """Depth from relative disparity ``[H, W]``, near is large, any range.
+    """Depth from relative disparity, near is large, any range.
 
     It is scaled to 0..1 (a constant map to 0); then ``z = 1 / (FAR_DISP + (1 - FAR_DISP) rel)``.
+
+    Parameters
+    ----------
+    rel : Tensor
+        ``[H, W]``.
+
+    Returns
+    -------
+    DepthMap
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no finite map.
     """
     rel = _checked_map("depth_from_disparity", "rel", rel)
     low, high = rel.min(), rel.max()
@@ -61,7 +93,22 @@ def depth_from_disparity(rel: Tensor) -> DepthMap:
 
 
 def depth_from_metric(z: Tensor) -> DepthMap:
-    """Depth from metres along the view axis, ``[H, W]``, every value > 0."""
+    """Depth from metres along the view axis.
+
+    Parameters
+    ----------
+    z : Tensor
+        ``[H, W]``, every value > 0.
+
+    Returns
+    -------
+    DepthMap
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no finite map > 0.
+    """
     z = _checked_map("depth_from_metric", "z", z)
     if not bool((z > 0).all()):
         raise ValueError(f"depth_from_metric: z must be > 0 everywhere, got {int((z <= 0).sum())} values <= 0")

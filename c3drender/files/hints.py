@@ -28,10 +28,33 @@ Points = np.ndarray  # float64 [P, 2], (x, y) in pixels of the photo
 def read_hints(hints: Arrows | MotionHints | None, height: int, width: int, mask: PictureLike | None = None) -> MotionHints:
     """Read what the user says about motion in a photo of this size.
 
-    ``hints``: None; arrows ``((x0, y0), (x1, y1))`` in pixels; a JSON file with a list of such arrows; or a labelme file,
-    where shapes labelled ``motion*`` make the mask, ``freeze*`` what stays, and lines ``hint*`` the arrows (a strip of lines
-    is one arrow along a bent way). An annotation of a scaled copy of the photo is scaled to it. An arrow starts inside the
-    picture and may end outside. ``mask``: see `read_mask`; it replaces the annotation's.
+    An arrow starts inside the picture and may end outside. An annotation of a scaled copy of the photo is scaled to it.
+
+    Parameters
+    ----------
+    hints : path, sequence of arrows, array, Tensor, MotionHints or None
+        Arrows ``((x0, y0), (x1, y1))`` in pixels; a JSON file with a list of such arrows; or a labelme file, where shapes
+        labelled ``motion*`` make the mask, ``freeze*`` what stays, and lines ``hint*`` the arrows (a strip of lines is one
+        arrow along a bent way).
+    height, width : int
+        The photo's.
+    mask : PictureLike, optional
+        See `read_mask`; it replaces the annotation's.
+
+    Returns
+    -------
+    MotionHints
+
+    Raises
+    ------
+    OSError, ValueError, TypeError
+        With one line: argument, what was expected, what came.
+
+    Examples
+    --------
+    >>> from c3drender.files import read_hints
+    >>> read_hints([((20, 40), (30, 44))], height=48, width=64).arrows.shape
+    torch.Size([1, 2, 2])
     """
     if isinstance(hints, MotionHints):
         read = hints

@@ -20,8 +20,32 @@ def read_json(name: str, path: PathLike) -> Any:
 
 
 def read_camera_keys(path: PathLike) -> CameraKeys:
-    """Read a camera's key frames from JSON: a list of objects with ``x``, ``y``, ``z`` (0 where left out), ``zoom`` (1) and
-    ``t`` (evenly spaced where all leave it out), or ``{"closed": false, "keys": [...]}``; see `CameraKeys`."""
+    """Read a camera's key frames from JSON.
+
+    Parameters
+    ----------
+    path : path
+        A list of objects with ``x``, ``y``, ``z`` (0 where left out), ``zoom`` (1) and ``t`` (evenly spaced where all leave it
+        out), or ``{"closed": false, "keys": [...]}``.
+
+    Returns
+    -------
+    CameraKeys
+
+    Raises
+    ------
+    OSError, ValueError
+        With one line.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from c3drender.files import read_camera_keys
+    >>> Path("keys.json").write_text('[{"x": 0}, {"x": 1, "zoom": 1.1}]')
+    33
+    >>> read_camera_keys("keys.json").loop_t
+    (0.0, 0.5)
+    """
     try:
         content = json.loads(read_bytes("camera", path))
         closed, listed = (content.get("closed", True), content["keys"]) if isinstance(content, dict) else (True, content)

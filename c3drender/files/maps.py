@@ -24,10 +24,31 @@ FLO_UNKNOWN_PX = 1e9  # Middlebury's mark for "no flow known here"
 
 
 def read_depth(depth: PictureLike, height: int, width: int) -> tuple[Tensor, DepthKind]:
-    """Read a depth map of the photo's size: float32 ``[H, W]`` and what its numbers mean.
+    """Read a depth map of the photo's size.
 
-    ``"disparity"`` (relative, larger is nearer, >= 0): grey pictures of 8 or 16 bit, and arrays of integers.
-    ``"metric"`` (depth along the view axis, > 0): ``.npy`` and arrays of floats, and ``.pfm``.
+    Parameters
+    ----------
+    depth : path, PIL image, array or Tensor
+        Grey pictures of 8 or 16 bit and arrays of integers hold relative disparity (larger is nearer, >= 0); ``.npy`` and
+        arrays of floats, and ``.pfm``, metric depth along the view axis (> 0).
+    height, width : int
+        The photo's.
+
+    Returns
+    -------
+    values : Tensor
+        float32 ``[H, W]``.
+    kind : {"disparity", "metric"}
+        What the numbers mean.
+
+    Raises
+    ------
+    OSError
+        For an unreadable file.
+    ValueError
+        For another size, colours, numbers that are not finite or out of range.
+    TypeError
+        For another kind of argument or of numbers.
     """
     if has_suffix(depth, ".pfm"):
         values = decode_with_opencv("depth", depth, read_bytes("depth", depth))
@@ -52,9 +73,24 @@ def read_depth(depth: PictureLike, height: int, width: int) -> tuple[Tensor, Dep
 
 
 def read_flow(flow: PathLike | np.ndarray | Tensor, height: int, width: int) -> Tensor:
-    """Read a dense flow of the photo's size: float32 ``[H, W, 2]``, (x, y) pixels per frame.
+    """Read a dense flow of the photo's size.
 
-    Files: ``.npy`` and Middlebury ``.flo``, whose unknown flow counts as still.
+    Parameters
+    ----------
+    flow : path, array or Tensor
+        Floats ``[H, W, 2]``. Files: ``.npy`` and Middlebury ``.flo``, whose unknown flow counts as still.
+    height, width : int
+        The photo's.
+
+    Returns
+    -------
+    Tensor
+        float32 ``[H, W, 2]``, (x, y) pixels per frame.
+
+    Raises
+    ------
+    OSError, ValueError, TypeError
+        As `read_depth`.
     """
     values = _decode_flo(flow, read_bytes("flow", flow)) if has_suffix(flow, ".flo") else read_array("flow", flow)
     if values.dtype.kind != "f":

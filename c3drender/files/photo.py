@@ -31,9 +31,34 @@ FLOAT_RANGE = (-0.5, 1.5)  # resampling overshoots 0..1 a little; more is anothe
 def read_photo(photo: PictureLike, size: Size = None) -> Image:
     """Read a photo, upright, in sRGB.
 
-    Files: whatever Pillow reads (JPEG, PNG of 8 and 16 bit, WebP, TIFF, AVIF, ...); the EXIF orientation is applied and an
-    ICC profile converted. Arrays and tensors: ``[H, W]`` or ``[H, W, 1|3|4]``, uint8, uint16 or float in 0..1.
-    Transparent parts become white, as most viewers show them. ``size``: see `fit_size`.
+    Files: whatever Pillow reads (JPEG, PNG of 8 and 16 bit, WebP, TIFF, AVIF, ...); the EXIF orientation is applied and an ICC
+    profile converted. Transparent parts become white, as most viewers show them.
+
+    Parameters
+    ----------
+    photo : path, PIL image, array or Tensor
+        Arrays and tensors: ``[H, W]`` or ``[H, W, 1|3|4]``, uint8, uint16 or float in 0..1.
+    size : int or (int, int), optional
+        The longer side in pixels, or (width, height) of the photo's proportions; None keeps its size.
+
+    Returns
+    -------
+    Image
+
+    Raises
+    ------
+    OSError
+        For an unreadable file.
+    ValueError
+        For a file that is no whole picture, another shape, values out of range, less than 16 px a side.
+    TypeError
+        For another kind of argument.
+
+    Examples
+    --------
+    >>> from c3drender.files import read_photo
+    >>> read_photo("photo.jpg", size=32).rgb.shape
+    torch.Size([24, 32, 3])
     """
     pixels = _unit_range("photo", read_pixels("photo", photo))
     rgb = _flatten(pixels, background=1.0)
@@ -46,9 +71,25 @@ def read_photo(photo: PictureLike, size: Size = None) -> Image:
 
 
 def read_mask(mask: PictureLike, height: int, width: int) -> Tensor:
-    """Read a mask of the photo's size: bool ``[H, W]``, True where it is brighter than 50 %.
+    """Read a mask of the photo's size.
 
     Integer arrays and pictures that hold only 0 and 1 are taken as labels: 1 is True. Transparent parts are False.
+
+    Parameters
+    ----------
+    mask : path, PIL image, array or Tensor
+    height, width : int
+        The photo's.
+
+    Returns
+    -------
+    Tensor
+        bool ``[H, W]``, True where it is brighter than 50 %.
+
+    Raises
+    ------
+    OSError, ValueError, TypeError
+        As `read_photo`; ValueError also for another size than the photo's.
     """
     pixels = read_pixels("mask", mask)
     if pixels.dtype == bool or (pixels.dtype.kind in "iu" and pixels.size and pixels.max() <= 1):
@@ -59,7 +100,24 @@ def read_mask(mask: PictureLike, height: int, width: int) -> Tensor:
 
 
 def write_picture(out: PathLike, rgb_u8: Tensor | np.ndarray) -> Path:
-    """Write uint8 ``[H, W, 3]`` in the format that the suffix names, complete or not at all."""
+    """Write a picture in the format that the suffix names, complete or not at all.
+
+    Parameters
+    ----------
+    out : path
+    rgb_u8 : Tensor or array
+        uint8 ``[H, W, 3]``.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    ValueError, OSError
+        For a suffix that names no picture; for a file that cannot be written.
+    """
     target = check_picture_output(out)
     with naming("out", "write", target), replacing(target) as part:
         PIL.Image.fromarray(np.asarray(rgb_u8)).save(part)

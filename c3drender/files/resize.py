@@ -18,9 +18,24 @@ Size = int | Sequence[int] | None  # whole numbers of NumPy count, too
 
 
 def fit_size(height: int, width: int, size: Size) -> tuple[int, int]:
-    """The ``(height, width)`` that a photo gets: ``size`` None keeps it, an int is its longer side, a pair is ``(w, h)``.
+    """The ``(height, width)`` that a photo gets.
 
-    A pair must have the photo's proportions: nothing is stretched or cropped.
+    Parameters
+    ----------
+    height, width : int
+        The photo's.
+    size : int, (int, int) or None
+        None keeps it, an int is its longer side, a pair is ``(w, h)`` and must have the photo's proportions: nothing is
+        stretched or cropped. Whole numbers of NumPy count, too.
+
+    Returns
+    -------
+    (int, int)
+
+    Raises
+    ------
+    TypeError, ValueError
+        With one line.
     """
     if size is None:
         return height, width

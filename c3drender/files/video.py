@@ -42,11 +42,37 @@ FrameArray = np.ndarray  # uint8 [H, W, 3], sRGB
 
 
 def write_video(out: PathLike, frames: Iterable[Tensor | np.ndarray], fps: float = defaults.FPS) -> Path:
-    """Encode ``frames`` (uint8 ``[H, W, 3]``) as they come, in a thread of its own, and return the path written.
+    """Encode frames as they come, in a thread of its own.
 
-    The suffix chooses: ``.mp4`` (H.264), ``.webm`` (VP9), ``.gif``, ``.apng``, ``.webp`` (these three loop for ever), or none
-    for a folder of PNGs. The result appears under its name only when complete: on any failure nothing is left behind, and
-    what stood there before stays. Video formats need even sizes: an odd last row or column is left out (`output_size`).
+    The result appears under its name only when complete: on any failure nothing is left behind, and what stood there before
+    stays. Video formats need even sizes: an odd last row or column is left out (`output_size`).
+
+    Parameters
+    ----------
+    out : path
+        The suffix chooses: ``.mp4`` (H.264), ``.webm`` (VP9), ``.gif``, ``.apng``, ``.webp`` (these three loop for ever), or
+        none for a folder of PNGs.
+    frames : iterable of Tensor or array
+        uint8 ``[H, W, 3]``, all of one size, at least one.
+    fps : float
+        At most 240; 50 for ``.gif``.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    OSError, ValueError, TypeError
+        With one line: argument, what was expected, what came.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from c3drender.files import write_video
+    >>> write_video("grey.gif", [np.full((16, 16, 3), level, np.uint8) for level in (80, 120)], fps=10).name
+    'grey.gif'
     """
     target = check_output(out, fps)
     if _is_folder(target):

@@ -50,11 +50,25 @@ def build_layers(
     config: LayerConfig,
     inpainter: Inpainter | None = None,
 ) -> Layers:
-    """Split the photo into layers and fill what ``config.views`` can uncover. ``camera``: the photo's intrinsics.
-    ``inpainter``: paints the filled colours; None: `ops.inpaint_layers` does.
+    """Split the photo into layers and fill what ``config.views`` can uncover.
 
     Where a fluid crosses the photo's border, the canvas is as much wider as the fluid drifts in a loop: what leaves on one
     side has to come from beyond the other. The static margin is no wider than the views look.
+
+    Parameters
+    ----------
+    image : Image
+    depth : DepthMap
+    flow : FlowField
+    camera : Camera
+        The photo's intrinsics.
+    config : LayerConfig
+    inpainter : callable, optional
+        Paints the filled colours; None: `c3drender.ops.inpaint_layers` does.
+
+    Returns
+    -------
+    Layers
     """
     margin = max(config.margin_px, inflow_px(flow, config.loop_steps))
     parallax_px = max(config.parallax_px, 1e-6)

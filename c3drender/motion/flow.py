@@ -34,8 +34,25 @@ def find_flow(
 ) -> tuple[FlowField, str]:
     """The flow of a picture from whatever is known about it, and one line that says what was found or guessed.
 
-    ``step_px`` float32 ``[H, W, 2]``, px per frame: the user's own dense flow, kept as it is inside the mask. Else arrows
-    rule, and what they leave open (the mask, regions without an arrow) is guessed.
+    Parameters
+    ----------
+    image : Image
+    depth : DepthMap
+    scenery : Scenery
+    hints : MotionHints
+        Arrows rule, and what they leave open (the mask, regions without an arrow) is guessed.
+    step_px : Tensor, optional
+        float32 ``[H, W, 2]``, px per frame: the user's own dense flow, kept as it is inside the mask.
+
+    Returns
+    -------
+    flow : FlowField
+    note : str
+
+    Raises
+    ------
+    ValueError, TypeError
+        For sizes that differ from the image's, a flow that is not finite.
     """
     _check_sizes("find_flow", image, depth, hints, scenery)
     if step_px is not None:
@@ -70,10 +87,26 @@ def _reach_frame(mask: Tensor) -> Tensor:
 def flow_from_hints(image: Image, depth: DepthMap, hints: MotionHints) -> FlowField:
     """A dense flow inside ``hints.mask`` that meets the arrows.
 
-    Each connected region is solved on its own (`solve`): smooth, nearly divergence-free and following perspective on the
-    surface that the depth shows, free to slip along the mask's borders but not to cross them, unless the arrows send it there;
-    the picture's frame is no border, nor is what stands before the fluid and hides it (`flow_behind`). A region without an
-    arrow follows the picture's streaks, downward.
+    Each connected region is solved on its own (`c3drender.motion.solve`): smooth, nearly divergence-free and following
+    perspective on the surface that the depth shows, free to slip along the mask's borders but not to cross them, unless the
+    arrows send it there; the picture's frame is no border, nor is what stands before the fluid and hides it
+    (`c3drender.motion.behind`). A region without an arrow follows the picture's streaks, downward.
+
+    Parameters
+    ----------
+    image : Image
+    depth : DepthMap
+    hints : MotionHints
+        With a mask.
+
+    Returns
+    -------
+    FlowField
+
+    Raises
+    ------
+    ValueError
+        Without a mask, or for sizes that differ from the image's.
     """
     _check_sizes("flow_from_hints", image, depth, hints)
     if hints.mask is None:
@@ -85,7 +118,25 @@ def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionH
     """Hints whose mask is filled in from what the picture shows, and one line that says what was found and how sure it is.
 
     With arrows only what they touch is taken; without, everything that is surely fluid, and the line also names what may be
-    but is not sure enough to move. An empty mask means: nothing is.
+    but is not sure enough to move.
+
+    Parameters
+    ----------
+    image : Image
+    depth : DepthMap
+    scenery : Scenery
+    hints : MotionHints
+
+    Returns
+    -------
+    hints : MotionHints
+        An empty mask means: nothing is.
+    note : str
+
+    Raises
+    ------
+    ValueError
+        For sizes that differ from the image's.
     """
     _check_sizes("guess_motion", image, depth, hints, scenery)
     rgb = image.rgb.detach().cpu().numpy()

@@ -34,7 +34,15 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True, eq=False)
 class RenderModel:
-    """The learned renderer: ``features`` encodes a scene's layers, ``decoder`` makes the frame. In evaluation mode."""
+    """The learned renderer, in evaluation mode.
+
+    Attributes
+    ----------
+    features : FeatureExtractor
+        Encodes a scene's layers.
+    decoder : Decoder
+        Makes the frame.
+    """
 
     features: FeatureExtractor
     decoder: Decoder
@@ -42,7 +50,17 @@ class RenderModel:
 
 @dataclass(frozen=True, eq=False)
 class PublishedModels:
-    """All networks of the released system, in evaluation mode; ``depth`` is None without its file."""
+    """All networks of the released system, in evaluation mode.
+
+    Attributes
+    ----------
+    renderer : RenderModel
+    motion : MotionNetwork
+    depth_inpainter : DepthInpainter
+    colour_inpainter : ColourInpainter
+    depth : DepthNetwork or None
+        None without its file.
+    """
 
     renderer: RenderModel
     motion: MotionNetwork
@@ -52,10 +70,23 @@ class PublishedModels:
 
 
 def load_renderer(path: PathLike, device: torch.device | str = "cpu") -> RenderModel:
-    """Feature extractor and decoder of a file ``model_<step>.pth``, or of the one with the largest step in a directory.
+    """Load feature extractor and decoder.
 
-    An entry ``compositor``, which the authors' files do not have, names the `Decoder`'s.
-    Raises ValueError or OSError with one line that names the file and what is missing, unexpected or of the wrong shape.
+    Parameters
+    ----------
+    path : path
+        A file ``model_<step>.pth``, or a directory, of which the one with the largest step is taken. An entry ``compositor``,
+        which the authors' files do not have, names the `Decoder`'s.
+    device : str or torch.device
+
+    Returns
+    -------
+    RenderModel
+
+    Raises
+    ------
+    ValueError, OSError
+        With one line that names the file and what is missing, unexpected or of the wrong shape.
     """
     file = _renderer_file(Path(path))
     state = _read(file)
@@ -71,7 +102,23 @@ def load_renderer(path: PathLike, device: torch.device | str = "cpu") -> RenderM
 
 
 def load_motion(path: PathLike, device: torch.device | str = "cpu") -> MotionNetwork:
-    """The motion network of a file ``sceneflow_model.pth``, or of the one in a directory. Errors as for `load_renderer`."""
+    """Load the motion network.
+
+    Parameters
+    ----------
+    path : path
+        A file ``sceneflow_model.pth``, or the directory that holds it.
+    device : str or torch.device
+
+    Returns
+    -------
+    MotionNetwork
+
+    Raises
+    ------
+    ValueError, OSError
+        As `load_renderer`.
+    """
     file = _in_folder(Path(path), MOTION_FILE)
     state = _entry(_read(file), "netG", file)
     width = _rows(state, "motion_predictor.conv1.weight_orig", file)
@@ -79,9 +126,24 @@ def load_motion(path: PathLike, device: torch.device | str = "cpu") -> MotionNet
 
 
 def load_published(folder: PathLike, device: torch.device | str = "cpu") -> PublishedModels:
-    """The authors' networks from a directory with ``model_150000.pth``, ``sceneflow_model.pth``, ``depth-model.pth`` and
-    ``color-model.pth``, and ``dpt_hybrid-midas-501f0c75.pt`` where depth is to be estimated as they did (it needs
-    ``transformers``). Errors as for `load_renderer`."""
+    """Load the authors' networks.
+
+    Parameters
+    ----------
+    folder : path
+        With ``model_150000.pth``, ``sceneflow_model.pth``, ``depth-model.pth`` and ``color-model.pth``, and
+        ``dpt_hybrid-midas-501f0c75.pt`` where depth is to be estimated as they did (it needs ``transformers``).
+    device : str or torch.device
+
+    Returns
+    -------
+    PublishedModels
+
+    Raises
+    ------
+    ValueError, OSError
+        As `load_renderer`.
+    """
     folder = Path(folder)
     renderer, motion = load_renderer(folder, device), load_motion(folder, device)
 
@@ -96,8 +158,23 @@ def load_published(folder: PathLike, device: torch.device | str = "cpu") -> Publ
 
 
 def load_depth_network(path: PathLike, device: torch.device | str = "cpu") -> dpt.DepthNetwork:
-    """The depth network of a file ``dpt_hybrid-midas-501f0c75.pt``, or of the one in a directory. Errors as for
-    `load_renderer`, where keys have transformers' names."""
+    """Load the released system's depth network.
+
+    Parameters
+    ----------
+    path : path
+        A file ``dpt_hybrid-midas-501f0c75.pt``, or the directory that holds it.
+    device : str or torch.device
+
+    Returns
+    -------
+    DepthNetwork
+
+    Raises
+    ------
+    ValueError, OSError
+        As `load_renderer`, where keys have transformers' names.
+    """
     file = _in_folder(Path(path), DEPTH_FILE)
     state = _read(file)
     return _loaded(dpt.DepthNetwork, dpt.from_release(state["model"] if "optimizer" in state else state), file, device)

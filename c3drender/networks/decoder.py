@@ -101,9 +101,16 @@ class _Head(nn.Module):
 class Decoder(nn.Module):
     """A U-Net from ``[B, 37, H, W]`` (see `NUM_CHANNELS`) to a picture ``[B, 3, H, W]`` in 0..1. H, W >= 32.
 
-    ``alpha`` is the learned sharpness with which the two sides are blended before (the paper's eq. 7). ``width`` scales every
-    inner map; the published weights have 32. ``compositor``: that of the splat which it reads. It makes the whole picture of
-    what ``"alpha"``, the published weights' one, blurs; to the sharp colours of ``"surface"`` it adds a correction.
+    Its parameter ``alpha`` is the learned sharpness with which the two sides are blended before (the paper's eq. 7).
+
+    Parameters
+    ----------
+    in_channels : int
+    width : int
+        Scales every inner map; the published weights have 32.
+    compositor : {"alpha", "surface"}
+        That of the splat which it reads. It makes the whole picture of what ``"alpha"``, the published weights' one, blurs; to
+        the sharp colours of ``"surface"`` it adds a correction.
     """
 
     def __init__(self, in_channels: int = NUM_CHANNELS, width: int = 32, *, compositor: Compositor = "alpha") -> None:

@@ -73,8 +73,13 @@ class FeatureExtractor(nn.Module):
     """A U-Net on the first three stages of a ResNet-34: ``[L, 4, H, W]`` (colour times alpha, alpha) to ``[L, 32, h, w]``.
 
     ``h = ceil(H / 16) * 4`` and ``w`` alike: a quarter of the input for sides that are multiples of 16. H, W >= 32. All layers
-    of a scene go in as one batch: they are normalised together, so each layer's features depend on the others. ``width``
-    scales every inner map; the published weights have 64.
+    of a scene go in as one batch: they are normalised together, so each layer's features depend on the others.
+
+    Parameters
+    ----------
+    out_channels : int
+    width : int
+        Scales every inner map; the published weights have 64.
     """
 
     def __init__(self, out_channels: int = NUM_FEATURES, width: int = 64) -> None:

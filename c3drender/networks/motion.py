@@ -113,8 +113,18 @@ class SpadeUnet(nn.Module):
 class MotionNetwork(nn.Module):
     """Eulerian flow ``[B, 2, H, W]`` (x, y; pixels per frame) of a photo. H and W are multiples of 256.
 
-    ``rgb`` ``[B, 3, H, W]`` in -1..1; ``mask`` ``[B, 1, H, W]`` in 0..1; ``hint`` ``[B, 2, H, W]``, the dense field that the
-    arrows span, pixels per frame. ``width`` scales every inner map; the published weights have 32.
+    Called with ``rgb`` ``[B, 3, H, W]`` in -1..1; ``mask`` ``[B, 1, H, W]`` in 0..1; ``hint`` ``[B, 2, H, W]``, the dense
+    field that the arrows span, pixels per frame.
+
+    Parameters
+    ----------
+    width : int
+        Scales every inner map; the published weights have 32.
+
+    References
+    ----------
+    Li et al., "3D Cinemagraphy from a Single Image", CVPR 2023. Park et al., "Semantic Image Synthesis with Spatially-Adaptive
+    Normalization", CVPR 2019.
     """
 
     def __init__(self, width: int = 32) -> None:

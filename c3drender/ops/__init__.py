@@ -3,8 +3,9 @@
 Every op runs on the device of its tensors, is deterministic (same inputs, same bits, whatever the thread count) and accepts
 empty input; so do the gradients. The ops trace under ``torch.compile``. Under autocast, arguments that must be float32 are
 converted and features stay as they are; results are float32 always. Keep camera poses in host memory: they are read there.
-Errors: TypeError for a wrong type or dtype, ValueError for a wrong shape, device, range or layout, RuntimeError for what CUDA
-reports.
+
+Errors of every op: TypeError for a wrong type or dtype, ValueError for a wrong shape, device, range or layout, RuntimeError
+for what CUDA reports.
 """
 
 from __future__ import annotations
@@ -111,32 +112,73 @@ def splat_points(
 ) -> Raster:
     """Rasterise feature points as round discs and composite them per pixel, front to back.
 
-    ``xyz`` float32 ``[N, 3]`` world space; ``feat`` float32/float16/bfloat16 ``[N, C]``, 1 <= C <= 256; ``radius`` scene
-    units, float32 ``[N]`` or a number: on screen ``radius_px = fx * radius / z``. ``camera``: one pose (outputs
-    ``[H, W, ...]``) or V poses (outputs ``[V, H, W, ...]``).
-
     A disc covers a pixel when the pixel's centre lies strictly inside it; ``q = d^2 / radius_px^2`` there, ``a = 1 - q``.
-    Points with ``z <= 0`` or a non-finite position or radius are skipped; features are taken as they are. Each pixel keeps
-    its ``max_points`` nearest hits, 1..64, in the order of ``(z, point index)``. ``opacity`` float32 ``[N]``, 0..1: ``o``
-    below; None gives the same bits as ones.
+    Points with ``z <= 0`` or a non-finite position or radius are skipped; features are taken as they are. Each pixel keeps its
+    ``max_points`` nearest hits in the order of ``(z, point index)``. With ``o`` the ``opacity``:
 
-    ``compositor="alpha"`` (the paper's, PyTorch3D's AlphaCompositor; ``max_points`` 8 by default):
-    ``out = sum_k f_k o_k a_k prod_{j<k} (1 - o_j a_j)``.
+    - ``compositor="alpha"`` (the paper's, PyTorch3D's AlphaCompositor): ``out = sum_k f_k o_k a_k prod_{j<k} (1 - o_j a_j)``.
+    - ``compositor="surface"``: walking front to back, a hit whose depth is within ``z_first * (1 + depth_tolerance)`` of its
+      surface's first hit joins that surface. A surface has the colour ``sum w o f / sum w o`` with ``w = (1 - q)^6`` and the
+      coverage ``min(1, sum max(1.4 - 3.15 q, 0.005 a)) sum w o / sum w``; surfaces are composited front to back by coverage.
 
-    ``compositor="surface"`` (``max_points`` 32 by default): walking front to back, a hit whose depth is within
-    ``z_first * (1 + depth_tolerance)`` of its surface's first hit joins that surface. A surface has the colour
-    ``sum w o f / sum w o`` with ``w = (1 - q)^6`` and the coverage ``min(1, sum max(1.4 - 3.15 q, 0.005 a)) sum w o / sum w``;
-    surfaces are composited front to back by coverage.
+    Parameters
+    ----------
+    xyz : Tensor
+        float32 ``[N, 3]``, world space.
+    feat : Tensor
+        float32, float16 or bfloat16 ``[N, C]``, 1 <= C <= 256.
+    radius : Tensor or float
+        Scene units, float32 ``[N]`` or a number: on screen ``radius_px = fx * radius / z``.
+    camera : Camera
+        One pose (outputs ``[H, W, ...]``) or V poses (outputs ``[V, H, W, ...]``).
+    compositor : {"surface", "alpha"}
+    max_points : int, optional
+        Hits that a pixel keeps, 1..64; by default 8 for ``alpha``, 32 for ``surface``.
+    depth_tolerance : float
+        Of ``surface``, relative.
+    opacity : Tensor, optional
+        float32 ``[N]``, 0..1; None gives the same bits as ones.
+    return_idx : bool
+        Return ``idx``, too.
+    hidden : sequence of (int, int), optional
+        For each pose the points ``(first, end)`` that it does not see. Consecutive equal poses share the work for what they
+        all see: two sides of a blend that differ in a few points cost little more than one.
+    out : Raster, optional
+        Write to this raster instead of fresh memory, which costs time to get when frames are large; not differentiable,
+        without ``idx``.
 
-    ``hidden``: for each pose the points ``(first, end)`` that it does not see. Consecutive equal poses share the work for
-    what they all see: two sides of a blend that differ in a few points cost little more than one.
+    Returns
+    -------
+    Raster
+        ``feat`` float32, ``alpha`` (the same sum for f = 1), ``disp`` (for f = 1/z), premultiplied; ``idx`` int32
+        ``[.., H, W, max_points]`` on request.
 
-    Returns a `Raster`: ``feat`` float32, ``alpha`` (the same sum for f = 1), ``disp`` (for f = 1/z), premultiplied;
-    ``idx`` int32 ``[.., H, W, max_points]`` on request. ``out``: write to this raster instead of fresh memory, which costs
-    time to get when frames are large; not differentiable, without ``idx``.
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As every op (see the head of this page).
 
+    Notes
+    -----
     Differentiable once in ``xyz``, ``feat`` and a tensor ``radius``: which points hit a pixel, and in which order, counts as
     constant, so nothing pulls a point towards a pixel that it does not touch. Camera and opacity have no gradient.
+
+    References
+    ----------
+    Li et al., "3D Cinemagraphy from a Single Image", CVPR 2023. Wiles et al., "SynSin: End-to-end View Synthesis from a Single
+    Image", CVPR 2020 (``alpha``). Zwicker et al., "Surface Splatting", SIGGRAPH 2001.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import c3drender as c3d
+    >>> xyz = torch.tensor([[0.0, 0.0, 2.0], [0.0, 0.0, 4.0]])
+    >>> feat = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    >>> raster = c3d.ops.splat_points(xyz, feat, 0.2, c3d.Camera.for_photo(9, 9))
+    >>> raster.feat.shape
+    torch.Size([9, 9, 3])
+    >>> raster.feat[4, 4]  # the nearer point hides the other
+    tensor([1., 0., 0.])
     """
     op = "splat_points"
     _check_type(op, "camera", camera, Camera)
@@ -181,8 +223,15 @@ def splat_points(
 
 @dataclass(frozen=True, eq=False)
 class FlowTrace:
-    """Where points drift: ``offset_px`` float32 ``[T+1, P, 2]`` (x, y) from the start after 0..T steps; ``inside`` bool
-    ``[T+1, P]``, False from the step at which the path left the frame."""
+    """Where points drift.
+
+    Attributes
+    ----------
+    offset_px : Tensor
+        float32 ``[T+1, P, 2]``, (x, y) from the start after 0..T steps.
+    inside : Tensor
+        bool ``[T+1, P]``, False from the step at which the path left the frame.
+    """
 
     offset_px: Tensor
     inside: Tensor
@@ -193,12 +242,43 @@ def integrate_flow(
 ) -> FlowTrace:
     """Euler integration of an Eulerian flow field: every intermediate displacement in one pass, O(num_steps).
 
-    ``step_px`` float32 ``[H, W, 2]``, pixels per step (x, y). ``start_px`` float32 ``[P, 2]``: start positions, pixel
-    centres at +0.5; None: the centre of every pixel, row-major, P = H*W. For the backward direction pass ``-step_px``.
-
     ``bilinear``: ``x_{k+1} = x_k + F(x_k)``, F interpolated between pixel centres and clamped at the border. A path that
     leaves ``[0, W] x [0, H]`` stays at the first position outside; one that starts outside, or at NaN, never moves.
     ``nearest``: the released code's rule (``golden/PIPELINE.md`` 6.1), which needs ``start_px=None``.
+
+    Parameters
+    ----------
+    step_px : Tensor
+        float32 ``[H, W, 2]``, pixels per step (x, y). For the backward direction pass ``-step_px``.
+    num_steps : int
+    start_px : Tensor, optional
+        float32 ``[P, 2]``: start positions, pixel centres at +0.5; None: the centre of every pixel, row-major, P = H*W.
+    sampling : {"bilinear", "nearest"}
+
+    Returns
+    -------
+    FlowTrace
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As every op (see the head of this page).
+
+    References
+    ----------
+    Holynski et al., "Animating Pictures with Eulerian Motion Fields", CVPR 2021.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import c3drender as c3d
+    >>> step_px = torch.ones(4, 6, 2)
+    >>> trace = c3d.ops.integrate_flow(step_px, 2, start_px=torch.tensor([[0.5, 0.5], [5.5, 3.5]]))
+    >>> trace.offset_px[2]  # the second one left the frame with its first step, and stays there
+    tensor([[2., 2.],
+            [1., 1.]])
+    >>> trace.inside[2]
+    tensor([ True, False])
     """
     op = "integrate_flow"
     _check_tensors(op, step_px=step_px, **({} if start_px is None else {"start_px": start_px}))
@@ -212,8 +292,17 @@ def integrate_flow(
 
 @dataclass(frozen=True, eq=False)
 class BlendedRaster:
-    """``feat`` float32 ``[.., H, W, C]`` and ``alpha`` ``[.., H, W]``, blended; ``w_fwd`` and ``w_bwd`` ``[.., H, W]``, the
-    weights."""
+    """Two rasters blended.
+
+    Attributes
+    ----------
+    feat : Tensor
+        float32 ``[.., H, W, C]``.
+    alpha : Tensor
+        ``[.., H, W]``.
+    w_fwd, w_bwd : Tensor
+        ``[.., H, W]``, the weights.
+    """
 
     feat: Tensor
     alpha: Tensor
@@ -225,9 +314,44 @@ def blend_bidirectional(fwd: Raster, bwd: Raster, loop_t: float | Tensor, *, sha
     """Blend the forward- and the backward-displaced raster (the paper's eq. 7).
 
     ``w_f ~ (1 - t) a_f exp(k d_f)``, ``w_b ~ t a_b exp(k d_b)``, divided by ``max(w_f + w_b, 1e-6)``; ``k`` is ``sharpness``,
-    ``d`` the composited disparity. ``loop_t`` in 0..1: a number, or float32 ``[.., H, W]``.
+    ``d`` the composited disparity.
 
+    Parameters
+    ----------
+    fwd, bwd : Raster
+        Displaced by the flow from the loop's start, and back from its end.
+    loop_t : float or Tensor
+        In 0..1: a number, or float32 ``[.., H, W]``.
+    sharpness : float
+        How much more the nearer side counts.
+
+    Returns
+    -------
+    BlendedRaster
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As every op (see the head of this page).
+
+    Notes
+    -----
     Differentiable once in both rasters and a tensor ``loop_t``. To learn the sharpness, scale ``disp`` by it and pass 1.
+
+    References
+    ----------
+    Li et al., "3D Cinemagraphy from a Single Image", CVPR 2023, section 3.3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import c3drender as c3d
+    >>> from c3drender.data import Raster
+    >>> near = Raster(torch.ones(2, 2, 3), torch.ones(2, 2), torch.ones(2, 2))
+    >>> far = Raster(torch.zeros(2, 2, 3), torch.ones(2, 2), torch.full((2, 2), 0.1))
+    >>> blended = c3d.ops.blend_bidirectional(near, far, 0.5)
+    >>> float(blended.feat[0, 0, 0]) > 0.9  # in the middle of the loop the nearer side counts more
+    True
     """
     op = "blend_bidirectional"
     _check_type(op, "fwd", fwd, Raster)
@@ -256,22 +380,63 @@ def find_holes(
     loop_steps: int = 0,
     rules: SplatRules = SPLAT_RULES,
 ) -> Tensor:
-    """Mark the pixels of a hidden surface that some view reveals, at rest or drifting. Returns bool ``[H, W]``.
-
-    ``disp`` float32 ``[H, W]``, or ``[L, H, W]`` near to far: disparity (1/z) of what lies in front, 0 where a layer has no
-    pixel. ``disp_hidden`` ``[H, W]``: disparity of the surface that continues behind it, <= 0 where there is none; where it is
-    not clear of the last layer by ``depth_tolerance`` it is not hidden. ``disp_fluid``: disparity of the fluid's surface,
-    which is a layer's or the hidden one's, <= 0 where nothing flows; ``step_px`` ``[H, W, 2]``: px per frame, (x, y), by which
-    it drifts. ``camera``: the layers' intrinsics with V poses. ``frame_px``: ``(x0, y0, x1, y1)``, the part of the layers'
-    canvas that the views show. ``rules``: with which `splat_points` draws the layers and `drift_points` the fluid.
+    """Mark the pixels of a hidden surface that some view reveals, at rest or drifting.
 
     A hidden pixel is revealed by a view when the layers' discs, composited by `splat_points`' rule ``surface``, leave free
     more than a quarter of the view's pixel in which it lies. Only discs beside that pixel's line of sight matter. The line is
     straight in ``(u, v, disp)``: ``(u, v, w)(s) = (u0, v0, w0) + s (fx (cx - xn cz), fy (cy - yn cz), 1 - cz w0)`` with the
     camera centre ``(cx, cy, cz)`` and ``(xn, yn)`` a point's ray. A hidden pixel that belongs to the fluid is also revealed
     where a view sees it after up to ``num_steps`` Euler steps, forward or backward, on the fluid's surface where it arrives.
-    With ``loop_steps`` the views are the frames of a loop: view v looks when the fluid has drifted ``v % loop_steps`` steps
-    forward, or ``loop_steps`` less that backward; with 0 any view may look at any moment.
+
+    Parameters
+    ----------
+    disp : Tensor
+        float32 ``[H, W]``, or ``[L, H, W]`` near to far: disparity (1/z) of what lies in front, 0 where a layer has no pixel.
+    disp_hidden : Tensor
+        ``[H, W]``: disparity of the surface that continues behind it, <= 0 where there is none; where it is not clear of the
+        last layer by ``depth_tolerance`` it is not hidden.
+    disp_fluid : Tensor
+        ``[H, W]``: disparity of the fluid's surface, which is a layer's or the hidden one's, <= 0 where nothing flows.
+    step_px : Tensor
+        ``[H, W, 2]``: px per frame, (x, y), by which it drifts.
+    camera : Camera
+        The layers' intrinsics with V poses.
+    frame_px : (int, int, int, int)
+        ``(x0, y0, x1, y1)``, the part of the layers' canvas that the views show.
+    num_steps : int
+        Euler steps that the fluid drifts, at most.
+    loop_steps : int
+        With it the views are the frames of a loop: view v looks when the fluid has drifted ``v % loop_steps`` steps forward,
+        or ``loop_steps`` less that backward; with 0 any view may look at any moment.
+    rules : SplatRules
+        With which `splat_points` draws the layers and `drift_points` the fluid.
+
+    Returns
+    -------
+    Tensor
+        bool ``[H, W]``.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As every op (see the head of this page).
+
+    Examples
+    --------
+    A post before a wall, seen from its left and its right: each uncovers a strip of the wall beside the post's edges.
+
+    >>> import torch
+    >>> import c3drender as c3d
+    >>> wall = torch.full((32, 32), 0.25)
+    >>> front = wall.clone()
+    >>> front[:, 12:20] = 1.0
+    >>> poses = torch.eye(3, 4).repeat(2, 1, 1)
+    >>> poses[:, 0, 3] = torch.tensor([-0.1, 0.1])
+    >>> still = torch.zeros(32, 32)
+    >>> camera = c3d.Camera.for_photo(32, 32).with_pose(poses)
+    >>> holes = c3d.ops.find_holes(front, wall, still, torch.zeros(32, 32, 2), camera, (0, 0, 32, 32), num_steps=0)
+    >>> bool(holes[:, 12:20].any()), bool(holes[:, 15:17].any())
+    (True, False)
     """
     op = "find_holes"
     _check_tensors(op, disp=disp, disp_hidden=disp_hidden, disp_fluid=disp_fluid, step_px=step_px)
@@ -291,18 +456,54 @@ def find_holes(
 
 
 def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor, *, tear_disp: float) -> tuple[Tensor, Tensor]:
-    """Fill colour and disparity of what a layer hides, from the same or farther surfaces only. Returns ``(rgb, disp)``.
+    """Fill colour and disparity of what a layer hides, from the same or farther surfaces only.
 
-    ``rgb`` float32 ``[H, W, 3]``. ``disp`` float32 ``[H, W]``: disparity (1/z); in the hole that of what hides it, <= 0 where
-    nothing does (beyond a picture's border). ``hole`` bool ``[H, W]``: what to fill. ``disp_hidden`` ``[H, W]``: in the hole,
-    the disparity of the surface to continue; it is smoothed, and kept ``tear_disp`` behind what hides it. Pixels outside the
-    hole are returned as they are.
+    Every hole pixel takes a known pixel as its source whose surroundings look like its own (PatchMatch [1]_, coarse to fine),
+    which is at most ``tear_disp`` nearer than the surface it continues, and at most half of the way to what hides it; patches
+    vote for the colours [2]_, the winners are copied and blended by their gradients. Pixels next to the edge of something
+    nearer, whose colours are mixed, and pixels that are not finite or have ``disp <= 0`` are never a source.
 
-    Every hole pixel takes a known pixel as its source whose surroundings look like its own (PatchMatch, Barnes et al. 2009,
-    coarse to fine), which is at most ``tear_disp`` nearer than the surface it continues, and at most half of the way to what
-    hides it; patches vote for the colours (Wexler et al. 2007), the winners are copied and blended by their gradients. Pixels
-    next to the edge of something nearer, whose colours are mixed, and pixels that are not finite or have ``disp <= 0`` are
-    never a source. Where no pixel is, the CPU raises ValueError; CUDA, which does not wait to see it, fills with NaN.
+    Parameters
+    ----------
+    rgb : Tensor
+        float32 ``[H, W, 3]``.
+    disp : Tensor
+        float32 ``[H, W]``: disparity (1/z); in the hole that of what hides it, <= 0 where nothing does (beyond a picture's
+        border).
+    hole : Tensor
+        bool ``[H, W]``: what to fill.
+    disp_hidden : Tensor
+        ``[H, W]``: in the hole, the disparity of the surface to continue; it is smoothed, and kept ``tear_disp`` behind what
+        hides it.
+    tear_disp : float
+        Difference of disparity that tells two surfaces apart.
+
+    Returns
+    -------
+    rgb, disp : Tensor
+        Pixels outside the hole are returned as they are.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As every op (see the head of this page). Where no pixel can be a source, the CPU raises ValueError; CUDA, which does
+        not wait to see it, fills with NaN.
+
+    References
+    ----------
+    .. [1] Barnes et al., "PatchMatch: A Randomized Correspondence Algorithm for Structural Image Editing", SIGGRAPH 2009.
+    .. [2] Wexler, Shechtman, Irani, "Space-Time Completion of Video", PAMI 2007.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import c3drender as c3d
+    >>> rgb, wall = torch.full((32, 32, 3), 0.5), torch.full((32, 32), 0.25)
+    >>> hole = torch.zeros(32, 32, dtype=torch.bool)
+    >>> hole[12:20, 12:20] = True
+    >>> filled, disp = c3d.ops.inpaint_layers(rgb, torch.where(hole, 1.0, wall), hole, wall, tear_disp=0.02)
+    >>> filled[16, 16]
+    tensor([0.5000, 0.5000, 0.5000])
     """
     op = "inpaint_layers"
     _check_tensors(op, rgb=rgb, disp=disp, hole=hole, disp_hidden=disp_hidden)
@@ -314,9 +515,18 @@ def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor,
 
 @dataclass(frozen=True, eq=False)
 class ContrastDetail:
-    """What `drift_points` adds to colours so that a loop keeps its contrast: ``fine`` float32 ``[M, 2, 3]`` along x and y,
-    ``broad [M, 3]``, and the factor of the latter at this moment, ``gain [h, w]``: ``(i, j)`` stands at the canvas'
-    ``((j, i) * gain_spacing_px)``."""
+    """What `drift_points` adds to colours so that a loop keeps its contrast.
+
+    Attributes
+    ----------
+    fine : Tensor
+        float32 ``[M, 2, 3]`` along x and y.
+    broad : Tensor
+        ``[M, 3]``.
+    gain : Tensor
+        ``[h, w]``, the factor of ``broad`` at this moment: ``(i, j)`` stands at the canvas' ``((j, i) * gain_spacing_px)``.
+    gain_spacing_px : float
+    """
 
     fine: Tensor
     broad: Tensor
@@ -338,16 +548,38 @@ def drift_points(
     rules: SplatRules = SPLAT_RULES,
     detail: ContrastDetail | None = None,
 ) -> None:
-    """Write the points of a fluid after they drifted from ``start_px`` by ``offset_px`` (float32 ``[M, 2]``, canvas px) to
-    ``out`` (M points, 4 channels; not differentiable).
+    """Write the points of a fluid after they drifted.
 
-    ``surface`` float32 ``[H, W, 8]`` describes the fluid on the canvas: disparity, existence, freedom ``f`` to move (0..1),
-    resting colour, and two zeros that make a row of one vector. It is sampled between pixel centres where a point arrives:
-    there the point takes the depth, its colour becomes ``lerp(resting, own, f)``, and where less than
-    ``rules.least_existence`` exists it gets radius 0. ``neighbours``: int32 ``[M]`` twice, the points at +1 px in x and in y
-    at rest (itself: none). Where the flow pulls them ``s >= 1`` px apart the disc widens to
-    ``radius_px * (1 + f (min(s, max_stretch_px) - 1))`` and the confidence, ``feat[:, 3]``, falls by ``s^2``. The confidence
-    is also multiplied by ``1 + fade * phase``, ``phase [M]``.
+    Where a point arrives ``surface`` is sampled between pixel centres: there the point takes the depth, its colour becomes
+    ``lerp(resting, own, f)``, and where less than ``rules.least_existence`` exists it gets radius 0. Where the flow pulls
+    neighbours ``s >= 1`` px apart the disc widens to ``radius_px * (1 + f (min(s, max_stretch_px) - 1))`` and the confidence,
+    ``feat[:, 3]``, falls by ``s^2``. The confidence is also multiplied by ``1 + fade * phase``. Not differentiable.
+
+    Parameters
+    ----------
+    start_px, offset_px : Tensor
+        float32 ``[M, 2]``, canvas px: where the points are at rest, and by how much they drifted.
+    neighbours : (Tensor, Tensor)
+        int32 ``[M]`` twice, the points at +1 px in x and in y at rest (itself: none).
+    feat : Tensor
+        float32 ``[M, 4]``, colour and confidence at rest.
+    surface : Tensor
+        float32 ``[H, W, 8]``, the fluid on the canvas: disparity, existence, freedom ``f`` to move (0..1), resting colour, and
+        two zeros that make a row of one vector.
+    canvas : Camera
+        Of the canvas, ``[H, W]``.
+    out : PointCloud
+        Written: M points, 4 channels.
+    phase : Tensor
+        float32 ``[M]``.
+    fade : float
+    rules : SplatRules
+    detail : ContrastDetail, optional
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As every op (see the head of this page).
     """
     op = "drift_points"
     right, below = neighbours
@@ -375,10 +607,39 @@ def drift_points(
 
 
 def compose_frame(fwd: Raster, bwd: Raster, loop_t: float, *, sharpness: float, least_alpha: float) -> Frame:
-    """Two splats of colour and confidence, ``feat [H, W, 4]``, to a finished frame in 8 bits.
+    """Two splats of colour and confidence to a finished frame in 8 bits.
 
     Colours are divided by their coverage and blended as by `blend_bidirectional` with the splatted confidences in place of
-    ``a``. ``uncovered`` is where both sides cover less than ``least_alpha``. Not differentiable.
+    ``a``. Not differentiable.
+
+    Parameters
+    ----------
+    fwd, bwd : Raster
+        ``feat`` ``[H, W, 4]``, colour and confidence.
+    loop_t : float
+        In 0..1.
+    sharpness : float
+        As in `blend_bidirectional`.
+    least_alpha : float
+        ``uncovered`` is where both sides cover less.
+
+    Returns
+    -------
+    Frame
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As every op (see the head of this page).
+
+    Examples
+    --------
+    >>> import torch
+    >>> import c3drender as c3d
+    >>> from c3drender.data import Raster
+    >>> side = Raster(torch.ones(2, 2, 4), torch.ones(2, 2), torch.ones(2, 2))
+    >>> c3d.ops.compose_frame(side, side, 0.5, sharpness=4.0, least_alpha=1e-4).rgb_u8[0, 0]
+    tensor([255, 255, 255], dtype=torch.uint8)
     """
     op = "compose_frame"
     _check_type(op, "fwd", fwd, Raster)

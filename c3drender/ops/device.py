@@ -13,7 +13,22 @@ def has_cuda() -> bool:
 
 
 def pick_device(name: str | torch.device) -> torch.device:
-    """``"auto"`` is the first CUDA device where the ops can use one, else the CPU; other names are torch's."""
+    """The device that a name stands for.
+
+    Parameters
+    ----------
+    name : str or torch.device
+        ``"auto"`` is the first CUDA device where the ops can use one, else the CPU; other names are torch's.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        For a device that is not there, or that this build cannot use.
+    """
     num_cuda = torch.cuda.device_count() if has_cuda() else 0
     if name == "auto":
         return torch.device("cuda" if num_cuda else "cpu")

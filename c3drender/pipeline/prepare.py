@@ -67,18 +67,60 @@ def prepare(
 ) -> Scene:
     """Everything that comes before the first frame: depth, flow, layers, filled holes.
 
-    ``photo``: path, PIL image, array or tensor (`files.read_photo`). ``mask``: picture or array, white moves; None: found.
-    ``hints``: arrows ``((x0, y0), (x1, y1))`` in pixels, each as long as 50 frames of motion, or a JSON or labelme file
-    (`annotations.read_hints`). ``flow``: dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo``. ``motion``: instead of
-    these three a list of what moves, `Fluid`, `Sway` and `Ripple`, each with its own mask. ``depth``: ``"auto"``,
-    ``"builtin"``, a model of transformers, or a depth map (`files.read_depth`). ``size``: the longer side in pixels.
-    ``inpainter``: paints what the photo does not show instead of `ops.inpaint_layers`, ``f(rgb, hole) -> rgb``
-    (`inpainter.Inpainter`), or a TorchScript file of one, such as LaMa's (`inpainter.from_module`).
+    Parameters
+    ----------
+    photo : path, PIL image, array or Tensor
+        See `c3drender.files.read_photo`.
+    mask : PictureLike, optional
+        Picture or array, white moves; None: found (`c3drender.files.read_mask`).
+    hints : Arrows or MotionHints, optional
+        Arrows ``((x0, y0), (x1, y1))`` in pixels, each as long as 50 frames of motion, or a JSON or labelme file
+        (`c3drender.files.read_hints`); None: guessed.
+    flow : path, array or Tensor, optional
+        Dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo`` (`c3drender.files.read_flow`).
+    motion : sequence of Fluid, Sway and Ripple, optional
+        Instead of these three a list of what moves, each with its own mask; at most one Fluid.
+    depth : str, path, array or Tensor
+        ``"auto"``, ``"builtin"``, a model of transformers, or a depth map (`c3drender.files.read_depth`).
+    inpainter : callable or path, optional
+        Paints what the photo does not show instead of `c3drender.ops.inpaint_layers`: ``f(rgb, hole) -> rgb`` with float32
+        ``[H, W, 3]`` in 0..1, black in the hole, and bool ``[H, W]``, True is to be filled; or a TorchScript file of one, such
+        as LaMa's, which is a program: take only those that you trust.
+    size : int or (int, int), optional
+        The longer side in pixels, or (width, height) of the photo's proportions; None keeps the photo's.
+    amplitude : float or sequence of three
+        The scene can be rendered by any preset up to it; of all axes, or of x, y and z.
+    camera : CameraLike, optional
+        As in `render_frames`: the scene is filled for that path only, which is quicker.
+    focus : (float, float), optional
+        The point (x, y) of the photo that every camera keeps in place; None: its middle.
+    device : str or torch.device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``: where the scene lies, and a learned model runs.
+    progress : bool
+        Show a bar.
 
-    The scene can be rendered by any preset up to ``amplitude``; with ``camera`` (as in `render_frames`) it is filled for that
-    path only, which is quicker. ``focus``: the point (x, y) of the photo that every camera keeps in place; None: its middle.
+    Returns
+    -------
+    Scene
 
-    Raises ValueError, TypeError or OSError with one line that names the argument.
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        With one line that names the argument, what was expected, and what came.
+
+    Notes
+    -----
+    Layers are filled for the motion of a loop of 60 frames at speed 1; faster or longer loops are caught by the fluid's own
+    surface behind it.
+
+    Examples
+    --------
+    >>> import c3drender as c3d
+    >>> scene = c3d.prepare("photo.jpg", mask="mask.png", hints=[((20, 40), (30, 44))], depth="builtin")
+    >>> scene.camera.width, scene.camera.height
+    (64, 48)
+    >>> scene.layers.num_layers >= 1
+    True
     """
     wanted = read_camera(camera, amplitude)
     parts = list_motion(motion, mask=mask, hints=hints, flow=flow)
@@ -114,7 +156,27 @@ def build_scene(
     harmonics: Harmonics | None = None,
     inpainter: Inpainter | None = None,
 ) -> Scene:
-    """The last stage of `prepare`: the layers that ``camera`` (None: any preset) can look at."""
+    """The last stage of `prepare`: the layers that ``camera`` (None: any preset) can look at.
+
+    Parameters
+    ----------
+    image : Image
+    depth : DepthMap
+    flow : FlowField
+    camera : str, CameraKeys, CameraPath or None
+    amplitude : float or sequence of three
+    notes : tuple of str
+        For `Scene.notes`.
+    focus_px : (float, float), optional
+        (x, y), px of ``image``.
+    harmonics : Harmonics, optional
+        Of the photo, ``[K, H, W, 2]``.
+    inpainter : callable, optional
+
+    Returns
+    -------
+    Scene
+    """
     height, width = image.size
     lens = Camera.for_photo(width, height)
     disp = 1.0 / depth.z_cam

@@ -40,12 +40,33 @@ def render_published(
 ) -> Path:
     """Turn a photo into a video with the authors' networks, motion and compositing; 32 pixels are cropped on every side.
 
-    ``model``: the directory of their checkpoints (`networks.load_published`), or what was loaded from it. ``hints`` (at least
-    one arrow) and ``mask`` (or polygons in the hints' file) have to be given: nothing is guessed. ``depth``: ``"auto"`` takes
-    their depth network, whose weights then lie beside the others; else a depth map. The other arguments are those of
-    `pipeline.render_cinemagraph`. Returns ``out``.
+    Parameters
+    ----------
+    photo, out, amplitude, frames, fps, size, speed, device, progress
+        See `render_cinemagraph`.
+    model : PublishedModels or path
+        The directory of their checkpoints (`c3drender.networks.load_published`), or what was loaded from it.
+    mask : PictureLike, optional
+        Has to be given, or polygons in the file of ``hints``: nothing is guessed.
+    hints : Arrows or MotionHints
+        At least one arrow.
+    depth : str, path, array or Tensor
+        ``"auto"`` takes their depth network, whose weights then lie beside the others; else a depth map.
+    camera : str or CameraPath
 
-    Raises ValueError, TypeError or OSError with one line that names the argument.
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        With one line that names the argument.
+
+    References
+    ----------
+    Li, Cao, Sun, Zhang, Xian, Lin, "3D Cinemagraphy from a Single Image", CVPR 2023, arXiv:2303.05724.
     """
     target = video.check_output(out, fps)
     target_device = pick_device(device)

@@ -37,7 +37,27 @@ NO_CAMERA = "camera: expected the name of a preset, a .json file, CameraKeys or 
 
 
 def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplitude = 1.0, ease: float = 0.0) -> CameraPath:
-    """The path of ``frames`` poses that ``camera`` names for this scene (see `camera.make_camera_path`), or the path given."""
+    """The path that a camera's name, key frames or file stand for in this scene.
+
+    Parameters
+    ----------
+    scene : Scene
+    camera : CameraLike
+        See `render_frames`. A `CameraPath` is returned as it is.
+    frames : int
+        Poses, one period of the loop.
+    amplitude, ease
+        See `render_frames`.
+
+    Returns
+    -------
+    CameraPath
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        With one line that names the argument.
+    """
     wanted = read_camera(camera, amplitude, ease)
     if wanted is None:
         raise TypeError(NO_CAMERA)
@@ -59,23 +79,55 @@ def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplit
 
 @dataclass(frozen=True, eq=False)
 class Animation:
-    """A scene as a loop of ``num_frames``, traced and measured once: several cameras, or a viewer, may share it. One thread at
-    a time renders from it. Made by `animate`."""
+    """A scene as a loop, traced and measured once: several cameras, or a viewer, may share it. Made by `animate`.
+
+    One thread at a time renders from it.
+
+    Attributes
+    ----------
+    scene : Scene
+    num_frames : int
+        One period.
+    draw : callable
+        ``draw(view, n) -> Frame``: frame ``n`` as the camera ``view``, which has a pose, sees it.
+
+    Examples
+    --------
+    >>> import c3drender as c3d
+    >>> animation = c3d.animate(c3d.load_scene("scene.c3d"), frames=8)
+    >>> animation.frame(0).rgb_u8.shape
+    torch.Size([48, 64, 3])
+    >>> [len(list(animation.render(camera))) for camera in ("circle", "swing")]
+    [8, 8]
+    """
 
     scene: Scene
     num_frames: int
     draw: Callable[[Camera, int], Frame]
 
     def frame(self, n: int, world_to_cam: Tensor | None = None, zoom: float = 1.0) -> Frame:
-        """Frame ``n`` (any integer: the loop repeats) from the pose ``world_to_cam`` float32 ``[3, 4]`` (None: the photo's own
-        view), with the photo's focal length times ``zoom``."""
+        """Render one frame.
+
+        Parameters
+        ----------
+        n : int
+            Any integer: the loop repeats.
+        world_to_cam : Tensor, optional
+            Pose, float32 ``[3, 4]``; None: the photo's own view.
+        zoom : float
+            Factor of the photo's focal length.
+
+        Returns
+        -------
+        Frame
+        """
         pose = torch.eye(3, 4) if world_to_cam is None else world_to_cam
         return self.draw(self.scene.camera.with_pose(pose).zoomed(zoom), n)
 
     def render(
         self, camera: CameraLike = defaults.CAMERA, *, amplitude: Amplitude = 1.0, ease: float = 0.0
     ) -> Iterator[Frame]:
-        """One period as ``camera`` sees it; the arguments are those of `render_frames`."""
+        """One period as ``camera`` sees it; the arguments are those of `render_frames`. Yields `Frame`."""
         path = camera_path(self.scene, camera, self.num_frames, amplitude, ease)
         zooms = [1.0] * len(path) if path.zoom is None else path.zoom.tolist()
         return (self.frame(n, pose, zoom) for n, (pose, zoom) in enumerate(zip(path.world_to_cam, zooms, strict=True)))
@@ -91,7 +143,20 @@ def animate(
 ) -> Animation:
     """Set a scene in motion: its points, their ways over a loop of ``frames``, what contrast the loop leaves.
 
-    Parameters are those of `render_frames`. Raises ValueError, TypeError or OSError with one line that names the argument.
+    Parameters
+    ----------
+    scene : Scene
+    frames, speed, blend, model
+        See `render_frames`.
+
+    Returns
+    -------
+    Animation
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        With one line that names the argument.
     """
     check_motion(frames, speed)
     check_blend(blend)
@@ -105,7 +170,7 @@ def animate(
 
 
 def animate_learned(scene: Scene, model: RenderModel, frames: int, speed: float = 1.0) -> learned.LearnedAnimation:
-    """The scene as a loop of ``frames`` whose points carry the features of ``model`` (`networks.render`)."""
+    """The scene as a loop of ``frames`` whose points carry the features of ``model`` (`c3drender.networks.render`)."""
     animation = render.animate(scene, frames, speed, measure_contrast=False)
     return learned.animate(scene, model, animation.source, partial(render.place_points, animation), frames)
 
@@ -123,14 +188,45 @@ def render_frames(
 ) -> Iterator[Frame]:
     """Render one period of the loop: ``frames`` frames, the last of which is followed by the first.
 
-    ``camera``: ``circle swing zoom dolly rise orbit still dolly-zoom``, the paper's ``paper-*``, a ``.json`` file of key
-    frames (`files.read_camera_keys`), `CameraKeys`, or a `CameraPath` (one frame per pose, and as many poses as
-    ``frames`` or a whole ratio of that). ``amplitude``: one number, or
-    three for x, y and z. ``ease`` 0..1: how far the camera slows down towards the loop's start and end.
-    ``speed``: larger is faster. ``blend``: ``"contrast"``, or ``"linear"`` for the paper's cross-fade (`render.render_frame`).
-    ``model``: render by learned features instead, which ``blend`` does not concern: a checkpoint, a directory of them
-    (`networks.load_renderer`), or what was loaded.
-    Yields `Frame`; ``frame.rgb_u8`` is uint8 ``[H, W, 3]``.
+    Parameters
+    ----------
+    scene : Scene
+    camera : str, path, CameraKeys or CameraPath
+        ``circle swing zoom dolly rise orbit still dolly-zoom``, the paper's ``paper-*``, a ``.json`` file of key frames
+        (`c3drender.files.read_camera_keys`), `CameraKeys`, or a `CameraPath` (one frame per pose, and as many poses as
+        ``frames`` or a whole ratio of that).
+    amplitude : float or sequence of three
+        How far the camera goes: one number, or three for x, y and z; 1 shifts the nearest against the farthest content by 2.5
+        % of the longer side.
+    ease : float
+        0..1, how far the camera slows down towards the loop's start and end.
+    frames : int
+        One period.
+    speed : float
+        Of the motion, larger is faster, >= 0.
+    blend : {"contrast", "linear"}
+        How the loop's two sides are blended; ``"linear"`` is the paper's cross-fade.
+    model : RenderModel or path, optional
+        Render by learned features instead, which ``blend`` does not concern: a checkpoint, a directory of them
+        (`c3drender.networks.load_renderer`), or what was loaded.
+
+    Yields
+    ------
+    Frame
+        ``frame.rgb_u8`` is uint8 ``[H, W, 3]``.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        With one line that names the argument, before the first frame.
+
+    Examples
+    --------
+    >>> import c3drender as c3d
+    >>> scene = c3d.load_scene("scene.c3d")
+    >>> frames = list(c3d.render_frames(scene, camera="swing", frames=4))
+    >>> len(frames), frames[0].rgb_u8.dtype
+    (4, torch.uint8)
     """
     check_motion(frames, speed)
     path = camera_path(scene, camera, frames, amplitude, ease)  # refused before the scene is traced
@@ -162,8 +258,42 @@ def render_cinemagraph(
 ) -> Path:
     """Turn a photo into a looping video in which its fluids move and the camera moves through the scene.
 
-    ``out``: ``.mp4 .webm .gif .apng .webp`` or a folder for PNGs; it appears only when complete. The other arguments are those
-    of `prepare` and `render_frames`. Says in one line each what was guessed and when the size had to change. Returns ``out``.
+    Says in one line each what was guessed and when the size had to change.
+
+    Parameters
+    ----------
+    photo : path, PIL image, array or Tensor
+    out : path
+        ``.mp4 .webm .gif .apng .webp`` or a folder for PNGs; it appears only when complete.
+    mask, hints, flow, motion, depth, inpainter, focus, size, device
+        See `prepare`.
+    camera, amplitude, ease, frames, speed, blend, model
+        See `render_frames`.
+    fps : float
+        Frames per second.
+    progress : bool
+        Show bars and say what was guessed.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        With one line that names the argument, what was expected, and what came.
+
+    References
+    ----------
+    Li, Cao, Sun, Zhang, Xian, Lin, "3D Cinemagraphy from a Single Image", CVPR 2023, arXiv:2303.05724.
+
+    Examples
+    --------
+    >>> import c3drender as c3d
+    >>> video = c3d.render_cinemagraph("photo.jpg", "out.mp4", mask="mask.png", depth="builtin", frames=4, progress=False)
+    >>> video.name
+    'out.mp4'
     """
     target = video.check_output(out, fps)
     check_motion(frames, speed)

@@ -21,7 +21,21 @@ WORK_SIDE_PX = 320  # the longer side of the reduced picture; every radius below
 
 
 def find_scenery(image: Image) -> Scenery:
-    """Find sky, water, rapids and smoke, and the row of the horizon, in one photo. Deterministic."""
+    """Find sky, water, rapids and smoke, and the row of the horizon, in one photo. Deterministic.
+
+    Parameters
+    ----------
+    image : Image
+
+    Returns
+    -------
+    Scenery
+
+    Raises
+    ------
+    ValueError
+        For an image without a pixel.
+    """
     rgb = image.rgb.detach().cpu().numpy()
     height, width = image.size
     if min(height, width) < 1:

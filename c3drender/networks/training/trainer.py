@@ -35,16 +35,29 @@ FREE = ("out", *(f"schedule.{name}" for name in FREE_SCHEDULE))  # what a resume
 
 
 def train_motion(config: MotionConfig, *, resume: bool = False, device: str = "auto", progress: bool = True) -> None:
-    """Stage one of the paper: train the motion network as ``config`` says, in the folder ``config.out``.
+    """Stage one of the paper: train the motion network in the folder ``config.out``.
 
-    ``resume`` continues from the folder's last checkpoint. Under ``torchrun`` every process takes its share of each batch.
-    Raises ValueError or OSError with one line for what cannot be read, written or continued.
+    Under ``torchrun`` every process takes its share of each batch.
+
+    Parameters
+    ----------
+    config : MotionConfig
+    resume : bool
+        Continue from the folder's last checkpoint.
+    device : str
+    progress : bool
+        Show a bar.
+
+    Raises
+    ------
+    ValueError, OSError
+        With one line for what cannot be read, written or continued.
     """
     _train(MotionStage, config, resume, device, progress)
 
 
 def train_render(config: RenderConfig, *, resume: bool = False, device: str = "auto", progress: bool = True) -> None:
-    """Stage two of the paper: train extractor and decoder. Arguments as for `train_motion`."""
+    """Stage two of the paper: train extractor and decoder. Parameters and errors as for `train_motion`."""
     _train(RenderStage, config, resume, device, progress)
 
 
