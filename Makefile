@@ -1,4 +1,4 @@
-# make demo | test | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
+# make demo | test | docs | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
 # Everything is made in .venv, build and dist. PYTHON names the interpreter to start from: any CPython >= 3.10.
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -8,12 +8,12 @@ BIN := .venv/bin
 CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
 PY := c3drender python_tests benchmarks docs conftest.py setup.py
 
-.PHONY: demo test lint core-test wheel-test python-test bench bench-data bench-quality wheel wheel-check format clean
+.PHONY: demo test lint core-test wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
 
 demo: .venv/installed
 	$(BIN)/c3drender demo -o demo.mp4
 
-test: lint core-test python-test wheel-test
+test: lint core-test python-test wheel-test docs
 
 lint: .venv/installed .venv/tools  # mypy reads the types of torch and its like
 	$(BIN)/ruff check $(PY)
@@ -36,6 +36,10 @@ wheel-test: wheel .venv/installed
 	rm -rf build/unpacked
 	$(BIN)/python -m zipfile -e dist/c3drender-*-cp310-abi3-*.whl build/unpacked
 	cd build/unpacked && test -f c3drender/example/mask.png && ../../$(BIN)/python -m c3drender info
+
+# The site, in build/site: docs/ and the docstrings. A warning, such as a link that leads nowhere, is an error.
+docs: .venv/docs-tools
+	$(BIN)/mkdocs build --strict --quiet
 
 # Everything about speed, some ten minutes on two cores; writes benchmarks/results, the table of README.md and its plots.
 bench: .venv/installed .venv/bench-tools
@@ -85,6 +89,10 @@ clean:
 
 .venv/tools: .venv/build-tools
 	$(BIN)/pip install -q --group test
+	touch $@
+
+.venv/docs-tools: .venv/build-tools
+	$(BIN)/pip install -q --group docs
 	touch $@
 
 .venv/bench-tools: .venv/tools

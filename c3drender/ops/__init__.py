@@ -458,9 +458,9 @@ def find_holes(
 def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor, *, tear_disp: float) -> tuple[Tensor, Tensor]:
     """Fill colour and disparity of what a layer hides, from the same or farther surfaces only.
 
-    Every hole pixel takes a known pixel as its source whose surroundings look like its own (PatchMatch [1]_, coarse to fine),
+    Every hole pixel takes a known pixel as its source whose surroundings look like its own (PatchMatch, coarse to fine),
     which is at most ``tear_disp`` nearer than the surface it continues, and at most half of the way to what hides it; patches
-    vote for the colours [2]_, the winners are copied and blended by their gradients. Pixels next to the edge of something
+    vote for the colours (Wexler et al.), the winners are copied and blended by their gradients. Pixels next to the edge of something
     nearer, whose colours are mixed, and pixels that are not finite or have ``disp <= 0`` are never a source.
 
     Parameters
@@ -491,8 +491,9 @@ def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor,
 
     References
     ----------
-    .. [1] Barnes et al., "PatchMatch: A Randomized Correspondence Algorithm for Structural Image Editing", SIGGRAPH 2009.
-    .. [2] Wexler, Shechtman, Irani, "Space-Time Completion of Video", PAMI 2007.
+    Barnes et al., "PatchMatch: A Randomized Correspondence Algorithm for Structural Image Editing", SIGGRAPH 2009.
+
+    Wexler, Shechtman, Irani, "Space-Time Completion of Video", PAMI 2007.
 
     Examples
     --------
@@ -526,6 +527,7 @@ class ContrastDetail:
     gain : Tensor
         ``[h, w]``, the factor of ``broad`` at this moment: ``(i, j)`` stands at the canvas' ``((j, i) * gain_spacing_px)``.
     gain_spacing_px : float
+        Canvas px between the values of ``gain``.
     """
 
     fine: Tensor
