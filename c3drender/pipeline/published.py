@@ -42,8 +42,10 @@ def render_published(
 
     Parameters
     ----------
-    photo, out, amplitude, frames, fps, size, speed, device, progress
-        See `render_cinemagraph`.
+    photo : path, PIL image, array or Tensor
+        See `c3drender.render_cinemagraph`.
+    out : path
+        See `c3drender.render_cinemagraph`.
     model : PublishedModels or path
         The directory of their checkpoints (`c3drender.networks.load_published`), or what was loaded from it.
     mask : PictureLike, optional
@@ -53,6 +55,21 @@ def render_published(
     depth : str, path, array or Tensor
         ``"auto"`` takes their depth network, whose weights then lie beside the others; else a depth map.
     camera : str or CameraPath
+        A preset, the paper's or ours.
+    amplitude : float or sequence of three
+        How far the camera goes.
+    frames : int
+        One period of the loop.
+    fps : float
+        Frames per second.
+    size : int or (int, int), optional
+        The longer side in pixels, before the crop; None keeps the photo's.
+    speed : float
+        Of the motion, larger is faster.
+    device : str or torch.device
+        Where the networks run.
+    progress : bool
+        Show a bar.
 
     Returns
     -------

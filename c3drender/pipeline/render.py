@@ -42,11 +42,14 @@ def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplit
     Parameters
     ----------
     scene : Scene
+        Whose disparities and focus scale and steady the path.
     camera : CameraLike
         See `render_frames`. A `CameraPath` is returned as it is.
     frames : int
         Poses, one period of the loop.
-    amplitude, ease
+    amplitude : float or sequence of three
+        See `render_frames`.
+    ease : float
         See `render_frames`.
 
     Returns
@@ -86,6 +89,7 @@ class Animation:
     Attributes
     ----------
     scene : Scene
+        What is animated.
     num_frames : int
         One period.
     draw : callable
@@ -146,7 +150,14 @@ def animate(
     Parameters
     ----------
     scene : Scene
-    frames, speed, blend, model
+        From `prepare` or `load_scene`.
+    frames : int
+        See `render_frames`.
+    speed : float
+        See `render_frames`.
+    blend : {"contrast", "linear"}
+        See `render_frames`.
+    model : RenderModel or path, optional
         See `render_frames`.
 
     Returns
@@ -263,14 +274,43 @@ def render_cinemagraph(
     Parameters
     ----------
     photo : path, PIL image, array or Tensor
+        See `prepare`, which says more of what it shares with this.
     out : path
         ``.mp4 .webm .gif .apng .webp`` or a folder for PNGs; it appears only when complete.
-    mask, hints, flow, motion, depth, inpainter, focus, size, device
-        See `prepare`.
-    camera, amplitude, ease, frames, speed, blend, model
-        See `render_frames`.
+    mask : PictureLike, optional
+        What moves; None: found.
+    hints : Arrows or MotionHints, optional
+        Which way; None: guessed.
+    flow : path, array or Tensor, optional
+        The dense flow itself.
+    motion : sequence of Fluid, Sway and Ripple, optional
+        Instead of these three.
+    depth : str, path, array or Tensor
+        How far; ``"auto"``: estimated.
+    inpainter : callable or path, optional
+        Paints what the photo does not show.
+    camera : str, path, CameraKeys or CameraPath
+        See `render_frames`, which says more of what it shares with this.
+    amplitude : float or sequence of three
+        How far the camera goes.
+    ease : float
+        How gently it turns, 0..1.
+    focus : (float, float), optional
+        The point (x, y) of the photo that stays in place.
+    frames : int
+        One period of the loop.
     fps : float
         Frames per second.
+    size : int or (int, int), optional
+        The longer side in pixels; None keeps the photo's.
+    speed : float
+        Of the motion, larger is faster.
+    blend : {"contrast", "linear"}
+        How the loop's two sides are blended.
+    model : RenderModel or path, optional
+        Render by learned features.
+    device : str or torch.device
+        Where.
     progress : bool
         Show bars and say what was guessed.
 
