@@ -28,7 +28,7 @@ PNG_BIT_DEPTH_BYTE = 24
 FLOAT_RANGE = (-0.5, 1.5)  # resampling overshoots 0..1 a little; more is another scale, such as 0..255
 
 
-def read_photo(photo: Any, size: Size = None) -> Image:
+def read_photo(photo: Any, size: Size = "photo") -> Image:
     """Read a photo, upright, in sRGB.
 
     Files: whatever Pillow reads (JPEG, PNG of 8 and 16 bit, WebP, TIFF, AVIF, ...); the EXIF orientation is applied and an

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from .. import defaults
 from ..data import Image, MotionHints
 
 MIN_SIDE_PX = 16
 MAX_ASPECT_CHANGE = 0.01  # relative; more is not rounding but another picture
 
-Size = int | Sequence[int] | None
+Size = int | Sequence[int] | Literal["photo"] | None
 
 
 def fit_size(height: int, width: int, size: Size) -> tuple[int, int]:
-    """The ``(height, width)`` that a photo gets: ``size`` None keeps it, an int is its longer side, a pair is ``(w, h)``.
+    """The ``(height, width)`` that a photo gets: ``size`` None keeps it up to `defaults.LONGER_SIDE_PX`, ``"photo"`` whatever
+    it is; an int is its longer side, a pair is ``(w, h)``.
 
     A pair must have the photo's proportions: nothing is stretched or cropped.
     """
-    if size is None:
+    if size == "photo":
         return height, width
+    if size is None:
+        if max(height, width) <= defaults.LONGER_SIDE_PX:
+            return height, width
+        size = defaults.LONGER_SIDE_PX
     numbers = (size,) if isinstance(size, int) else size
     if not isinstance(numbers, Sequence) or isinstance(numbers, str) or any(type(n) is not int for n in numbers):
-        raise TypeError(f"size: expected the longer side in pixels or (width, height), got {size!r}")
+        raise TypeError(f"size: expected the longer side in pixels, (width, height) or 'photo', got {size!r}")
     if len(numbers) not in (1, 2) or min(numbers) < MIN_SIDE_PX:
         raise ValueError(f"size: expected the longer side or (width, height), each >= {MIN_SIDE_PX} px, got {size!r}")
     if len(numbers) == 1:

@@ -54,6 +54,7 @@ class Inputs:
     focus_px: tuple[float, float] | None
     depth: DepthGiven | str  # or the name of an estimator
     harmonic: tuple[tuple[Sway | Ripple, MotionHints], ...]
+    notes: tuple[str, ...]  # one line per thing that was decided without being asked
 
 
 def read_inputs(
@@ -91,7 +92,10 @@ def read_inputs(
     else:
         values, kind = read_depth(depth, height, width)
         given = DepthGiven(resize.resize_depth(values, *target), kind)
-    return Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, given, harmonic)
+    notes = ()
+    if size is None and target != (height, width):
+        notes = (f"size: {width} x {height} becomes {target[1]} x {target[0]}; size 'photo' keeps it",)
+    return Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, given, harmonic, notes)
 
 
 def list_motion(motion: Motion | None, **single: Any) -> Motion:

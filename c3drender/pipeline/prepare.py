@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 
 import torch
@@ -10,10 +11,12 @@ from tqdm import tqdm
 from .. import camera as cameras
 from .. import defaults
 from ..data import (
+    LEAST_RANGE,
     Camera,
     CameraKeys,
     CameraPath,
     DepthMap,
+    DepthSpan,
     FlowField,
     Fluid,
     Harmonics,
@@ -45,6 +48,7 @@ from .inputs import (
     read_inputs,
 )
 
+FAR_SHARE = 0.1  # of the range of disparities: what is farther is sky or as good as that
 MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the rounding of the border
 
 
@@ -70,7 +74,8 @@ def prepare(
     ``hints``: arrows ``((x0, y0), (x1, y1))`` in pixels, each as long as 50 frames of motion, or a JSON or labelme file
     (`annotations.read_hints`). ``flow``: dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo``. ``motion``: instead of
     these three a list of what moves, `Fluid`, `Sway` and `Ripple`, each with its own mask. ``depth``: ``"auto"``,
-    ``"builtin"``, a model of transformers, or a depth map (`files.read_depth`). ``size``: the longer side in pixels.
+    ``"builtin"``, a model of transformers, or a depth map (`files.read_depth`). ``size``: the longer side in pixels, or
+    ``"photo"``; None is the photo's, up to `defaults.LONGER_SIDE_PX`.
     ``inpainter``: paints what the photo does not show instead of `ops.inpaint_layers`, ``f(rgb, hole) -> rgb``
     (`inpainter.Inpainter`), or a TorchScript file of one, such as LaMa's (`inpainter.from_module`).
 
@@ -95,7 +100,7 @@ def prepare(
     flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
     steps.update()
     steps.set_description("layers")
-    notes = (depth_note, *flow_notes, *harmonic_notes)
+    notes = (*inputs.notes, depth_note, *flow_notes, *harmonic_notes)
     scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
     steps.update(2)
     steps.close()
@@ -116,20 +121,16 @@ def build_scene(
     """The last stage of `prepare`: the layers that ``camera`` (None: any preset) can look at."""
     height, width = image.size
     lens = Camera.for_photo(width, height)
-    disp = 1.0 / depth.z_cam
-    # The nearest and farthest percent may be a speck; the focus lies in the middle of what there is.
-    sample = disp[:: max(height // 256, 1), :: max(width // 256, 1)].flatten()
-    near, far, focus = (float(sample.quantile(q)) for q in (0.99, 0.01, 0.5))
-    if focus_px is not None:
-        focus = float(disp[min(int(focus_px[1]), height - 1), min(int(focus_px[0]), width - 1)])
-    scale = {"disp_near": near, "disp_far": min(far, 0.98 * near), "disp_focus": focus, "focus_px": focus_px}
+    span = depth_span(depth, focus_px)
+    notes = (*notes, *_camera_notes(span))
+    depth = within(depth, span)
     if isinstance(camera, CameraPath):
         views = camera
     elif camera is None:
-        views = cameras.envelope_path(lens, **scale, amplitude=amplitude)
+        views = cameras.envelope_path(lens, span, amplitude=amplitude)
     else:
-        views = cameras.make_camera_path(lens, camera, 16, **scale, amplitude=amplitude)
-    nearest, farthest = float(disp.max()), float(disp.min())
+        views = cameras.make_camera_path(lens, camera, 16, span, amplitude=amplitude)
+    nearest, farthest = 1.0 / float(depth.z_cam.min()), 1.0 / float(depth.z_cam.max())
     swing_px = 0.0 if harmonics is None else harmonic.reach_px(harmonics)
     reach = [cameras.max_shift_px(lens, views, d) + swing_px for d in (nearest, farthest)]
     parallax_px = cameras.parallax_px(lens, views, nearest, farthest)
@@ -144,7 +145,39 @@ def build_scene(
     )
     layered = build_layers(image, depth, flow, lens, config, inpainter)
     on_canvas = None if harmonics is None else harmonic.on_canvas(harmonics, layered.margin_px)
-    return Scene(lens, layered, **scale, notes=notes, harmonics=on_canvas)
+    return Scene(lens, layered, span, notes, on_canvas)
+
+
+def depth_span(depth: DepthMap, focus_px: tuple[float, float] | None = None) -> DepthSpan:
+    """What scales the camera paths of a scene of this depth. The nearest and the farthest percent may be specks. The camera
+    keeps in place what is at ``focus_px``, or the middle of what is near: never the sky, or the subject would swing."""
+    height, width = depth.z_cam.shape
+    disp = 1.0 / depth.z_cam
+    sample = disp[:: max(height // 256, 1), :: max(width // 256, 1)].flatten()
+    near, far = (float(sample.quantile(q)) for q in (0.99, 0.01))
+    if focus_px is not None:
+        x, y = focus_px
+        focus = float(disp[min(int(y), height - 1), min(int(x), width - 1)])
+    else:
+        content = sample[sample >= far + FAR_SHARE * (near - far)]
+        focus = float(content.median())
+    return DepthSpan(near, far, min(max(focus, far), near), focus_px)
+
+
+def _camera_notes(span: DepthSpan) -> tuple[str, ...]:
+    depth_range = 1.0 - span.far / span.near
+    if depth_range >= LEAST_RANGE:
+        return ()
+    share = "no range" if depth_range < 0.005 else f"a range of {depth_range:.0%} only"
+    return (f"camera: the depth has {share}, so that it moves gently (amplitude moves it more)",)
+
+
+def within(depth: DepthMap, span: DepthSpan) -> DepthMap:
+    """``depth`` with what lies beyond the span's limits pulled in."""
+    farthest, nearest = span.limits
+    z_cam = depth.z_cam
+    outside = (z_cam > 1.0 / farthest) | (z_cam < 1.0 / nearest)
+    return replace(depth, z_cam=torch.where(outside, z_cam.clamp(1.0 / nearest, 1.0 / farthest), z_cam))
 
 
 def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[Harmonics | None, tuple[str, ...]]:

@@ -11,15 +11,14 @@ from tqdm import tqdm
 
 from .. import camera as cameras
 from .. import defaults
-from ..data import CameraPath
+from ..data import CameraPath, DepthSpan
 from ..files import read_depth, read_hints, read_photo, resize, video
 from ..networks import PublishedModels, load_published
 from ..networks.published import preset
 from ..ops.device import pick_device
 
 DEFAULT_CAMERA = "paper-circle"
-NEAREST_DISP = 1.0  # the preset's depth is 1 at the nearest pixel
-FARTHEST_DISP, MIDDLE_DISP = 0.1, 0.5  # what scales and steadies the presets that are not the paper's
+SPAN = DepthSpan(1.0, 0.1, 0.5)  # the preset's depth is 1 at the nearest pixel; the rest steadies presets not the paper's
 
 
 def render_published(
@@ -66,15 +65,7 @@ def render_published(
     scene = preset.prepare(models, rgb, moving, arrows, disp)
     path = camera
     if not isinstance(camera, CameraPath):
-        path = cameras.make_camera_path(
-            scene.sheets.camera,
-            camera,
-            frames,
-            disp_near=NEAREST_DISP,
-            disp_far=FARTHEST_DISP,
-            disp_focus=MIDDLE_DISP,
-            amplitude=amplitude,
-        )
+        path = cameras.make_camera_path(scene.sheets.camera, camera, frames, SPAN, amplitude=amplitude)
     rendered = preset.render(scene, models.renderer.decoder, path, frames, speed)
     shown = tqdm(rendered, total=len(path), desc="render", unit="frame", disable=not progress)
     return video.write_video(target, (frame.cpu() for frame in shown), fps)

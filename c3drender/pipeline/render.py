@@ -43,17 +43,7 @@ def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplit
     if isinstance(wanted, CameraPath):
         check_period(wanted, frames)
         return wanted
-    return cameras.make_camera_path(
-        scene.camera,
-        wanted,
-        frames,
-        disp_near=scene.disp_near,
-        disp_far=scene.disp_far,
-        disp_focus=scene.disp_focus,
-        focus_px=scene.focus_px,
-        amplitude=amplitude,
-        ease=ease,
-    )
+    return cameras.make_camera_path(scene.camera, wanted, frames, scene.span, amplitude=amplitude, ease=ease)
 
 
 @dataclass(frozen=True, eq=False)
