@@ -15,7 +15,6 @@ from setuptools import setup
 from setuptools.modified import newer_group
 from torch.utils.cpp_extension import BuildExtension, CppExtension, get_cxx_compiler
 
-TORCH_2_10 = "0x020a000000000000"  # the stable ABI targeted: the extension loads under any torch >= 2.10
 SOURCES = sorted(str(path) for part in ("bindings", "cpu") for path in Path("csrc", part).glob("*.cpp"))
 HEADERS = sorted(
     str(path) for part in (".", "include/c3d", "cpu", "cuda", "bindings") for path in Path("csrc", part).glob("*.*h")
@@ -84,7 +83,7 @@ extension = CppExtension(
     include_dirs=[str(Path(folder).absolute()) for folder in ("csrc/include", "csrc")],
     # -fvisibility=hidden: nothing but the module's initialiser is for others.
     extra_compile_args=["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", *listed("cxx_flags.txt")],
-    define_macros=[("TORCH_TARGET_VERSION", TORCH_2_10), *([("C3D_WITH_CUDA", None)] if KERNELS else [])],
+    define_macros=[("C3D_WITH_CUDA", None)] if KERNELS else [],
     library_dirs=cuda_library_dirs() if KERNELS else [],
     libraries=["cudart_static", "dl", "rt", "pthread"] if KERNELS else [],
     py_limited_api=True,

@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "call.h"
-#include "check.h"
 
 namespace c3d::bindings {
 namespace {

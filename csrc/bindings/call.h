@@ -1,6 +1,8 @@
 // What the bindings share in a call: memory, threads and stream are torch's; which twin runs; how ops are registered.
 #pragma once
 
+#include "check.h"  // before torch: it names the ABI
+
 #ifdef C3D_WITH_CUDA
 #include <dlfcn.h>
 #include <torch/csrc/stable/accelerator.h>
@@ -19,7 +21,6 @@
 #endif
 
 #include "c3d/api.h"
-#include "check.h"
 
 namespace c3d::bindings {
 

@@ -3,6 +3,8 @@
 // A failure throws "ValueError: ...", with the type that c3drender/ops raises as its first word.
 #pragma once
 
+#define TORCH_TARGET_VERSION 0x020a000000000000  // the stable ABI of torch 2.10: the extension loads under any torch since
+
 #include <torch/csrc/stable/tensor.h>
 
 #include <optional>

@@ -1,6 +1,5 @@
 // drift_points.
 #include "call.h"
-#include "check.h"
 
 namespace c3d::bindings {
 namespace {

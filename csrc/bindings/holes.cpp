@@ -1,6 +1,5 @@
 // find_holes.
 #include "call.h"
-#include "check.h"
 
 namespace c3d::bindings {
 namespace {

@@ -1,6 +1,5 @@
 // inpaint_layers.
 #include "call.h"
-#include "check.h"
 
 namespace c3d::bindings {
 namespace {

@@ -1,6 +1,5 @@
 // splat_points, to fresh memory and to given memory, and its gradients.
 #include "call.h"
-#include "check.h"
 
 namespace c3d::bindings {
 namespace {

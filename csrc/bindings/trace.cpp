@@ -1,6 +1,5 @@
 // integrate_flow.
 #include "call.h"
-#include "check.h"
 
 namespace c3d::bindings {
 namespace {
