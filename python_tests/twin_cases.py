@@ -24,28 +24,33 @@ class Call:
     op: str
     args: tuple[Any, ...]
 
-    def bind(self, library: str = "c3drender", device: str = "cpu") -> Callable[[], tuple[torch.Tensor, ...]]:
-        """The call with its arguments on the device. It returns the op's results, or else the arguments that the op writes
-        to, which begin as NaN."""
-        op = getattr(getattr(torch.ops, library), self.op).default
-        args, written = [], []
-        for argument, value in zip(op._schema.arguments, self.args, strict=True):
+    def tensors(self, device: str = "cpu") -> list[Any]:
+        """The arguments on the device, those that the op writes to as NaN."""
+        args = []
+        for argument, value in zip(self._schema_arguments(), self.args, strict=True):
             if isinstance(value, np.ndarray):
                 value = torch.from_numpy(value)
             if isinstance(value, torch.Tensor) and argument.name not in ON_HOST:
                 value = value.to(device)
-            if argument.is_write:
-                value = torch.full_like(value, torch.nan)
-                written.append(value)
-            args.append(value)
+            args.append(torch.full_like(value, torch.nan) if argument.is_write else value)
+        return args
+
+    def bind(self, library: str = "c3drender", device: str = "cpu") -> Callable[[], tuple[torch.Tensor, ...]]:
+        """The call, ready to be made. It returns the op's results, or else what the op wrote to."""
+        op = getattr(getattr(torch.ops, library), self.op)
+        args = self.tensors(device)
+        written = tuple(t for argument, t in zip(self._schema_arguments(), args, strict=True) if argument.is_write)
 
         def run() -> tuple[torch.Tensor, ...]:
             results = op(*args)
             if results is None:
-                return tuple(written)
+                return written
             return results if isinstance(results, tuple) else (results,)
 
         return run
+
+    def _schema_arguments(self) -> list[Any]:
+        return getattr(torch.ops.c3drender, self.op).default._schema.arguments
 
     def run(self, library: str = "c3drender", device: str = "cpu") -> Arrays:
         """The results as arrays; bool as bytes, in which garbage shows."""
