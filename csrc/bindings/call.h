@@ -59,8 +59,7 @@ inline Tensor empty(const Tensor& like, const Shape& shape, ScalarType type = Sc
   Tensor made = torch::stable::new_empty(like, shape, type);
   const size_t num_bytes = static_cast<size_t>(made.numel()) * made.element_size();
   if (!made.is_cuda()) prefer_huge_pages(made.mutable_data_ptr(), num_bytes);
-#ifdef C3D_GARBAGE  // for tests: a byte that every result and all working memory begin with, so that what nobody writes is
-                    // seen
+#ifdef C3D_GARBAGE  // for tests: a byte that all memory begins with, so that what nobody writes is seen
   std::memset(made.mutable_data_ptr(), C3D_GARBAGE, num_bytes);
 #endif
   return made;
