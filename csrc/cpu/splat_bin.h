@@ -6,23 +6,17 @@ struct Discs {
   float u[kBatch], v[kBatch], z[kBatch], radius_px[kBatch];
 };
 
-// First and last pixel whose centre can lie inside, inclusive, clamped to a rectangle; x1 is -1 where there is none.
-struct Boxes {
+struct Boxes {  // PixelBox as arrays
   int32_t x0[kBatch], x1[kBatch], y0[kBatch], y1[kBatch];
 };
 
 C3D_INLINE void box_discs(const Discs& discs, float x_first, float x_last, float y_first, float y_last, Boxes& boxes) {
-  // Clamped as floats: a far centre must not overflow the conversion.
   for (int i = 0; i < kBatch; ++i) {
-    const float r = discs.radius_px[i];
-    const float x0 = std::ceil(discs.u[i] - r - 0.5f), x1 = std::floor(discs.u[i] + r - 0.5f);
-    const float y0 = std::ceil(discs.v[i] - r - 0.5f), y1 = std::floor(discs.v[i] + r - 0.5f);
-    const bool empty = !(r > 0.0f) | !(x0 <= x_last) | !(x1 >= x_first) | !(y0 <= y_last) | !(y1 >= y_first);
-    boxes.x0[i] = static_cast<int32_t>(x0 > x_first ? (x0 < x_last ? x0 : x_last) : x_first);
-    boxes.y0[i] = static_cast<int32_t>(y0 > y_first ? (y0 < y_last ? y0 : y_last) : y_first);
-    boxes.y1[i] = static_cast<int32_t>(y1 < y_last ? (y1 > y_first ? y1 : y_first) : y_last);
-    const int32_t last = static_cast<int32_t>(x1 < x_last ? (x1 > x_first ? x1 : x_first) : x_last);
-    boxes.x1[i] = empty ? -1 : last;
+    const PixelBox box = pixel_box({discs.u[i], discs.v[i], discs.z[i], discs.radius_px[i]}, x_first, x_last, y_first, y_last);
+    boxes.x0[i] = box.x0;
+    boxes.x1[i] = box.x1;
+    boxes.y0[i] = box.y0;
+    boxes.y1[i] = box.y1;
   }
 }
 
@@ -62,12 +56,12 @@ C3D_INLINE void split_points(const float* xyz, int64_t first, int64_t num, int64
   }
 #ifdef C3D_AVX512
   const f32x16 a = load<f32x16>(xyz), b = load<f32x16>(xyz + 16), c = load<f32x16>(xyz + 32);
-  const f32x16 ab_x = __builtin_shufflevector(a, b, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 0, 0, 0, 0, 0);
-  const f32x16 ab_y = __builtin_shufflevector(a, b, 1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 0, 0, 0, 0, 0);
-  const f32x16 ab_z = __builtin_shufflevector(a, b, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 0, 0, 0, 0, 0, 0);
-  store(x, __builtin_shufflevector(ab_x, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29));
-  store(y, __builtin_shufflevector(ab_y, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 21, 24, 27, 30));
-  store(z, __builtin_shufflevector(ab_z, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 22, 25, 28, 31));
+  const f32x16 ab_x = shuffle<0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 0, 0, 0, 0, 0>(a, b);
+  const f32x16 ab_y = shuffle<1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 0, 0, 0, 0, 0>(a, b);
+  const f32x16 ab_z = shuffle<2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 0, 0, 0, 0, 0, 0>(a, b);
+  store(x, shuffle<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29>(ab_x, c));
+  store(y, shuffle<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 21, 24, 27, 30>(ab_y, c));
+  store(z, shuffle<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 22, 25, 28, 31>(ab_z, c));
 #endif
 }
 
@@ -189,7 +183,7 @@ C3D_INLINE void prepare_points(const TileArgs& args) {
     }
     for (int i = 0; i < kBatch; i += kLanes) {
       const f32x16 radius_px = load<f32x16>(discs.radius_px + i), z = load<f32x16>(discs.z + i);
-      store_interleaved(load<f32x16>(discs.u + i), load<f32x16>(discs.v + i), 1.0f / (radius_px * radius_px), z,
+      store_interleaved(load<f32x16>(discs.u + i), load<f32x16>(discs.v + i), inverse_square(radius_px), z,
                         &scratch.points[first + i].u);
       store(scratch.inv_z + first + i, 1.0f / z);
       store(scratch.depth + first + i, z);

@@ -19,9 +19,7 @@ C3D_INLINE BlockPlace place_of(const TileArgs& args, int32_t view, int block) {
 
 // What the hits so far leave behind in each pixel (lane) of a block.
 struct BlockState {
-  f32x16 through;  // what the hits (kSurface: the surfaces) in front let through
-  f32x16 z_end, sum_w, sum_cover;  // kSurface: of the current surface
-  f32x16 sum_opaque;  // kSurface, where a point is soft: of its weights times opacities
+  SurfaceWalk<f32x16> walk;  // kAlpha: its `through` alone
   i32x16 count;  // of what covers: from max_points on, nothing more is taken, and no comparison waits for the one before
   int32_t num_hits, num_closings;
 };
@@ -30,8 +28,7 @@ static_assert(sizeof(f32x16) == kVectorBytes && sizeof(BlockState) <= kStateByte
 
 // Sets one by one: a state that is made as a whole is cleared in memory.
 C3D_INLINE void start_block(const TileArgs& args, const BlockPlace& place, BlockState& state) {
-  state.through = all_lanes(1.0f);
-  state.z_end = state.sum_w = state.sum_cover = state.sum_opaque = f32x16{};
+  state.walk.start();
   state.count = i32x16{};
   state.num_hits = state.num_closings = 0;
   if (place.is_full()) return;
@@ -45,10 +42,7 @@ C3D_INLINE void start_block(const TileArgs& args, const BlockPlace& place, Block
 // q = d^2 / r^2 of a point at the centres of a block's pixels.
 struct BlockCentres {
   f32x16 x, y;  // px
-  C3D_INLINE f32x16 q_of(const TilePoint& point) const {
-    const f32x16 dx = x - point.u, dy = y - point.v;
-    return (dx * dx + dy * dy) * point.inv_r2;
-  }
+  C3D_INLINE f32x16 q_of(const TilePoint& point) const { return disc_q(x - point.u, y - point.v, point.inv_r2); }
 };
 
 C3D_INLINE BlockCentres centres_of(const BlockPlace& place) {
@@ -58,61 +52,29 @@ C3D_INLINE BlockCentres centres_of(const BlockPlace& place) {
           load<f32x16>(kRows) + (static_cast<float>(place.y0) + 0.5f)};
 }
 
-// What the current surface hides, and what turns its weights into weights in the pixel.
-struct SurfaceScale {
-  f32x16 hides, scale;
-};
-
-template <bool kIsSoft>
-C3D_INLINE SurfaceScale surface_scale(const BlockState& state) {
-  const f32x16 cover = select(less(state.sum_cover, all_lanes(1.0f)), state.sum_cover, all_lanes(1.0f));
-  const Lanes seen = less(f32x16{}, state.sum_w);
-  const f32x16 scale = select(seen, state.through * cover / state.sum_w, f32x16{});
-  if (!kIsSoft) return {cover, scale};
-  return {select(seen, cover * (state.sum_opaque / state.sum_w), cover), scale};
-}
-
-// The sum of the hits' weights within the current surface.
-template <bool kIsSoft>
-C3D_INLINE f32x16 weight_of(const BlockState& state) {
-  return kIsSoft ? state.sum_opaque : state.sum_w;
-}
-
-// A hit farther than the current surface's end closes it, if there is one, and opens the next. Calls on_close(lanes, scale)
-// for lanes whose surface closes. Returns the hits' weights within their surface.
+// Adds a hit at `q` to the lanes of `hit`, and takes those out that are covered before it. Calls on_close(lanes, scale) where
+// a surface closes. Returns the hit's weights within their surfaces.
 template <bool kIsSoft, typename OnClose>
-C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, float opacity, f32x16 q, Lanes& hit, float reach,
-                                  int32_t max_points, bool keep_hidden, const OnClose& on_close) {
-  const Lanes opens = hit & less(state.z_end, all_lanes(point.z));
+C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, float opacity, const f32x16& q, Lanes& hit,
+                                  float reach, int32_t max_points, bool keep_hidden, const OnClose& on_close) {
+  SurfaceWalk<f32x16>& walk = state.walk;
+  const f32x16 z = all_lanes(point.z);
+  const Lanes opens = hit & walk.ends_before(z);
   if (any(opens)) {
-    const Lanes closes = but_not(opens, less(state.count, 1));
+    const Lanes closes = opens & walk.has_surface();
     if (any(closes)) {
-      const SurfaceScale closing = surface_scale<kIsSoft>(state);
-      on_close(closes, closing.scale);
-      state.through = select(closes, state.through * (1.0f - closing.hides), state.through);
-      state.sum_w = select(closes, f32x16{}, state.sum_w);
-      if (kIsSoft) state.sum_opaque = select(closes, f32x16{}, state.sum_opaque);
-      state.sum_cover = select(closes, f32x16{}, state.sum_cover);
+      const SurfaceShare<f32x16> share = walk.share<kIsSoft>();
+      on_close(closes, share.scale);
+      walk.close<kIsSoft>(closes, share);
       if (!keep_hidden) {
-        const Lanes covered = but_not(closes, less(f32x16{}, state.through));
+        const Lanes covered = but_not(closes, less(f32x16{}, walk.through));
         state.count = select(covered, i32x16{} + max_points, state.count);
         hit = but_not(hit, covered);
       }
     }
-    state.z_end = select(opens, all_lanes(point.z * reach), state.z_end);
+    walk.open(opens, z, reach);
   }
-  const f32x16 weight = select(hit, surface_weight(q), f32x16{}), cover = surface_coverage(q);
-  state.sum_w += weight;
-  state.sum_cover += select(hit, cover, f32x16{});
-  if (!kIsSoft) return weight;
-  state.sum_opaque += weight * opacity;
-  return weight * opacity;
-}
-
-C3D_INLINE f32x16 add_to_alpha(BlockState& state, float opacity, f32x16 q, Lanes hit) {
-  const f32x16 weight = select(hit, alpha_weight(q) * opacity * state.through, f32x16{});
-  state.through -= weight;
-  return weight;
+  return walk.add<kIsSoft>(hit, q, opacity);
 }
 
 C3D_INLINE void store_block(const f32x16& values, const BlockPlace& place, int64_t width, float* plane) {
@@ -121,6 +83,8 @@ C3D_INLINE void store_block(const f32x16& values, const BlockPlace& place, int64
     for (int y = 0; y < kBlock; ++y) store(first + y * width, quarter(values, y));
     return;
   }
+  float of_pixel[kLanes];
+  store(of_pixel, values);
   for (int32_t y = 0; y < place.height; ++y)
-    for (int32_t x = 0; x < place.width; ++x) first[y * width + x] = values[y * kBlock + x];
+    for (int32_t x = 0; x < place.width; ++x) first[y * width + x] = of_pixel[y * kBlock + x];
 }

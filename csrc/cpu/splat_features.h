@@ -91,7 +91,7 @@ C3D_INLINE void prefetch_next(const TileArgs& args, int64_t part, int64_t num_pa
   constexpr int32_t kLongRow = 64;  // channels
   const SplatPointsArgs& splat = *args.splat;
   const int64_t feat_bytes = splat.num_channels * (splat.feat_type == FeatType::kFloat32 ? 4 : 2);
-  const auto ask = [](const void* array, int64_t item_bytes, const Stretch& points) __attribute__((always_inline)) {
+  const auto ask = [](const void* array, int64_t item_bytes, const Stretch& points) C3D_LAMBDA {
     const uintptr_t begin = reinterpret_cast<uintptr_t>(array) + points.first * static_cast<uintptr_t>(item_bytes);
     const uintptr_t end = begin + points.num * static_cast<uintptr_t>(item_bytes);
     for (uintptr_t at = begin / kLineBytes * kLineBytes; at < end; at += kLineBytes)

@@ -50,15 +50,15 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
     }
     const float opacity = kIsSoft ? args.scratch.opacity[list[j]] : 1.0f;
     if (kIsSurface) {
-      hits.weight[n] = add_to_surfaces<kIsSoft>(
-          state, point, opacity, q, hit, reach, max_points,
-          args.splat->idx_out != nullptr, [&](Lanes closes, f32x16 scale) __attribute__((always_inline)) {
-            hits.closing_scale[state.num_closings] = select(closes, scale, all_lanes(-1.0f));
-            hits.closing_at[state.num_closings++] = n;
-          });
+      hits.weight[n] =
+          add_to_surfaces<kIsSoft>(state, point, opacity, q, hit, reach, max_points, args.splat->idx_out != nullptr,
+                                   [&](const Lanes& closes, const f32x16& scale) C3D_LAMBDA {
+                                     hits.closing_scale[state.num_closings] = select(closes, scale, all_lanes(-1.0f));
+                                     hits.closing_at[state.num_closings++] = n;
+                                   });
       if (!any(hit)) continue;
     } else {
-      hits.weight[n] = add_to_alpha(state, opacity, q, hit);
+      hits.weight[n] = composite_alpha(hit, q, opacity, state.walk.through);
     }
     state.count = count_in(covers, state.count);
     hits.place[n] = list[j];
@@ -78,7 +78,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
 // Turns weights within surfaces into weights in the pixel, from the last hit on.
 template <bool kIsSoft>
 C3D_INLINE void scale_surfaces(const BlockHits& hits, const BlockState& state) {
-  f32x16 scale = surface_scale<kIsSoft>(state).scale;
+  f32x16 scale = state.walk.share<kIsSoft>().scale;
   int32_t k = state.num_hits;
   for (int32_t i = state.num_closings - 1; i >= 0; --i) {
     for (; k > hits.closing_at[i]; --k) hits.weight[k - 1] *= scale;

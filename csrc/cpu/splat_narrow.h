@@ -60,19 +60,18 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
     Lanes hit = covers & less(state.count, max_points);
     f32x16 weight;
     if (kIsSurface) {
-      weight = add_to_surfaces<kIsSoft>(
-          state, point, opacity, q, hit, reach, max_points,
-          false, [&](Lanes closes, f32x16 scale) __attribute__((always_inline)) {
-            front.weight = multiply_add(closes, front.weight, scale, weight_of<kIsSoft>(state));
-            front.disp = multiply_add(closes, front.disp, scale, sums.disp);
-            sums.disp = select(closes, f32x16{}, sums.disp);
-            for (int c = 0; c < kNarrow; ++c) {
-              front.feat[c] = multiply_add(closes, front.feat[c], scale, sums.feat[c]);
-              sums.feat[c] = select(closes, f32x16{}, sums.feat[c]);
-            }
-          });
+      weight = add_to_surfaces<kIsSoft>(state, point, opacity, q, hit, reach, max_points, false,
+                                        [&](const Lanes& closes, const f32x16& scale) C3D_LAMBDA {
+                                          front.weight = multiply_add(closes, front.weight, scale, state.walk.sum<kIsSoft>());
+                                          front.disp = multiply_add(closes, front.disp, scale, sums.disp);
+                                          sums.disp = select(closes, f32x16{}, sums.disp);
+                                          for (int c = 0; c < kNarrow; ++c) {
+                                            front.feat[c] = multiply_add(closes, front.feat[c], scale, sums.feat[c]);
+                                            sums.feat[c] = select(closes, f32x16{}, sums.feat[c]);
+                                          }
+                                        });
     } else {
-      weight = add_to_alpha(state, opacity, q, hit);
+      weight = composite_alpha(hit, q, opacity, state.walk.through);
       sums.weight += weight;
     }
     state.count = count_in(covers, state.count);
@@ -87,9 +86,9 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
     return;
   }
   if (kIsSurface) {
-    const f32x16 scale = surface_scale<kIsSoft>(state).scale;
+    const f32x16 scale = state.walk.share<kIsSoft>().scale;
     const Lanes seen = less(f32x16{}, scale);
-    sums.weight = front.weight + scale * weight_of<kIsSoft>(state);
+    sums.weight = front.weight + scale * state.walk.sum<kIsSoft>();
     sums.disp = front.disp + scale * sums.disp;
     for (int c = 0; c < kNarrow; ++c) sums.feat[c] = multiply_add(seen, front.feat[c], scale, sums.feat[c]);
   }

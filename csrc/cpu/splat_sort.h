@@ -38,7 +38,7 @@ C3D_INLINE void sort_by_depth(const TileArgs& args) {
   // The leading bits of the depths' range, two digits of them, and the place make a key. Then what these bits left in the
   // list's order is repaired.
   const int range_bits = 32 - __builtin_clz((most - least) | 1);
-  const auto sort = [&](auto* keys, auto* swap, auto kDigit, int place_bits) __attribute__((always_inline)) {
+  const auto sort = [&](auto* keys, auto* swap, auto kDigit, int place_bits) C3D_LAMBDA {
     using Key = std::remove_reference_t<decltype(*keys)>;
     const int drop = std::max(range_bits - 2 * kDigit, 0);
     for (int64_t i = 0; i < n; ++i) keys[i] = static_cast<Key>((depth[i] - least) >> drop) << place_bits | static_cast<Key>(i);

@@ -34,7 +34,7 @@ C3D_INLINE void store_first(float* to, const V& values, int32_t n) {
   if (n >= kSize) {
     store(to, values);
   } else if constexpr (kSize == 4) {
-    if (n & 2) store(to, __builtin_shufflevector(values, values, 0, 1));
+    if (n & 2) std::memcpy(to, &values, 2 * sizeof(float));
     if (n & 1) to[n - 1] = n & 2 ? values[2] : values[0];
   } else {
     const auto [low, high] = halves(values);
@@ -178,7 +178,7 @@ static void write_wide(const TileArgs& args, const Rows& rows, const HitBlock& b
   const BlockHits& hits = block.hits;
   // Two chains: an addition waits for the one before it in its own. So the last bit may depend on what hits the other pixels.
   f32x16 alpha = {}, disp = {}, odd_alpha = {}, odd_disp = {};
-  const auto add = [&](int32_t k, f32x16 & weights, f32x16 & disps) __attribute__((always_inline)) {
+  const auto add = [&](int32_t k, f32x16& weights, f32x16& disps) C3D_LAMBDA {
     weights += hits.weight[k];
     disps = multiply_add(disps, hits.weight[k], all_lanes(args.scratch.inv_z[hits.place[k]]));
   };
