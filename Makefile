@@ -99,6 +99,6 @@ clean:
 	$(BIN)/pip install -q --group bench
 	touch $@
 
-.venv/installed: .venv/build-tools setup.py $(CPP)
+.venv/installed: .venv/build-tools setup.py $(wildcard cmake/*.txt) $(CPP)
 	$(BIN)/pip install --no-build-isolation -e .
 	touch $@

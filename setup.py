@@ -6,41 +6,50 @@ wheel also loads under a torch without CUDA. They are compiled here, not by torc
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.modified import newer_group
-from torch.utils.cpp_extension import BuildExtension, CppExtension
+from torch.utils.cpp_extension import BuildExtension, CppExtension, get_cxx_compiler
 
-TORCH_2_10 = "0x020a000000000000"  # the stable ABI targeted: the extension loads under any torch >= 2.10
-SOURCES = [
-    "csrc/bindings/torch_ops.cpp",
-    "csrc/cpu/executor.cpp",
-    "csrc/cpu/splat.cpp",
-    "csrc/cpu/splat_bwd.cpp",
-    "csrc/cpu/trace.cpp",
-    "csrc/cpu/blend.cpp",
-    "csrc/cpu/blend_bwd.cpp",
-    "csrc/cpu/holes.cpp",
-    "csrc/cpu/inpaint.cpp",
-    "csrc/cpu/drift.cpp",
-    "csrc/cpu/frame.cpp",
-]
-HEADERS = sorted(str(path) for part in (".", "include/c3d", "cpu", "cuda") for path in Path("csrc", part).glob("*.*h"))
+SOURCES = sorted(str(path) for part in ("bindings", "cpu") for path in Path("csrc", part).glob("*.cpp"))
+HEADERS = sorted(
+    str(path) for part in (".", "include/c3d", "cpu", "cuda", "bindings") for path in Path("csrc", part).glob("*.*h")
+)
 NVCC = shutil.which(os.environ.get("CUDACXX", "nvcc"))
-RULES = ["setup.py", "cmake/cuda_architectures.txt"]
+RULES = ["setup.py", *sorted(map(str, Path("cmake").glob("*.txt")))]
 KERNELS = sorted(map(str, Path("csrc/cuda").glob("*.cu"))) if NVCC else []
+LEAST_COMPILER = {"__clang_major__": ("Clang", 14), "__GNUC__": ("GCC", 11)}  # in this order: Clang says __GNUC__ too
+
+
+def listed(name: str) -> list[str]:
+    """The entries of a file of cmake/, which CMakeLists.txt reads too."""
+    return [line for line in Path("cmake", name).read_text().splitlines() if not line.startswith("#")]
+
+
+def check_compiler() -> None:
+    """One line instead of pages of template errors."""
+    compiler = get_cxx_compiler()
+    expected = " or ".join(f"{name} >= {least}" for name, least in reversed(LEAST_COMPILER.values()))
+    try:
+        asked = subprocess.run([*shlex.split(compiler), "-dM", "-E", "-x", "c++", os.devnull], capture_output=True, text=True)
+    except FileNotFoundError:
+        raise SystemExit(f"c3drender needs a C++ compiler, {expected}, named by CXX; there is no {compiler}") from None
+    macros = dict(re.findall(r"^#define (\w+) (\d+)$", asked.stdout, re.MULTILINE))
+    for macro, (name, least) in LEAST_COMPILER.items():
+        if macro in macros:
+            if int(macros[macro]) < least:
+                raise SystemExit(f"c3drender needs {expected}, named by CXX; {compiler} is {name} {macros[macro]}")
+            return
 
 
 def nvcc_flags() -> list[str]:
-    """Machine code for each architecture of cmake/cuda_architectures.txt, and PTX for one that is not marked -real.
-
-    -fmad=false: products are rounded as on the CPU.
-    """
-    flags = ["-std=c++17", "-O3", "-fmad=false", "-lineinfo", "-Icsrc/include", "-Icsrc", "-Xcompiler=-fPIC", "--threads=0"]
-    for entry in Path("cmake/cuda_architectures.txt").read_text().strip().split(";"):
+    """Machine code for each architecture of cmake/cuda_architectures.txt, and PTX for one that is not marked -real."""
+    flags = ["-std=c++17", "-O3", *listed("nvcc_flags.txt"), "-Icsrc/include", "-Icsrc", "-Xcompiler=-fPIC", "--threads=0"]
+    for entry in listed("cuda_architectures.txt"):
         number, _, only_real = entry.partition("-")
         codes = f"sm_{number}" if only_real else f"sm_{number},compute_{number}"
         flags.append(f"-gencode=arch=compute_{number},code=[{codes}]")
@@ -55,6 +64,7 @@ def cuda_library_dirs() -> list[str]:
 
 class Build(BuildExtension.with_options(no_python_abi_suffix=True)):
     def build_extensions(self) -> None:
+        check_compiler()
         extension.extra_objects = [self.compile_kernels(source) for source in KERNELS]
         super().build_extensions()
 
@@ -71,14 +81,9 @@ extension = CppExtension(
     SOURCES,
     depends=[*HEADERS, *KERNELS, *RULES],
     include_dirs=[str(Path(folder).absolute()) for folder in ("csrc/include", "csrc")],
-    # -Wno-psabi: vector types never cross a call that is not inlined. -fno-math-errno, -fno-trapping-math: sqrt, rint and
-    # choices vectorise; no fast-math. -ffp-contract=off: products round as in the kernels, for the same decisions.
-    # -falign-loops: where a hot loop happens to begin moved the splat by several percent from one edit to the next.
-    extra_compile_args=[
-        *("-std=c++17", "-O3", "-g0", "-Wall", "-Wno-psabi"),
-        *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-falign-loops=64"),
-    ],
-    define_macros=[("TORCH_TARGET_VERSION", TORCH_2_10), *([("C3D_WITH_CUDA", None)] if KERNELS else [])],
+    # -fvisibility=hidden: nothing but the module's initialiser is for others.
+    extra_compile_args=["-std=c++17", "-O3", "-g0", "-fvisibility=hidden", *listed("cxx_flags.txt")],
+    define_macros=[("C3D_WITH_CUDA", None)] if KERNELS else [],
     library_dirs=cuda_library_dirs() if KERNELS else [],
     libraries=["cudart_static", "dl", "rt", "pthread"] if KERNELS else [],
     py_limited_api=True,

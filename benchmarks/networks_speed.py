@@ -36,6 +36,7 @@ from c3drender.networks.decoder import in_eight_bits
 from c3drender.networks.inpainters import ColourInpainter, DepthInpainter
 from c3drender.networks.precision import for_inference
 from c3drender.networks.published import frame, layers, points, preset
+from c3drender.pipeline.published import SPAN
 
 GOLDEN = REPO / "python_tests" / "golden"
 PHOTO = REPO.parent / "shared" / "photos" / "demo0" / "image.png"
@@ -126,8 +127,7 @@ def _published(model: RenderModel, args: argparse.Namespace) -> dict[str, Any]:
     begun = time.perf_counter()
     scene = preset.prepare(models, photo.rgb.permute(2, 0, 1).contiguous(), moving, arrows, (5 * (1 - rows)).round())
     prepared = time.perf_counter()
-    disp = {"disp_near": 1.0, "disp_far": 0.1, "disp_focus": 0.5}
-    path = camera.make_camera_path(scene.sheets.camera, "paper-circle", NUM_FRAMES, **disp, amplitude=1.0)
+    path = camera.make_camera_path(scene.sheets.camera, "paper-circle", NUM_FRAMES, SPAN, amplitude=1.0)
     frames = preset.render(scene, model.decoder, path, NUM_FRAMES)
     seconds, shown = _timed(lambda: next(frames), args.frames)
     return {

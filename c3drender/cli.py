@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import defaults
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
     from .data import Fluid, Frame, Ripple, Scene, Sway
 
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C
+EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C ...
+EXIT_TERMINATED = 143  # ... and for SIGTERM
+SIZE_HELP = f"longer side in pixels, WIDTHxHEIGHT, or photo (default: the photo's, at most {defaults.LONGER_SIDE_PX})"
 NUM_SHEET_FRAMES = 5  # with the seven tiles before them, three full rows
 EXAMPLE_FOLDER = files("c3drender") / "example"
 EXAMPLE_FILES = ("stream_cascade.jpg", "mask.png", "hints.json")
@@ -30,7 +35,8 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
-        args.run(args)
+        with _ended_by_sigterm():
+            args.run(args)
     except KeyboardInterrupt:
         print("c3drender: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -38,6 +44,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"c3drender: error: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_USER_ERROR
     return 0
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind the stack, as Ctrl-C does, so that no unfinished file stays behind."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(EXIT_TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     published.add_argument("--camera", default="paper-circle", help="a camera preset (default: %(default)s)")
     published.add_argument("--frames", type=int, default=defaults.FRAMES, help="frames of one loop (default: %(default)s)")
     published.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
-    published.add_argument("--size", type=_size, help="longer side in pixels, or WIDTHxHEIGHT (default: the photo's)")
+    published.add_argument("--size", type=_size, help=SIZE_HELP)
     published.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     published.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -129,7 +152,7 @@ def _add_scene_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--depth", default="auto", help="auto, builtin, a model's name, or a file: grey picture, .npy, .pfm")
     parser.add_argument("--inpainter", help="TorchScript file that paints what the photo does not show, such as big-lama.pt")
     parser.add_argument("--focus", type=_numbers, help="X,Y: the pixel that the camera keeps in place (default: the middle)")
-    parser.add_argument("--size", type=_size, help="longer side in pixels, or WIDTHxHEIGHT (default: the photo's)")
+    parser.add_argument("--size", type=_size, help=SIZE_HELP)
     _add_common_options(parser)
 
 
@@ -163,11 +186,13 @@ def _add_video_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
 
 
-def _size(text: str) -> int | tuple[int, ...]:
+def _size(text: str) -> int | tuple[int, ...] | str:
+    if text == "photo":
+        return text
     try:
         numbers = tuple(int(part) for part in text.lower().split("x"))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected the longer side or WIDTHxHEIGHT, got {text!r}") from None
+        raise argparse.ArgumentTypeError(f"expected the longer side, WIDTHxHEIGHT or photo, got {text!r}") from None
     return numbers[0] if len(numbers) == 1 else numbers
 
 

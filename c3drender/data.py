@@ -31,6 +31,7 @@ Arrows = PathLike | Sequence[Arrow] | np.ndarray | Tensor
 Value = TypeVar("Value")
 
 FRAMES_PER_ARROW = 50  # an arrow's length is this many frames of motion (the released annotation format's unit)
+LEAST_RANGE = 0.5  # of the near disparity: a scene with less between near and far is looked at as if it had this much
 HIDES = 1.1  # times a fluid's disparity (1/z): what is so much nearer hides it, what is not touches it, as banks do
 
 
@@ -304,6 +305,43 @@ class DepthMap:
 
     def __post_init__(self) -> None:
         check_tensor("DepthMap", "z_cam", self.z_cam, ("H", "W"), torch.float32)
+
+
+@dataclass(frozen=True)
+class DepthSpan:
+    """The disparities (1/z) that scale a scene's camera paths.
+
+    Attributes
+    ----------
+    near, far : float
+        Of its near and its far content, but for specks.
+    focus : float
+        Of what stays in place while the camera moves.
+    focus_px : (float, float) or None
+        Where on the photo (x, y) that is; None: the middle.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 <= far <= near, 0 < near and 0 < focus, all finite.
+    """
+
+    near: float
+    far: float
+    focus: float
+    focus_px: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 < self.near < inf and 0 <= self.far <= self.near and 0 < self.focus < inf):
+            expected = "0 <= far <= near, 0 < near and 0 < focus, all finite"
+            raise ValueError(f"DepthSpan: expected {expected}, got near {self.near}, far {self.far}, focus {self.focus}")
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The farthest and the nearest disparity that a scene of this span may hold: specks beyond them are pulled in, or no
+        bound on what a camera path shifts could be kept."""
+        beyond = 0.5 * max(self.near - self.far, LEAST_RANGE * self.near)
+        return max(self.far - beyond, 1e-3 * self.near), self.near + beyond
 
 
 @dataclass(frozen=True, eq=False)
@@ -721,22 +759,17 @@ class Scene:
     camera : Camera
         The photo's (identity pose).
     layers : Layers
-    disp_near, disp_far, disp_focus : float
-        Disparities (1/z) that scale camera paths: of the nearest content, of the farthest, and of what stays in place while
-        the camera moves.
+        What the photo shows, and what it hides.
+    span : DepthSpan
+        Of its depth: scales camera paths.
     notes : tuple of str
         One line per guess that preparation made.
-    focus_px : tuple of float or None
-        Where on the photo (x, y) that stays in place; None: the middle.
     harmonics : Harmonics or None
         What sways and ripples, on the layers' canvas, the same in every layer; None: nothing.
     """
 
     camera: Camera
     layers: Layers
-    disp_near: float
-    disp_far: float
-    disp_focus: float
+    span: DepthSpan
     notes: tuple[str, ...] = ()
-    focus_px: tuple[float, float] | None = None
     harmonics: Harmonics | None = None

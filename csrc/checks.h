@@ -5,6 +5,13 @@
 
 namespace c3d {
 
+// Whether all views are of one size: outputs are one array, of num_cameras pictures of cameras[0].
+inline bool same_sizes(const Camera* cameras, int32_t num_cameras) {
+  for (int32_t view = 1; view < num_cameras; ++view)
+    if (cameras[view].width != cameras[0].width || cameras[view].height != cameras[0].height) return false;
+  return true;
+}
+
 inline Status check(const SplatPointsArgs& args) {
   const auto invalid = [](const char* message) { return Status{StatusCode::kInvalidArgument, message}; };
   if (args.num_points < 0 || args.num_points > INT32_MAX) return invalid("splat_points: num_points must be 0..2^31-1");
@@ -13,9 +20,11 @@ inline Status check(const SplatPointsArgs& args) {
   if (args.num_points > 0 && (!args.xyz || !args.feat)) return invalid("splat_points: xyz and feat must not be null");
   if (args.num_cameras > 0 && (!args.cameras || !args.feat_out || !args.alpha_out || !args.disp_out))
     return invalid("splat_points: cameras and outputs must not be null");
-  for (int32_t view = 0; view < args.num_cameras; ++view)
-    if (args.cameras[view].width < 1 || args.cameras[view].height < 1)
-      return invalid("splat_points: camera width and height must be >= 1");
+  if (args.num_cameras <= 0) return {};
+  if (args.cameras[0].width < 1 || args.cameras[0].height < 1)
+    return invalid("splat_points: camera width and height must be >= 1");
+  if (!same_sizes(args.cameras, args.num_cameras))
+    return invalid("splat_points: all cameras must have the size of cameras[0]");
   return {};
 }
 
@@ -29,11 +38,12 @@ inline Status check(const SplatPointsBwdArgs& args) {
   if (!args.xyz || !args.feat) return invalid("splat_points_bwd: xyz and feat must not be null");
   if (args.num_cameras > 0 && (!args.cameras || !args.idx))
     return invalid("splat_points_bwd: cameras and idx must not be null");
-  for (int32_t view = 0; view < args.num_cameras; ++view) {
-    const int64_t num_pixels = static_cast<int64_t>(args.cameras[view].width) * args.cameras[view].height;
-    if (args.cameras[view].width < 1 || args.cameras[view].height < 1 || num_pixels > UINT32_MAX)
-      return invalid("splat_points_bwd: camera width and height must be >= 1, their product < 2^32");
-  }
+  if (args.num_cameras <= 0) return {};
+  const int64_t num_pixels = static_cast<int64_t>(args.cameras[0].width) * args.cameras[0].height;
+  if (args.cameras[0].width < 1 || args.cameras[0].height < 1 || num_pixels > UINT32_MAX)
+    return invalid("splat_points_bwd: camera width and height must be >= 1, their product < 2^32");
+  if (!same_sizes(args.cameras, args.num_cameras))
+    return invalid("splat_points_bwd: all cameras must have the size of cameras[0]");
   return {};
 }
 
@@ -83,6 +93,7 @@ inline Status check(const FindHolesArgs& args) {
     return invalid("find_holes: disp, disp_hidden, disp_fluid, step_px and holes must not be null");
   if (args.num_layers < 1) return invalid("find_holes: num_layers must be >= 1");
   if (args.cameras[0].width < 1 || args.cameras[0].height < 1) return invalid("find_holes: width and height must be >= 1");
+  if (!same_sizes(args.cameras, args.num_cameras)) return invalid("find_holes: all cameras must have the size of cameras[0]");
   return {};
 }
 

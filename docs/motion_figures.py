@@ -66,7 +66,7 @@ def _flows() -> None:
         *_crops(peaks, PEAKS_CROP, "right up to their edge"),
         Tile(_flow_picture(_hinted(arrows[-3:-2])), "one arrow", "is enough for a region"),
         Tile(_flow_picture(_hinted([*arrows, ANCHOR], _shape(FROZEN))), "a freeze stroke and an anchor", "both hold"),
-        Tile(_flow_picture(found), "nothing said", note.removeprefix("motion: ").split(" and ")[0] + " and ..."),
+        Tile(_flow_picture(found), "nothing said", note.removeprefix("motion: ").split(" and ")[0] + " ..."),
     ]
     write_picture(IMAGES / "motion_flow.jpg", compose(tiles, 3))
 

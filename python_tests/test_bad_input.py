@@ -19,7 +19,7 @@ import torch
 
 import c3drender
 from c3drender import cli
-from c3drender.data import Camera, Layers, Scene
+from c3drender.data import Camera, DepthSpan, Layers, Scene
 from c3drender.files.hints import read_hints
 from c3drender.files.maps import read_depth, read_flow
 from c3drender.files.photo import read_mask, read_photo, write_picture
@@ -62,7 +62,7 @@ def _scene() -> Scene:
     lhw = (1, H, W)
     still = torch.zeros(lhw, dtype=torch.bool)
     layers = Layers.from_planes(torch.zeros(*lhw, 3), torch.ones(lhw), torch.ones(lhw), ~still, torch.zeros(*lhw, 2), still, 0)
-    return Scene(Camera.for_photo(W, H), layers, 1.0, 0.5, 0.7)
+    return Scene(Camera.for_photo(W, H), layers, DepthSpan(1.0, 0.5, 0.7))
 
 
 BAD = [

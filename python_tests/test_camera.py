@@ -1,17 +1,20 @@
 """Camera paths: they close, they keep the focus, their parallax is what they say, and the paper's are the paper's."""
 
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from c3drender.camera import PAPER_PRESETS, PARALLAX, PRESETS, envelope_path, make_camera_path
-from c3drender.data import Camera, CameraKeys
+from c3drender.camera import MOST_SHIFT, PAPER_PRESETS, PARALLAX, PRESETS, asked_shift_px, envelope_path, make_camera_path
+from c3drender.data import Camera, CameraKeys, CameraPath, DepthMap, DepthSpan
 from c3drender.files.keys import read_camera_keys
+from c3drender.pipeline.prepare import depth_span, within
 
 CAMERA = Camera.for_photo(640, 480)
-SCALE = dict(disp_near=0.8, disp_far=0.1, disp_focus=0.3)
+SPAN = DepthSpan(near=0.8, far=0.1, focus=0.3)
 
 
 def project(pose: torch.Tensor, u: float, v: float, disp: float) -> np.ndarray:
@@ -24,28 +27,107 @@ def project(pose: torch.Tensor, u: float, v: float, disp: float) -> np.ndarray:
 def test_presets_close(preset: str) -> None:
     np.testing.assert_allclose(PRESETS[preset](0.0), PRESETS[preset](1.0), atol=1e-12)
     # Half as many frames are every second pose of the same path.
-    fine = make_camera_path(CAMERA, preset, 24, **SCALE).world_to_cam
-    torch.testing.assert_close(make_camera_path(CAMERA, preset, 12, **SCALE).world_to_cam, fine[::2])
+    fine = make_camera_path(CAMERA, preset, 24, SPAN).world_to_cam
+    torch.testing.assert_close(make_camera_path(CAMERA, preset, 12, SPAN).world_to_cam, fine[::2])
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_poses_are_rigid_and_keep_the_focus(preset: str) -> None:
-    for pose in make_camera_path(CAMERA, preset, 7, **SCALE).world_to_cam:
+    for pose in make_camera_path(CAMERA, preset, 7, SPAN).world_to_cam:
         torch.testing.assert_close(pose[:, :3] @ pose[:, :3].T, torch.eye(3), atol=1e-6, rtol=0)
         assert torch.linalg.det(pose[:, :3]) > 0
-        np.testing.assert_allclose(project(pose, CAMERA.cx, CAMERA.cy, SCALE["disp_focus"]), [CAMERA.cx, CAMERA.cy], atol=1e-3)
+        np.testing.assert_allclose(project(pose, CAMERA.cx, CAMERA.cy, SPAN.focus), [CAMERA.cx, CAMERA.cy], atol=1e-3)
 
 
 @pytest.mark.parametrize("amplitude", [0.5, 1.0, 2.0])
 def test_parallax_is_the_same_on_every_scene(amplitude: float) -> None:
-    for scale in (SCALE, dict(disp_near=40.0, disp_far=2.0, disp_focus=9.0)):
-        pose = make_camera_path(CAMERA, "swing", 4, **scale, amplitude=amplitude).world_to_cam[1]
-        near, far = (project(pose, CAMERA.cx, CAMERA.cy, scale[k])[0] for k in ("disp_near", "disp_far"))
+    for span in (SPAN, DepthSpan(near=40.0, far=2.0, focus=9.0)):
+        pose = make_camera_path(CAMERA, "swing", 4, span, amplitude=amplitude).world_to_cam[1]
+        near, far = (project(pose, CAMERA.cx, CAMERA.cy, disp)[0] for disp in (span.near, span.far))
         assert abs(near - far) == pytest.approx(amplitude * PARALLAX * CAMERA.width, rel=0.05)
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_first_view_is_the_photos(preset: str) -> None:
+    path = make_camera_path(CAMERA, preset, 9, SPAN)
+    torch.testing.assert_close(path.world_to_cam[0], torch.eye(3, 4), atol=1e-7, rtol=0)
+    assert path.zoom is None or path.zoom[0] == 1
+
+
+def odd_disparities(seed: int) -> dict[str, np.ndarray]:
+    """Depth as it comes: flat, shallow, one speck, nearly all sky, steep, steps, noise; disparities ``[48, 64]``."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:48, 0:64] / 48
+    speck = np.full((48, 64), 0.2)
+    speck[20, 30] = rng.uniform(1, 50)
+    hole = np.ones((48, 64))
+    hole[5, 5] = 1e-9
+    sky = np.full((48, 64), 1e-6)
+    sky[-1, :] = rng.uniform(0.1, 5)
+    steps = np.where(x > 0.6, rng.uniform(1, 3), rng.uniform(0.01, 0.5))
+    return {
+        "flat": np.full((48, 64), rng.uniform(0.01, 9)),
+        "shallow": 1 / (140 + 0.2 * y),
+        "relief of a tenth": 1 / (1 + 0.1 * y),
+        "speck": speck,
+        "hole": hole,
+        "sky": sky,
+        "steep": np.exp(rng.uniform(3, 9) * (y - 1)),
+        "steps": steps,
+        "noise": np.exp(rng.normal(0, rng.uniform(0.1, 2), (48, 64))),
+    }
+
+
+def shifts_px(camera: Camera, path: CameraPath, disp: np.ndarray) -> np.ndarray:
+    """By how much each pixel of the picture moves in each view, by the definition of a projection: ``[F, H, W]``."""
+    height, width = disp.shape
+    y, x = np.mgrid[0:height, 0:width] + 0.5
+    rays = np.stack([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, np.ones_like(x)], axis=-1)
+    zooms = np.ones(len(path)) if path.zoom is None else path.zoom.numpy()
+    moved = []
+    for pose, zoom in zip(path.world_to_cam.double().numpy(), zooms, strict=True):
+        seen = (rays / disp[..., None]) @ pose[:, :3].T + pose[:, 3]
+        assert (seen[..., 2] > 0).all(), "content gets behind the camera"
+        at = [zoom * f * seen[..., k] / seen[..., 2] + c for k, f, c in ((0, camera.fx, camera.cx), (1, camera.fy, camera.cy))]
+        moved.append(np.hypot(at[0] - x, at[1] - y))
+    return np.array(moved)
+
+
+@pytest.mark.parametrize("amplitude", [1.0, 0.3])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_camera_never_runs_away(preset: str, amplitude: float) -> None:
+    camera = Camera.for_photo(64, 48)
+    most = 0.0
+    for seed in range(3):
+        for name, disp in odd_disparities(seed).items():
+            depth = DepthMap(torch.from_numpy(1 / disp).float())
+            span = depth_span(depth)
+            pulled_in = 1 / within(depth, span).z_cam.double().numpy()
+            path = make_camera_path(camera, preset, 12, span, amplitude=amplitude)
+            positions = amplitude * torch.tensor([PRESETS[preset](n / 12) for n in range(12)], dtype=torch.float64)
+            moved = shifts_px(camera, path, pulled_in)
+            assert moved.max() <= MOST_SHIFT * asked_shift_px(camera, positions) + 1e-3, name
+            cosines = (np.trace(path.world_to_cam[:, :, :3].double().numpy(), axis1=1, axis2=2) - 1) / 2
+            assert math.degrees(math.acos(min(1.0, cosines.min()))) <= 12.01, name
+            if name in ("steps", "steep", "sky"):
+                most = max(most, moved.max())
+    # A bound that stops every camera would hold as well.
+    assert preset == "still" or most > 0.3 * PARALLAX * 64 * amplitude
+
+
+def test_the_camera_keeps_a_subject_before_the_sky() -> None:
+    disp = torch.full((48, 64), 1e-4)
+    disp[20:, 24:40] = 1.0  # a third of the width, less than half of the picture
+    span = depth_span(DepthMap(1 / disp))
+    assert span.focus == pytest.approx(1.0)
+    camera = Camera.for_photo(64, 48)
+    moved = shifts_px(camera, make_camera_path(camera, "swing", 4, span), disp.numpy())[:, 24, 32]
+    assert moved.max() < 0.1
+    assert depth_span(DepthMap(1 / disp), focus_px=(5.0, 5.0)).focus == pytest.approx(1e-4)
+
+
 def test_still_is_the_identity() -> None:
-    assert torch.equal(make_camera_path(CAMERA, "still", 3, **SCALE).world_to_cam, torch.eye(3, 4).expand(3, 3, 4))
+    assert torch.equal(make_camera_path(CAMERA, "still", 3, SPAN).world_to_cam, torch.eye(3, 4).expand(3, 3, 4))
 
 
 @pytest.mark.parametrize(
@@ -59,40 +141,40 @@ def test_still_is_the_identity() -> None:
 )
 def test_paper_paths_match_the_released_ones(preset: str, fixture: str, golden) -> None:
     expected = golden("camera_paths")[fixture]
-    path = make_camera_path(CAMERA, preset, len(expected), disp_near=1.0, disp_far=0.1, disp_focus=0.3).world_to_cam
+    path = make_camera_path(CAMERA, preset, len(expected), DepthSpan(1.0, 0.1, 0.3)).world_to_cam
     np.testing.assert_allclose(path[:, :, 3].numpy(), expected, atol=1e-6)
     assert torch.equal(path[:, :, :3], torch.eye(3).expand(len(expected), 3, 3))
     assert preset in PAPER_PRESETS
 
 
 def test_envelope_holds_every_turning_point() -> None:
-    envelope = envelope_path(CAMERA, **SCALE, amplitude=1.0).world_to_cam
+    envelope = envelope_path(CAMERA, SPAN, amplitude=1.0).world_to_cam
     for preset in PRESETS:
-        for pose in make_camera_path(CAMERA, preset, 4, **SCALE).world_to_cam:
+        for pose in make_camera_path(CAMERA, preset, 4, SPAN).world_to_cam:
             assert (envelope - pose).abs().amax(dim=(1, 2)).min() < 1e-6
 
 
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match=r"^camera: expected one of circle, .* got 'spiral'"):
-        make_camera_path(CAMERA, "spiral", 5, **SCALE)
+        make_camera_path(CAMERA, "spiral", 5, SPAN)
     with pytest.raises(ValueError, match=r"^frames: expected >= 1, got 0"):
-        make_camera_path(CAMERA, "circle", 0, **SCALE)
+        make_camera_path(CAMERA, "circle", 0, SPAN)
 
 
 def test_an_off_centre_focus_stays_in_place() -> None:
     u, v = 520.0, 130.0
     for preset in ("circle", "dolly", "rise"):
-        for pose in make_camera_path(CAMERA, preset, 7, **SCALE, focus_px=(u, v)).world_to_cam:
+        for pose in make_camera_path(CAMERA, preset, 7, replace(SPAN, focus_px=(u, v))).world_to_cam:
             torch.testing.assert_close(pose[:, :3] @ pose[:, :3].T, torch.eye(3), atol=1e-6, rtol=0)
-            np.testing.assert_allclose(project(pose, u, v, SCALE["disp_focus"]), [u, v], atol=1e-3)
-    plain = make_camera_path(CAMERA, "circle", 7, **SCALE).world_to_cam
-    middle = make_camera_path(CAMERA, "circle", 7, **SCALE, focus_px=(CAMERA.cx, CAMERA.cy)).world_to_cam
+            np.testing.assert_allclose(project(pose, u, v, SPAN.focus), [u, v], atol=1e-3)
+    plain = make_camera_path(CAMERA, "circle", 7, SPAN).world_to_cam
+    middle = make_camera_path(CAMERA, "circle", 7, replace(SPAN, focus_px=(CAMERA.cx, CAMERA.cy))).world_to_cam
     assert torch.equal(plain, middle)
 
 
 def test_amplitude_per_axis() -> None:
     def centres(amplitude) -> torch.Tensor:
-        poses = make_camera_path(CAMERA, "orbit", 9, **SCALE, amplitude=amplitude).world_to_cam
+        poses = make_camera_path(CAMERA, "orbit", 9, SPAN, amplitude=amplitude).world_to_cam
         return -torch.einsum("fji,fj->fi", poses[:, :, :3], poses[:, :, 3])
 
     scaled = centres(1.0) * torch.tensor([2.0, 0.5, 0.0])
@@ -101,7 +183,7 @@ def test_amplitude_per_axis() -> None:
 
 def test_ease_stops_at_the_seam_and_keeps_the_way() -> None:
     def steps(ease: float) -> np.ndarray:
-        poses = make_camera_path(CAMERA, "circle", 60, **SCALE, ease=ease).world_to_cam
+        poses = make_camera_path(CAMERA, "circle", 60, SPAN, ease=ease).world_to_cam
         return np.array([float((poses[n] - poses[n - 1]).norm()) for n in range(60)])
 
     even, eased = steps(0.0), steps(1.0)
@@ -111,7 +193,7 @@ def test_ease_stops_at_the_seam_and_keeps_the_way() -> None:
 
 
 def test_dolly_zoom_keeps_the_focus_size_and_grows_the_background() -> None:
-    path = make_camera_path(CAMERA, "dolly-zoom", 12, **SCALE)
+    path = make_camera_path(CAMERA, "dolly-zoom", 12, SPAN)
     assert path.zoom is not None and path.zoom[0] == 1 and path.zoom.max() > 1.002
     half = CAMERA.with_pose(path.world_to_cam[6]).zoomed(float(path.zoom[6]))
 
@@ -119,16 +201,16 @@ def test_dolly_zoom_keeps_the_focus_size_and_grows_the_background() -> None:
         x, z = 0.1 / disp, 1 / disp + float(half.world_to_cam[2, 3])
         return half.fx * x / z / (0.1 * CAMERA.fx)
 
-    assert spread(SCALE["disp_focus"]) == pytest.approx(1.0, abs=1e-5)
-    assert spread(SCALE["disp_far"]) > 1.002 and spread(SCALE["disp_near"]) < 0.99
+    assert spread(SPAN.focus) == pytest.approx(1.0, abs=1e-5)
+    assert spread(SPAN.far) > 1.002 and spread(SPAN.near) < 0.99
 
 
 KEYS = CameraKeys((0.0, 0.25, 0.6), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.5), (-1.0, 0.0, 0.0)), (1.0, 1.2, 1.0))
 
 
 def test_key_frames_are_met_and_joined_smoothly() -> None:
-    path = make_camera_path(CAMERA, KEYS, 100, **SCALE)
-    swing = make_camera_path(CAMERA, "swing", 4, **SCALE).world_to_cam
+    path = make_camera_path(CAMERA, KEYS, 100, SPAN)
+    swing = make_camera_path(CAMERA, "swing", 4, SPAN).world_to_cam
     torch.testing.assert_close(path.world_to_cam[0], swing[1])
     torch.testing.assert_close(path.world_to_cam[60], swing[3])
     assert path.zoom[25] == pytest.approx(1.2, abs=1e-5) and path.zoom.min() >= 1
@@ -139,8 +221,8 @@ def test_key_frames_are_met_and_joined_smoothly() -> None:
 
 def test_an_open_path_ends_where_its_last_key_is() -> None:
     keys = CameraKeys((0.0, 1.0), ((-1.0, 0.0, 0.0), (1.0, 0.0, 0.0)), (1.0, 1.0), closed=False)
-    path = make_camera_path(CAMERA, keys, 11, **SCALE)
-    swing = make_camera_path(CAMERA, "swing", 4, **SCALE).world_to_cam
+    path = make_camera_path(CAMERA, keys, 11, SPAN)
+    swing = make_camera_path(CAMERA, "swing", 4, SPAN).world_to_cam
     torch.testing.assert_close(path.world_to_cam[0], swing[3])
     torch.testing.assert_close(path.world_to_cam[10], swing[1])
     assert path.zoom is None
@@ -178,9 +260,9 @@ def test_bad_key_frames_get_one_line(tmp_path, content: str) -> None:
 @pytest.mark.parametrize("bad", [-1.0, float("nan"), True, (1.0, 2.0), (1.0, "a", 2.0)])
 def test_bad_amplitude(bad) -> None:
     with pytest.raises(ValueError, match=r"^amplitude: expected a finite number"):
-        make_camera_path(CAMERA, "circle", 5, **SCALE, amplitude=bad)
+        make_camera_path(CAMERA, "circle", 5, SPAN, amplitude=bad)
 
 
 def test_bad_ease() -> None:
     with pytest.raises(ValueError, match=r"^ease: expected a number in 0..1, got 2"):
-        make_camera_path(CAMERA, "circle", 5, **SCALE, ease=2)
+        make_camera_path(CAMERA, "circle", 5, SPAN, ease=2)

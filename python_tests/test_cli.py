@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from inspect import signature
@@ -16,7 +17,7 @@ import pytest
 import torch
 
 from c3drender import cli, render_cinemagraph
-from c3drender.data import Camera, Fluid, Frame, Image, Layers, Ripple, Scene, Sway
+from c3drender.data import Camera, DepthSpan, Fluid, Frame, Image, Layers, Ripple, Scene, Sway
 from c3drender.files.photo import read_photo
 from c3drender.inspect import contact_sheet
 from c3drender.pixels.sheet import TILE_WIDTH_PX
@@ -40,7 +41,7 @@ def scene_of(photo: Image) -> Scene:
     step_px = torch.where(moving[..., None], torch.tensor([1.0, 0.5]), torch.zeros(2))
     z_cam = torch.linspace(4, 1, height)[:, None].expand(2, height, width).contiguous()
     layers = Layers.from_planes(rgb, alpha, z_cam, seen, step_px, moving, MARGIN)
-    return Scene(Camera.for_photo(photo.size[1], photo.size[0]), layers, 1.0, 0.25, 0.5, ("depth: guessed",))
+    return Scene(Camera.for_photo(photo.size[1], photo.size[0]), layers, DepthSpan(1.0, 0.25, 0.5), ("depth: guessed",))
 
 
 @pytest.fixture
@@ -141,6 +142,34 @@ def test_errors_are_one_line_and_a_status(calls, photo_path, capsys, error, stat
     calls.raises = error
     assert cli.main(["render", "photo.png"]) == status
     assert capsys.readouterr().err == line + "\n"
+
+
+PACKAGE = Path(cli.__file__).parent
+
+
+def test_sigterm_leaves_no_part_file(photo_path, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "c3drender",
+        "render",
+        str(photo_path),
+        "-o",
+        str(tmp_path / "out.mp4"),
+        "--frames",
+        "5000",
+    ]
+    with subprocess.Popen(
+        [*command, "--depth", "builtin", "--device", "cpu", "--quiet"], stderr=subprocess.PIPE, cwd=PACKAGE.parent
+    ) as run:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob(".out.*")):
+            assert run.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        run.terminate()
+        assert run.wait(60) == 143
+        assert run.stderr.read() == b""
+    assert [path.name for path in tmp_path.iterdir()] == [photo_path.name]
 
 
 def test_defects_keep_their_traceback(calls, photo_path):

@@ -3,12 +3,10 @@ the same bits. `benchmarks/gpu_check.py` runs this file under compute-sanitizer.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
-from twin_cases import Arrays, arrays_of, one_of_each, random_cloud
+from twin_cases import Arrays, one_of_each, random_cloud
 
 from c3drender import ops
 from c3drender.data import Camera
@@ -19,74 +17,9 @@ SUMMED_IN_ANOTHER_ORDER = 2e-5
 needs_cuda = pytest.mark.skipif("cuda" not in DEVICES, reason="no CUDA device")
 
 
-def results_of(op: str, args: list[Any]) -> tuple[torch.Tensor, ...]:
-    """What the op returns, or else what it wrote: its last three arguments."""
-    result = getattr(torch.ops.c3drender, op)(*args)
-    if result is None:
-        return tuple(args[-3:])
-    return result if isinstance(result, tuple) else (result,)
-
-
-class TorchTwins:
-    """The interface of ``c3d_twins``, on torch's ops."""
-
-    def call(self, op: str, device: str, *args: Any) -> Any:
-        arrays = tuple(t.cpu().numpy() for t in results_of(op, [self.to_torch(a, device) for a in args]))
-        return arrays if len(arrays) > 1 else arrays[0]
-
-    @staticmethod
-    def to_torch(value: Any, device: str) -> Any:
-        if not isinstance(value, np.ndarray):
-            return value
-        # Camera rows and ranges of points stay in host memory.
-        is_host = (value.shape[1:] == (16,) and value.dtype == np.float32) or value.dtype == np.int64
-        return torch.from_numpy(value.copy()).to("cpu" if is_host else device)
-
-    def splat_points(self, device: str, xyz: Any, feat: Any, feat_type: str, *args: Any) -> Arrays:
-        if feat_type != "float32":
-            feat = torch.from_numpy(feat.view(np.int16)).view(getattr(torch, feat_type)).to(device)
-        radius, radius_all, rows, width, height, compositor, most, tolerance, hidden, opacity = args
-        numbers = (radius_all, rows, width, height, compositor, most, tolerance, True, hidden, opacity)
-        return self.call("splat_points", device, xyz, feat, radius, *numbers)
-
-    def splat_points_bwd(self, device: str, *args: Any) -> Arrays:
-        xyz, feat, radius, radius_all, rows, width, height, compositor, _, tolerance, idx, *grads, opacity = args
-        numbers = (radius_all, rows, width, height, compositor, tolerance, idx, True, True, True, opacity)
-        return self.call("splat_points_bwd", device, *grads, xyz, feat, radius, *numbers)
-
-    def integrate_flow(self, device: str, *args: Any) -> Arrays:
-        return self.call("integrate_flow", device, *args)
-
-    def blend_bidirectional(self, device: str, *args: Any) -> Arrays:
-        return self.call("blend_bidirectional", device, *args)
-
-    def blend_bidirectional_bwd(self, device: str, *args: Any) -> Arrays:
-        return self.call("blend_bidirectional_bwd", device, *args[9:], *args[:9])
-
-    def find_holes(self, device: str, *args: Any) -> Any:
-        *maps, steps, loop_steps, rows, frame, radius_px, depth_tolerance, least_existence = args
-        rules = (radius_px, depth_tolerance, least_existence)
-        return self.call("find_holes", device, *maps, steps, loop_steps, rows, *frame, *rules)
-
-    def inpaint_layers(self, device: str, rgb: Any, disp: Any, hole: Any, hidden: Any, tear: float) -> Arrays:
-        return self.call("inpaint_layers", device, rgb, disp, hole.astype(bool), hidden, tear)
-
-    def drift_points(self, device: str, *args: Any) -> Arrays:
-        *maps, rows, radius_px, max_stretch, least_existence, detail, phase, fade = args
-        lens = (float(number) for number in rows[0, :4])
-        numbers = (radius_px, max_stretch, least_existence, *(detail or (None, None, None, 1.0)), phase, fade)
-        outputs = (np.zeros((len(phase), *shape), np.float32) for shape in ((3,), (4,), ()))
-        return self.call("drift_points", device, *maps, *lens, *numbers, *outputs)
-
-    def compose_frame(self, device: str, *args: Any) -> Arrays:
-        feats, (loop_t, sharpness, least_alpha) = args[:6], args[6:]
-        feats = (a.reshape(1, *a.shape) for a in feats)
-        return self.call("compose_frame", device, *feats, loop_t, sharpness, least_alpha)
-
-
-def assert_same(ours: Any, theirs: Any, tolerance: float) -> None:
+def assert_same(ours: Arrays, theirs: Arrays, tolerance: float) -> None:
     """Decisions are equal; floats may be summed up in another order."""
-    for mine, other in zip(arrays_of(ours), arrays_of(theirs), strict=True):
+    for mine, other in zip(ours, theirs, strict=True):
         if mine.dtype == np.float32:
             scale = max(1, np.abs(other[np.isfinite(other)]).max(initial=0))
             assert np.allclose(mine, other, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
@@ -98,10 +31,10 @@ def assert_same(ours: Any, theirs: Any, tolerance: float) -> None:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", list(one_of_each(0)))
 def test_every_op(name: str, seed: int, device: str) -> None:
-    run = one_of_each(seed)[name]
-    got = run(TorchTwins(), device)
-    assert_same(got, run(TorchTwins(), "cpu"), SUMMED_IN_ANOTHER_ORDER)
-    assert_same(run(TorchTwins(), device), got, 0.0)
+    call = one_of_each(seed)[name]
+    got = call.run(device=device)
+    assert_same(got, call.run(), SUMMED_IN_ANOTHER_ORDER)
+    assert_same(call.run(device=device), got, 0.0)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -109,13 +42,13 @@ def test_every_op(name: str, seed: int, device: str) -> None:
 @pytest.mark.parametrize("channels", [4, 37])
 def test_a_picture(channels: int, compositor: str, device: str) -> None:
     """Enough points that blocks run at once. Rims may round differently: a few pixels of a hundred thousand may differ."""
-    cloud = random_cloud(np.random.default_rng(channels), 200_000, (270, 481), channels=channels, compositor=compositor)
-    got, want = cloud.splat(TorchTwins(), device), cloud.splat(TorchTwins(), "cpu")
+    call = random_cloud(np.random.default_rng(channels), 200_000, (270, 481), channels=channels, compositor=compositor).splat()
+    got, want = call.run(device=device), call.run()
     differs = (got[3] != want[3]).any(-1)
     assert differs.mean() < 1e-3
     for ours, theirs in zip(got[:3], want[:3], strict=True):
         assert np.allclose(ours[~differs], theirs[~differs], rtol=0, atol=SUMMED_IN_ANOTHER_ORDER)
-    assert_same(cloud.splat(TorchTwins(), device), got, 0.0)
+    assert_same(call.run(device=device), got, 0.0)
 
 
 def needs_gpu_memory(gigabytes: int) -> None:
@@ -129,7 +62,7 @@ def test_a_hundred_million_points() -> None:
     seen."""
     needs_gpu_memory(12)
     cloud = random_cloud(np.random.default_rng(2), 1000, (90, 160), channels=16)
-    last = [torch.from_numpy(a).cuda() for a in (cloud.xyz, cloud.feat, cloud.radius)]
+    last = [torch.as_tensor(a).cuda() for a in (cloud.xyz, cloud.feat, cloud.radius)]
     num = 100_000_000
     xyz, feat, radius = (t.new_zeros(num, *t.shape[1:]) for t in last)
     xyz[:, 2] = -1
@@ -179,19 +112,11 @@ def test_a_frame_is_captured_in_a_cuda_graph() -> None:
 @pytest.mark.parametrize("name", list(one_of_each(0)))
 def test_no_op_waits_for_the_device(name: str) -> None:
     """Waiting would end a capture with an error."""
-    calls = []
-
-    class Recording(TorchTwins):
-        def call(self, op: str, device: str, *args: Any) -> Any:
-            calls.append((op, [self.to_torch(value, device) for value in args]))
-            return super().call(op, device, *args)
-
-    one_of_each(0)[name](Recording(), "cuda")
-    op, args = calls[-1]
-    want = [t.clone() for t in results_of(op, args)]
+    run = one_of_each(0)[name].bind(device="cuda")
+    want = [t.clone() for t in run()]
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        got = results_of(op, args)
+        got = run()
     graph.replay()
     for ours, theirs in zip(got, want, strict=True):
         assert torch.allclose(ours, theirs, rtol=0, atol=0, equal_nan=True)

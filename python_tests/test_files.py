@@ -18,7 +18,7 @@ import PIL.ImageSequence
 import pytest
 import torch
 
-from c3drender.data import Camera, Layers, MotionHints, Scene
+from c3drender.data import Camera, DepthSpan, Layers, MotionHints, Scene
 from c3drender.files.hints import read_hints
 from c3drender.files.maps import read_depth, read_flow
 from c3drender.files.photo import read_mask, read_photo, write_picture
@@ -474,14 +474,14 @@ def small_scene() -> Scene:
         moving=torch.rand(lhw, generator=gen) > 0.5,
         margin_px=3,
     )
-    return Scene(Camera.for_photo(W - 6, H - 6), layers, 1.0, 0.1, 0.5, ("guessed depth", "guessed motion: ünï"))
+    return Scene(Camera.for_photo(W - 6, H - 6), layers, DepthSpan(1.0, 0.1, 0.5), ("guessed depth", "guessed motion: ünï"))
 
 
 def test_scene_comes_back(tmp_path):
     scene = small_scene()
     loaded = load_scene(save_scene(scene, tmp_path / "scene.c3d"))
     assert vars(loaded.camera) == vars(scene.camera)
-    assert (loaded.disp_near, loaded.disp_far, loaded.disp_focus, loaded.notes) == (1.0, 0.1, 0.5, scene.notes)
+    assert (loaded.span, loaded.notes) == (scene.span, scene.notes)
     for name in ("pixel", "rgb", "alpha", "z_cam", "seen", "step_px", "moving"):
         assert torch.equal(getattr(loaded.layers, name), getattr(scene.layers, name))
     for name in ("first", "size", "margin_px"):

@@ -8,7 +8,7 @@ import torch
 
 from c3drender import ops
 from c3drender.camera import make_camera_path, max_shift_px, parallax_px
-from c3drender.data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
+from c3drender.data import Camera, CameraPath, DepthMap, DepthSpan, FlowField, Image, Layers
 from c3drender.layers.build import LayerConfig, build_layers
 from c3drender.layers.clean import settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
 from c3drender.layers.hidden import HidingRules, continue_behind
@@ -19,7 +19,7 @@ BACK, FRONT = (0.1, 0.7, 0.2), (0.9, 0.1, 0.1)
 
 
 def path_of(camera: Camera, num_frames: int, amplitude: float = 2.0, preset: str = "swing") -> CameraPath:
-    return make_camera_path(camera, preset, num_frames, disp_near=1.0, disp_far=0.1, disp_focus=0.3, amplitude=amplitude)
+    return make_camera_path(camera, preset, num_frames, DepthSpan(1.0, 0.1, 0.3), amplitude=amplitude)
 
 
 def layers_of(

@@ -12,7 +12,7 @@ import torch
 
 import c3drender
 from c3drender import render
-from c3drender.data import Camera, CameraKeys, Fluid, Layers, Ripple, Scene, Sway
+from c3drender.data import Camera, CameraKeys, DepthSpan, Fluid, Layers, Ripple, Scene, Sway
 
 EXAMPLE = files("c3drender") / "example"
 NUM_FRAMES = 20
@@ -157,7 +157,7 @@ def test_another_surface_behind_a_fluid_is_drawn(behind: float, is_drawn: bool) 
     z_cam = torch.stack([torch.ones(size), torch.full(size, behind)])
     step_px = torch.tensor([0.2, 0.0]).expand(2, *size, 2).contiguous()
     layers = Layers.from_planes(torch.rand(2, *size, 3), exists.float(), z_cam, exists, step_px, exists, 0)
-    scene = Scene(Camera.for_photo(60, 40), layers, 1.0, 1 / behind, 1.0)
+    scene = Scene(Camera.for_photo(60, 40), layers, DepthSpan(1.0, 1 / behind, 1.0))
     animation = render.animate(scene, 6, measure_contrast=False)
     # Away from the strip's border, whose fluid rests.
     hidden = layers.first[1] + 20 * size[1] + 15

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import c3drender as c3d
 from c3drender import networks, pipeline
-from c3drender.data import Camera, CameraPath, Frame, Harmonics, Layers, Scene
+from c3drender.data import Camera, CameraPath, DepthSpan, Frame, Harmonics, Layers, Scene
 from c3drender.networks import RenderModel
 from c3drender.networks import render as learned
 
@@ -36,7 +36,7 @@ def _scene(step: tuple[float, float] = (1.0, 0.0)) -> Scene:
         moving=moving,
         margin_px=MARGIN,
     )
-    return Scene(camera, layers, disp_near=1.0, disp_far=0.5, disp_focus=0.7)
+    return Scene(camera, layers, DepthSpan(1.0, 0.5, 0.7))
 
 
 def _model() -> RenderModel:

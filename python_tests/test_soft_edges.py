@@ -9,7 +9,7 @@ import torch
 
 from c3drender import render
 from c3drender.camera import max_shift_px, parallax_px
-from c3drender.data import Camera, CameraPath, DepthMap, FlowField, Image, Scene
+from c3drender.data import Camera, CameraPath, DepthMap, DepthSpan, FlowField, Image, Scene
 from c3drender.layers import build as layer_stage
 from c3drender.layers.build import LayerConfig, build_layers
 from c3drender.layers.matte import ESTIMATED_BAND_PX, EdgeRules, find_matte
@@ -110,7 +110,7 @@ def scene_of(shown: Composite) -> Scene:
     depth = DepthMap(torch.from_numpy(1 / depth_of(shown)), measured=True)
     still = FlowField(torch.zeros(HEIGHT, WIDTH, 2), torch.zeros(HEIGHT, WIDTH, dtype=torch.bool))
     built = build_layers(Image(torch.from_numpy(shown.rgb)), depth, still, CAMERA, config)
-    return Scene(CAMERA, built, NEAR, FAR, FAR)
+    return Scene(CAMERA, built, DepthSpan(NEAR, FAR, FAR))
 
 
 def frame_of(scene: Scene, side: float) -> np.ndarray:

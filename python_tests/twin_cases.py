@@ -1,4 +1,4 @@
-"""Inputs for both halves of the core below torch: NumPy arrays in the argument order of ``c3d_twins``. Needs NumPy alone."""
+"""Calls of every op with random input, for every build of the ops: the extension's CPU and CUDA half, the emulated kernels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,55 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from c3drender import ops
 
 Floats = NDArray[np.float32]
 Arrays = tuple[NDArray[Any], ...]
-SCHEDULES = [("forward", 0), ("reversed", 0), ("random", 1), ("random", 2), ("random", 3)]
-COMPOSITORS = {"alpha": 0, "surface": 1}
+ON_HOST = ("cameras", "hidden")  # arguments that stay in host memory
+
+
+@dataclass(frozen=True)
+class Call:
+    """``torch.ops.<library>.<op>(*args)``, where arrays become tensors that share their memory."""
+
+    op: str
+    args: tuple[Any, ...]
+
+    def tensors(self, device: str = "cpu") -> list[Any]:
+        """The arguments on the device, those that the op writes to as NaN."""
+        args = []
+        for argument, value in zip(self._schema_arguments(), self.args, strict=True):
+            if isinstance(value, np.ndarray):
+                value = torch.from_numpy(value)
+            if isinstance(value, torch.Tensor) and argument.name not in ON_HOST:
+                value = value.to(device)
+            args.append(torch.full_like(value, torch.nan) if argument.is_write else value)
+        return args
+
+    def bind(self, library: str = "c3drender", device: str = "cpu") -> Callable[[], tuple[torch.Tensor, ...]]:
+        """The call, ready to be made. It returns the op's results, or else what the op wrote to."""
+        op = getattr(getattr(torch.ops, library), self.op)
+        args = self.tensors(device)
+        written = tuple(t for argument, t in zip(self._schema_arguments(), args, strict=True) if argument.is_write)
+
+        def run() -> tuple[torch.Tensor, ...]:
+            results = op(*args)
+            if results is None:
+                return written
+            return results if isinstance(results, tuple) else (results,)
+
+        return run
+
+    def _schema_arguments(self) -> list[Any]:
+        return getattr(torch.ops.c3drender, self.op).default._schema.arguments
+
+    def run(self, library: str = "c3drender", device: str = "cpu") -> Arrays:
+        """The results as arrays; bool as bytes, in which garbage shows."""
+        results = (t.cpu() for t in self.bind(library, device)())
+        return tuple((t.view(torch.uint8) if t.dtype == torch.bool else t).numpy() for t in results)
 
 
 @dataclass(frozen=True)
@@ -54,8 +97,7 @@ def small_poses(rng: np.random.Generator, num_views: int) -> Floats:
 class Cloud:
     camera: Pinhole
     xyz: Floats
-    feat: NDArray[Any]  # float32, or uint16: the bits of feat_type
-    feat_type: str
+    feat: torch.Tensor
     radius: Floats | None
     radius_all: float
     compositor: str
@@ -64,28 +106,26 @@ class Cloud:
     hidden: NDArray[np.int64] | None = None  # [V, 2]
     opacity: Floats | None = None
 
-    def splat(self, twins: Any, device: str) -> tuple[NDArray[Any], ...]:
+    def splat(self) -> Call:
         """feat ``[V, H, W, C]``, alpha and disp ``[V, H, W]``, idx ``[V, H, W, K]``"""
         camera = self.camera
-        numbers = (COMPOSITORS[self.compositor], self.max_points, self.depth_tolerance)
-        feat = (self.feat, self.feat_type, self.radius, self.radius_all)
-        return twins.splat_points(
-            device, self.xyz, *feat, camera.rows, camera.width, camera.height, *numbers, self.hidden, self.opacity
-        )
+        cloud = (self.xyz, self.feat, self.radius, self.radius_all, camera.rows, camera.width, camera.height)
+        numbers = (ops.COMPOSITORS[self.compositor], self.max_points, self.depth_tolerance)
+        return Call("splat_points", (*cloud, *numbers, True, self.hidden, self.opacity))
 
-    def gradients(self, twins: Any, device: str, idx: NDArray[np.int32], grads: tuple[Floats | None, ...]) -> Arrays:
+    def gradients(self, idx: NDArray[np.int32], grads: tuple[Floats | None, ...]) -> Call:
         """Of xyz, feat and radius, for the gradients ``grads`` of feat, alpha and disp at the hits ``idx``; float32 only."""
         camera = self.camera
         cloud = (self.xyz, self.feat, self.radius, self.radius_all, camera.rows, camera.width, camera.height)
-        numbers = (COMPOSITORS[self.compositor], self.max_points, self.depth_tolerance)
-        return twins.splat_points_bwd(device, *cloud, *numbers, idx, *grads, self.opacity)
+        numbers = (ops.COMPOSITORS[self.compositor], self.depth_tolerance)
+        return Call("splat_points_bwd", (*grads, *cloud, *numbers, idx, True, True, True, self.opacity))
 
-    def random_gradients(self, rng: np.random.Generator, twins: Any, *, given: str = "feat alpha disp") -> tuple[Any, ...]:
-        """The last two arguments of `gradients`. ``given``: which outputs have a gradient."""
-        *outputs, idx = self.splat(twins, "cpu")
+    def random_gradients(self, rng: np.random.Generator, *, given: str = "feat alpha disp") -> Call:
+        """``given``: which outputs have a gradient."""
+        *outputs, idx = self.splat().run()
         names = ("feat", "alpha", "disp")
         drawn = [rng.normal(size=output.shape).astype(np.float32) for output in outputs]
-        return idx, tuple(grad if name in given else None for name, grad in zip(names, drawn, strict=True))
+        return self.gradients(idx, tuple(grad if name in given else None for name, grad in zip(names, drawn, strict=True)))
 
 
 def random_cloud(
@@ -94,7 +134,7 @@ def random_cloud(
     size: tuple[int, int],
     *,
     channels: int = 4,
-    feat_type: str = "float32",
+    dtype: torch.dtype = torch.float32,
     radius_px: tuple[float, float] = (0.7, 2.5),
     num_depths: int | None = None,
     num_views: int = 0,
@@ -110,46 +150,34 @@ def random_cloud(
     u, v = rng.uniform(-0.3, 1.3, (2, num)) * [[camera.width], [camera.height]]
     xyz = np.stack([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], axis=1).astype(np.float32)
     radius = np.exp(rng.uniform(*np.log(radius_px), num)) * np.abs(z) / camera.fx
-    feat = rng.uniform(-1, 1, (num, channels)).astype(np.float32)
-    if feat_type == "float16":
-        feat = feat.astype(np.float16).view(np.uint16)
-    if feat_type == "bfloat16":
-        feat = (feat.view(np.uint32) >> 16).astype(np.uint16)
+    feat = torch.from_numpy(rng.uniform(-1, 1, (num, channels)).astype(np.float32)).to(dtype)
     opacity = np.minimum(rng.uniform(0, 2, num), 1).astype(np.float32) if soft else None
-    return Cloud(camera, xyz, feat, feat_type, radius.astype(np.float32), 0.0, compositor, max_points, opacity=opacity)
+    return Cloud(camera, xyz, feat, radius.astype(np.float32), 0.0, compositor, max_points, opacity=opacity)
 
 
-def float64_features(cloud: Cloud) -> NDArray[np.float64]:
-    if cloud.feat_type == "float16":
-        return cloud.feat.view(np.float16).astype(np.float64)
-    if cloud.feat_type == "bfloat16":
-        return (cloud.feat.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-    return cloud.feat.astype(np.float64)
-
-
-def random_flow(rng: np.random.Generator, size: tuple[int, int], *, starts: int | None, sampling: int) -> tuple[Any, ...]:
-    """Arguments of ``integrate_flow``; some paths start outside the frame."""
+def random_flow(rng: np.random.Generator, size: tuple[int, int], *, starts: int | None, sampling: int) -> Call:
+    """Some paths start outside the frame."""
     height, width = size
     start = None if starts is None else (rng.uniform(-0.1, 1.1, (starts, 2)) * [width, height]).astype(np.float32)
     step_px = rng.normal([1.3, -0.6], 0.4, (height, width, 2)).astype(np.float32)
-    return step_px, 7, start, sampling
+    return Call("integrate_flow", (step_px, 7, start, sampling))
 
 
-def random_sides(rng: np.random.Generator, pixels: int, channels: int, *, per_pixel: bool) -> tuple[Any, ...]:
-    """Arguments of ``blend_bidirectional``; a fifth of the pixels is not covered at all, a fifth hardly."""
+def random_sides(rng: np.random.Generator, pixels: int, channels: int, *, per_pixel: bool) -> Call:
+    """A fifth of the pixels is not covered at all, a fifth hardly."""
     sides = []
     for _ in range(2):
         alpha = rng.uniform(0, 1, pixels) * rng.choice([0, 1e-7, 1, 1, 1], pixels)
         sides += [rng.uniform(-1, 1, (pixels, channels)), alpha, alpha * rng.uniform(0, 2, pixels)]
     loop_t = rng.uniform(0, 1, pixels).astype(np.float32) if per_pixel else None
-    return *(a.astype(np.float32) for a in sides), loop_t, 0.3, 4.0
+    return Call("blend_bidirectional", (*(a.astype(np.float32) for a in sides), loop_t, 0.3, 4.0))
 
 
-def random_sides_bwd(rng: np.random.Generator, pixels: int, channels: int, *, per_pixel: bool) -> tuple[Any, ...]:
-    """Arguments of ``blend_bidirectional_bwd``."""
+def random_sides_bwd(rng: np.random.Generator, pixels: int, channels: int, *, per_pixel: bool) -> Call:
+    """The gradients come first, of feat, alpha, w_fwd and w_bwd."""
     shapes = ((pixels, channels), (pixels,), (pixels,), (pixels,))
-    grads = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
-    return *random_sides(rng, pixels, channels, per_pixel=per_pixel), *grads
+    forward = random_sides(rng, pixels, channels, per_pixel=per_pixel)
+    return Call("blend_bidirectional_bwd", (*(rng.normal(size=shape).astype(np.float32) for shape in shapes), *forward.args))
 
 
 def random_layer(
@@ -160,8 +188,8 @@ def random_layer(
     drifts: bool,
     loop_steps: int = 0,
     num_layers: int = 1,
-) -> tuple[Any, ...]:
-    """Arguments of ``find_holes``: discs before a sloping ground that continues behind most of them. Further layers lie
+) -> Call:
+    """Of ``find_holes``: discs before a sloping ground that continues behind most of them. Further layers lie
     between them and the ground, each behind half of the columns."""
     height, width = size
     y, x = np.mgrid[:height, :width]
@@ -180,11 +208,11 @@ def random_layer(
         layers.append(np.where((disp > 0.35) & (rng.uniform(size=(1, width)) < 0.5), (last + 2 * ground) / 3, 0))
         last = np.where(layers[-1] > 0, layers[-1], last)
     maps = (a.astype(np.float32) for a in (np.stack(layers), hidden, fluid, step_px))
-    return *maps, 4, loop_steps, camera.rows, frame_px, 1.5, 0.02, 0.75
+    return Call("find_holes", (*maps, 4, loop_steps, camera.rows, *frame_px, 1.5, 0.02, 0.75))
 
 
-def random_hole(rng: np.random.Generator, size: tuple[int, int], *, width_px: float) -> tuple[Any, ...]:
-    """Arguments of ``inpaint_layers``: a textured ground behind discs of about ``width_px``, and a margin without a picture.
+def random_hole(rng: np.random.Generator, size: tuple[int, int], *, width_px: float) -> Call:
+    """Of ``inpaint_layers``: a textured ground behind discs of about ``width_px``, and a margin without a picture.
     Some pixels are not finite; some of the hole has no surface to continue."""
     height, width = size
     y, x = np.mgrid[:height, :width]
@@ -201,31 +229,33 @@ def random_hole(rng: np.random.Generator, size: tuple[int, int], *, width_px: fl
     disp[rng.uniform(size=size) < 0.01] = np.inf
     rgb[-1, -1], disp[-1, -1], hole[-1, -1] = 0.5, 0.2, False  # something is known
     hidden = np.where(rng.uniform(size=size) < 0.1, rng.choice([0.0, -1.0, np.nan, 0.6]), ground)
-    return *(a.astype(np.float32) for a in (rgb, disp)), hole.astype(np.uint8), hidden.astype(np.float32), 0.02
+    rgb, disp, hidden = (a.astype(np.float32) for a in (rgb, disp, hidden))
+    return Call("inpaint_layers", (rgb, disp, hole, hidden, 0.02))
 
 
-def random_drift(rng: np.random.Generator, num_points: int, size: tuple[int, int], *, with_detail: bool) -> tuple[Any, ...]:
-    """Arguments of ``drift_points``; some points leave the canvas, some arrive where the fluid is not."""
+def random_drift(rng: np.random.Generator, num_points: int, size: tuple[int, int], *, with_detail: bool) -> Call:
+    """Some points leave the canvas, some arrive where the fluid is not."""
     height, width = size
     start = rng.uniform(0, 1, (num_points, 2)) * [width, height]
     offset = rng.normal(0, 4, (num_points, 2))
     beside = [rng.integers(0, num_points, num_points).astype(np.int32) for _ in range(2)]
     surface = rng.uniform(0.1, 1, (height, width, 8))
     surface[..., 1] = surface[..., 1] > 0.3
-    fine, broad, gain = (
-        rng.normal(0, 0.1, (num_points, 2, 3)),
-        rng.normal(0, 0.1, (num_points, 3)),
-        rng.uniform(0.8, 1.9, (3, 5)),
+    detail = [rng.normal(0, 0.1, (num_points, 2, 3)), rng.normal(0, 0.1, (num_points, 3)), rng.uniform(0.8, 1.9, (3, 5))]
+    feat = rng.uniform(0, 1, (num_points, 4))
+    phase = rng.uniform(-1, 1, num_points)
+    start, offset, feat, surface, phase, *detail = (
+        a.astype(np.float32) for a in (start, offset, feat, surface, phase, *detail)
     )
-    detail = (*(a.astype(np.float32) for a in (fine, broad, gain)), 7.0) if with_detail else None
-    maps = (a.astype(np.float32) for a in (rng.uniform(0, 1, (num_points, 4)), surface))
-    places = (start.astype(np.float32), offset.astype(np.float32), *beside)
-    phase = rng.uniform(-1, 1, num_points).astype(np.float32)
-    return *places, *maps, camera_of(height, width, None).rows, 1.5, 3.0, 0.75, detail, phase, 0.4
+    camera = camera_of(height, width)
+    lens = (camera.fx, camera.fy, camera.cx, camera.cy)
+    written = (np.empty((num_points, *shape), np.float32) for shape in ((3,), (4,), ()))
+    numbers = (*(detail if with_detail else 3 * [None]), 7.0, phase, 0.4)
+    return Call("drift_points", (start, offset, *beside, feat, surface, *lens, 1.5, 3.0, 0.75, *numbers, *written))
 
 
-def random_splats(rng: np.random.Generator, num_pixels: int, loop_t: float) -> tuple[Any, ...]:
-    """Arguments of ``compose_frame``: a third of the pixels is covered by one side at most, a third is the same on both."""
+def random_splats(rng: np.random.Generator, num_pixels: int, loop_t: float) -> Call:
+    """Of ``compose_frame``: a third of the pixels is covered by one side at most, a third is the same on both."""
     sides = []
     for _ in range(2):
         alpha = rng.uniform(0, 1, num_pixels) * (rng.uniform(size=num_pixels) > 0.3)
@@ -233,59 +263,38 @@ def random_splats(rng: np.random.Generator, num_pixels: int, loop_t: float) -> t
     same = rng.uniform(size=num_pixels) < 0.3
     for one, other in zip(*sides, strict=True):
         other[same] = one[same]
-    return *(a.astype(np.float32) for side in sides for a in side), loop_t, 4.0, 1e-3
+    maps = (a.astype(np.float32)[None] for side in sides for a in side)
+    return Call("compose_frame", (*maps, loop_t, 4.0, 1e-3))
 
 
-def one_of_each(seed: int) -> dict[str, Any]:
-    """``name: run(twins, device)`` for every op, on odd sizes."""
+def one_of_each(seed: int) -> dict[str, Call]:
+    """Every op, on odd sizes."""
     rng = np.random.default_rng(seed)
     clouds = {
         "splat alpha": random_cloud(rng, 400, (23, 37), channels=5),
         "splat surface": random_cloud(rng, 500, (37, 23), channels=8, compositor="surface", max_points=32, num_depths=3),
-        "splat float16": random_cloud(rng, 300, (19, 33), channels=4, feat_type="float16", num_views=2),
+        "splat float16": random_cloud(rng, 300, (19, 33), channels=4, dtype=torch.float16, num_views=2),
         "splat soft": random_cloud(rng, 400, (23, 37), channels=4, soft=True),
         "splat soft surface": random_cloud(rng, 500, (37, 23), channels=7, compositor="surface", num_depths=3, soft=True),
         "splat wide discs": random_cloud(rng, 1500, (50, 41), radius_px=(3, 60), max_points=64),
         "splat long lists": random_cloud(rng, 4000, (9, 17), channels=1, compositor="surface", max_points=12, num_depths=90),
     }
-    cases = {name: cloud.splat for name, cloud in clouds.items()}
+    calls = {name: cloud.splat() for name, cloud in clouds.items()}
     for name in ("splat alpha", "splat surface", "splat soft surface"):
-        cases[f"{name} bwd"] = lambda twins, device, cloud=clouds[name]: cloud.gradients(
-            twins, device, *cloud.random_gradients(np.random.default_rng(seed), twins)
-        )
-    arguments = {
-        ("integrate_flow", "every pixel"): random_flow(rng, (23, 37), starts=None, sampling=0),
-        ("integrate_flow", "starts"): random_flow(rng, (9, 31), starts=301, sampling=0),
-        ("integrate_flow", "nearest"): random_flow(rng, (17, 19), starts=None, sampling=1),
-        ("blend_bidirectional", "odd rows"): random_sides(rng, 777, 37, per_pixel=True),
-        ("blend_bidirectional", "rows of 4"): random_sides(rng, 301, 4, per_pixel=False),
-        ("blend_bidirectional_bwd", "odd rows"): random_sides_bwd(rng, 301, 37, per_pixel=True),
-        ("find_holes", "drifting"): random_layer(rng, (33, 41), num_views=3, drifts=True),
-        ("find_holes", "frames"): random_layer(rng, (33, 41), num_views=9, drifts=True, loop_steps=9),
-        ("inpaint_layers", "discs"): random_hole(rng, (33, 41), width_px=11),
-        ("drift_points", "plain"): random_drift(rng, 301, (17, 23), with_detail=False),
-        ("drift_points", "with detail"): random_drift(rng, 517, (9, 31), with_detail=True),
-        ("compose_frame", "mid-loop"): random_splats(rng, 1001, 0.4),
-        ("find_holes", "many views"): random_layer(rng, (24, 31), num_views=35, drifts=False),
-        ("find_holes", "three layers"): random_layer(rng, (24, 31), num_views=3, drifts=True, num_layers=3),
+        calls[f"{name} bwd"] = clouds[name].random_gradients(np.random.default_rng(seed))
+    return calls | {
+        "integrate_flow every pixel": random_flow(rng, (23, 37), starts=None, sampling=0),
+        "integrate_flow starts": random_flow(rng, (9, 31), starts=301, sampling=0),
+        "integrate_flow nearest": random_flow(rng, (17, 19), starts=None, sampling=1),
+        "blend_bidirectional odd rows": random_sides(rng, 777, 37, per_pixel=True),
+        "blend_bidirectional rows of 4": random_sides(rng, 301, 4, per_pixel=False),
+        "blend_bidirectional_bwd odd rows": random_sides_bwd(rng, 301, 37, per_pixel=True),
+        "find_holes drifting": random_layer(rng, (33, 41), num_views=3, drifts=True),
+        "find_holes frames": random_layer(rng, (33, 41), num_views=9, drifts=True, loop_steps=9),
+        "inpaint_layers discs": random_hole(rng, (33, 41), width_px=11),
+        "drift_points plain": random_drift(rng, 301, (17, 23), with_detail=False),
+        "drift_points with detail": random_drift(rng, 517, (9, 31), with_detail=True),
+        "compose_frame mid-loop": random_splats(rng, 1001, 0.4),
+        "find_holes many views": random_layer(rng, (24, 31), num_views=35, drifts=False),
+        "find_holes three layers": random_layer(rng, (24, 31), num_views=3, drifts=True, num_layers=3),
     }
-    for (op, kind), values in arguments.items():
-        cases[f"{op} {kind}"] = lambda twins, device, op=op, values=values: getattr(twins, op)(device, *values)
-    return cases
-
-
-def arrays_of(result: Any) -> Arrays:
-    return result if isinstance(result, tuple) else (result,)
-
-
-def under_all_schedules(twins: Any, run: Callable[[], Any]) -> Arrays:
-    """The result, the same bits under every schedule. Kernels did run."""
-    results = []
-    for order, seed in SCHEDULES:
-        twins.set_schedule(order, seed)
-        before = twins.num_kernels_run()
-        results.append(arrays_of(run()))
-        assert twins.num_kernels_run() > before
-        for first, other in zip(results[0], results[-1], strict=True):
-            assert np.array_equal(first, other, equal_nan=True), f"a race: schedule {order} {seed} gives something else"
-    return results[0]

@@ -28,7 +28,7 @@ PNG_BIT_DEPTH_BYTE = 24
 FLOAT_RANGE = (-0.5, 1.5)  # resampling overshoots 0..1 a little; more is another scale, such as 0..255
 
 
-def read_photo(photo: PictureLike, size: Size = None) -> Image:
+def read_photo(photo: PictureLike, size: Size = "photo") -> Image:
     """Read a photo, upright, in sRGB.
 
     Files: whatever Pillow reads (JPEG, PNG of 8 and 16 bit, WebP, TIFF, AVIF, ...); the EXIF orientation is applied and an ICC
@@ -38,8 +38,9 @@ def read_photo(photo: PictureLike, size: Size = None) -> Image:
     ----------
     photo : path, PIL image, array or Tensor
         Arrays and tensors: ``[H, W]`` or ``[H, W, 1|3|4]``, uint8, uint16 or float in 0..1.
-    size : int or (int, int), optional
-        The longer side in pixels, or (width, height) of the photo's proportions; None keeps its size.
+    size : int, (int, int), "photo" or None
+        The longer side in pixels, or (width, height) of the photo's proportions; ``"photo"`` keeps its size; None does up to
+        `defaults.LONGER_SIDE_PX`.
 
     Returns
     -------

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from .. import defaults
 from ..data import Image, MotionHints
 
 MIN_SIDE_PX = 16
 MAX_ASPECT_CHANGE = 0.01  # relative; more is not rounding but another picture
 
-Size = int | Sequence[int] | None  # whole numbers of NumPy count, too
+Size = int | Sequence[int] | Literal["photo"] | None  # whole numbers of NumPy count, too
 
 
 def fit_size(height: int, width: int, size: Size) -> tuple[int, int]:
@@ -24,9 +26,9 @@ def fit_size(height: int, width: int, size: Size) -> tuple[int, int]:
     ----------
     height, width : int
         The photo's.
-    size : int, (int, int) or None
-        None keeps it, an int is its longer side, a pair is ``(w, h)`` and must have the photo's proportions: nothing is
-        stretched or cropped. Whole numbers of NumPy count, too.
+    size : int, (int, int), "photo" or None
+        An int is the longer side; a pair is ``(w, h)`` and must have the photo's proportions: nothing is stretched or cropped.
+        ``"photo"`` is whatever the photo has, None that up to `defaults.LONGER_SIDE_PX`. Whole numbers of NumPy count, too.
 
     Returns
     -------
@@ -37,11 +39,15 @@ def fit_size(height: int, width: int, size: Size) -> tuple[int, int]:
     TypeError, ValueError
         With one line.
     """
-    if size is None:
+    if isinstance(size, str) and size == "photo":
         return height, width
+    if size is None:
+        if max(height, width) <= defaults.LONGER_SIDE_PX:
+            return height, width
+        size = defaults.LONGER_SIDE_PX
     given = (size,) if isinstance(size, Integral) else size
     if not isinstance(given, (Sequence, np.ndarray)) or isinstance(given, str) or not all(map(_is_whole, given)):
-        raise TypeError(f"size: expected the longer side in pixels or (width, height), got {size!r}")
+        raise TypeError(f"size: expected the longer side in pixels, (width, height) or 'photo', got {size!r}")
     numbers = [int(n) for n in given]
     if len(numbers) not in (1, 2) or min(numbers) < MIN_SIDE_PX:
         raise ValueError(f"size: expected the longer side or (width, height), each >= {MIN_SIDE_PX} px, got {size!r}")

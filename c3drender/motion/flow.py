@@ -19,13 +19,13 @@ from ..data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Sc
 from .behind import goes_on_behind
 from .guess import KINDS, Guess, Part, find_parts, guess_steps
 from .solve import Arrow, solve_region
+from .words import percent, what_a_mask_moves, what_moves
 
 Array = NDArray[Any]
 
 LEAST_STEP_PX = 0.02  # a pixel slower than this is at rest
 FRAME_GAP_PX = 3  # a mask that ends this near to the picture's frame is meant to reach it
 LEAST_REGION_PX = 16  # smaller specks of a mask stay still
-LEAST_TOLD_SHARE = 0.005  # of the picture: what is found is named from here on
 NUM_CELLS = 4000  # unknown velocities in all regions together
 
 
@@ -66,13 +66,13 @@ def find_flow(
             raise ValueError(f"find_flow: step_px must be finite, got {bad} NaN or infinite of {step_px.numel()}")
         allowed = _allowed(hints, image.size)
         flow = _field(step_px.detach().cpu().numpy() * allowed[..., None], step_px.device)
-        return flow, f"motion: your own flow moves {_percent(flow.moving.float().mean())} of the picture"
+        return flow, f"motion: your own flow moves {percent(float(flow.moving.float().mean()))} of the picture"
     if hints.mask is not None:
         flow, guessed = _solve(image, depth, replace(hints, mask=_reach_frame(hints.mask)), scenery)
-        return flow, "motion: your mask, " + guessed
-    found, note = guess_motion(image, depth, scenery, hints)
-    flow, guessed = _solve(image, depth, found, scenery)
-    return flow, f"{note}; {guessed}" if found.mask is not None and found.mask.any() else note
+        return flow, what_a_mask_moves(flow.step_px.cpu().numpy(), guessed)
+    found, parts = guess_motion(image, depth, scenery, hints)
+    flow, _ = _solve(image, depth, found, scenery)
+    return flow, what_moves(parts, flow.step_px.cpu().numpy(), pointed=len(hints.arrows) > 0)
 
 
 def _reach_frame(mask: Tensor) -> Tensor:
@@ -114,11 +114,11 @@ def flow_from_hints(image: Image, depth: DepthMap, hints: MotionHints) -> FlowFi
     return _solve(image, depth, hints, None)[0]
 
 
-def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionHints) -> tuple[MotionHints, str]:
-    """Hints whose mask is filled in from what the picture shows, and one line that says what was found and how sure it is.
+def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionHints) -> tuple[MotionHints, list[Part]]:
+    """Hints whose mask is filled in from what the picture shows, and the parts that were found, each with how sure it is.
 
-    With arrows only what they touch is taken; without, everything that is surely fluid, and the line also names what may be
-    but is not sure enough to move.
+    With arrows only what they touch is taken; without, everything that is surely fluid; what may be but is not sure enough to
+    move is among the parts too.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionH
     -------
     hints : MotionHints
         An empty mask means: nothing is.
-    note : str
+    parts : list of Part
 
     Raises
     ------
@@ -147,11 +147,7 @@ def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionH
         if part.moves:
             mask |= part.mask
     found = MotionHints(torch.from_numpy(mask).to(image.rgb.device), hints.arrows, hints.freeze)
-    doubtful = _name([part for part in parts if not part.moves])
-    left = f"; left still: {doubtful}" if doubtful else ""
-    if not mask.any():
-        return found, f"motion: found nothing that could move{left}; give a mask or arrows"
-    return found, f"motion: found {_name([part for part in parts if part.moves])}{left}"
+    return found, parts
 
 
 def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery | None) -> tuple[FlowField, str]:
@@ -225,16 +221,6 @@ def _maps(scenery: Scenery | None, size: tuple[int, int]) -> dict[str, Array]:
     if scenery is None:
         return {kind: np.zeros(size, np.float32) for kind in KINDS}
     return {kind: getattr(scenery, kind).detach().cpu().numpy() for kind in KINDS}
-
-
-def _name(parts: list[Part]) -> str:
-    """What the parts are, how large, and how sure that is; small ones only where there are no others."""
-    told = [part for part in parts if part.mask.mean() >= LEAST_TOLD_SHARE] or parts
-    return " and ".join(f"{part.kind} ({_percent(part.mask.mean())} of the picture, {part.sure:.1f} sure)" for part in told)
-
-
-def _percent(share: Any) -> str:
-    return f"{100 * float(share):.0f} %"
 
 
 def _check_sizes(owner: str, image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery | None = None) -> None:

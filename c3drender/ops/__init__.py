@@ -460,8 +460,8 @@ def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor,
 
     Every hole pixel takes a known pixel as its source whose surroundings look like its own (PatchMatch, coarse to fine),
     which is at most ``tear_disp`` nearer than the surface it continues, and at most half of the way to what hides it; patches
-    vote for the colours (Wexler et al.), the winners are copied and blended by their gradients. Pixels next to the edge of something
-    nearer, whose colours are mixed, and pixels that are not finite or have ``disp <= 0`` are never a source.
+    vote for the colours (Wexler et al.), the winners are copied and blended by their gradients. Pixels next to the edge of
+    something nearer, whose colours are mixed, and pixels that are not finite or have ``disp <= 0`` are never a source.
 
     Parameters
     ----------

@@ -60,6 +60,7 @@ class Inputs:
     focus_px: tuple[float, float] | None
     depth: DepthGiven | str  # or the name of an estimator
     harmonic: tuple[HarmonicGiven, ...]
+    notes: tuple[str, ...]  # one line per thing that was decided without being asked
 
 
 def read_inputs(
@@ -98,7 +99,10 @@ def read_inputs(
     else:
         values, kind = read_depth(depth, height, width)
         given = DepthGiven(resize.resize_depth(values, *target), kind)
-    return Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, given, harmonic)
+    notes: tuple[str, ...] = ()
+    if size is None and target != (height, width):
+        notes = (f"size: {width} x {height} becomes {target[1]} x {target[0]}; size 'photo' keeps it",)
+    return Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, given, harmonic, notes)
 
 
 def list_motion(motion: Motion | None, **single: Any) -> Motion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 
 import torch
@@ -10,10 +11,12 @@ from tqdm import tqdm
 from .. import camera as cameras
 from .. import defaults
 from ..data import (
+    LEAST_RANGE,
     Camera,
     CameraKeys,
     CameraPath,
     DepthMap,
+    DepthSpan,
     FlowField,
     Fluid,
     Harmonics,
@@ -46,6 +49,7 @@ from .inputs import (
     read_inputs,
 )
 
+FAR_SHARE = 0.1  # of the range of disparities: what is farther is sky or as good as that
 MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the rounding of the border
 
 
@@ -86,8 +90,9 @@ def prepare(
         Paints what the photo does not show instead of `c3drender.ops.inpaint_layers`: ``f(rgb, hole) -> rgb`` with float32
         ``[H, W, 3]`` in 0..1, black in the hole, and bool ``[H, W]``, True is to be filled; or a TorchScript file of one, such
         as LaMa's, which is a program: take only those that you trust.
-    size : int or (int, int), optional
-        The longer side in pixels, or (width, height) of the photo's proportions; None keeps the photo's.
+    size : int, (int, int), "photo" or None
+        The longer side in pixels, or (width, height) of the photo's proportions; ``"photo"`` keeps the photo's, None does up
+        to 1920 px (`defaults.LONGER_SIDE_PX`).
     amplitude : float or sequence of three
         The scene can be rendered by any preset up to it; of all axes, or of x, y and z.
     camera : CameraLike, optional
@@ -110,8 +115,8 @@ def prepare(
 
     Notes
     -----
-    Layers are filled for the motion of a loop of 60 frames at speed 1; faster or longer loops are caught by the fluid's own
-    surface behind it.
+    Layers are filled for the motion of a loop of 120 frames (`defaults.FRAMES`) at speed 1; faster or longer loops are caught
+    by the fluid's own surface behind it.
 
     Examples
     --------
@@ -138,7 +143,7 @@ def prepare(
     flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
     steps.update()
     steps.set_description("layers")
-    notes = (depth_note, *flow_notes, *harmonic_notes)
+    notes = (*inputs.notes, depth_note, *flow_notes, *harmonic_notes)
     scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
     steps.update(2)
     steps.close()
@@ -179,24 +184,16 @@ def build_scene(
     """
     height, width = image.size
     lens = Camera.for_photo(width, height)
-    disp = 1.0 / depth.z_cam
-    # The nearest and farthest percent may be a speck; the focus lies in the middle of what there is.
-    sample = disp[:: max(height // 256, 1), :: max(width // 256, 1)].flatten()
-    near, far, focus = (float(sample.quantile(q)) for q in (0.99, 0.01, 0.5))
-    if focus_px is not None:
-        focus = float(disp[min(int(focus_px[1]), height - 1), min(int(focus_px[0]), width - 1)])
-    far = min(far, 0.98 * near)
+    span = depth_span(depth, focus_px)
+    notes = (*notes, *_camera_notes(span))
+    depth = within(depth, span)
     if isinstance(camera, CameraPath):
         views = camera
     elif camera is None:
-        views = cameras.envelope_path(
-            lens, disp_near=near, disp_far=far, disp_focus=focus, focus_px=focus_px, amplitude=amplitude
-        )
+        views = cameras.envelope_path(lens, span, amplitude=amplitude)
     else:
-        views = cameras.make_camera_path(
-            lens, camera, 16, disp_near=near, disp_far=far, disp_focus=focus, focus_px=focus_px, amplitude=amplitude
-        )
-    nearest, farthest = float(disp.max()), float(disp.min())
+        views = cameras.make_camera_path(lens, camera, 16, span, amplitude=amplitude)
+    nearest, farthest = 1.0 / float(depth.z_cam.min()), 1.0 / float(depth.z_cam.max())
     swing_px = 0.0 if harmonics is None else harmonic.reach_px(harmonics)
     reach = [cameras.max_shift_px(lens, views, d) + swing_px for d in (nearest, farthest)]
     parallax_px = cameras.parallax_px(lens, views, nearest, farthest)
@@ -211,7 +208,39 @@ def build_scene(
     )
     layered = build_layers(image, depth, flow, lens, config, inpainter)
     on_canvas = None if harmonics is None else harmonic.on_canvas(harmonics, layered.margin_px)
-    return Scene(lens, layered, near, far, focus, notes, focus_px, on_canvas)
+    return Scene(lens, layered, span, notes, on_canvas)
+
+
+def depth_span(depth: DepthMap, focus_px: tuple[float, float] | None = None) -> DepthSpan:
+    """What scales the camera paths of a scene of this depth. The nearest and the farthest percent may be specks. The camera
+    keeps in place what is at ``focus_px``, or the middle of what is near: never the sky, or the subject would swing."""
+    height, width = depth.z_cam.shape
+    disp = 1.0 / depth.z_cam
+    sample = disp[:: max(height // 256, 1), :: max(width // 256, 1)].flatten()
+    near, far = (float(sample.quantile(q)) for q in (0.99, 0.01))
+    if focus_px is not None:
+        x, y = focus_px
+        focus = float(disp[min(int(y), height - 1), min(int(x), width - 1)])
+    else:
+        content = sample[sample >= far + FAR_SHARE * (near - far)]
+        focus = float(content.median())
+    return DepthSpan(near, far, min(max(focus, far), near), focus_px)
+
+
+def _camera_notes(span: DepthSpan) -> tuple[str, ...]:
+    depth_range = 1.0 - span.far / span.near
+    if depth_range >= LEAST_RANGE:
+        return ()
+    share = "no range" if depth_range < 0.005 else f"a range of {depth_range:.0%} only"
+    return (f"camera: the depth has {share}, so that it moves gently (amplitude moves it more)",)
+
+
+def within(depth: DepthMap, span: DepthSpan) -> DepthMap:
+    """``depth`` with what lies beyond the span's limits pulled in."""
+    farthest, nearest = span.limits
+    z_cam = depth.z_cam
+    outside = (z_cam > 1.0 / farthest) | (z_cam < 1.0 / nearest)
+    return replace(depth, z_cam=torch.where(outside, z_cam.clamp(1.0 / nearest, 1.0 / farthest), z_cam))
 
 
 def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[Harmonics | None, tuple[str, ...]]:

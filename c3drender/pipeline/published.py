@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from .. import camera as cameras
 from .. import defaults
-from ..data import CameraPath, PathLike, PictureLike
+from ..data import CameraPath, DepthSpan, PathLike, PictureLike
 from ..files import read_depth, read_hints, read_photo, resize, video
 from ..networks import PublishedModels, load_published
 from ..networks.published import preset
@@ -17,8 +17,7 @@ from ..ops.device import pick_device
 from .inputs import Amplitude, HintsLike
 
 DEFAULT_CAMERA = "paper-circle"
-NEAREST_DISP = 1.0  # the preset's depth is 1 at the nearest pixel
-FARTHEST_DISP, MIDDLE_DISP = 0.1, 0.5  # what scales and steadies the presets that are not the paper's
+SPAN = DepthSpan(1.0, 0.1, 0.5)  # the preset's depth is 1 at the nearest pixel; the rest steadies presets not the paper's
 
 
 def render_published(
@@ -62,8 +61,8 @@ def render_published(
         One period of the loop.
     fps : float
         Frames per second.
-    size : int or (int, int), optional
-        The longer side in pixels, before the crop; None keeps the photo's.
+    size : int, (int, int), "photo" or None
+        The longer side in pixels, or (width, height), before the crop.
     speed : float
         Of the motion, larger is faster.
     device : str or torch.device
@@ -104,15 +103,7 @@ def render_published(
     if isinstance(camera, CameraPath):
         path = camera
     else:
-        path = cameras.make_camera_path(
-            scene.sheets.camera,
-            camera,
-            frames,
-            disp_near=NEAREST_DISP,
-            disp_far=FARTHEST_DISP,
-            disp_focus=MIDDLE_DISP,
-            amplitude=amplitude,
-        )
+        path = cameras.make_camera_path(scene.sheets.camera, camera, frames, SPAN, amplitude=amplitude)
     rendered = preset.render(scene, models.renderer.decoder, path, frames, speed)
     shown = tqdm(rendered, total=len(path), desc="render", unit="frame", disable=not progress)
     return video.write_video(target, (frame.cpu() for frame in shown), fps)

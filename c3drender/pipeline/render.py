@@ -67,17 +67,7 @@ def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplit
     if isinstance(wanted, CameraPath):
         check_period(wanted, frames)
         return wanted
-    return cameras.make_camera_path(
-        scene.camera,
-        wanted,
-        frames,
-        disp_near=scene.disp_near,
-        disp_far=scene.disp_far,
-        disp_focus=scene.disp_focus,
-        focus_px=scene.focus_px,
-        amplitude=amplitude,
-        ease=ease,
-    )
+    return cameras.make_camera_path(scene.camera, wanted, frames, scene.span, amplitude=amplitude, ease=ease)
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,8 +291,8 @@ def render_cinemagraph(
         One period of the loop.
     fps : float
         Frames per second.
-    size : int or (int, int), optional
-        The longer side in pixels; None keeps the photo's.
+    size : int, (int, int), "photo" or None
+        The longer side in pixels, or (width, height).
     speed : float
         Of the motion, larger is faster.
     blend : {"contrast", "linear"}

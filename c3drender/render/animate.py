@@ -74,7 +74,7 @@ def animate(
     # What lies so far behind the fluid's surface that it is another stays below it, still.
     covered = cloud(region.below, freedom.new_tensor(LEAST_CONFIDENCE**2))
     bent = _bent_points(scene, cloud(sways, sure), sways, xy_px[sways])
-    sharpness = BLEND_SHARPNESS / scene.disp_near
+    sharpness = BLEND_SHARPNESS / scene.span.near
     if measure_contrast and len(fluid.cloud) > 0:
         fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames, rules))
     source = torch.cat([where.nonzero()[:, 0] for where in (rests, thin, region.below, sways, moves, moves)])

@@ -1,9 +1,10 @@
-"""The ways of a fluid's points over a loop, kept in 16 bits a coordinate: a picture of 3840x2160 may hold millions of points
-times 61 moments times two directions."""
+"""The ways of a fluid's points over a loop, kept in 16 bits a coordinate and for at most `MOST_MOMENTS` moments: a picture of
+3840x2160 may hold millions of points times two directions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import torch
 from torch import Tensor
@@ -11,33 +12,49 @@ from torch import Tensor
 from .. import ops
 
 MOST_UNITS = 2**15 - 1
+MOST_MOMENTS = 60  # beside the start; between them points go straight
 
 
 @dataclass(frozen=True, eq=False)
 class Drift:
-    """``units`` int16 ``[num_frames+1, M, 2]``: each point's displacement after 0..num_frames steps, times ``unit_px``."""
+    """``units`` int16 ``[K+1, M, 2]``: each point's displacement after 0, ``stride``, 2 ``stride`` ... steps, and after
+    ``num_frames`` as the last, in units of ``unit_px [K+1]``."""
 
     units: Tensor
-    unit_px: float
-
-    @property
-    def num_frames(self) -> int:
-        return len(self.units) - 1
+    unit_px: tuple[float, ...]
+    stride: int
+    num_frames: int
 
     def at(self, n: int) -> Tensor:
-        """Displacements after ``n`` steps, px ``[M, 2]``: exactly 0 for ``n = 0``, else within half a unit of the path."""
-        return self.units[n].to(torch.float32) * self.unit_px
+        """Displacements after ``n`` steps, px ``[M, 2]``: exactly 0 for ``n = 0``."""
+        if n == self.num_frames:
+            return self._kept(len(self.units) - 1)
+        moment, steps = divmod(n, self.stride)
+        if steps == 0:
+            return self._kept(moment)
+        between = min(self.stride, self.num_frames - moment * self.stride)
+        return torch.lerp(self._kept(moment), self._kept(moment + 1), steps / between)
+
+    def _kept(self, moment: int) -> Tensor:
+        return self.units[moment].to(torch.float32) * self.unit_px[moment]
 
 
 def trace(step_px: Tensor, num_frames: int, start_px: Tensor) -> Drift:
-    """Let points start at ``start_px [M, 2]`` and follow ``step_px [H, W, 2]`` for ``num_frames`` steps. The longest way has
-    32767 units: one of 500 px is kept to 1/130 px."""
-    offset_px = ops.integrate_flow(step_px, num_frames, start_px=start_px).offset_px
-    units = torch.empty_like(offset_px, dtype=torch.int16)
-    if offset_px.numel() == 0:
-        return Drift(units, 1.0)
-    longest_px = max(float(offset_px.max()), -float(offset_px.min()))
-    unit_px = longest_px / MOST_UNITS if longest_px > 0 else 1.0
-    for after, kept in zip(offset_px, units, strict=True):
-        kept.copy_((after / unit_px).round_().clamp_(-MOST_UNITS, MOST_UNITS))
-    return Drift(units, unit_px)
+    """Let points start at ``start_px [M, 2]`` and follow ``step_px [H, W, 2]`` for ``num_frames`` steps. The longest way to a
+    moment has 32767 units: one of 500 px is kept to 1/130 px."""
+    stride = max(ceil(num_frames / MOST_MOMENTS), 1)
+    moments = [*range(0, num_frames, stride), num_frames]
+    units = torch.zeros(len(moments), len(start_px), 2, dtype=torch.int16, device=start_px.device)
+    unit_px = [1.0] * len(moments)
+    reached_px = torch.zeros_like(start_px)
+    for first in range(0, num_frames, MOST_MOMENTS):  # so that no more displacements than that exist in 32 bits
+        steps = min(MOST_MOMENTS, num_frames - first)
+        offset_px = ops.integrate_flow(step_px, steps, start_px=start_px + reached_px).offset_px
+        for k, moment in enumerate(moments):
+            if first < moment <= first + steps:
+                at_px = reached_px + offset_px[moment - first]
+                longest_px = float(at_px.abs().max()) if at_px.numel() > 0 else 0.0
+                unit_px[k] = longest_px / MOST_UNITS if longest_px > 0 else 1.0
+                units[k] = (at_px / unit_px[k]).round_().clamp_(-MOST_UNITS, MOST_UNITS)
+        reached_px = reached_px + offset_px[steps]
+    return Drift(units, tuple(unit_px), stride, num_frames)

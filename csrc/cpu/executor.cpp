@@ -1,4 +1,5 @@
 #include <atomic>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -18,7 +19,10 @@ Executor make_thread_executor(int num_threads) {
     const int64_t most = static_cast<int64_t>(reinterpret_cast<intptr_t>(user));
     const int64_t num_workers = num_tasks < most ? num_tasks : most;
     std::vector<std::thread> threads;
-    for (int64_t i = 1; i < num_workers; ++i) threads.emplace_back(work);
+    try {
+      for (int64_t i = 1; i < num_workers; ++i) threads.emplace_back(work);
+    } catch (const std::exception&) {  // the system gives no more threads, or no memory: go on with those there are
+    }
     work();
     for (auto& thread : threads) thread.join();
   };

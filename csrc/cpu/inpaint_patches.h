@@ -2,6 +2,8 @@
 // for each by each_target.h. Sums fit 16 bits: a patch has kSide rows, and the difference of a channel, 255 at most,
 // weighs 15. Vectors are no longer than a register: longer ones GCC takes apart lane by lane.
 
+#include "vectors.h"
+
 #if defined(C3D_AVX512)
 constexpr int kLanes = 32;
 #elif defined(C3D_AVX2)
@@ -25,7 +27,7 @@ C3D_INLINE i16 in_each_pixel(int16_t red, int16_t green, int16_t blue, int16_t d
 // Lane `from` of each pixel, in all four.
 template <int from, int... lane>
 C3D_INLINE i16 spread(i16 v, std::integer_sequence<int, lane...>) {
-  return __builtin_shuffle(v, i16{(lane / 4 * 4 + from)...});
+  return shuffle<(lane / 4 * 4 + from)...>(v, v);
 }
 C3D_INLINE i16 first_of_each(i16 v) { return spread<0>(v, std::make_integer_sequence<int, kLanes>()); }
 C3D_INLINE i16 last_of_each(i16 v) { return spread<3>(v, std::make_integer_sequence<int, kLanes>()); }
@@ -45,7 +47,7 @@ C3D_INLINE i16 values_of(i16 packed) {
 C3D_INLINE int32_t sum_of(const i16 (&vectors)[kVectors]) {
   i32 sums = {};
   for (int k = 0; k < kVectors; ++k) {
-    const i32 pairs = load<i32>(&vectors[k]);
+    const i32 pairs = load_vector<i32>(&vectors[k]);
     sums += (pairs << 16 >> 16) + (pairs >> 16);
   }
   int32_t sum = 0;
@@ -59,12 +61,12 @@ inline void read_patch(const Level& level, const PackedPixel* packed, int32_t pi
   for (int row = 0; row < kSide; ++row) {
     const PackedPixel* start = packed + pixel + (row - kRadius) * level.stride - kRadius;
     for (int k = 0; k < kVectors; ++k) {
-      const i16 there = load<i16>(start + k * kLanes / 4);
+      const i16 there = load_vector<i16>(start + k * kLanes / 4);
       const i16 is_context = (last_of_each(there) & int16_t{0x7FFF}) <= limit;
       const i16 weight = first_of_each(there) >> 8 & is_context & in_patch(std::make_integer_sequence<int, kLanes>(), k);
       total[k] += weight;
-      store(patch.value[row] + k * kLanes, values_of(there) - centre);
-      store(patch.weight[row] + k * kLanes, weight);
+      store_vector(patch.value[row] + k * kLanes, values_of(there) - centre);
+      store_vector(patch.weight[row] + k * kLanes, weight);
     }
   }
   patch.total_weight = sum_of(total) / 4;
@@ -76,13 +78,13 @@ C3D_INLINE void add_row(const Level& level, const PackedPixel* packed, const Pat
   const PackedPixel* start = packed + source + (row - kRadius) * level.stride - kRadius;
   const i16 most = in_each_pixel(kNoPixel, kNoPixel, kNoPixel, kMaxBend), missing = in_each_pixel(kMissing, 0, 0, 0);
   for (int k = 0; k < kVectors; ++k) {
-    const i16 there = load<i16>(start + k * kLanes / 4);
+    const i16 there = load_vector<i16>(start + k * kLanes / 4);
     // Hole pixels are past any limit: their disparities have the sign bit set.
-    const i16 is_missing = last_of_each(load<u16>(&there) > static_cast<uint16_t>(limit));
-    const i16 step = values_of(there) - centre - load<i16>(patch.value[row] + k * kLanes);
+    const i16 is_missing = last_of_each(load_vector<u16>(&there) > static_cast<uint16_t>(limit));
+    const i16 step = values_of(there) - centre - load_vector<i16>(patch.value[row] + k * kLanes);
     const i16 size = step < 0 ? -step : step;
     const i16 error = is_missing ? missing : (size < most ? size : most);
-    sum[k] += error * load<i16>(patch.weight[row] + k * kLanes);
+    sum[k] += error * load_vector<i16>(patch.weight[row] + k * kLanes);
   }
 }
 

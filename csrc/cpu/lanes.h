@@ -4,6 +4,11 @@
 // GCC takes vector types apart where no register holds them, comparisons and choices lane by lane. So sixteen lanes are what
 // the registers hold, or pairs of it.
 
+#include "vectors.h"
+
+typedef float f32x4 __attribute__((vector_size(16)));
+typedef int32_t i32x4 __attribute__((vector_size(16)));
+
 template <typename Half>
 struct Pair {
   Half lo, hi;
@@ -25,7 +30,7 @@ C3D_INLINE V load(const void* from) {
   if constexpr (kIsPair<V>)
     return {load<decltype(V::lo)>(from), load<decltype(V::hi)>(static_cast<const char*>(from) + sizeof(V::lo))};
   else
-    return c3d::cpu::load<V>(from);
+    return load_vector<V>(from);
 }
 
 template <typename V>
@@ -34,7 +39,7 @@ C3D_INLINE void store(void* to, const V& v) {
     store(to, v.lo);
     store(static_cast<char*>(to) + sizeof(v.lo), v.hi);
   } else {
-    c3d::cpu::store(to, v);
+    store_vector(to, v);
   }
 }
 
@@ -75,6 +80,7 @@ C3D_INLINE Lanes less(f32x16 a, f32x16 b) {
 C3D_INLINE Lanes less(i32x16 a, int32_t b) {
   return _mm512_cmplt_epi32_mask(reinterpret_cast<__m512i>(a), _mm512_set1_epi32(b));
 }
+C3D_INLINE f32x16 larger(const f32x16& a, const f32x16& b) { return a > b ? a : b; }
 C3D_INLINE f32x16 select(Lanes mask, f32x16 yes, f32x16 no) {
   return reinterpret_cast<f32x16>(_mm512_mask_mov_ps(reinterpret_cast<__m512>(no), mask, reinterpret_cast<__m512>(yes)));
 }
@@ -83,8 +89,7 @@ C3D_INLINE i32x16 select(Lanes mask, i32x16 yes, i32x16 no) {
 }
 C3D_INLINE Lanes but_not(Lanes some, Lanes others) { return static_cast<Lanes>(some & ~others); }
 C3D_INLINE uint32_t bits_of_all(i32x16 v) {  // the bits that any lane has
-  const auto some = __builtin_shufflevector(v, v, 0, 1, 2, 3) | __builtin_shufflevector(v, v, 4, 5, 6, 7) |
-                    __builtin_shufflevector(v, v, 8, 9, 10, 11) | __builtin_shufflevector(v, v, 12, 13, 14, 15);
+  const i32x4 some = part_of<0, i32x4>(v) | part_of<1, i32x4>(v) | part_of<2, i32x4>(v) | part_of<3, i32x4>(v);
   return static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]);
 }
 C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i of 16: values[i + 1] differs from values[i]
@@ -95,14 +100,15 @@ C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
 C3D_INLINE i32x16 count_in(Lanes mask, i32x16 counts) { return select(mask, counts + 1, counts); }
 C3D_INLINE f32x16 half_lanes(float lo, float hi) { return select(static_cast<Lanes>(0xFF), all_lanes(lo), all_lanes(hi)); }
 C3D_INLINE f32x16 joined(f32x8 lo, f32x8 hi) {
-  return __builtin_shufflevector(lo, hi, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return reinterpret_cast<f32x16>(
+      _mm512_insertf32x8(_mm512_castps256_ps512(reinterpret_cast<__m256>(lo)), reinterpret_cast<__m256>(hi), 1));
 }
 #else
 #if defined(C3D_AVX2)
 typedef float f32x8 __attribute__((vector_size(32)));
 typedef int32_t i32x8 __attribute__((vector_size(32)));
 C3D_INLINE uint32_t bits_of_all(i32x8 v) {  // the bits that any lane has
-  const auto some = __builtin_shufflevector(v, v, 0, 1, 2, 3) | __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  const i32x4 some = part_of<0, i32x4>(v) | part_of<1, i32x4>(v);
   return static_cast<uint32_t>(some[0] | some[1] | some[2] | some[3]);
 }
 C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i of 16: values[i + 1] differs from values[i]
@@ -118,7 +124,6 @@ C3D_INLINE bool any(i32x8 mask) {
   return !_mm256_testz_si256(reinterpret_cast<__m256i>(mask), reinterpret_cast<__m256i>(mask));
 }
 #else
-typedef int32_t i32x4 __attribute__((vector_size(16)));
 typedef Pair<f32x4> f32x8;
 typedef Pair<i32x4> i32x8;
 C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i of 16: values[i + 1] differs from values[i]
@@ -153,17 +158,14 @@ C3D_INLINE bool any(const Pair<Half>& mask) {
   return any(mask.lo | mask.hi);
 }
 
-// The formulas for whole pairs.
-#define C3D_BY_HALVES(formula)                         \
-  using c3d::formula;                                  \
-  template <typename Half>                             \
-  C3D_INLINE Pair<Half> formula(const Pair<Half>& q) { \
-    return {formula(q.lo), formula(q.hi)};             \
-  }
-C3D_BY_HALVES(alpha_weight)
-C3D_BY_HALVES(surface_weight)
-C3D_BY_HALVES(surface_coverage)
-#undef C3D_BY_HALVES
+template <typename V>
+C3D_INLINE auto larger(const V& a, const V& b) -> std::enable_if_t<!std::is_class_v<V>, V> {
+  return a > b ? a : b;
+}
+template <typename Half>
+C3D_INLINE Pair<Half> larger(const Pair<Half>& a, const Pair<Half>& b) {
+  return {larger(a.lo, b.lo), larger(a.hi, b.hi)};
+}
 
 C3D_INLINE Lanes less(const f32x16& a, const f32x16& b) { return compare<Lanes>(a, b); }
 C3D_INLINE Lanes less(const i32x16& a, int32_t b) { return compare<Lanes>(a, i32x16{} + b); }
@@ -206,18 +208,14 @@ C3D_INLINE f32x16 multiply_add(const Lanes& mask, const f32x16& sum, const f32x1
 }
 
 #if defined(C3D_AVX512)
-C3D_INLINE Pair<f32x8> halves(f32x16 v) {
-  return {__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)};
-}
+C3D_INLINE Pair<f32x8> halves(f32x16 v) { return {part_of<0, f32x8>(v), part_of<1, f32x8>(v)}; }
 #else
 template <typename Half>
 C3D_INLINE Pair<Half> halves(const Pair<Half>& v) {
   return v;
 }
 #if defined(C3D_AVX2)
-C3D_INLINE Pair<f32x4> halves(f32x8 v) {
-  return {__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7)};
-}
+C3D_INLINE Pair<f32x4> halves(f32x8 v) { return {part_of<0, f32x4>(v), part_of<1, f32x4>(v)}; }
 #endif
 #endif
 
@@ -235,23 +233,27 @@ C3D_INLINE f32x4 quarter(const f32x16& lanes, int at) {
 // From a vector for each component to sixteen structures of four components.
 C3D_INLINE void store_interleaved(const f32x16& a, const f32x16& b, const f32x16& c, const f32x16& d, float* to) {
 #ifdef C3D_AVX512
-  const f32x16 ab_lo = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  const f32x16 ab_hi = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  const f32x16 cd_lo = __builtin_shufflevector(c, d, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  const f32x16 cd_hi = __builtin_shufflevector(c, d, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  store(to, __builtin_shufflevector(ab_lo, cd_lo, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23));
-  store(to + 16, __builtin_shufflevector(ab_lo, cd_lo, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31));
-  store(to + 32, __builtin_shufflevector(ab_hi, cd_hi, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23));
-  store(to + 48, __builtin_shufflevector(ab_hi, cd_hi, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31));
+  const f32x16 ab_lo = shuffle<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(a, b);
+  const f32x16 ab_hi = shuffle<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(a, b);
+  const f32x16 cd_lo = shuffle<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(c, d);
+  const f32x16 cd_hi = shuffle<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(c, d);
+  store(to, shuffle<0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23>(ab_lo, cd_lo));
+  store(to + 16, shuffle<8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31>(ab_lo, cd_lo));
+  store(to + 32, shuffle<0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23>(ab_hi, cd_hi));
+  store(to + 48, shuffle<8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31>(ab_hi, cd_hi));
 #else
   for (int q = 0; q < 4; ++q, to += 16) {
     const f32x4 aq = quarter(a, q), bq = quarter(b, q), cq = quarter(c, q), dq = quarter(d, q);
-    const f32x4 ab_lo = __builtin_shufflevector(aq, bq, 0, 4, 1, 5), ab_hi = __builtin_shufflevector(aq, bq, 2, 6, 3, 7);
-    const f32x4 cd_lo = __builtin_shufflevector(cq, dq, 0, 4, 1, 5), cd_hi = __builtin_shufflevector(cq, dq, 2, 6, 3, 7);
-    store(to, __builtin_shufflevector(ab_lo, cd_lo, 0, 1, 4, 5));
-    store(to + 4, __builtin_shufflevector(ab_lo, cd_lo, 2, 3, 6, 7));
-    store(to + 8, __builtin_shufflevector(ab_hi, cd_hi, 0, 1, 4, 5));
-    store(to + 12, __builtin_shufflevector(ab_hi, cd_hi, 2, 3, 6, 7));
+    const f32x4 ab_lo = shuffle<0, 4, 1, 5>(aq, bq), ab_hi = shuffle<2, 6, 3, 7>(aq, bq);
+    const f32x4 cd_lo = shuffle<0, 4, 1, 5>(cq, dq), cd_hi = shuffle<2, 6, 3, 7>(cq, dq);
+    store(to, shuffle<0, 1, 4, 5>(ab_lo, cd_lo));
+    store(to + 4, shuffle<2, 3, 6, 7>(ab_lo, cd_lo));
+    store(to + 8, shuffle<0, 1, 4, 5>(ab_hi, cd_hi));
+    store(to + 12, shuffle<2, 3, 6, 7>(ab_hi, cd_hi));
   }
 #endif
 }
+
+#define C3D_FORMULA C3D_INLINE
+#include "c3d/composite_formulas.h"
+#undef C3D_FORMULA

@@ -1,19 +1,22 @@
-// Vector types and run-time choice of instruction set. C3D_DISPATCH compiles an always-inline body, plain loops that the
-// compiler vectorises, for each instruction set and calls the best that the processor has. Code on the vector types themselves
-// goes through each_target.h.
+// Run-time choice of instruction set. C3D_DISPATCH compiles an always-inline body, plain loops that the compiler vectorises,
+// for each set and calls the best that the processor has. Code on vector types goes through each_target.h.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "c3d/api.h"
 
 #define C3D_INLINE __attribute__((always_inline)) inline
 
 #if defined(__x86_64__)
-#define C3D_TARGET_AVX512 \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,f16c,bmi,bmi2,prefer-vector-width=512")))
-#define C3D_TARGET_AVX2 __attribute__((target("avx2,fma,f16c,bmi,bmi2")))
+#ifdef __clang__  // prefers the widest vectors that code names by itself
+#define C3D_AVX512_SET "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,f16c,bmi,bmi2,popcnt"
+#else
+#define C3D_AVX512_SET "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,f16c,bmi,bmi2,popcnt,prefer-vector-width=512"
+#endif
+#define C3D_AVX2_SET "avx2,fma,f16c,bmi,bmi2,popcnt"
 // Tests define these beforehand, to see what lesser processors run.
 #ifndef C3D_CPU_HAS_AVX512
 #define C3D_CPU_HAS_AVX512 \
@@ -25,8 +28,8 @@
 // Defines `name(args)` from the always-inline template `body(args)`. All that it calls is inlined: a function of its own would
 // be compiled for the lowest instruction set.
 #define C3D_DISPATCH(name, body, Args)                                                                              \
-  C3D_TARGET_AVX512 __attribute__((flatten)) static void name##_avx512(Args args) { body(args); }                   \
-  C3D_TARGET_AVX2 __attribute__((flatten)) static void name##_avx2(Args args) { body(args); }                       \
+  __attribute__((target(C3D_AVX512_SET), flatten)) static void name##_avx512(Args args) { body(args); }             \
+  __attribute__((target(C3D_AVX2_SET), flatten)) static void name##_avx2(Args args) { body(args); }                 \
   static void name##_baseline(Args args) { body(args); }                                                            \
   static void name(Args args) {                                                                                     \
     static const auto best = C3D_CPU_HAS_AVX512 ? name##_avx512 : C3D_CPU_HAS_AVX2 ? name##_avx2 : name##_baseline; \
@@ -36,24 +39,3 @@
 #define C3D_DISPATCH(name, body, Args) \
   static void name(Args args) { body(args); }
 #endif
-
-namespace c3d::cpu {
-
-typedef float f32x4 __attribute__((vector_size(16)));
-typedef float f32x8 __attribute__((vector_size(32)));
-typedef float f32x16 __attribute__((vector_size(64)));
-typedef int32_t i32x16 __attribute__((vector_size(64)));
-
-template <typename V>
-C3D_INLINE V load(const void* from) {  // unaligned
-  V v;
-  std::memcpy(&v, from, sizeof(V));
-  return v;
-}
-
-template <typename V>
-C3D_INLINE void store(void* to, V v) {  // unaligned
-  std::memcpy(to, &v, sizeof(V));
-}
-
-}  // namespace c3d::cpu

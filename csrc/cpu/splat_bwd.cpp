@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "../checks.h"
 #include "c3d/formulas.h"
 #include "parallel.h"
 #include "simd.h"
@@ -29,6 +30,29 @@ struct View {
   Disc* discs;              // [N]
 };
 
+// A run of consecutive pixels, read by one worker. Runs lie one after the other in each point's hits.
+struct FileArgs {
+  const View* view;
+  int64_t begin, end;  // pixels
+  int64_t* cursor;     // [N] this run's count, then its write position among each point's hits
+  Hit* hits;           // point by point
+};
+
+C3D_INLINE int32_t count_hits(const int32_t* idx, int32_t max_points) {
+  int32_t n = 0;
+  while (n < max_points && idx[n] >= 0) ++n;
+  return n;
+}
+
+}  // namespace
+}  // namespace c3d::cpu
+
+#define C3D_TARGET_FILE "splat_bwd_hits.h"
+#include "each_target.h"
+
+namespace c3d::cpu {
+namespace {
+
 struct ProjectArgs {
   const View* view;
   int64_t begin, end;  // points
@@ -41,20 +65,6 @@ C3D_INLINE void project_body(ProjectArgs run) {
     run.view->discs[i] = project_disc(*run.view->camera, p[0], p[1], p[2], args.radius ? args.radius[i] : args.radius_all);
   }
 }
-
-C3D_INLINE int32_t count_hits(const int32_t* idx, int32_t max_points) {
-  int32_t n = 0;
-  while (n < max_points && idx[n] >= 0) ++n;
-  return n;
-}
-
-// A run of consecutive pixels, read by one worker. Runs lie one after the other in each point's hits.
-struct FileArgs {
-  const View* view;
-  int64_t begin, end;  // pixels
-  int64_t* cursor;     // [N] this run's count, then its write position among each point's hits
-  Hit* hits;           // point by point
-};
 
 // False when the hit list names a point that does not exist.
 bool count_run(const FileArgs& run) {
@@ -69,51 +79,6 @@ bool count_run(const FileArgs& run) {
     }
   }
   return true;
-}
-
-template <typename V>
-C3D_INLINE float sum_lanes(V v) {
-  float sum = 0.0f;
-  for (size_t lane = 0; lane < sizeof(V) / sizeof(float); ++lane) sum += v[lane];
-  return sum;
-}
-
-C3D_INLINE float dot(const float* a, const float* b, int32_t n) {
-  int32_t c = 0;
-  f32x16 sum16 = {};
-  for (; c + 16 <= n; c += 16) sum16 += load<f32x16>(a + c) * load<f32x16>(b + c);
-  float sum = c > 0 ? sum_lanes(sum16) : 0.0f;
-  for (; c + 4 <= n; c += 4) sum += sum_lanes(load<f32x4>(a + c) * load<f32x4>(b + c));
-  for (; c < n; ++c) sum += a[c] * b[c];
-  return sum;
-}
-
-C3D_INLINE void file_body(FileArgs run) {
-  const View& view = *run.view;
-  const SplatPointsBwdArgs& args = *view.args;
-  const int32_t width = view.camera->width, num_channels = args.num_channels;
-  float z[kMaxHits], q[kMaxHits], opacity[kMaxHits], value[kMaxHits], weight[kMaxHits], grad_q[kMaxHits];
-  for (int64_t pixel = run.begin; pixel < run.end; ++pixel) {
-    const int32_t* idx = view.idx + pixel * args.max_points;
-    const int32_t num_hits = count_hits(idx, args.max_points);
-    const int32_t x = static_cast<int32_t>(pixel % width), y = static_cast<int32_t>(pixel / width);
-    for (int32_t k = 0; k < num_hits; ++k) {
-      const Disc& disc = view.discs[idx[k]];
-      z[k] = disc.z;
-      q[k] = std::min(hit_q(disc, x, y), 1.0f);  // the forward pass may have rounded a rim the other way
-      opacity[k] = args.opacity ? args.opacity[idx[k]] : 1.0f;
-      value[k] = view.grad_alpha ? view.grad_alpha[pixel] : 0.0f;
-      if (view.grad_disp) value[k] += view.grad_disp[pixel] / disc.z;
-      if (view.grad_feat)
-        value[k] += dot(view.grad_feat + pixel * num_channels, args.feat + int64_t{idx[k]} * num_channels, num_channels);
-    }
-    if (args.compositor == Compositor::kAlpha)
-      alpha_composite_grad(num_hits, q, opacity, value, weight, grad_q);
-    else
-      surface_composite_grad(num_hits, z, args.depth_tolerance, q, opacity, value, weight, grad_q);
-    for (int32_t k = 0; k < num_hits; ++k)
-      run.hits[run.cursor[idx[k]]++] = {static_cast<uint32_t>(pixel), weight[k], grad_q[k]};
-  }
 }
 
 struct SumArgs {
@@ -163,7 +128,6 @@ C3D_INLINE void sum_body(SumArgs run) {
 }
 
 C3D_DISPATCH(project_points, project_body, ProjectArgs)
-C3D_DISPATCH(file_hits, file_body, FileArgs)
 C3D_DISPATCH(sum_points, sum_body, SumArgs)
 
 constexpr Status kNoMemory{StatusCode::kOutOfMemory, "splat_points_bwd: out of memory for working buffers"};
@@ -204,6 +168,7 @@ Status add_gradients_of(const View& view, const Context& context) {
   start[n] = total;
   Hit* hits = allocate<Hit>(context.scratch, total);
   if (!hits) return kNoMemory;
+  static const auto file_hits = C3D_BEST(file_hits);
   parallel_tasks(executor, num_runs, [&](int64_t run) { file_hits(run_args(run, hits)); });
   parallel_items(executor, (n + kPointsPerTask - 1) / kPointsPerTask, [&](int, int64_t task) {
     sum_points({&view, task * kPointsPerTask, std::min((task + 1) * kPointsPerTask, n), start, hits});
@@ -215,15 +180,7 @@ Status add_gradients_of(const View& view, const Context& context) {
 
 Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context) {
   const int64_t n = args.num_points;
-  if (n < 0 || n > INT32_MAX) return {StatusCode::kInvalidArgument, "splat_points_bwd: num_points must be 0..2^31-1"};
-  if (args.num_channels < 1 || args.num_channels > kMaxChannels)
-    return {StatusCode::kInvalidArgument, "splat_points_bwd: num_channels must be 1..256"};
-  if (args.max_points < 1 || args.max_points > kMaxHits)
-    return {StatusCode::kInvalidArgument, "splat_points_bwd: max_points must be 1..64"};
-  if (n == 0) return {};
-  if (!args.xyz || !args.feat) return {StatusCode::kInvalidArgument, "splat_points_bwd: xyz and feat must not be null"};
-  if (args.num_cameras > 0 && (!args.cameras || !args.idx))
-    return {StatusCode::kInvalidArgument, "splat_points_bwd: cameras and idx must not be null"};
+  if (const Status status = check(args); !status.ok() || n == 0) return status;
   if (args.grad_xyz) std::fill_n(args.grad_xyz, 3 * n, 0.0f);
   if (args.grad_feat) std::fill_n(args.grad_feat, n * args.num_channels, 0.0f);
   if (args.grad_radius) std::fill_n(args.grad_radius, n, 0.0f);
@@ -233,8 +190,6 @@ Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context) 
   for (int32_t v = 0; v < args.num_cameras; ++v) {
     const Camera& camera = args.cameras[v];
     const int64_t num_pixels = static_cast<int64_t>(camera.width) * camera.height;
-    if (camera.width < 1 || camera.height < 1 || num_pixels > UINT32_MAX)
-      return {StatusCode::kInvalidArgument, "splat_points_bwd: camera width and height must be >= 1, their product < 2^32"};
     const int64_t first = v * num_pixels;
     const View view{&args,
                     &camera,

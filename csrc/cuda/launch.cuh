@@ -19,7 +19,7 @@ inline cudaStream_t stream_of(const Context& context) { return static_cast<cudaS
 // Turns CUDA's answer to `what`, a kernel's or a copy's name, into a Status.
 inline Status status_of(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return {};
-  // Status::message outlives the call: the text stays until this thread's next failure.
+  // The one message that is not a literal: it stays until this thread's next failure on a device.
   thread_local char message[192];
   std::snprintf(message, sizeof message, "%s: %s", what, cudaGetErrorString(error));
   return {StatusCode::kDeviceError, message};

@@ -51,8 +51,12 @@ struct TouchedTiles {
   int32_t num_x, num_y;   // 0, 1 or 2
 };
 
+__device__ inline PixelBox picture_box(const Disc& disc, const Pyramid& pyramid) {
+  return pixel_box(disc, 0.0f, static_cast<float>(pyramid.width - 1), 0.0f, static_cast<float>(pyramid.height - 1));
+}
+
 __device__ inline TouchedTiles touched_tiles(const Disc& disc, const Pyramid& pyramid) {
-  const PixelBox box = pixel_box(disc, pyramid.width, pyramid.height);
+  const PixelBox box = picture_box(disc, pyramid);
   if (box.x1 < box.x0) return {0, 0, 0, 0, 0};
   int shift = kTileShift;
   while ((box.x1 >> shift) - (box.x0 >> shift) > 1 || (box.y1 >> shift) - (box.y0 >> shift) > 1) ++shift;

@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(128) splat_bwd_hits_kernel(BwdArgs args) {
   for (int32_t k = 0; k < num_hits; ++k) {
     const Disc disc = args.discs[splat.idx[first + k]];
     z[k] = disc.z;
-    q[k] = fminf(hit_q(disc, x, y), 1.0f);  // the forward pass may have rounded a rim the other way
+    q[k] = hit_q(disc, x, y);
     opacity[k] = splat.opacity ? splat.opacity[splat.idx[first + k]] : 1.0f;
     value[k] = args.grad_q[first + k];
   }

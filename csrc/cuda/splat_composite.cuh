@@ -27,15 +27,14 @@ struct Totals {
 
 __device__ inline float opacity_of(const float* opacity, uint32_t point) { return opacity ? __ldg(opacity + point) : 1.0f; }
 
-// out = sum f_k a_k prod_{j<k} (1 - a_j). Replaces each hit's q by its weight.
+// Replaces each hit's q by its weight.
 __device__ inline Totals alpha_weights(const TileMemory& memory, const float4* discs, const float* opacity, int column,
                                        int count) {
   Totals totals{0.0f, 0.0f};
   float through = 1.0f;
   for (int k = 0; k < count; ++k) {
     Hit& hit = memory.hits[k * static_cast<int>(blockDim.x) + column];
-    const float weight = alpha_weight(hit.q) * opacity_of(opacity, hit.point) * through;
-    through -= weight;
+    const float weight = composite_alpha(true, hit.q, opacity_of(opacity, hit.point), through);
     totals.alpha += weight;
     totals.disp += weight / discs[hit.point].z;
     hit.q = weight;
@@ -43,29 +42,22 @@ __device__ inline Totals alpha_weights(const TileMemory& memory, const float4* d
   return totals;
 }
 
-// Hits within depth_tolerance of their surface's first hit are averaged; surfaces are composited front to back. The totals are
-// summed from the last hit on, as the CPU twin does, so that both round alike.
+// The same for surfaces. The totals are summed from the last hit on, as the CPU twin does, so that both round alike.
 __device__ inline Totals surface_weights(const TileMemory& memory, const float4* discs, const float* opacity, int column,
                                          int count, float reach) {
   const auto hit_at = [&](int k) -> Hit& { return memory.hits[k * static_cast<int>(blockDim.x) + column]; };
-  float through = 1.0f;
+  SurfaceWalk<float> walk;
+  walk.start();
   for (int first = 0, k = 0; first < count; first = k) {
-    const float z_end = discs[hit_at(first).point].z * reach;
-    float sum_w = 0.0f, sum_opaque = 0.0f, sum_cover = 0.0f;
+    walk.open(true, discs[hit_at(first).point].z, reach);
     do {
       Hit& hit = hit_at(k);
-      const float cover = surface_coverage(hit.q), weight = surface_weight(hit.q);
-      const float opaque = weight * opacity_of(opacity, hit.point);
-      sum_cover += cover;
-      sum_w += weight;
-      sum_opaque += opaque;
-      hit.q = opaque;
+      hit.q = walk.add<true>(true, hit.q, opacity_of(opacity, hit.point));
       ++k;
-    } while (k < count && discs[hit_at(k).point].z <= z_end);
-    const float cover = sum_cover < 1.0f ? sum_cover : 1.0f;
-    const float scale = sum_w > 0.0f ? through * cover / sum_w : 0.0f;
-    for (int j = first; j < k; ++j) hit_at(j).q *= scale;
-    through *= 1.0f - (sum_w > 0.0f ? cover * (sum_opaque / sum_w) : cover);
+    } while (k < count && !walk.ends_before(discs[hit_at(k).point].z));
+    const SurfaceShare<float> share = walk.share<true>();
+    for (int j = first; j < k; ++j) hit_at(j).q *= share.scale;
+    walk.close<true>(true, share);
   }
   Totals totals{0.0f, 0.0f};
   for (int k = count - 1; k >= 0; --k) {

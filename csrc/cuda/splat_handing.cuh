@@ -54,17 +54,16 @@ __device__ inline bool hand_out(const Bins& bins, const TilePlace& place, const 
     for (uint32_t i = threadIdx.x; i < num_entries && has_room; i += blockDim.x) {
       const uint32_t point = entries[i], at = first + i;
       const float4 d = bins.discs[point];
-      const PixelBox box = pixel_box({d.x, d.y, d.z, d.w}, pyramid.width, pyramid.height);
+      const PixelBox box = picture_box({d.x, d.y, d.z, d.w}, pyramid);
       const int32_t x0 = max(box.x0, place.x0), x1 = min(box.x1, x_end), y1 = min(box.y1, y_end);
       int32_t x = x0, y = max(box.y0, place.y0);
       if (x > x1 || y > y1) continue;
       has_room = (box.x1 - box.x0 + 1) * (box.y1 - box.y0 + 1) <= kMaxHandedBox;
       if (!has_room) break;
       memory.keys[at] = key_of(d.z, point);
-      const float inv_r2 = 1.0f / (d.w * d.w);
+      const float inv_r2 = inverse_square(d.w);
       while (y <= y1) {
-        const float dx = centre_of(x) - d.x, dy = centre_of(y) - d.y;
-        if ((dx * dx + dy * dy) * inv_r2 < 1.0f) {
+        if (disc_q(centre_of(x) - d.x, centre_of(y) - d.y, inv_r2) < 1.0f) {
           const int32_t pixel = (y - place.y0) * kTileSide + x - place.x0;
           const uint32_t slot = atomicAdd(&memory.num_handed[pixel], 1u);
           if (slot < kHanded) memory.handed[slot * kTilePixels + pixel] = static_cast<uint16_t>(at);
@@ -106,8 +105,8 @@ __device__ inline void sort_handed(const Bins& bins, const TilePlace& place, con
     if (k >= pixel->count) continue;
     const uint32_t point = static_cast<uint32_t>(nearest[k]);
     const float4 disc = bins.discs[point];
-    const float dx = centre_x - disc.x, dy = centre_y - disc.y;
-    memory.hits[k * kTilePixels + threadIdx.x] = {point, (dx * dx + dy * dy) * (1.0f / (disc.w * disc.w))};
+    const float q = disc_q(centre_x - disc.x, centre_y - disc.y, inverse_square(disc.w));
+    memory.hits[k * kTilePixels + threadIdx.x] = {point, q};
   }
 }
 

@@ -145,7 +145,7 @@ __device__ inline void walk_batch(const TileMemory& memory, const float4* discs,
   for (uint32_t base = 0; base < num_keys; base += blockDim.x) {
     if (base + threadIdx.x < num_keys) {
       const float4 disc = discs[static_cast<uint32_t>(memory.keys[base + threadIdx.x])];
-      memory.stage[threadIdx.x] = make_float4(disc.x, disc.y, disc.w, 1.0f / (disc.w * disc.w));
+      memory.stage[threadIdx.x] = make_float4(disc.x, disc.y, disc.w, inverse_square(disc.w));
     }
     __syncthreads();
     const uint32_t num_staged = min(num_keys - base, static_cast<uint32_t>(blockDim.x));
@@ -162,8 +162,7 @@ __device__ inline void walk_batch(const TileMemory& memory, const float4* discs,
       for (unsigned near = __ballot_sync(kAllLanes, touches); near; near &= near - 1) {
         const uint32_t j = first + static_cast<uint32_t>(__ffs(static_cast<int>(near)) - 1);
         const float4 disc = memory.stage[j];
-        const float dx = centre_x - disc.x, dy = centre_y - disc.y;
-        const float q = (dx * dx + dy * dy) * disc.w;
+        const float q = disc_q(centre_x - disc.x, centre_y - disc.y, disc.w);
         if (q < 1.0f && pixel->inside)
           offer_hit(memory, discs, max_points, static_cast<int>(threadIdx.x), memory.keys[base + j], q, pixel);
       }

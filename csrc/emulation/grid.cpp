@@ -182,12 +182,12 @@ uint64_t result_of(WarpOp op, uint32_t mask, const Thread* warp, int lane) {
 
 }  // namespace
 
-void set_schedule(Order order, uint64_t seed) {
+void c3d_emulation_set_schedule(Order order, uint64_t seed) {
   grid_now.order = order;
   grid_now.random.seed(seed);
 }
 
-uint64_t num_kernels_run() { return grid_now.num_kernels; }
+uint64_t c3d_emulation_num_kernels_run() { return grid_now.num_kernels; }
 
 void* dynamic_shared() { return grid_now.shared.get(); }
 

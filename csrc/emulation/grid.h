@@ -8,19 +8,21 @@
 
 #include "vector_types.h"
 
+// What tests call in the library that they loaded.
+#define C3D_EXPORT extern "C" __attribute__((visibility("default")))
+
 namespace c3d::emulation {
 
 enum class Order : int { kForward, kReversed, kRandom };
 
 // Warps take turns in this order, and each runs as far ahead of the others as barriers allow. kRandom draws the order of
 // blocks, warps and lanes anew for every turn, stops warps at random, and pauses threads at some atomic operations.
-void set_schedule(Order order, uint64_t seed);
+C3D_EXPORT void c3d_emulation_set_schedule(Order order, uint64_t seed);
+C3D_EXPORT uint64_t c3d_emulation_num_kernels_run();
 
 // False when the threads of a block wait for each other for good, or call a warp function with lanes that do not join in.
 // Everything past a failure is left undone.
 bool run_grid(dim3 grid, dim3 block, size_t shared_bytes, void (*body)(void* user), void* user);
-
-uint64_t num_kernels_run();
 
 void* dynamic_shared();  // of the running block, 16-byte aligned, filled with garbage when the block starts
 

@@ -1,4 +1,6 @@
-// Renders one frame of a saved point cloud without torch or Python:  embed cloud.f32 frame.ppm [loop_t]
+// Renders one frame of a saved point cloud, and how near everything is in it, without torch or Python:
+//
+//   embed cloud.f32 frame.ppm disparity.pgm [loop_t]
 //
 // Where cloud.f32 does not exist (files.h says what it holds), the points of a small scene are saved there first.
 #include <c3d/api.h>
@@ -18,7 +20,9 @@ using Array = std::vector<float>;
 constexpr int32_t kNumFrames = 24;  // of one loop
 constexpr float kDepthTolerance = 0.02f;
 constexpr float kLeastExistence = 0.75f;
-constexpr float kSwing = 0.25f;      // how far the camera moves to either side, scene units
+constexpr float kMaxStretch = 3.0f;
+constexpr float kSharpness = 4.0f;
+constexpr float kSwing = 0.25f;  // how far the camera moves to either side, scene units
 
 // The core's working memory during one call, freed with it, and its threads: one per processor.
 struct Call {
@@ -53,26 +57,24 @@ std::vector<Point> make_cloud() {
       step_px.insert(step_px.end(), {hidden.back().step_x, hidden.back().step_y});
     }
   std::vector<uint8_t> holes(disp.size());
-  const float tear_disp = 0.002f;
-  require(c3d::cpu::find_holes({disp.data(),
-                                disp_hidden.data(),
-                                disp_fluid.data(),
-                                step_px.data(),
-                                1,
-                                kNumFrames,
-                                0,
-                                views,
-                                2,
-                                {kMargin, kMargin, kMargin + kWidth, kMargin + kHeight},
-                                kRadiusPx,
-                                kDepthTolerance,
-                                kLeastExistence,
-                                holes.data()},
-                               Call().context));
+  c3d::FindHolesArgs find;
+  find.disp = disp.data(), find.num_layers = 1;
+  find.disp_hidden = disp_hidden.data(), find.disp_fluid = disp_fluid.data();
+  find.step_px = step_px.data(), find.num_steps = kNumFrames;
+  find.cameras = views, find.num_cameras = 2;
+  find.frame_px[0] = find.frame_px[1] = kMargin;
+  find.frame_px[2] = kMargin + kWidth, find.frame_px[3] = kMargin + kHeight;
+  find.radius_px = kRadiusPx, find.depth_tolerance = kDepthTolerance, find.least_existence = kLeastExistence;
+  find.holes = holes.data();
+  require(c3d::cpu::find_holes(find, Call().context));
+
   Array rgb_filled(rgb.size()), disp_filled(disp.size());
-  require(c3d::cpu::inpaint_layers({rgb.data(), disp.data(), holes.data(), disp_hidden.data(), canvas.width, canvas.height,
-                                    tear_disp, rgb_filled.data(), disp_filled.data()},
-                                   Call().context));
+  c3d::InpaintLayersArgs fill;
+  fill.rgb = rgb.data(), fill.disp = disp.data(), fill.hole = holes.data(), fill.disp_hidden = disp_hidden.data();
+  fill.width = canvas.width, fill.height = canvas.height;
+  fill.tear_disp = 0.002f;
+  fill.rgb_out = rgb_filled.data(), fill.disp_out = disp_filled.data();
+  require(c3d::cpu::inpaint_layers(fill, Call().context));
   for (size_t i = 0; i < holes.size(); ++i) {
     if (!holes[i]) continue;
     Point p = hidden[i];
@@ -92,7 +94,7 @@ Raster splat(const Array& xyz, const Array& feat, const Array& radius, const c3d
   const size_t num_channels = feat.size() / std::max<size_t>(radius.size(), 1);
   const size_t num_pixels = static_cast<size_t>(camera.width) * static_cast<size_t>(camera.height);
   Raster out{Array(num_pixels * num_channels), Array(num_pixels), Array(num_pixels)};
-  c3d::SplatPointsArgs args{};
+  c3d::SplatPointsArgs args;
   args.xyz = xyz.data(), args.feat = feat.data(), args.radius = radius.data();
   args.num_points = static_cast<int64_t>(radius.size()), args.num_channels = static_cast<int32_t>(num_channels);
   args.cameras = &camera, args.num_cameras = 1;
@@ -102,75 +104,147 @@ Raster splat(const Array& xyz, const Array& feat, const Array& radius, const c3d
   return out;
 }
 
-// The water alone as the canvas sees it: its drift as feat [H, W, 2] and its disparity. A radius of 0 leaves a point out.
-Raster splat_water(const std::vector<Point>& cloud) {
-  Array xyz, step_px, radius;
+// The water alone as the canvas sees it.
+struct Water {
+  Array step_px;  // [H, W, 2] its drift
+  Array surface;  // [H, W, 8] as drift_points takes it
+};
+
+Water splat_water(const std::vector<Point>& cloud) {
+  Array xyz, feat, radius;
   for (const Point& p : cloud) {
+    if (!drifts(p)) continue;
     xyz.insert(xyz.end(), {p.x, p.y, p.z});
-    step_px.insert(step_px.end(), {p.step_x, p.step_y});
-    radius.push_back(drifts(p) ? p.radius : 0.0f);
-  }
-  return splat(xyz, step_px, radius, camera_at(0, kMargin));
-}
-
-// The cloud seen by `view`, its water moved `num_steps` frames along its drift (direction 1) or against it (-1). A drop takes
-// its depth from the water where it arrives.
-Raster splat_moved(const std::vector<Point>& cloud, const Raster& water, float direction, int32_t num_steps,
-                   const c3d::Camera& view) {
-  const c3d::Camera canvas = camera_at(0, kMargin);
-  const int64_t num_points = static_cast<int64_t>(cloud.size());
-  Array step_px = water.feat, start_px, offset_px(static_cast<size_t>(2 * num_points * (num_steps + 1)));
-  for (float& step : step_px) step *= direction;
-  for (const Point& p : cloud)
-    start_px.insert(start_px.end(), {canvas.fx * p.x / p.z + canvas.cx, canvas.fy * p.y / p.z + canvas.cy});
-  std::vector<uint8_t> inside(offset_px.size() / 2);
-  require(c3d::cpu::integrate_flow({step_px.data(), canvas.width, canvas.height, start_px.data(), num_points, num_steps,
-                                    c3d::Sampling::kBilinear, offset_px.data(), inside.data()},
-                                   Call().context));
-
-  Array xyz, rgb, radius;
-  const float* arrival = offset_px.data() + 2 * num_points * num_steps;
-  for (size_t i = 0; i < cloud.size(); ++i) {
-    Point p = cloud[i];
-    if (drifts(p)) {
-      const float x = start_px[2 * i] + arrival[2 * i], y = start_px[2 * i + 1] + arrival[2 * i + 1];
-      const int32_t column = std::clamp(static_cast<int32_t>(x), 0, canvas.width - 1);
-      const int32_t row = std::clamp(static_cast<int32_t>(y), 0, canvas.height - 1);
-      const size_t pixel = static_cast<size_t>(row * canvas.width + column);
-      const float z = water.alpha[pixel] > 0.5f ? water.alpha[pixel] / water.disp[pixel] : p.z;
-      p = {(x - canvas.cx) * z / canvas.fx, (y - canvas.cy) * z / canvas.fy, z, p.radius * z / p.z, p.r, p.g, p.b, 0, 0};
-    }
-    xyz.insert(xyz.end(), {p.x, p.y, p.z});
-    rgb.insert(rgb.end(), {p.r, p.g, p.b});
+    feat.insert(feat.end(), {p.step_x, p.step_y, p.r, p.g, p.b});
     radius.push_back(p.radius);
   }
-  return splat(xyz, rgb, radius, view);
+  const Raster seen = splat(xyz, feat, radius, camera_at(0, kMargin));
+  Water water;
+  for (size_t i = 0; i < seen.alpha.size(); ++i) {
+    const float scale = 1.0f / std::max(seen.alpha[i], 1e-6f);  // splats are premultiplied by their coverage
+    const float* f = seen.feat.data() + 5 * i;
+    water.step_px.insert(water.step_px.end(), {f[0] * scale, f[1] * scale});
+    const float free_to_move = 1.0f;
+    water.surface.insert(water.surface.end(), {seen.disp[i] * scale, seen.alpha[i], free_to_move, f[2] * scale, f[3] * scale,
+                                               f[4] * scale, 0.0f, 0.0f});
+  }
+  return water;
 }
 
-Array blend(const Raster& fwd, const Raster& bwd, float loop_t) {
-  const size_t num_pixels = fwd.alpha.size();
-  Array rgb(3 * num_pixels), alpha(num_pixels), w_fwd(num_pixels), w_bwd(num_pixels);
-  require(c3d::cpu::blend_bidirectional(
-      {fwd.feat.data(), bwd.feat.data(), fwd.alpha.data(), bwd.alpha.data(), fwd.disp.data(), bwd.disp.data(), nullptr, loop_t,
-       4.0f, static_cast<int64_t>(num_pixels), 3, rgb.data(), alpha.data(), w_fwd.data(), w_bwd.data()},
-      Call().context));
-  for (size_t i = 0; i < rgb.size(); ++i) rgb[i] /= std::max(alpha[i / 3], 1e-6f);
+// The cloud's points with their colours and a confidence of 1. Its drops lie at the end, those that drift.
+struct Cloud {
+  Array xyz, feat, radius;
+  size_t first_drop = 0, num_drops = 0;
+};
+
+Cloud drops_last(const std::vector<Point>& points) {
+  Cloud cloud;
+  for (const bool moving : {false, true})
+    for (const Point& p : points) {
+      if (drifts(p) != moving) continue;
+      cloud.xyz.insert(cloud.xyz.end(), {p.x, p.y, p.z});
+      cloud.feat.insert(cloud.feat.end(), {p.r, p.g, p.b, 1.0f});
+      cloud.radius.push_back(p.radius);
+      (moving ? cloud.num_drops : cloud.first_drop) += 1;
+    }
+  return cloud;
+}
+
+// For each drop the one that began a pixel to the right (x = 1) or below it (y = 1) on the canvas, or else itself.
+std::vector<int32_t> neighbours(const Array& start_px, const c3d::Camera& canvas, int32_t x, int32_t y) {
+  const int32_t width = canvas.width + 1;  // with a column that stays empty, so that no row continues in the next
+  const auto pixel_of = [&](size_t drop) {
+    return static_cast<size_t>(static_cast<int32_t>(start_px[2 * drop + 1]) * width +
+                               static_cast<int32_t>(start_px[2 * drop]));
+  };
+  const size_t num_drops = start_px.size() / 2;
+  std::vector<int32_t> drop_at(static_cast<size_t>(width * (canvas.height + 1) + 1), -1), found;
+  for (size_t i = 0; i < num_drops; ++i) drop_at[pixel_of(i)] = static_cast<int32_t>(i);
+  for (size_t i = 0; i < num_drops; ++i) {
+    const int32_t beside = drop_at[pixel_of(i) + static_cast<size_t>(y * width + x)];
+    found.push_back(beside >= 0 ? beside : static_cast<int32_t>(i));
+  }
+  return found;
+}
+
+// The cloud seen by `view`, its water moved `num_steps` frames along its drift (direction 1) or against it (-1).
+Raster splat_moved(Cloud cloud, const Water& water, float direction, int32_t num_steps, const c3d::Camera& view) {
+  const c3d::Camera canvas = camera_at(0, kMargin);
+  Array step_px = water.step_px, start_px;
+  for (float& step : step_px) step *= direction;
+  for (size_t i = cloud.first_drop; i < cloud.radius.size(); ++i) {
+    const float x = cloud.xyz[3 * i], y = cloud.xyz[3 * i + 1], z = cloud.xyz[3 * i + 2];
+    start_px.insert(start_px.end(), {canvas.fx * x / z + canvas.cx, canvas.fy * y / z + canvas.cy});
+  }
+  const size_t num_positions = cloud.num_drops * static_cast<size_t>(num_steps + 1);
+  Array offset_px(2 * num_positions);
+  std::vector<uint8_t> inside(num_positions);
+  c3d::IntegrateFlowArgs flow;
+  flow.step_px = step_px.data(), flow.width = canvas.width, flow.height = canvas.height;
+  flow.start_px = start_px.data(), flow.num_paths = static_cast<int64_t>(cloud.num_drops), flow.num_steps = num_steps;
+  flow.offset_px = offset_px.data(), flow.inside = inside.data();
+  require(c3d::cpu::integrate_flow(flow, Call().context));
+
+  const std::vector<int32_t> right = neighbours(start_px, canvas, 1, 0), below = neighbours(start_px, canvas, 0, 1);
+  const Array feat(cloud.feat.begin() + static_cast<std::ptrdiff_t>(4 * cloud.first_drop), cloud.feat.end());
+  const Array phase(cloud.num_drops, 0.0f);
+  c3d::DriftPointsArgs drift;
+  drift.start_px = start_px.data(), drift.offset_px = offset_px.data() + 2 * (num_positions - cloud.num_drops);
+  drift.right = right.data(), drift.below = below.data();
+  drift.feat = feat.data(), drift.surface = water.surface.data(), drift.canvas = canvas;
+  drift.radius_px = kRadiusPx, drift.max_stretch = kMaxStretch, drift.least_existence = kLeastExistence;
+  drift.phase = phase.data(), drift.num_points = static_cast<int64_t>(cloud.num_drops);
+  drift.xyz = cloud.xyz.data() + 3 * cloud.first_drop, drift.feat_out = cloud.feat.data() + 4 * cloud.first_drop;
+  drift.radius = cloud.radius.data() + cloud.first_drop;
+  require(c3d::cpu::drift_points(drift, Call().context));
+  return splat(cloud.xyz, cloud.feat, cloud.radius, view);
+}
+
+// The two sides of the loop as a finished picture.
+std::vector<uint8_t> compose(const Raster& fwd, const Raster& bwd, float loop_t) {
+  std::vector<uint8_t> rgb(3 * fwd.alpha.size()), uncovered(fwd.alpha.size());
+  c3d::ComposeFrameArgs args;
+  args.feat_fwd = fwd.feat.data(), args.alpha_fwd = fwd.alpha.data(), args.disp_fwd = fwd.disp.data();
+  args.feat_bwd = bwd.feat.data(), args.alpha_bwd = bwd.alpha.data(), args.disp_bwd = bwd.disp.data();
+  args.loop_t = loop_t, args.sharpness = kSharpness, args.least_alpha = 1e-3f;
+  args.num_pixels = static_cast<int64_t>(fwd.alpha.size());
+  args.rgb_out = rgb.data(), args.uncovered_out = uncovered.data();
+  require(c3d::cpu::compose_frame(args, Call().context));
   return rgb;
 }
 
+// The two sides' disparity, blended as their colours are; white is the nearest.
+std::vector<uint8_t> blend_disparity(const Raster& fwd, const Raster& bwd, float loop_t) {
+  const size_t num_pixels = fwd.alpha.size();
+  Array disp(num_pixels), alpha(num_pixels), w_fwd(num_pixels), w_bwd(num_pixels);
+  c3d::BlendBidirectionalArgs args;
+  args.feat_fwd = fwd.disp.data(), args.alpha_fwd = fwd.alpha.data(), args.disp_fwd = fwd.disp.data();
+  args.feat_bwd = bwd.disp.data(), args.alpha_bwd = bwd.alpha.data(), args.disp_bwd = bwd.disp.data();
+  args.loop_t_all = loop_t, args.sharpness = kSharpness;
+  args.num_pixels = static_cast<int64_t>(num_pixels), args.num_channels = 1;
+  args.feat_out = disp.data(), args.alpha_out = alpha.data(), args.w_fwd = w_fwd.data(), args.w_bwd = w_bwd.data();
+  require(c3d::cpu::blend_bidirectional(args, Call().context));
+  for (size_t i = 0; i < num_pixels; ++i) disp[i] /= std::max(alpha[i], 1e-6f);
+  const float nearest = *std::max_element(disp.begin(), disp.end());
+  std::vector<uint8_t> grey;
+  for (const float d : disp) grey.push_back(static_cast<uint8_t>(255.0f * d / nearest + 0.5f));
+  return grey;
+}
+
 int main(int argc, char** argv) {
-  require(argc == 3 || argc == 4, "usage: embed cloud.f32 frame.ppm [loop_t]");
-  const float loop_t = argc == 4 ? std::strtof(argv[3], nullptr) : 0.25f;
+  require(argc == 4 || argc == 5, "usage: embed cloud.f32 frame.ppm disparity.pgm [loop_t]");
+  const float loop_t = argc == 5 ? std::strtof(argv[4], nullptr) : 0.25f;
   require(loop_t >= 0.0f && loop_t <= 1.0f, "loop_t must be in 0..1");
   if (!std::ifstream(argv[1])) write_cloud(argv[1], make_cloud());
-  const std::vector<Point> cloud = read_cloud(argv[1]);
+  const std::vector<Point> points = read_cloud(argv[1]);
 
-  const Raster water = splat_water(cloud);
+  const Water water = splat_water(points);
+  const Cloud cloud = drops_last(points);
   const int32_t n = static_cast<int32_t>(std::lround(loop_t * kNumFrames));
   const c3d::Camera view = camera_at(kSwing * std::sin(6.2831853f * loop_t), 0);
   const Raster fwd = splat_moved(cloud, water, 1.0f, n, view), bwd = splat_moved(cloud, water, -1.0f, kNumFrames - n, view);
-  const Array rgb = blend(fwd, bwd, loop_t);
 
-  write_ppm(argv[2], view.width, view.height, rgb);
-  std::printf("%zu points, frame %d of %d: %s\n", cloud.size(), n, kNumFrames, argv[2]);
+  write_picture(argv[2], view.width, view.height, compose(fwd, bwd, loop_t));
+  write_picture(argv[3], view.width, view.height, blend_disparity(fwd, bwd, loop_t));
+  std::printf("%zu points, frame %d of %d: %s, %s\n", points.size(), n, kNumFrames, argv[2], argv[3]);
 }

@@ -1,8 +1,7 @@
 // The example's files: point clouds in, pictures out.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -36,9 +35,10 @@ inline std::vector<Point> read_cloud(const char* path) {
   return cloud;
 }
 
-inline void write_ppm(const char* path, int32_t width, int32_t height, const std::vector<float>& rgb) {
+// Three bytes a pixel make a .ppm, one a .pgm.
+inline void write_picture(const char* path, int32_t width, int32_t height, const std::vector<uint8_t>& bytes) {
   std::ofstream file(path, std::ios::binary);
-  file << "P6\n" << width << ' ' << height << "\n255\n";
-  for (const float value : rgb) file.put(static_cast<char>(std::lround(255.0f * std::clamp(value, 0.0f, 1.0f))));
-  require(file.flush().good(), "the frame cannot be written");
+  file << (bytes.size() == static_cast<size_t>(width * height) ? "P5\n" : "P6\n") << width << ' ' << height << "\n255\n";
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  require(file.flush().good(), "a picture cannot be written");
 }

@@ -12,9 +12,12 @@ constexpr float kFocalPx = 640.0f, kRadiusPx = 1.5f;
 
 // A camera moved to the right by `x`, with `margin` px around its frame.
 inline c3d::Camera camera_at(float x, int32_t margin) {
-  const int32_t width = kWidth + 2 * margin, height = kHeight + 2 * margin;
-  const float cx = 0.5f * static_cast<float>(width), cy = 0.5f * static_cast<float>(height);
-  return {kFocalPx, kFocalPx, cx, cy, width, height, {1, 0, 0, -x, 0, 1, 0, 0, 0, 0, 1, 0}};
+  c3d::Camera camera;
+  camera.width = kWidth + 2 * margin, camera.height = kHeight + 2 * margin;
+  camera.fx = camera.fy = kFocalPx;
+  camera.cx = 0.5f * static_cast<float>(camera.width), camera.cy = 0.5f * static_cast<float>(camera.height);
+  camera.world_to_cam[3] = -x;
+  return camera;
 }
 
 // What the canvas pixel (x, y) of the camera at rest shows, with or without the rocks.

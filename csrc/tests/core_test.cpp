@@ -1,6 +1,8 @@
 // The core below torch and Python: edge cases, properties, bad arguments, and the same bits for every thread count.
 #include <c3d/api.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -29,14 +31,14 @@ int num_failed = 0;
     }                                                                              \
   } while (false)
 
-// One call's working memory; hands out nothing beyond `budget` bytes.
+// One call's working memory; hands out nothing beyond `budget` bytes, and nothing where nothing is asked for.
 struct Call {
   explicit Call(int num_threads = 2, size_t budget = SIZE_MAX)
       : left(budget), context{{allocate, this}, c3d::make_thread_executor(num_threads)} {}
 
   static void* allocate(void* user, size_t num_bytes) {
     Call& call = *static_cast<Call*>(user);
-    if (num_bytes > call.left) return nullptr;
+    if (num_bytes == 0 || num_bytes > call.left) return nullptr;
     call.left -= num_bytes;
     call.blocks.emplace_back(std::aligned_alloc(64, (num_bytes / 64 + 1) * 64), std::free);
     return call.blocks.back().get();
@@ -128,6 +130,19 @@ void test_items_ahead() {
     }
 }
 
+// Where the system has no memory for another thread's stack, those that there are do everything.
+void test_executor_without_threads() {
+  const int64_t num_tasks = 1000;
+  std::vector<std::atomic<int>> times(num_tasks);
+  rlimit before;
+  CHECK(getrlimit(RLIMIT_AS, &before) == 0);
+  const rlimit none{std::min<rlim_t>(1, before.rlim_max), before.rlim_max};
+  CHECK(setrlimit(RLIMIT_AS, &none) == 0);
+  c3d::cpu::parallel_tasks(c3d::make_thread_executor(64), num_tasks, [&](int64_t i) { ++times[static_cast<size_t>(i)]; });
+  CHECK(setrlimit(RLIMIT_AS, &before) == 0);
+  for (const auto& count : times) CHECK(count == 1);
+}
+
 void test_splat_without_visible_points() {
   const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   Splat empty({}, {}, {}, make_camera(7, 5));
@@ -191,9 +206,55 @@ void test_splat_bad_arguments() {
   CHECK(rejects(status_of([](Splat& s) { s.args.xyz = nullptr; }), "splat_points: xyz"));
   CHECK(rejects(status_of([](Splat& s) { s.args.feat_out = nullptr; }), "outputs"));
   CHECK(rejects(status_of([](Splat& s) { s.camera.width = 0; }), "width"));
+  Splat other({0, 0, 2}, {1, 1}, {0.1f}, make_camera(4, 4));
+  const c3d::Camera cameras[] = {make_camera(4, 4), make_camera(64, 64)};
+  other.args.cameras = cameras;
+  other.args.num_cameras = 2;
+  CHECK(rejects(other.run(), "splat_points: all cameras"));
   Splat poor({0, 0, 2}, {1, 1}, {0.1f}, make_camera(64, 64));
   for (const size_t budget : {size_t{0}, size_t{100}, size_t{4000}})
     CHECK(poor.run(2, budget).code == c3d::StatusCode::kOutOfMemory);
+}
+
+// One disc that covers two pixels: a point gains from the loss what its weights in both say.
+void test_splat_bwd() {
+  for (const auto compositor : {c3d::Compositor::kAlpha, c3d::Compositor::kSurface}) {
+    const Splat splat({-0.25f, 0, 1}, {1, 2}, {0.2f}, make_camera(4, 1));  // at u = 1 px, on the border of two pixels
+    c3d::SplatPointsArgs forward = splat.args;
+    forward.compositor = compositor;
+    CHECK(c3d::cpu::splat_points(forward, Call().context).ok());
+    CHECK(splat.idx_out[0] == 0 && splat.idx_out[4] == 0 && splat.idx_out[8] == -1);
+    const Array grad_feat_out = {1, 0, 10, 0, 100, 0, 1000, 0};
+    Array grad_xyz(3), grad_feat(2), grad_radius(1);
+    c3d::SplatPointsBwdArgs args{};
+    args.xyz = splat.xyz.data();
+    args.feat = splat.feat.data();
+    args.radius = splat.radius.data();
+    args.num_points = 1;
+    args.num_channels = 2;
+    args.cameras = &splat.camera;
+    args.num_cameras = 1;
+    args.compositor = compositor;
+    args.max_points = forward.max_points;
+    args.depth_tolerance = forward.depth_tolerance;
+    args.idx = splat.idx_out.data();
+    args.grad_feat_out = grad_feat_out.data();
+    args.grad_xyz = grad_xyz.data();
+    args.grad_feat = grad_feat.data();
+    args.grad_radius = grad_radius.data();
+    CHECK(c3d::cpu::splat_points_bwd(args, Call().context).ok());
+    const float alpha = splat.alpha_out[0];
+    CHECK(alpha > 0.0f && splat.alpha_out[1] == alpha);
+    CHECK(std::fabs(grad_feat[0] - 11.0f * alpha) <= 1e-5f && grad_feat[1] == 0.0f);
+    CHECK(grad_xyz[0] > 0.0f && grad_radius[0] > 0.0f);  // to the right, where more is gained; and wider
+
+    const c3d::Camera cameras[] = {make_camera(4, 1), make_camera(64, 64)};
+    args.cameras = cameras;
+    args.num_cameras = 2;
+    CHECK(rejects(c3d::cpu::splat_points_bwd(args, Call().context), "splat_points_bwd: all cameras"));
+    args.max_points = 65;
+    CHECK(rejects(c3d::cpu::splat_points_bwd(args, Call().context), "splat_points_bwd: max_points"));
+  }
 }
 
 // integrate_flow over a field [height, width] of one step, from every pixel's centre.
@@ -343,6 +404,16 @@ void test_holes() {
   args.cameras = &camera;
   args.num_cameras = 1;
   CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: disp"));
+  const Array disp(16, 0.5f), step_px(32);
+  std::vector<uint8_t> holes(16);
+  const c3d::Camera cameras[] = {camera, make_camera(64, 64)};
+  args.cameras = cameras;
+  args.num_cameras = 2;
+  args.num_layers = 1;
+  args.disp = args.disp_hidden = args.disp_fluid = disp.data();
+  args.step_px = step_px.data();
+  args.holes = holes.data();
+  CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: all cameras"));
 }
 
 // Vertical stripes 4 px wide with a hole in their middle.
@@ -382,10 +453,12 @@ void test_inpaint() {
 
 int main() {
   test_items_ahead();
+  test_executor_without_threads();
   test_splat_without_visible_points();
   test_splat_of_one_point();
   test_splat_threads();
   test_splat_bad_arguments();
+  test_splat_bwd();
   test_trace();
   test_blend();
   test_holes();

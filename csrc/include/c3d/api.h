@@ -13,26 +13,27 @@ enum class StatusCode { kOk, kInvalidArgument, kOutOfMemory, kDeviceError };
 
 struct Status {
   StatusCode code = StatusCode::kOk;
-  const char* message = "";  // static storage; names the op and the argument
+  // Names the op and the argument. Static storage, but for kDeviceError: the thread's own, overwritten by its next one.
+  const char* message = "";
   bool ok() const { return code == StatusCode::kOk; }
 };
 
 // Hands out working memory for one call. The core never frees: the owner releases everything after the call returned.
 struct Scratch {
-  void* (*allocate)(void* user, size_t num_bytes);  // 64-byte aligned; nullptr when out of memory
-  void* user;
+  void* (*allocate)(void* user, size_t num_bytes) = nullptr;  // 64-byte aligned; nullptr when out of memory
+  void* user = nullptr;
 };
 
 // Runs task(task_user, i) for i in [0, num_tasks), in any order, on any threads; returns when all are done.
 struct Executor {
-  void (*run)(void* user, int64_t num_tasks, void (*task)(void* task_user, int64_t i), void* task_user);
-  void* user;
-  int num_threads;
+  void (*run)(void* user, int64_t num_tasks, void (*task)(void* task_user, int64_t i), void* task_user) = nullptr;
+  void* user = nullptr;
+  int num_threads = 1;
 };
 
 struct Context {
-  Scratch scratch;   // c3d::cuda:: device memory
-  Executor executor; // c3d::cuda:: not used
+  Scratch scratch;         // c3d::cuda:: device memory
+  Executor executor;       // c3d::cuda:: not used
   void* stream = nullptr;  // c3d::cuda:: the cudaStream_t that everything is queued on
 };
 
@@ -44,171 +45,180 @@ enum class Compositor : int32_t { kAlpha = 0, kSurface = 1 };
 enum class Sampling : int32_t { kBilinear = 0, kNearest = 1 };
 
 struct Camera {
-  float fx, fy, cx, cy;    // px
-  int32_t width, height;   // px
-  float world_to_cam[12];  // [3, 4] row-major
+  float fx = 0, fy = 0, cx = 0, cy = 0;                           // px
+  int32_t width = 0, height = 0;                                  // px
+  float world_to_cam[12] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};  // [3, 4] row-major
 };
 
 constexpr int kMaxChannels = 256;
 constexpr int kMaxHits = 64;
 
+// An op takes a struct of its own, whose fields are set by name:
+//
+//   c3d::SplatPointsArgs args;
+//   args.xyz = xyz.data();
+//
+// What is left unset is nullptr or 0: an optional input that is not given. A pointer that is needed is refused as
+// kInvalidArgument.
+
 struct SplatPointsArgs {
-  const float* xyz;         // [N, 3] world space
-  const void* feat;         // [N, C] of feat_type
-  const float* radius;      // [N] scene units; nullptr: radius_all for every point
-  float radius_all;         // scene units
-  const float* opacity;     // [N] 0..1; nullptr: 1 for every point
-  int64_t num_points;       // N
-  int32_t num_channels;     // C, 1..kMaxChannels
-  FeatType feat_type;
-  const Camera* cameras;    // [V] host memory; one width and height for all
-  int32_t num_cameras;      // V
-  const int64_t* hidden;    // [V, 2] host memory: the points first .. end - 1 that a view does not see; nullptr: sees all
-  Compositor compositor;
-  int32_t max_points;       // K nearest hits kept per pixel, 1..kMaxHits
-  float depth_tolerance;    // kSurface: relative depth within which hits form one surface
-  float* feat_out;          // [V, H, W, C]
-  float* alpha_out;         // [V, H, W]
-  float* disp_out;          // [V, H, W] 1/z, composited
-  int32_t* idx_out;         // [V, H, W, K] point index, -1 where empty; or nullptr
+  const float* xyz = nullptr;       // [N, 3] world space
+  const void* feat = nullptr;       // [N, C] of feat_type
+  const float* radius = nullptr;    // [N] scene units; nullptr: radius_all for every point
+  float radius_all = 0;             // scene units
+  const float* opacity = nullptr;   // [N] 0..1; nullptr: 1 for every point
+  int64_t num_points = 0;           // N
+  int32_t num_channels = 0;         // C, 1..kMaxChannels
+  FeatType feat_type = FeatType::kFloat32;
+  const Camera* cameras = nullptr;  // [V] host memory; one width and height for all
+  int32_t num_cameras = 0;          // V
+  const int64_t* hidden = nullptr;  // [V, 2] host memory: points first .. end - 1 that a view does not see; or nullptr
+  Compositor compositor = Compositor::kAlpha;
+  int32_t max_points = 0;           // K nearest hits kept per pixel, 1..kMaxHits
+  float depth_tolerance = 0;        // kSurface: relative depth within which hits form one surface
+  float* feat_out = nullptr;        // [V, H, W, C]
+  float* alpha_out = nullptr;       // [V, H, W]
+  float* disp_out = nullptr;        // [V, H, W] 1/z, composited
+  int32_t* idx_out = nullptr;       // [V, H, W, K] point index, -1 where empty; or nullptr
 };
 
 // Gradients of splat_points for given gradients of its outputs. The hits of a pixel and their order count as constant.
 struct SplatPointsBwdArgs {
-  const float* xyz;             // the inputs of the forward call, but for feat, which is float32 here
-  const float* feat;            // [N, C]
-  const float* radius;
-  float radius_all;
-  const float* opacity;
-  int64_t num_points;           // N
-  int32_t num_channels;         // C
-  const Camera* cameras;        // [V] host memory
-  int32_t num_cameras;          // V
-  Compositor compositor;
-  int32_t max_points;           // K
-  float depth_tolerance;
-  const int32_t* idx;           // [V, H, W, K] the hits that the forward call returned
-  const float* grad_feat_out;   // [V, H, W, C] or nullptr: zero
-  const float* grad_alpha_out;  // [V, H, W] or nullptr: zero
-  const float* grad_disp_out;   // [V, H, W] or nullptr: zero
-  float* grad_xyz;              // [N, 3] world space, or nullptr: not wanted
-  float* grad_feat;             // [N, C] or nullptr: not wanted
-  float* grad_radius;           // [N] or nullptr: not wanted
+  const float* xyz = nullptr;             // the inputs of the forward call, but for feat, which is float32 here
+  const float* feat = nullptr;            // [N, C]
+  const float* radius = nullptr;
+  float radius_all = 0;
+  const float* opacity = nullptr;
+  int64_t num_points = 0;                 // N
+  int32_t num_channels = 0;               // C
+  const Camera* cameras = nullptr;        // [V] host memory
+  int32_t num_cameras = 0;                // V
+  Compositor compositor = Compositor::kAlpha;
+  int32_t max_points = 0;                 // K
+  float depth_tolerance = 0;
+  const int32_t* idx = nullptr;           // [V, H, W, K] the hits that the forward call returned
+  const float* grad_feat_out = nullptr;   // [V, H, W, C] or nullptr: zero
+  const float* grad_alpha_out = nullptr;  // [V, H, W] or nullptr: zero
+  const float* grad_disp_out = nullptr;   // [V, H, W] or nullptr: zero
+  float* grad_xyz = nullptr;              // [N, 3] world space, or nullptr: not wanted
+  float* grad_feat = nullptr;             // [N, C] or nullptr: not wanted
+  float* grad_radius = nullptr;           // [N] or nullptr: not wanted
 };
 
 struct IntegrateFlowArgs {
-  const float* step_px;   // [H, W, 2] (x, y) px per step
-  int32_t width, height;
-  const float* start_px;  // [P, 2] pixel centres at +0.5; nullptr: every pixel's centre, row-major (P = H * W)
-  int64_t num_paths;      // P
-  int32_t num_steps;      // T
-  Sampling sampling;      // kNearest: the released code's rule; needs start_px == nullptr
-  float* offset_px;       // [T+1, P, 2] from the start after 0..T steps
-  uint8_t* inside;        // [T+1, P] 1 until the path left the frame
+  const float* step_px = nullptr;           // [H, W, 2] (x, y) px per step
+  int32_t width = 0, height = 0;
+  const float* start_px = nullptr;          // [P, 2] centres at +0.5; nullptr: every pixel's, row-major (P = H * W)
+  int64_t num_paths = 0;                    // P
+  int32_t num_steps = 0;                    // T
+  Sampling sampling = Sampling::kBilinear;  // kNearest: the released code's rule; needs start_px == nullptr
+  float* offset_px = nullptr;               // [T+1, P, 2] from the start after 0..T steps
+  uint8_t* inside = nullptr;                // [T+1, P] 1 until the path left the frame
 };
 
 struct BlendBidirectionalArgs {
-  const float *feat_fwd, *feat_bwd;    // [M, C]
-  const float *alpha_fwd, *alpha_bwd;  // [M]
-  const float *disp_fwd, *disp_bwd;    // [M]
-  const float* loop_t;                 // [M] 0..1; nullptr: loop_t_all for every pixel
-  float loop_t_all;
-  float sharpness;                     // k in exp(k d)
-  int64_t num_pixels;                  // M
-  int32_t num_channels;                // C
-  float* feat_out;                     // [M, C]
-  float* alpha_out;                    // [M]
-  float *w_fwd, *w_bwd;                // [M]
+  const float *feat_fwd = nullptr, *feat_bwd = nullptr;    // [M, C]
+  const float *alpha_fwd = nullptr, *alpha_bwd = nullptr;  // [M]
+  const float *disp_fwd = nullptr, *disp_bwd = nullptr;    // [M]
+  const float* loop_t = nullptr;                           // [M] 0..1; nullptr: loop_t_all for every pixel
+  float loop_t_all = 0;
+  float sharpness = 0;                                     // k in exp(k d)
+  int64_t num_pixels = 0;                                  // M
+  int32_t num_channels = 0;                                // C
+  float* feat_out = nullptr;                               // [M, C]
+  float* alpha_out = nullptr;                              // [M]
+  float *w_fwd = nullptr, *w_bwd = nullptr;                // [M]
 };
 
 // Gradients of blend_bidirectional for given gradients of its outputs.
 struct BlendBidirectionalBwdArgs {
-  const float *feat_fwd, *feat_bwd;            // the inputs of the forward call
-  const float *alpha_fwd, *alpha_bwd;
-  const float *disp_fwd, *disp_bwd;
-  const float* loop_t;
-  float loop_t_all;
-  float sharpness;
-  int64_t num_pixels;                          // M
-  int32_t num_channels;                        // C
-  const float* grad_feat_out;                  // [M, C] or nullptr: zero
-  const float* grad_alpha_out;                 // [M] or nullptr: zero
-  const float *grad_w_fwd, *grad_w_bwd;        // [M] or nullptr: zero
-  float *grad_feat_fwd, *grad_feat_bwd;        // [M, C]
-  float *grad_alpha_fwd, *grad_alpha_bwd;      // [M]
-  float *grad_disp_fwd, *grad_disp_bwd;        // [M]
-  float* grad_loop_t;                          // [M] or nullptr: not wanted
+  const float *feat_fwd = nullptr, *feat_bwd = nullptr;        // the inputs of the forward call
+  const float *alpha_fwd = nullptr, *alpha_bwd = nullptr;
+  const float *disp_fwd = nullptr, *disp_bwd = nullptr;
+  const float* loop_t = nullptr;
+  float loop_t_all = 0;
+  float sharpness = 0;
+  int64_t num_pixels = 0;                                      // M
+  int32_t num_channels = 0;                                    // C
+  const float* grad_feat_out = nullptr;                        // [M, C] or nullptr: zero
+  const float* grad_alpha_out = nullptr;                       // [M] or nullptr: zero
+  const float *grad_w_fwd = nullptr, *grad_w_bwd = nullptr;    // [M] or nullptr: zero
+  float *grad_feat_fwd = nullptr, *grad_feat_bwd = nullptr;    // [M, C]
+  float *grad_alpha_fwd = nullptr, *grad_alpha_bwd = nullptr;  // [M]
+  float *grad_disp_fwd = nullptr, *grad_disp_bwd = nullptr;    // [M]
+  float* grad_loop_t = nullptr;                                // [M] or nullptr: not wanted
 };
 
 struct FindHolesArgs {
-  const float* disp;         // [L, H, W] 1/z of the layers in front, near to far, 0 where one has no pixel
-  const float* disp_hidden;  // [H, W] 1/z of the surface behind them, <= 0 where there is none
-  const float* disp_fluid;   // [H, W] 1/z of the fluid's surface, a layer's or the hidden one's; <= 0 where nothing flows
-  const float* step_px;      // [H, W, 2] (x, y) px per step by which it drifts
-  int32_t num_layers;  // L
-  int32_t num_steps;  // for which it drifts, forward and backward
-  // View v looks when the fluid has drifted v mod loop_steps steps forward, or so many less than loop_steps backward; and at
-  // rest. 0: at any moment.
-  int32_t loop_steps;
-  const Camera* cameras;  // [V] host memory; the layers' intrinsics and size in all, the views' poses
-  int32_t num_cameras;  // V
-  int32_t frame_px[4];  // x0, y0, x1, y1: the part of the canvas that the views show
-  float radius_px;  // of the discs as which the layers are splatted
-  float depth_tolerance;  // relative depth within which two surfaces are one
-  float least_existence;  // a point that drifts to where less of a fluid pixel is than this is not drawn
-  uint8_t* holes;  // [H, W] 1 where some view or drift reveals the hidden surface
+  const float* disp = nullptr;         // [L, H, W] 1/z of the layers in front, near to far, 0 where one has no pixel
+  const float* disp_hidden = nullptr;  // [H, W] 1/z of the surface behind them, <= 0 where there is none
+  const float* disp_fluid = nullptr;   // [H, W] 1/z of the fluid's surface, one of these; <= 0 where nothing flows
+  const float* step_px = nullptr;      // [H, W, 2] (x, y) px per step by which it drifts
+  int32_t num_layers = 0;              // L
+  int32_t num_steps = 0;               // for which it drifts, forward and backward
+  // View v looks when the fluid has drifted v mod loop_steps steps forward, or so many less than loop_steps backward;
+  // and at rest. 0: at any moment.
+  int32_t loop_steps = 0;
+  const Camera* cameras = nullptr;     // [V] host memory; the layers' intrinsics and size in all, the views' poses
+  int32_t num_cameras = 0;             // V
+  int32_t frame_px[4] = {0, 0, 0, 0};  // x0, y0, x1, y1: the part of the canvas that the views show
+  float radius_px = 0;                 // of the discs as which the layers are splatted
+  float depth_tolerance = 0;           // relative depth within which two surfaces are one
+  float least_existence = 0;           // a point that drifts to where less of a fluid pixel is than this is not drawn
+  uint8_t* holes = nullptr;            // [H, W] 1 where some view or drift reveals the hidden surface
 };
 
 struct InpaintLayersArgs {
-  const float* rgb;  // [H, W, 3]
-  const float* disp;  // [H, W] 1/z; in the hole: of what hides it, <= 0 where nothing does
-  const uint8_t* hole;  // [H, W] 1 where colour and disparity are to be filled
-  const float* disp_hidden;  // [H, W] 1/z of the surface to continue; read in the hole
-  int32_t width, height;
-  // A pixel up to this much nearer than disp_hidden may still be copied, but for one past half of the way to what hides it.
-  float tear_disp;
-  float* rgb_out;  // [H, W, 3]
-  float* disp_out;  // [H, W]
+  const float* rgb = nullptr;          // [H, W, 3]
+  const float* disp = nullptr;         // [H, W] 1/z; in the hole: of what hides it, <= 0 where nothing does
+  const uint8_t* hole = nullptr;       // [H, W] 1 where colour and disparity are to be filled
+  const float* disp_hidden = nullptr;  // [H, W] 1/z of the surface to continue; read in the hole
+  int32_t width = 0, height = 0;
+  // A pixel up to this much nearer than disp_hidden may still be copied, but for one past half of the way to what
+  // hides it.
+  float tear_disp = 0;
+  float* rgb_out = nullptr;            // [H, W, 3]
+  float* disp_out = nullptr;           // [H, W]
 };
 
 // The points of a fluid after drifting: a point takes its depth from the fluid surface where it arrives, and its resting
 // colour too as far as the fluid is not free to move there. All positions in px of `canvas`, whose pose is not read.
 struct DriftPointsArgs {
-  const float* start_px;  // [M, 2]
-  const float* offset_px;  // [M, 2]
-  const int32_t* right;  // [M] the point one pixel to the right at rest; itself where there is none
-  const int32_t* below;  // [M]
-  const float* feat;  // [M, 4] colour and confidence
-  const float* surface;  // [H, W, 8] the fluid's disparity, existence, freedom to move (each 0..1), resting colour, 0, 0
+  const float* start_px = nullptr;   // [M, 2]
+  const float* offset_px = nullptr;  // [M, 2]
+  const int32_t* right = nullptr;    // [M] the point one pixel to the right at rest; itself where there is none
+  const int32_t* below = nullptr;    // [M]
+  const float* feat = nullptr;       // [M, 4] colour and confidence
+  const float* surface = nullptr;    // [H, W, 8] disparity, existence, freedom to move (each 0..1), resting colour, 0, 0
   Camera canvas;
-  float radius_px;  // where nothing is stretched
-  float max_stretch;  // px between neighbours up to which discs widen
-  float least_existence;  // a point that arrives at less gets radius 0
-  const float* fine;  // [M, 2, 3] detail of the colours along x and along y; read where gain is given
-  const float* broad;  // [M, 3] detail against the surroundings; read where gain is given
-  const float* gain;  // [gain_height, gain_width] factor of the broad detail; nullptr: no detail is added
-  int32_t gain_width, gain_height;
-  float gain_spacing_px;  // gain (i, j) stands at ((j, i) * gain_spacing_px)
-  const float* phase;  // [M] the confidence is multiplied by 1 + fade * phase
-  float fade;
-  int64_t num_points;  // M
-  float* xyz;  // [M, 3] in the canvas' camera space
-  float* feat_out;  // [M, 4] colour and confidence
-  float* radius;  // [M] scene units
+  float radius_px = 0;               // where nothing is stretched
+  float max_stretch = 0;             // px between neighbours up to which discs widen
+  float least_existence = 0;         // a point that arrives at less gets radius 0
+  const float* fine = nullptr;       // [M, 2, 3] detail of the colours along x and along y; read where gain is given
+  const float* broad = nullptr;      // [M, 3] detail against the surroundings; read where gain is given
+  const float* gain = nullptr;       // [gain_height, gain_width] factor of the broad detail; nullptr: no detail is added
+  int32_t gain_width = 0, gain_height = 0;
+  float gain_spacing_px = 0;         // gain (i, j) stands at ((j, i) * gain_spacing_px)
+  const float* phase = nullptr;      // [M] the confidence is multiplied by 1 + fade * phase
+  float fade = 0;
+  int64_t num_points = 0;            // M
+  float* xyz = nullptr;              // [M, 3] in the canvas' camera space
+  float* feat_out = nullptr;         // [M, 4] colour and confidence
+  float* radius = nullptr;           // [M] scene units
 };
 
 // Two splats of colour and confidence (C = 4) to a frame: colours over coverage, blended as by blend_bidirectional with the
 // confidences for coverage, in 8 bits.
 struct ComposeFrameArgs {
-  const float *feat_fwd, *feat_bwd;  // [M, 4]
-  const float *alpha_fwd, *alpha_bwd;  // [M]
-  const float *disp_fwd, *disp_bwd;  // [M]
-  float loop_t;
-  float sharpness;
-  float least_alpha;  // less coverage than this on both sides is none
-  int64_t num_pixels;  // M
-  uint8_t* rgb_out;  // [M, 3]
-  uint8_t* uncovered_out;  // [M] 0 or 1
+  const float *feat_fwd = nullptr, *feat_bwd = nullptr;    // [M, 4]
+  const float *alpha_fwd = nullptr, *alpha_bwd = nullptr;  // [M]
+  const float *disp_fwd = nullptr, *disp_bwd = nullptr;    // [M]
+  float loop_t = 0;
+  float sharpness = 0;
+  float least_alpha = 0;                                   // less coverage than this on both sides is none
+  int64_t num_pixels = 0;                                  // M
+  uint8_t* rgb_out = nullptr;                              // [M, 3]
+  uint8_t* uncovered_out = nullptr;                        // [M] 0 or 1
 };
 
 namespace cpu {

@@ -41,18 +41,20 @@ C3D_HD inline Disc project_disc(const Camera& camera, float x, float y, float z,
 }
 
 struct PixelBox {
-  int32_t x0, x1, y0, y1;  // first and last, inclusive; x1 < x0 when empty
+  int32_t x0, x1, y0, y1;  // first and last, inclusive; x1 is -1 when empty
 };
 
-// The pixels whose centres can lie inside the disc. Clamped as floats: a far centre must not overflow the conversion.
-C3D_HD inline PixelBox pixel_box(const Disc& disc, int32_t width, int32_t height) {
-  if (disc.radius_px == 0.0f) return {0, -1, 0, -1};
-  const float x0 = fmaxf(ceilf(disc.u - disc.radius_px - 0.5f), 0.0f);
-  const float y0 = fmaxf(ceilf(disc.v - disc.radius_px - 0.5f), 0.0f);
-  const float x1 = fminf(floorf(disc.u + disc.radius_px - 0.5f), static_cast<float>(width - 1));
-  const float y1 = fminf(floorf(disc.v + disc.radius_px - 0.5f), static_cast<float>(height - 1));
-  if (!(x0 <= x1 && y0 <= y1)) return {0, -1, 0, -1};
-  return {static_cast<int32_t>(x0), static_cast<int32_t>(x1), static_cast<int32_t>(y0), static_cast<int32_t>(y1)};
+// The pixels of the rectangle x_first .. x_last, y_first .. y_last whose centres can lie inside the disc. Clamped as floats: a
+// far centre must not overflow the conversion. No branches: a loop over it vectorises.
+C3D_HD inline PixelBox pixel_box(const Disc& disc, float x_first, float x_last, float y_first, float y_last) {
+  const float r = disc.radius_px;
+  const float x0 = ceilf(disc.u - r - 0.5f), x1 = floorf(disc.u + r - 0.5f);
+  const float y0 = ceilf(disc.v - r - 0.5f), y1 = floorf(disc.v + r - 0.5f);
+  const bool empty = !(r > 0.0f) | !(x0 <= x_last) | !(x1 >= x_first) | !(y0 <= y_last) | !(y1 >= y_first);
+  const int32_t last = static_cast<int32_t>(x1 < x_last ? (x1 > x_first ? x1 : x_first) : x_last);
+  return {static_cast<int32_t>(x0 > x_first ? (x0 < x_last ? x0 : x_last) : x_first), empty ? -1 : last,
+          static_cast<int32_t>(y0 > y_first ? (y0 < y_last ? y0 : y_last) : y_first),
+          static_cast<int32_t>(y1 < y_last ? (y1 > y_first ? y1 : y_first) : y_last)};
 }
 
 // Whether the disc is nowhere near the rectangle of pixel centres [x0, x1] x [y0, y1]. Rounding errs on the near side.
@@ -61,27 +63,13 @@ C3D_HD inline bool misses_rectangle(float u, float v, float radius_px, float x0,
   return x0 - u > reach || u - x1 > reach || y0 - v > reach || v - y1 > reach;
 }
 
-// Weights of a hit at q = d^2 / radius_px^2, 0 <= q < 1. Generic over float and float vectors.
-template <typename F>
-C3D_HD inline F alpha_weight(F q) {
-  return 1.0f - q;
-}
+C3D_HD inline bool less(float a, float b) { return a < b; }
+C3D_HD inline float select(bool mask, float yes, float no) { return mask ? yes : no; }
+C3D_HD inline float larger(float a, float b) { return a > b ? a : b; }
 
-// (1 - q)^6 is sharp enough not to blur a picture of unit pixel spacing at radius_px = 1.5 and costs three multiplications.
-template <typename F>
-C3D_HD inline F surface_weight(F q) {
-  const F a = 1.0f - q, a2 = a * a;
-  return a2 * a2 * a2;
-}
-
-// A cap whose sum is >= 1 everywhere on a unit grid at radius_px = 1.5, also where the grid is stretched by a half, and 0 at
-// the next pixel centre beyond the last point of an edge (q = 4/9). From there to the disc's rim a trace remains: it hides
-// nothing, but a pixel that only rims reach is not empty.
-template <typename F>
-C3D_HD inline F surface_coverage(F q) {
-  const F cap = 1.4f - 3.15f * q, trace = 0.005f - 0.005f * q;
-  return cap > trace ? cap : trace;
-}
+#define C3D_FORMULA C3D_HD inline
+#include "c3d/composite_formulas.h"
+#undef C3D_FORMULA
 
 // What follows goes backward: grad_x is dL/dx, for a loss L that the caller knows.
 
@@ -91,9 +79,8 @@ C3D_HD inline void alpha_composite_grad(int32_t num_hits, const float* q, const 
                                         float* weight, float* grad_q) {
   float through = 1.0f;
   for (int32_t k = 0; k < num_hits; ++k) {
-    weight[k] = opacity[k] * alpha_weight(q[k]) * through;
     grad_q[k] = opacity[k] * through;
-    through -= weight[k];
+    weight[k] = composite_alpha(true, q[k], opacity[k], through);
   }
   float behind = 0.0f;
   for (int32_t k = num_hits - 1; k >= 0; --k) {
@@ -108,68 +95,57 @@ C3D_HD inline float surface_weight_grad(float q) {  // d surface_weight / dq
   return -6.0f * a2 * a2 * a;
 }
 
-C3D_HD inline float surface_coverage_grad(float q) {
-  return q < 279.0f / 629.0f ? -3.15f : -0.005f;
-}  // d surface_coverage / dq
-
-struct SurfaceSums {
-  int32_t begin;  // its first hit
-  float weight;   // sum w
-  float opaque;   // sum w opacity
-  float value;    // sum w opacity value
-  float cover;    // sum of caps
-  float through;  // what the surfaces in front let through
-};
-
-C3D_HD inline float mean_opacity(const SurfaceSums& surface) {
-  return surface.weight > 0.0f ? surface.opaque / surface.weight : 1.0f;
+C3D_HD inline float surface_coverage_grad(float q) {  // d surface_coverage / dq
+  return less(kTrace - kTrace * q, kCap - kCapSlope * q) ? -kCapSlope : -kTrace;
 }
 
 // As alpha_composite_grad, for surfaces. A surface that covers fully gains nothing from more coverage.
 C3D_HD inline void surface_composite_grad(int32_t num_hits, const float* z, float depth_tolerance, const float* q,
                                           const float* opacity, const float* value, float* weight, float* grad_q) {
-  SurfaceSums surfaces[kMaxHits];
+  struct Surface {
+    int32_t begin;  // its first hit
+    float value;  // sum w opacity value
+    SurfaceWalk<float> walk;  // up to its last hit
+  };
+  Surface surfaces[kMaxHits];
   int32_t num_surfaces = 0;
-  float z_end = 0.0f, through = 1.0f;
   for (int32_t k = 0; k < num_hits; ++k) {
-    if (z[k] > z_end) {
-      if (num_surfaces > 0) {
-        const SurfaceSums& front = surfaces[num_surfaces - 1];
-        through *= 1.0f - fminf(front.cover, 1.0f) * mean_opacity(front);
+    if (num_surfaces == 0 || surfaces[num_surfaces - 1].walk.ends_before(z[k])) {
+      SurfaceWalk<float> walk;
+      if (num_surfaces == 0) {
+        walk.start();
+      } else {
+        walk = surfaces[num_surfaces - 1].walk;
+        walk.close<true>(true, walk.share<true>());
       }
-      surfaces[num_surfaces++] = {k, 0.0f, 0.0f, 0.0f, 0.0f, through};
-      z_end = z[k] * (1.0f + depth_tolerance);
+      walk.open(true, z[k], 1.0f + depth_tolerance);
+      surfaces[num_surfaces++] = {k, 0.0f, walk};
     }
-    SurfaceSums& surface = surfaces[num_surfaces - 1];
-    const float w = surface_weight(q[k]);
-    surface.weight += w;
-    surface.opaque += w * opacity[k];
-    surface.value += w * opacity[k] * value[k];
-    surface.cover += surface_coverage(q[k]);
+    Surface& surface = surfaces[num_surfaces - 1];
+    surface.value += surface.walk.add<true>(true, q[k], opacity[k]) * value[k];
   }
   float behind = 0.0f;
   int32_t end = num_hits;
   for (int32_t s = num_surfaces - 1; s >= 0; --s) {
-    const SurfaceSums& surface = surfaces[s];
-    const float cover = fminf(surface.cover, 1.0f), opaque = mean_opacity(surface);
-    const float mean = surface.weight > 0.0f ? surface.value / surface.weight : 0.0f;
-    const float scale = surface.weight > 0.0f ? surface.through * cover / surface.weight : 0.0f;
-    const float gain = mean - opaque * behind;
-    const float grad_cover = surface.cover < 1.0f ? surface.through * gain : 0.0f;
+    const Surface& surface = surfaces[s];
+    const SurfaceWalk<float>& walk = surface.walk;
+    const float scale = walk.share<true>().scale;
+    const float mean = walk.weight > 0.0f ? surface.value / walk.weight : 0.0f;
+    const float gain = mean - walk.mean_opacity() * behind;
+    const float grad_cover = walk.cover < 1.0f ? walk.through * gain : 0.0f;
     for (int32_t k = surface.begin; k < end; ++k) {
       weight[k] = surface_weight(q[k]) * opacity[k] * scale;
       grad_q[k] = scale * (opacity[k] * (value[k] - behind) - gain) * surface_weight_grad(q[k]);
       grad_q[k] += grad_cover * surface_coverage_grad(q[k]);
     }
-    behind += cover * gain;
+    behind += walk.covered() * gain;
     end = surface.begin;
   }
 }
 
-// d^2 / radius_px^2 of the centre of pixel (x, y).
+// q of disc at the centre of pixel (x, y).
 C3D_HD inline float hit_q(const Disc& disc, int32_t x, int32_t y) {
-  const float dx = static_cast<float>(x) + 0.5f - disc.u, dy = static_cast<float>(y) + 0.5f - disc.v;
-  return (dx * dx + dy * dy) / (disc.radius_px * disc.radius_px);
+  return disc_q(static_cast<float>(x) + 0.5f - disc.u, static_cast<float>(y) + 0.5f - disc.v, inverse_square(disc.radius_px));
 }
 
 struct DiscGrad {
@@ -210,7 +186,7 @@ struct BlendWeights {
 
 struct BlendTerms {
   float exp_fwd, exp_bwd;  // exp(k d) over exp of the larger k d
-  float floor;             // 1e-6 over the same; the least that weights are divided by
+  float floor;  // 1e-6 over the same; the least that weights are divided by
 };
 
 // The larger exponent is taken out first: the weights keep their ratio and a very near point cannot overflow to inf/inf.
@@ -260,20 +236,30 @@ C3D_HD inline float clamped(float value, float least, float most) {
   return value > least ? (value < most ? value : most) : least;
 }
 
-// Bilinear sample of `kValues` interleaved values [H, W, kValues] between pixel centres, clamped at the border. position: px.
-template <int kValues>
-C3D_HD inline void sample_values(const float* field, int32_t width, int32_t height, Vec2 position, float* out) {
+// The four pixels around a position in px, between their centres, clamped at the border; and their weights.
+struct Corners {
+  int64_t pixel[4];  // (x0, y0), (x1, y0), (x0, y1), (x1, y1)
+  float weight[4];
+};
+
+C3D_HD inline Corners corners_of(int32_t width, int32_t height, Vec2 position) {
   const float x = clamped(position.x - 0.5f, 0.0f, static_cast<float>(width - 1));
   const float y = clamped(position.y - 0.5f, 0.0f, static_cast<float>(height - 1));
   const int32_t x0 = static_cast<int32_t>(x), y0 = static_cast<int32_t>(y);
   const int32_t x1 = x0 + 1 < width ? x0 + 1 : x0, y1 = y0 + 1 < height ? y0 + 1 : y0;
   const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
-  const float* top = field + kValues * static_cast<int64_t>(y0) * width;
-  const float* bottom = field + kValues * static_cast<int64_t>(y1) * width;
-  const float w00 = (1.0f - fx) * (1.0f - fy), w01 = fx * (1.0f - fy), w10 = (1.0f - fx) * fy, w11 = fx * fy;
+  const int64_t top = static_cast<int64_t>(y0) * width, bottom = static_cast<int64_t>(y1) * width;
+  return {{top + x0, top + x1, bottom + x0, bottom + x1},
+          {(1.0f - fx) * (1.0f - fy), fx * (1.0f - fy), (1.0f - fx) * fy, fx * fy}};
+}
+
+// Bilinear sample of `kValues` interleaved values [H, W, kValues].
+template <int kValues>
+C3D_HD inline void sample_values(const float* field, int32_t width, int32_t height, Vec2 position, float* out) {
+  const Corners at = corners_of(width, height, position);
   for (int c = 0; c < kValues; ++c)
-    out[c] = w00 * top[kValues * x0 + c] + w01 * top[kValues * x1 + c] + w10 * bottom[kValues * x0 + c] +
-             w11 * bottom[kValues * x1 + c];
+    out[c] = at.weight[0] * field[kValues * at.pixel[0] + c] + at.weight[1] * field[kValues * at.pixel[1] + c] +
+             at.weight[2] * field[kValues * at.pixel[2] + c] + at.weight[3] * field[kValues * at.pixel[3] + c];
 }
 
 C3D_HD inline Vec2 sample_field(const float* field, int32_t width, int32_t height, Vec2 position) {
@@ -283,10 +269,10 @@ C3D_HD inline Vec2 sample_field(const float* field, int32_t width, int32_t heigh
 }
 
 struct FlowPath {
-  Vec2 start;     // px; kNearest counts from pixel centres at integers
+  Vec2 start;  // px; kNearest counts from pixel centres at integers
   Vec2 position;
-  Vec2 end;       // kNearest: the start plus the collected steps, which is not where the path is
-  Vec2 offset;    // from the start
+  Vec2 end;  // kNearest: the start plus the collected steps, which is not where the path is
+  Vec2 offset;  // from the start
   bool inside;
 };
 

@@ -30,28 +30,29 @@ C3D_HD inline bool is_hidden(const FindHolesArgs& args, int64_t num_pixels, int6
 // The discs of the layers that cover the centre of a view's pixel, near to far.
 struct CoveringDiscs {
   int32_t num;
-  float z[kMaxHits];      // in the view
-  float cover[kMaxHits];
+  float z[kMaxHits];  // in the view
+  float q[kMaxHits];
 
-  C3D_HD void add(float disc_z, float disc_cover) {
+  C3D_HD void add(float disc_z, float disc_q) {
     int32_t i = num++;
-    for (; i > 0 && z[i - 1] > disc_z; --i) z[i] = z[i - 1], cover[i] = cover[i - 1];
-    z[i] = disc_z, cover[i] = disc_cover;
+    for (; i > 0 && z[i - 1] > disc_z; --i) z[i] = z[i - 1], q[i] = q[i - 1];
+    z[i] = disc_z, q[i] = disc_q;
   }
 
   // What they leave free of a surface at `z_behind`, composited as splat_points does.
   C3D_HD float free_at(float z_behind, float depth_tolerance) const {
-    float through = 1.0f, surface_cover = 0.0f, z_end = 0.0f;
+    SurfaceWalk<float> walk;
+    walk.start();
     for (int32_t i = 0; i < num; ++i) {
-      if (z[i] > z_end) {
-        through *= 1.0f - fminf(surface_cover, 1.0f);
-        surface_cover = 0.0f;
-        z_end = z[i] * (1.0f + depth_tolerance);
-        if (z_end >= z_behind) return through;  // this surface and the one behind are the same
+      if (walk.ends_before(z[i])) {
+        walk.close<false>(true, walk.share<false>());
+        walk.open(true, z[i], 1.0f + depth_tolerance);
+        if (walk.z_end >= z_behind) return walk.through;  // this surface and the one behind are the same
       }
-      surface_cover += cover[i];
+      walk.add<false>(true, q[i], 1.0f);
     }
-    return through * (1.0f - fminf(surface_cover, 1.0f));
+    walk.close<false>(true, walk.share<false>());
+    return walk.through;
   }
 };
 
@@ -131,12 +132,11 @@ C3D_HD inline bool is_pixel_free(const FindHolesArgs& args, const Camera& view, 
         const float depth = 1.0f / disp;
         const Disc disc = project_disc(view, xn * depth, yn * depth, depth, args.radius_px * depth / view.fx);
         if (!(disc.radius_px > 0.0f && disc.z < z)) continue;
-        const float du = u - disc.u, dv = v - disc.v, q = (du * du + dv * dv) / (disc.radius_px * disc.radius_px);
+        const float q = disc_q(u - disc.u, v - disc.v, inverse_square(disc.radius_px));
         if (!(q < 1.0f)) continue;
         if (discs.num == kMaxHits) return false;  // so many leave nothing free
-        const float cover = surface_coverage(q);
-        discs.add(disc.z, cover);
-        total_cover += cover;
+        discs.add(disc.z, q);
+        total_cover += surface_coverage(q);
         nearest = fmaxf(nearest, disp);
       }
     }
@@ -172,15 +172,10 @@ C3D_HD inline bool view_sees_pixel(const FindHolesArgs& args, const Camera& view
 // The disparity of the fluid's surface between pixel centres, as drift_points samples it; 0 where a point is not drawn.
 // Rounding errs on the side of drawing it.
 C3D_HD inline float sample_fluid(const FindHolesArgs& args, int32_t width, int32_t height, Vec2 at) {
-  const float x = clamped(at.x - 0.5f, 0.0f, static_cast<float>(width - 1));
-  const float y = clamped(at.y - 0.5f, 0.0f, static_cast<float>(height - 1));
-  const int32_t x0 = static_cast<int32_t>(x), y0 = static_cast<int32_t>(y);
-  const int32_t x1 = x0 + 1 < width ? x0 + 1 : x0, y1 = y0 + 1 < height ? y0 + 1 : y0;
-  const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
+  const Corners corners = corners_of(width, height, at);
   float existence = 0.0f, total = 0.0f;
   for (int corner = 0; corner < 4; ++corner) {
-    const float disp = args.disp_fluid[static_cast<int64_t>(corner < 2 ? y0 : y1) * width + (corner % 2 ? x1 : x0)];
-    const float weight = (corner % 2 ? fx : 1.0f - fx) * (corner < 2 ? 1.0f - fy : fy);
+    const float disp = args.disp_fluid[corners.pixel[corner]], weight = corners.weight[corner];
     if (!(disp > 0.0f)) continue;
     existence += weight;
     total += weight * disp;

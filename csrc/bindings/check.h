@@ -1,0 +1,129 @@
+// What the bindings share before a call: how they check arguments, and how a failure is said.
+//
+// A failure throws "ValueError: ...", with the type that c3drender/ops raises as its first word.
+#pragma once
+
+#define TORCH_TARGET_VERSION 0x020a000000000000  // the stable ABI of torch 2.10: the extension loads under any torch since
+
+#include <torch/csrc/stable/tensor.h>
+
+#include <optional>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "c3d/api.h"
+
+namespace c3d::bindings {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+using OptionalTensor = std::optional<Tensor>;
+using Shape = std::vector<int64_t>;
+
+template <typename... Parts>
+[[noreturn]] void fail(const char* type, const Parts&... parts) {
+  std::ostringstream message;
+  message << type << ": ";
+  (message << ... << parts);
+  throw std::runtime_error(message.str());
+}
+
+inline Shape shape_of(const Tensor& tensor) {
+  Shape shape;
+  for (int64_t d = 0; d < tensor.dim(); ++d) shape.push_back(tensor.size(d));
+  return shape;
+}
+
+inline Shape without_last(Shape shape) {
+  if (!shape.empty()) shape.pop_back();
+  return shape;
+}
+
+inline std::string spell(const Shape& shape) {
+  std::ostringstream text;
+  text << '[';
+  for (size_t d = 0; d < shape.size(); ++d) text << (d ? ", " : "") << shape[d];
+  text << ']';
+  return text.str();
+}
+
+inline const char* name_of(ScalarType type) {
+  switch (type) {
+    case ScalarType::Float: return "float32";
+    case ScalarType::Half: return "float16";
+    case ScalarType::BFloat16: return "bfloat16";
+    case ScalarType::Double: return "float64";
+    case ScalarType::Int: return "int32";
+    case ScalarType::Long: return "int64";
+    case ScalarType::Byte: return "uint8";
+    case ScalarType::Bool: return "bool";
+    default: return "another dtype";
+  }
+}
+
+// The checks of one op's arguments. All tensors must share the device of the first one checked.
+class Checker {
+ public:
+  explicit Checker(const char* op) : op_(op) {}
+
+  // shape: -1 is free. spelled: how the message says it, e.g. "[N, 3]".
+  void tensor(const char* name, const Tensor& t, const Shape& shape, const std::string& spelled,
+              ScalarType type = ScalarType::Float) {
+    dtype(name, t, type);
+    layout(name, t, shape, spelled);
+  }
+
+  // None is right too.
+  void tensor(const char* name, const OptionalTensor& t, const Shape& shape, const std::string& spelled) {
+    if (t) tensor(name, *t, shape, spelled);
+  }
+
+  void dtype(const char* name, const Tensor& t, ScalarType type) const {
+    if (t.scalar_type() != type)
+      fail("TypeError", op_, ": ", name, " must be ", name_of(type), ", got ", name_of(t.scalar_type()));
+  }
+
+  void layout(const char* name, const Tensor& t, const Shape& shape, const std::string& spelled) {
+    const Shape got = shape_of(t);
+    bool matches = got.size() == shape.size();
+    for (size_t d = 0; matches && d < shape.size(); ++d) matches = shape[d] < 0 || shape[d] == got[d];
+    if (!matches) fail("ValueError", op_, ": ", name, " must be ", spelled, ", got ", spell(got));
+    if (!t.is_contiguous()) fail("ValueError", op_, ": ", name, " must be contiguous, got a strided view of ", spell(got));
+    if (!first_) first_ = t;
+    if (t.is_cuda() != first_->is_cuda() || t.get_device_index() != first_->get_device_index())
+      fail("ValueError", op_, ": ", name, " must be on the device of the other tensors, got a tensor elsewhere");
+  }
+
+  template <typename... Parts>
+  void that(bool condition, const Parts&... parts) const {
+    if (!condition) fail("ValueError", op_, ": ", parts...);
+  }
+
+ private:
+  const char* op_;
+  OptionalTensor first_;
+};
+
+constexpr int64_t kMaxSide = int64_t{1} << 30;  // px; sums of two pixel positions stay within int32
+
+// [V, 16] float32 in host memory: fx, fy, cx, cy, then world_to_cam [3, 4].
+inline std::vector<Camera> read_cameras(const Checker& check, const Tensor& cameras, int64_t width, int64_t height) {
+  check.that(!cameras.is_cuda() && cameras.scalar_type() == ScalarType::Float && cameras.is_contiguous() &&
+                 cameras.dim() == 2 && cameras.size(1) == 16,
+             "cameras must be a contiguous float32 CPU tensor [V, 16], got ", spell(shape_of(cameras)));
+  check.that(width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide,
+             "the camera's width and height must be 1..2^30, got ", width, " x ", height);
+  std::vector<Camera> views(static_cast<size_t>(cameras.size(0)));
+  const float* row = cameras.const_data_ptr<float>();
+  for (Camera& view : views) {
+    view.fx = row[0], view.fy = row[1], view.cx = row[2], view.cy = row[3];
+    view.width = width, view.height = height;
+    for (int i = 0; i < 12; ++i) view.world_to_cam[i] = row[4 + i];
+    row += 16;
+  }
+  return views;
+}
+
+}  // namespace c3d::bindings

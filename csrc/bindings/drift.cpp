@@ -1,0 +1,79 @@
+// drift_points.
+#include "call.h"
+
+namespace c3d::bindings {
+namespace {
+
+void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor& right, const Tensor& below,
+                  const Tensor& feat, const Tensor& surface, double fx, double fy, double cx, double cy, double radius_px,
+                  double max_stretch, double least_existence, const OptionalTensor& fine, const OptionalTensor& broad,
+                  const OptionalTensor& gain, double gain_spacing_px, const Tensor& phase, double fade, const Tensor& xyz_out,
+                  const Tensor& feat_out, const Tensor& radius_out) {
+  Checker check("drift_points");
+  check.tensor("start_px", start_px, {-1, 2}, "[M, 2]");
+  const int64_t m = start_px.size(0);
+  const std::string from_start = " with M = " + std::to_string(m) + " (from start_px)";
+  check.tensor("offset_px", offset_px, {m, 2}, "[M, 2]" + from_start);
+  check.tensor("right", right, {m}, "[M]" + from_start, ScalarType::Int);
+  check.tensor("below", below, {m}, "[M]" + from_start, ScalarType::Int);
+  check.tensor("feat", feat, {m, 4}, "[M, 4]" + from_start);
+  check.tensor("surface", surface, {-1, -1, 8}, "[H, W, 8]");
+  const int64_t h = surface.size(0), w = surface.size(1);
+  check.that(h >= 1 && w >= 1 && h <= kMaxSide && w <= kMaxSide, "surface must be [H, W, 8] with H and W in 1..2^30, got ",
+             spell(shape_of(surface)));
+  check.that(fx > 0.0 && fy > 0.0, "canvas must have fx and fy > 0, got ", fx, ", ", fy);
+  check.that(fine.has_value() == gain.has_value() && broad.has_value() == gain.has_value(),
+             "fine, broad and gain must be given together");
+  check.tensor("fine", fine, {m, 2, 3}, "[M, 2, 3]" + from_start);
+  check.tensor("broad", broad, {m, 3}, "[M, 3]" + from_start);
+  check.tensor("gain", gain, {-1, -1}, "[h, w]");
+  check.that(!gain || gain_spacing_px > 0.0, "gain_spacing_px must be > 0, got ", gain_spacing_px);
+  check.tensor("phase", phase, {m}, "[M]" + from_start);
+  check.tensor("out.xyz", xyz_out, {m, 3}, "[M, 3]" + from_start);
+  check.tensor("out.feat", feat_out, {m, 4}, "[M, 4]" + from_start);
+  check.tensor("out.radius", radius_out, {m}, "[M]" + from_start);
+
+  DriftPointsArgs args;
+  args.start_px = read(start_px);
+  args.offset_px = read(offset_px);
+  args.right = read(right);
+  args.below = read(below);
+  args.feat = read(feat);
+  args.surface = read(surface);
+  args.canvas.fx = fx;
+  args.canvas.fy = fy;
+  args.canvas.cx = cx;
+  args.canvas.cy = cy;
+  args.canvas.width = w;
+  args.canvas.height = h;
+  args.radius_px = radius_px;
+  args.max_stretch = max_stretch;
+  args.least_existence = least_existence;
+  args.fine = read(fine);
+  args.broad = read(broad);
+  args.gain = read(gain);
+  args.gain_width = gain ? gain->size(1) : 0;
+  args.gain_height = gain ? gain->size(0) : 0;
+  args.gain_spacing_px = gain_spacing_px;
+  args.phase = read(phase);
+  args.fade = fade;
+  args.num_points = m;
+  args.xyz = write(xyz_out);
+  args.feat_out = write(feat_out);
+  args.radius = write(radius_out);
+  C3D_RUN(drift_points, start_px, args);
+}
+
+}  // namespace
+
+C3D_DEFINE(m) {
+  m.def(
+      "drift_points(Tensor start_px, Tensor offset_px, Tensor right, Tensor below, Tensor feat, Tensor surface, float fx, "
+      "float fy, float cx, float cy, float radius_px, float max_stretch, float least_existence, Tensor? fine, Tensor? broad, "
+      "Tensor? gain, float gain_spacing_px, Tensor phase, float fade, Tensor(a!) xyz_out, Tensor(b!) feat_out, "
+      "Tensor(c!) radius_out) -> ()");
+}
+
+C3D_IMPLEMENT(m) { m.impl("drift_points", TORCH_BOX(&drift_points)); }
+
+}  // namespace c3d::bindings

@@ -1,0 +1,90 @@
+// A block of 4x4 pixels, a lane a pixel: where it lies, and what a hit does to its pixels.
+// Included by splat_simd.h, once for each instruction set.
+
+// Where a block lies in the picture.
+struct BlockPlace {
+  int32_t x0, y0, width, height;  // px; width and height 0..kBlock
+  int64_t pixel;  // index of its first, over all views
+
+  // A product: GCC would make one load of two comparisons, and wait until both numbers, just written, have left for the cache.
+  C3D_INLINE bool is_full() const { return width * height == kLanes; }
+};
+
+C3D_INLINE BlockPlace place_of(const TileArgs& args, int32_t view, int block) {
+  const int32_t x0 = args.tile_x * kTileWidth + block % kBlocksX * kBlock;
+  const int32_t y0 = args.tile_y * kTileHeight + block / kBlocksX * kBlock;
+  return {x0, y0, std::min(kBlock, std::max(args.grid.width - x0, 0)), std::min(kBlock, std::max(args.grid.height - y0, 0)),
+          (static_cast<int64_t>(view) * args.grid.height + y0) * args.grid.width + x0};
+}
+
+// What the hits so far leave behind in each pixel (lane) of a block.
+struct BlockState {
+  SurfaceWalk<f32x16> walk;  // kAlpha: its `through` alone
+  i32x16 count;  // of what covers: from max_points on, nothing more is taken, and no comparison waits for the one before
+  int32_t num_hits, num_closings;
+};
+
+static_assert(sizeof(f32x16) == kVectorBytes && sizeof(BlockState) <= kStateBytes);
+
+// Sets one by one: a state that is made as a whole is cleared in memory.
+C3D_INLINE void start_block(const TileArgs& args, const BlockPlace& place, BlockState& state) {
+  state.walk.start();
+  state.count = i32x16{};
+  state.num_hits = state.num_closings = 0;
+  if (place.is_full()) return;
+  // Pixels beyond the picture take nothing and hold no walk open.
+  int32_t count[kLanes];
+  for (int l = 0; l < kLanes; ++l)
+    count[l] = l % kBlock >= place.width || l / kBlock >= place.height ? args.splat->max_points : 0;
+  state.count = load<i32x16>(count);
+}
+
+// q = d^2 / r^2 of a point at the centres of a block's pixels.
+struct BlockCentres {
+  f32x16 x, y;  // px
+  C3D_INLINE f32x16 q_of(const TilePoint& point) const { return disc_q(x - point.u, y - point.v, point.inv_r2); }
+};
+
+C3D_INLINE BlockCentres centres_of(const BlockPlace& place) {
+  constexpr float kColumns[] = {0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3};
+  constexpr float kRows[] = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3};
+  return {load<f32x16>(kColumns) + (static_cast<float>(place.x0) + 0.5f),
+          load<f32x16>(kRows) + (static_cast<float>(place.y0) + 0.5f)};
+}
+
+// Adds a hit at `q` to the lanes of `hit`, and takes those out that are covered before it. Calls on_close(lanes, scale) where
+// a surface closes. Returns the hit's weights within their surfaces.
+template <bool kIsSoft, typename OnClose>
+C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, float opacity, const f32x16& q, Lanes& hit,
+                                  float reach, int32_t max_points, bool keep_hidden, const OnClose& on_close) {
+  SurfaceWalk<f32x16>& walk = state.walk;
+  const f32x16 z = all_lanes(point.z);
+  const Lanes opens = hit & walk.ends_before(z);
+  if (any(opens)) {
+    const Lanes closes = opens & walk.has_surface();
+    if (any(closes)) {
+      const SurfaceShare<f32x16> share = walk.share<kIsSoft>();
+      on_close(closes, share.scale);
+      walk.close<kIsSoft>(closes, share);
+      if (!keep_hidden) {
+        const Lanes covered = but_not(closes, less(f32x16{}, walk.through));
+        state.count = select(covered, i32x16{} + max_points, state.count);
+        hit = but_not(hit, covered);
+      }
+    }
+    walk.open(opens, z, reach);
+  }
+  return walk.add<kIsSoft>(hit, q, opacity);
+}
+
+C3D_INLINE void store_block(const f32x16& values, const BlockPlace& place, int64_t width, float* plane) {
+  float* first = plane + place.pixel;
+  if (place.is_full()) {
+    for (int y = 0; y < kBlock; ++y) store(first + y * width, quarter(values, y));
+    return;
+  }
+  float of_pixel[kLanes];
+  store(of_pixel, values);
+  for (int32_t y = 0; y < place.height; ++y)
+    for (int32_t x = 0; x < place.width; ++x) first[y * width + x] = of_pixel[y * kBlock + x];
+}
