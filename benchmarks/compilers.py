@@ -1,6 +1,6 @@
-"""Which compilers build the core, and how fast their splat_points is: one thread, 1280x720, 1.2 million points, 8 hits a pixel.
+"""Which compilers build the core, and how fast their splat_points is: one thread, 1280x720, 1.2 million points, 8 hits kept.
 
-    python benchmarks/compilers.py [--compilers g++-11 g++ clang++] [--turns 5]
+    python benchmarks/compilers.py [--compilers g++-11 g++ clang++] [--turns 5] [--runs 10]
 
 Builds the torch-free core with each compiler found, as CMake does by itself, and lets the programs splat in turns; a program's
 time is its processor's time, so that what else runs on the machine counts little. Ratios are to the first compiler's.
