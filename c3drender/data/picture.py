@@ -1,0 +1,79 @@
+"""A picture and what was read from it: scenery and depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .checks import check_tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A picture.
+
+    Attributes
+    ----------
+    rgb : Tensor
+        float32 ``[H, W, 3]``, sRGB-encoded, 0..1.
+    """
+
+    rgb: Tensor
+
+    def __post_init__(self) -> None:
+        check_tensor("Image", "rgb", self.rgb, ("H", "W", 3), torch.float32)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(height, width)``"""
+        return self.rgb.shape[0], self.rgb.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Scenery:
+    """What the picture shows, as soft maps, each float32 ``[H, W]`` in 0..1 (1 = surely).
+
+    Attributes
+    ----------
+    sky : Tensor
+        Sky and clouds.
+    water : Tensor
+        Level water (sea, lake, pool, slow river).
+    rapids : Tensor
+        Falling or foaming water.
+    smoke : Tensor
+        Smoke, steam, flames.
+    horizon_y : float
+        Row (px, may lie outside the picture) of the ground's vanishing line.
+    """
+
+    sky: Tensor
+    water: Tensor
+    rapids: Tensor
+    smoke: Tensor
+    horizon_y: float
+
+    def __post_init__(self) -> None:
+        for name in ("sky", "water", "rapids", "smoke"):
+            check_tensor("Scenery", name, getattr(self, name), (*self.sky.shape,), torch.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class DepthMap:
+    """Depth along the view axis of every pixel.
+
+    Attributes
+    ----------
+    z_cam : Tensor
+        float32 ``[H, W]``, > 0, in any unit.
+    measured : bool
+        Its edges lie where the picture's do; an estimate's are soft and get sharpened.
+    """
+
+    z_cam: Tensor
+    measured: bool = False
+
+    def __post_init__(self) -> None:
+        check_tensor("DepthMap", "z_cam", self.z_cam, ("H", "W"), torch.float32)

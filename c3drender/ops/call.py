@@ -1,0 +1,94 @@
+"""How an op is called: its arguments checked and converted, its failure given the exception that it names.
+
+Importing it loads the extension, which defines ``torch.ops.c3drender``; each op's module adds what torch must know beside the
+kernels, the shapes of the results, for tracing, and the gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import _C  # noqa: F401  (defines the ops)
+from ..data import Camera
+
+SIDE = ("feat", "alpha", "disp")
+HALVES = (torch.float16, torch.bfloat16)
+ERRORS = {error.__name__: error for error in (ValueError, TypeError, MemoryError, RuntimeError)}
+
+
+def call(op: Callable[..., Any], *args: Any) -> Any:
+    """Call a compiled op; its checks say which exception they mean, as the first word of the message."""
+    try:
+        return op(*args)
+    except NotImplementedError as error:
+        what, _, _ = str(error).partition(". ")
+        raise NotImplementedError(f"{op.__name__}: {what}: this build has no kernel for it") from None
+    except RuntimeError as error:
+        kind, _, message = str(error).splitlines()[0].partition(": ")
+        if kind in ERRORS:
+            raise ERRORS[kind](message) from None
+        raise
+
+
+def choice(op: str, name: str, value: str, choices: dict[str, int]) -> int:
+    if value not in choices:
+        raise ValueError(f"{op}: {name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    return choices[value]
+
+
+def check_type(op: str, name: str, value: Any, expected: type) -> None:
+    if not isinstance(value, expected):
+        raise TypeError(f"{op}: {name} must be a {expected.__name__}, got {type(value).__name__}")
+
+
+def check_tensors(op: str, **values: Any) -> None:
+    """Tensors on one device. The dispatcher picks the kernel by device before the binding can compare them."""
+    for name, value in values.items():
+        check_type(op, name, value, Tensor)
+    if len({value.device for value in values.values()}) > 1:
+        listed = ", ".join(f"{name} on {value.device}" for name, value in values.items())
+        raise ValueError(f"{op}: all tensors must be on one device, got {listed}")
+
+
+def real(op: str, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{op}: {name} must be a number, got {type(value).__name__}")
+    return float(value)
+
+
+def whole(op: str, name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{op}: {name} must be an integer, got {value!r}")
+    return int(value)
+
+
+def in_float32(*tensors: Tensor) -> list[Tensor]:
+    """Under autocast, what earlier layers left in half precision becomes float32, as for torch's own float32 ops."""
+    return [t.float() if t.dtype in HALVES and torch.is_autocast_enabled(t.device.type) else t for t in tensors]
+
+
+def camera_rows(op: str, camera: Camera) -> Tensor:
+    """``[V, 16]`` float32 in host memory: fx, fy, cx, cy, then the pose, row-major."""
+    if camera.pose.requires_grad and torch.is_grad_enabled():
+        raise ValueError(f"{op}: camera.world_to_cam must not require grad: move the points instead, they have gradients")
+    poses = camera.pose.cpu().reshape(-1, 12)
+    intrinsics = torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]], dtype=torch.float32)
+    return torch.cat([intrinsics.expand(len(poses), 4), poses], dim=1)
+
+
+def contiguous(grads: tuple[Tensor | None, ...]) -> list[Tensor | None]:
+    return [None if grad is None else grad.contiguous() for grad in grads]
+
+
+def refuse_gradient(op: str, reason: str) -> None:
+    """Let a backward pass through a compiled op say why there is none."""
+
+    def backward(ctx: Any, *grads: Tensor) -> None:
+        raise NotImplementedError(reason)
+
+    torch.library.register_autograd(f"c3drender::{op}", backward)

@@ -1,0 +1,111 @@
+"""`drift_points`: a fluid's points after they drifted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data import SPLAT_RULES, Camera, PointCloud, SplatRules
+from .call import call, check_tensors, check_type, real
+
+
+@dataclass(frozen=True, eq=False)
+class ContrastDetail:
+    """What `drift_points` adds to colours so that a loop keeps its contrast.
+
+    Attributes
+    ----------
+    fine : Tensor
+        float32 ``[M, 2, 3]`` along x and y.
+    broad : Tensor
+        ``[M, 3]``.
+    gain : Tensor
+        ``[h, w]``, the factor of ``broad`` at this moment: ``(i, j)`` stands at the canvas' ``((j, i) * gain_spacing_px)``.
+    gain_spacing_px : float
+        Canvas px between the values of ``gain``.
+    """
+
+    fine: Tensor
+    broad: Tensor
+    gain: Tensor
+    gain_spacing_px: float
+
+
+def drift_points(
+    start_px: Tensor,
+    offset_px: Tensor,
+    neighbours: tuple[Tensor, Tensor],
+    feat: Tensor,
+    surface: Tensor,
+    canvas: Camera,
+    out: PointCloud,
+    *,
+    phase: Tensor,
+    fade: float,
+    rules: SplatRules = SPLAT_RULES,
+    detail: ContrastDetail | None = None,
+) -> None:
+    """Write the points of a fluid after they drifted.
+
+    Where a point arrives ``surface`` is sampled between pixel centres: there the point takes the depth, its colour becomes
+    ``lerp(resting, own, f)``, and where less than ``rules.least_existence`` exists it gets radius 0. Where the flow pulls
+    neighbours ``s >= 1`` px apart the disc widens to ``radius_px * (1 + f (min(s, max_stretch_px) - 1))`` and the confidence,
+    ``feat[:, 3]``, falls by ``s^2``. The confidence is also multiplied by ``1 + fade * phase``. Not differentiable.
+
+    Parameters
+    ----------
+    start_px, offset_px : Tensor
+        float32 ``[M, 2]``, canvas px: where the points are at rest, and by how much they drifted.
+    neighbours : (Tensor, Tensor)
+        int32 ``[M]`` twice, the points at +1 px in x and in y at rest (itself: none).
+    feat : Tensor
+        float32 ``[M, 4]``, colour and confidence at rest.
+    surface : Tensor
+        float32 ``[H, W, 8]``, the fluid on the canvas: disparity, existence, freedom ``f`` to move (0..1), resting colour, and
+        two zeros that make a row of one vector.
+    canvas : Camera
+        Of the canvas, ``[H, W]``.
+    out : PointCloud
+        Written: M points, 4 channels.
+    phase : Tensor
+        float32 ``[M]``.
+    fade : float
+    rules : SplatRules
+    detail : ContrastDetail, optional
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As every op (see the head of this page).
+    """
+    op = "drift_points"
+    right, below = neighbours
+    tensors = {"start_px": start_px, "offset_px": offset_px, "right": right, "below": below, "feat": feat, "surface": surface}
+    check_tensors(op, **tensors, phase=phase, **{f"out.{name}": getattr(out, name) for name in ("xyz", "feat", "radius")})
+    check_type(op, "canvas", canvas, Camera)
+    if surface.shape[:2] != (canvas.height, canvas.width):
+        expected = f"[{canvas.height}, {canvas.width}, 8] (from canvas)"
+        raise ValueError(f"{op}: surface must be {expected}, got {list(surface.shape)}")
+    details = (None, None, None, 1.0) if detail is None else (detail.fine, detail.broad, detail.gain, detail.gain_spacing_px)
+    lens = (canvas.fx, canvas.fy, canvas.cx, canvas.cy)
+    limits = (rules.radius_px, rules.max_stretch_px, rules.least_existence)
+    call(
+        torch.ops.c3drender.drift_points,
+        *tensors.values(),
+        *(float(number) for number in (*lens, *limits)),
+        *details[:3],
+        float(details[3]),
+        phase,
+        real(op, "fade", fade),
+        out.xyz,
+        out.feat,
+        out.radius,
+    )
+
+
+@torch.library.register_fake("c3drender::drift_points")
+def _(*args: Any) -> None:
+    return None
