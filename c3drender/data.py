@@ -748,28 +748,3 @@ class Frame:
 
     rgb_u8: Tensor
     uncovered: Tensor = field(repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """Everything that `c3drender.render_frames` needs, constant over the video.
-
-    Attributes
-    ----------
-    camera : Camera
-        The photo's (identity pose).
-    layers : Layers
-        What the photo shows, and what it hides.
-    span : DepthSpan
-        Of its depth: scales camera paths.
-    notes : tuple of str
-        One line per guess that preparation made.
-    harmonics : Harmonics or None
-        What sways and ripples, on the layers' canvas, the same in every layer; None: nothing.
-    """
-
-    camera: Camera
-    layers: Layers
-    span: DepthSpan
-    notes: tuple[str, ...] = ()
-    harmonics: Harmonics | None = None
