@@ -37,11 +37,11 @@ TOOLS = ("perf", "addr2line", "cmake", "c++")
 def build() -> Path:
     """The harness, at fixed addresses, linked with the core as CMake builds it."""
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS=-g", "-DC3D_CUDA=OFF", "-DBUILD_TESTING=OFF"]
-    _run("cmake", "-S", REPO, "-B", BUILD, *options)
-    _run("cmake", "--build", BUILD, "--target", "c3d")
+    run("cmake", "-S", REPO, "-B", BUILD, *options)
+    run("cmake", "--build", BUILD, "--target", "c3d")
     harness = BUILD / "splat_stages"
     source = REPO / "benchmarks" / "splat_stages.cpp"
-    _run(
+    run(
         "c++",
         "-std=c++17",
         "-O2",
@@ -66,8 +66,8 @@ def write_points(path: Path, channels: int) -> int:
 def sample(command: list[str | Path], folder: Path) -> Counter[tuple[int, str]]:
     """How often each address, and the symbol that it lies in, was met while the command ran."""
     data = folder / "perf.data"
-    _run("perf", "record", "-q", "-e", "cpu-clock", "-F", SAMPLES_PER_S, "-o", data, *command)
-    lines = _run("perf", "script", "-i", data, "-F", "ip,sym").splitlines()
+    run("perf", "record", "-q", "-e", "cpu-clock", "-F", SAMPLES_PER_S, "-o", data, *command)
+    lines = run("perf", "script", "-i", data, "-F", "ip,sym").splitlines()
     return Counter(
         (int(address, 16), symbol) for address, symbol in (line.split(maxsplit=1) for line in lines if line.strip())
     )
@@ -76,7 +76,7 @@ def sample(command: list[str | Path], folder: Path) -> Counter[tuple[int, str]]:
 def name_stages(harness: Path, addresses: Counter[tuple[int, str]]) -> Counter[str]:
     """Samples by stage, without the harness' own. Addresses without debug information, the system's, keep their symbol."""
     asked = sorted({address for address, _ in addresses})
-    answers = _run("addr2line", "-a", "-f", "-i", "-C", "-e", harness, *(hex(address) for address in asked))
+    answers = run("addr2line", "-a", "-f", "-i", "-C", "-e", harness, *(hex(address) for address in asked))
     chains = dict(zip(asked, parse_chains(answers), strict=True))
     stages: Counter[str] = Counter()
     for (address, symbol), count in addresses.items():
@@ -109,7 +109,7 @@ def short_name(function: str) -> str:
     return re.split(r"[\s:]+", bare.replace(" const", "").strip())[-1]
 
 
-def _run(*command: object) -> str:
+def run(*command: object) -> str:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{command[0]} failed: {done.stderr.strip()[-2000:]}")
@@ -143,7 +143,7 @@ def main() -> None:
             for compositor, number in ops.COMPOSITORS.items():
                 numbers = map(str, (num_points, channels, WIDTH, HEIGHT, number, args.runs))
                 command: list[str | Path] = [harness, folder / "points.f32", *numbers]
-                ms, clock_ghz = map(float, _run(*command).split())
+                ms, clock_ghz = map(float, run(*command).split())
                 _, num_hits = count_hits(WIDTH, HEIGHT, compositor)
                 print(
                     f"{compositor}, C = {channels}, {clock_ghz:.2f} GHz, {num_hits / (WIDTH * HEIGHT):.1f} fragments a pixel"

@@ -47,11 +47,13 @@ C3D_INLINE void store_first(float* to, const V& values, int32_t n) {
 // kVectors * 16 + kTail features of a pixel, of which the last may lie beyond num_channels: a row is padded, a pixel is not.
 template <int kVectors, int kTail>
 C3D_INLINE void store_pixel(const f32x16* sums, const f32x8& tail, int32_t num_channels, float* out) {
-  for (int v = 0; v < kVectors; ++v) {
-    if (16 * (v + 1) <= num_channels)
-      store(out + 16 * v, sums[v]);
-    else
-      store_first(out + 16 * v, sums[v], num_channels - 16 * v);
+  if constexpr (kVectors > 0) {  // without optimisation GCC warns of what a loop of no turns would read
+    for (int v = 0; v < kVectors; ++v) {
+      if (16 * (v + 1) <= num_channels)
+        store(out + 16 * v, sums[v]);
+      else
+        store_first(out + 16 * v, sums[v], num_channels - 16 * v);
+    }
   }
   if (kTail) store_first(out + 16 * kVectors, tail, std::min(num_channels - 16 * kVectors, 8));
 }

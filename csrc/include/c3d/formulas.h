@@ -33,10 +33,10 @@ C3D_HD inline Disc project_disc(const Camera& camera, float x, float y, float z,
   const Vec3 p = world_to_camera(camera.world_to_cam, x, y, z);
   const float inv_z = 1.0f / p.z;
   Disc disc{camera.fx * p.x * inv_z + camera.cx, camera.fy * p.y * inv_z + camera.cy, p.z, camera.fx * radius * inv_z};
-  // One comparison per value also rejects NaN; an infinite u or v fails the subtraction test.
-  const bool usable = p.z > 0.0f && p.z <= 3.0e38f && disc.radius_px > 0.0f && disc.radius_px <= 3.0e38f &&
-                      disc.u - disc.u == 0.0f && disc.v - disc.v == 0.0f;
-  if (!usable) disc.radius_px = 0.0f;
+  // One comparison per value also rejects NaN; an infinite u or v fails the subtraction test. No branches, as in pixel_box.
+  const bool usable = (p.z > 0.0f) & (p.z <= 3.0e38f) & (disc.radius_px > 0.0f) & (disc.radius_px <= 3.0e38f) &
+                      (disc.u - disc.u == 0.0f) & (disc.v - disc.v == 0.0f);
+  disc.radius_px = usable ? disc.radius_px : 0.0f;
   return disc;
 }
 
