@@ -26,7 +26,8 @@ from acceptance import DRAWN, LABELLED, ROOT, photo_and_hints
 import c3drender
 from c3drender import camera as cameras
 from c3drender import ops, pipeline
-from c3drender.data import Camera, CameraPath, Scene
+from c3drender.data import Camera, CameraPath
+from c3drender.files.scene import Scene
 from c3drender.layers.build import hiding_rules
 from c3drender.layers.canvas import with_values
 from c3drender.layers.uncover import FluidMaps, Surface, hide, maps_of_holes

@@ -1,6 +1,6 @@
 from . import ops
-from .data import Camera, CameraKeys, CameraPath, Fluid, Frame, Ripple, Scene, Sway
-from .files.scene import load_scene, save_scene
+from .data import Camera, CameraKeys, CameraPath, Fluid, Frame, Ripple, Sway
+from .files.scene import Scene, load_scene, save_scene
 from .pipeline.prepare import prepare
 from .pipeline.render import Animation, animate, camera_path, render_cinemagraph, render_frames
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from . import defaults
 
 if TYPE_CHECKING:
-    from .data import Fluid, Frame, Ripple, Scene, Sway
+    from .data import Fluid, Frame, Ripple, Sway
+    from .files.scene import Scene
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C ...

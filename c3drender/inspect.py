@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from .data import Frame, Image, Scene
+from .data import Frame, Image
+from .files.scene import Scene
 from .pixels.sheet import TILE_WIDTH_PX, Picture, Tile, compose, fit_width, flow_colours
 
 ARROW_SPACING_PX = 24

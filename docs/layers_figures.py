@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 import c3drender
-from c3drender.data import CameraPath, Frame, Scene
+from c3drender.data import CameraPath, Frame
 from c3drender.files.photo import read_photo, write_picture
+from c3drender.files.scene import Scene
 from c3drender.layers import build as layers
 from c3drender.layers.matte import HARD_EDGES
 

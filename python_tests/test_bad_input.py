@@ -19,11 +19,11 @@ import torch
 
 import c3drender
 from c3drender import cli
-from c3drender.data import Camera, DepthSpan, Layers, Scene
+from c3drender.data import Camera, DepthSpan, Layers
 from c3drender.files.hints import read_hints
 from c3drender.files.maps import read_depth, read_flow
 from c3drender.files.photo import read_mask, read_photo, write_picture
-from c3drender.files.scene import load_scene, save_scene
+from c3drender.files.scene import Scene, load_scene, save_scene
 from c3drender.files.video import write_video
 
 H, W = 48, 64

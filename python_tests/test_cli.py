@@ -17,8 +17,9 @@ import pytest
 import torch
 
 from c3drender import cli, render_cinemagraph
-from c3drender.data import Camera, DepthSpan, Fluid, Frame, Image, Layers, Ripple, Scene, Sway
+from c3drender.data import Camera, DepthSpan, Fluid, Frame, Image, Layers, Ripple, Sway
 from c3drender.files.photo import read_photo
+from c3drender.files.scene import Scene
 from c3drender.inspect import contact_sheet
 from c3drender.pixels.sheet import TILE_WIDTH_PX
 

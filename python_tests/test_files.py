@@ -18,12 +18,12 @@ import PIL.ImageSequence
 import pytest
 import torch
 
-from c3drender.data import Camera, DepthSpan, Layers, MotionHints, Scene
+from c3drender.data import Camera, DepthSpan, Layers, MotionHints
 from c3drender.files.hints import read_hints
 from c3drender.files.maps import read_depth, read_flow
 from c3drender.files.photo import read_mask, read_photo, write_picture
 from c3drender.files.resize import fit_size, resize_depth, resize_flow, resize_hints
-from c3drender.files.scene import load_scene, save_scene
+from c3drender.files.scene import Scene, load_scene, save_scene
 from c3drender.files.video import MAX_GIF_FPS, check_output, output_size, write_video
 
 H, W = 20, 30

@@ -12,7 +12,8 @@ import torch
 
 import c3drender
 from c3drender import render
-from c3drender.data import Camera, CameraKeys, DepthSpan, Fluid, Layers, Ripple, Scene, Sway
+from c3drender.data import Camera, CameraKeys, DepthSpan, Fluid, Layers, Ripple, Sway
+from c3drender.files.scene import Scene
 
 EXAMPLE = files("c3drender") / "example"
 NUM_FRAMES = 20

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 import c3drender as c3d
 from c3drender import networks, pipeline
-from c3drender.data import Camera, CameraPath, DepthSpan, Frame, Harmonics, Layers, Scene
+from c3drender.data import Camera, CameraPath, DepthSpan, Frame, Harmonics, Layers
+from c3drender.files.scene import Scene
 from c3drender.networks import RenderModel
 from c3drender.networks import render as learned
 

@@ -9,9 +9,9 @@ import torch
 import c3drender
 from c3drender import pipeline, render
 from c3drender.camera import PRESETS
-from c3drender.data import Scene
 from c3drender.files.photo import read_photo
 from c3drender.files.resize import resize_photo
+from c3drender.files.scene import Scene
 
 EXAMPLE = files("c3drender") / "example"
 NUM_FRAMES = 12

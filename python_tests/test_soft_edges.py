@@ -9,7 +9,8 @@ import torch
 
 from c3drender import render
 from c3drender.camera import max_shift_px, parallax_px
-from c3drender.data import Camera, CameraPath, DepthMap, DepthSpan, FlowField, Image, Scene
+from c3drender.data import Camera, CameraPath, DepthMap, DepthSpan, FlowField, Image
+from c3drender.files.scene import Scene
 from c3drender.layers import build as layer_stage
 from c3drender.layers.build import LayerConfig, build_layers
 from c3drender.layers.matte import ESTIMATED_BAND_PX, EdgeRules, find_matte

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from c3drender import pipeline, render
-from c3drender.data import CameraPath, DepthMap, FlowField, Harmonics, Image, MotionHints, Scene
+from c3drender.data import CameraPath, DepthMap, FlowField, Harmonics, Image, MotionHints
 from c3drender.depth import estimate as depths
+from c3drender.files.scene import Scene
 from c3drender.motion import flow as motion
 from c3drender.motion import harmonics as harmonic
 from c3drender.motion import sway

@@ -9,7 +9,7 @@ Values are checked once, where data enters the package (`c3drender.files`, `c3dr
 
 from .camera import LEAST_RANGE, Camera, CameraKeys, CameraPath, DepthSpan
 from .checks import Arrow, Arrows, PathLike, PictureLike, check_tensor, to_device
-from .frames import Frame, PointCloud, Raster, Scene
+from .frames import Frame, PointCloud, Raster
 from .layers import SPLAT_RULES, Layers, SplatRules
 from .motion import FRAMES_PER_ARROW, HIDES, FlowField, Fluid, Harmonics, MotionHints, Ripple, Sway, harmonic_px
 from .picture import DepthMap, Image, Scenery
@@ -38,7 +38,6 @@ __all__ = [
     "PointCloud",
     "Raster",
     "Ripple",
-    "Scene",
     "Scenery",
     "SplatRules",
     "Sway",

@@ -1,4 +1,4 @@
-"""What is drawn, and what drawing leaves: points, rasters, frames; and the scene that holds it all."""
+"""What is drawn, and what drawing leaves: points, rasters, frames."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .camera import Camera, DepthSpan
 from .checks import check_one_device, check_tensor
-from .layers import Layers
-from .motion import Harmonics
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,28 +78,3 @@ class Frame:
 
     rgb_u8: Tensor
     uncovered: Tensor = field(repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """Everything that `c3drender.render_frames` needs, constant over the video.
-
-    Attributes
-    ----------
-    camera : Camera
-        The photo's (identity pose).
-    layers : Layers
-        What the photo shows, and what it hides.
-    span : DepthSpan
-        Of its depth: scales camera paths.
-    notes : tuple of str
-        One line per guess that preparation made.
-    harmonics : Harmonics or None
-        What sways and ripples, on the layers' canvas, the same in every layer; None: nothing.
-    """
-
-    camera: Camera
-    layers: Layers
-    span: DepthSpan
-    notes: tuple[str, ...] = ()
-    harmonics: Harmonics | None = None

@@ -8,10 +8,11 @@ from .hints import read_hints
 from .keys import read_camera_keys
 from .maps import read_depth, read_flow
 from .photo import read_mask, read_photo, write_picture
-from .scene import load_scene, save_scene
+from .scene import Scene, load_scene, save_scene
 from .video import write_video
 
 __all__ = [
+    "Scene",
     "load_scene",
     "read_camera_keys",
     "read_depth",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import data
-from ..data import PathLike, Scene
+from ..data import Camera, DepthSpan, Harmonics, Layers, PathLike, to_device
 from .place import naming, replacing
 
 FORMAT_NAME = "c3drender scene"
@@ -24,8 +24,68 @@ SUFFIX = ".c3d"
 COMPRESSION = zipfile.ZIP_STORED
 
 
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Everything that `c3drender.render_frames` needs, constant over the video. Made by `c3drender.prepare`.
+
+    Attributes
+    ----------
+    camera : Camera
+        The photo's (identity pose).
+    layers : Layers
+        What the photo shows, and what it hides.
+    span : DepthSpan
+        Of its depth: scales camera paths.
+    notes : tuple of str
+        One line per guess that preparation made.
+    harmonics : Harmonics or None
+        What sways and ripples, on the layers' canvas, the same in every layer; None: nothing.
+
+    Examples
+    --------
+    >>> import c3drender as c3d
+    >>> scene = c3d.prepare("photo.jpg", mask="mask.png", depth="builtin")
+    >>> scene.save("again.c3d").name
+    'again.c3d'
+    >>> c3d.load_scene("again.c3d").to("cpu").layers.rgb.device
+    device(type='cpu')
+    """
+
+    camera: Camera
+    layers: Layers
+    span: DepthSpan
+    notes: tuple[str, ...] = ()
+    harmonics: Harmonics | None = None
+
+    def to(self, device: torch.device | str) -> Scene:
+        """A copy whose tensors lie on ``device``: ``"cpu"``, ``"cuda"``, ``"cuda:N"``."""
+        return to_device(self, device)
+
+    def save(self, path: PathLike) -> Path:
+        """`save_scene`: write it as a ``.c3d`` file."""
+        return save_scene(self, path)
+
+
 def save_scene(scene: Scene, path: PathLike) -> Path:
-    """Write everything that `render_frames` needs, complete or not at all. ``path`` ends in ``.c3d``."""
+    """Write everything that `c3drender.render_frames` needs, complete or not at all.
+
+    Parameters
+    ----------
+    scene : Scene
+        On any device.
+    path : path
+        Ends in ``.c3d``.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        For what is no scene, another suffix, a file that cannot be written.
+    """
     if not isinstance(scene, Scene):
         raise TypeError(f"scene: expected a Scene, got {type(scene).__name__}")
     target = Path(path)
@@ -42,7 +102,25 @@ def save_scene(scene: Scene, path: PathLike) -> Path:
 
 
 def load_scene(path: PathLike) -> Scene:
-    """Read a scene that `save_scene` wrote. Its tensors are on the CPU; `to_device` moves them."""
+    """Read a scene that `save_scene` wrote.
+
+    Parameters
+    ----------
+    path : path
+        A ``.c3d`` file.
+
+    Returns
+    -------
+    Scene
+        On the CPU; `Scene.to` moves it.
+
+    Raises
+    ------
+    OSError
+        For an unreadable file.
+    ValueError
+        For what is no whole scene of this version.
+    """
     source = Path(path)
     try:
         with naming("path", "read", source), zipfile.ZipFile(source) as archive:
@@ -84,7 +162,7 @@ def _restore(node: Any, archive: zipfile.ZipFile) -> Any:
             return torch.from_numpy(np.lib.format.read_array(entry, allow_pickle=False))
     if "tuple" in node:
         return tuple(_restore(item, archive) for item in node["tuple"])
-    kind = getattr(data, node["dataclass"], None)
+    kind = Scene if node["dataclass"] == Scene.__name__ else getattr(data, node["dataclass"], None)
     if not (isinstance(kind, type) and is_dataclass(kind)):
         raise ValueError(f"an unknown part, {node['dataclass']!r}")
     return kind(**{name: _restore(inside, archive) for name, inside in node["fields"].items()})

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from .. import ops
-from ..data import Camera, Frame, Layers, PointCloud, Raster, Scene
+from ..data import Camera, Frame, Layers, PointCloud, Raster
+from ..files.scene import Scene
 from .checkpoints import RenderModel
 from .decoder import ALPHA_CHANNEL, Decoder, quickest
 from .features import SIZE_MULTIPLE, FeatureExtractor

@@ -80,6 +80,7 @@ def read_inputs(
             raise ValueError(
                 f"{kind.lower()}: expected a mask of what moves, or polygons in the hints' file, got {kind}(None)"
             )
+        _check_strength(part)
         held = hints.mask if hints.freeze is None else hints.mask & ~hints.freeze
         return HarmonicGiven(part, held, hints.arrows)
 
@@ -147,6 +148,13 @@ def _check_focus(focus: Any, height: int, width: int) -> tuple[float, float]:
     if not (0 <= x <= width and 0 <= y <= height):
         raise ValueError(f"focus: expected (x, y) inside {width} x {height} px, got ({x:g}, {y:g})")
     return x, y
+
+
+def _check_strength(part: Sway | Ripple) -> None:
+    value = part.strength
+    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value) or value < 0:
+        kind = type(part).__name__.lower()
+        raise ValueError(f"{kind}: expected a strength that is a finite number >= 0, got {value!r}")
 
 
 def check_period(path: CameraPath, frames: int) -> None:

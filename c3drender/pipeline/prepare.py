@@ -23,13 +23,12 @@ from ..data import (
     Image,
     PathLike,
     PictureLike,
-    Scene,
     Scenery,
     Sway,
-    to_device,
 )
 from ..depth import depth_from_disparity, depth_from_metric, estimate_depth
 from ..files import resize
+from ..files.scene import Scene
 from ..layers import LayerConfig, build_layers
 from ..layers.inpainter import Inpainter
 from ..motion import find_flow, ripple_field, sway_field
@@ -147,7 +146,7 @@ def prepare(
     scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
     steps.update(2)
     steps.close()
-    return to_device(scene, target_device)
+    return scene.to(target_device)
 
 
 def build_scene(
@@ -249,9 +248,9 @@ def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[H
     for given in inputs.harmonic:
         part, mask, arrows = given.part, given.mask.numpy(), given.arrows.numpy()
         if isinstance(part, Sway):
-            field = sway_field(mask, arrows, part.root, part.strength)
+            field = sway_field(mask, arrows, part.root, float(part.strength))
         else:
-            field = ripple_field(mask, 1.0 / depth.z_cam.cpu().numpy(), arrows, part.strength)
+            field = ripple_field(mask, 1.0 / depth.z_cam.cpu().numpy(), arrows, float(part.strength))
         fields.append(harmonic.held_still(field, flow.moving))
         reach = harmonic.reach_px(fields[-1])
         notes.append(f"{type(part).__name__.lower()}: {mask.mean():.0%} of the picture, by up to {reach:.1f} px")

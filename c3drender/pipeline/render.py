@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from .. import camera as cameras
 from .. import defaults, render
-from ..data import Camera, CameraPath, Frame, PathLike, PictureLike, Scene
+from ..data import Camera, CameraPath, Frame, PathLike, PictureLike
 from ..files import resize, video
+from ..files.scene import Scene
 from ..layers.inpainter import Inpainter
 from ..networks import RenderModel
 from ..networks import render as learned

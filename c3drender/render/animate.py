@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..data import SPLAT_RULES, Camera, PointCloud, Raster, Scene, SplatRules
+from ..data import SPLAT_RULES, Camera, PointCloud, Raster, SplatRules
+from ..files.scene import Scene
 from . import contrast
 from .drift import trace
 from .fluid import FluidPoints, Fringe, bare, clean, details_of, fade_in, find_region, surface_of
