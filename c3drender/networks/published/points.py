@@ -15,7 +15,7 @@ from .layers import DepthLayers, limited_depth
 
 VISIBLE_INSET = 5
 DIFFUSION_SIZE, DIFFUSION_ITERATIONS = 15, 7
-SPLAT_RADIUS_PX = 1.5
+SPLAT_RADIUS_PX = 1.5  # the released code's, which its weights know; `SplatRules` are this package's own
 RGBA = 4  # the channels before the features
 
 
