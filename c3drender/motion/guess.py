@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.csgraph import dijkstra
 
-from ..pixels.fits import mean_within
+from ..pixels.fits import fit_planes, mean_within
 from ..pixels.masks import shrunk
 from ..pixels.nearest import nearest_inside
 from ..pixels.sizes import work_size
@@ -241,23 +241,8 @@ def _slope_of_way(region: Array, ends: Array) -> Array:
     way = np.zeros(region.shape)
     lengths_from = dijkstra(graph, directed=False, indices=number[ends], min_only=True)
     way[region] = np.where(np.isfinite(lengths_from), lengths_from, 0)
-    return _masked_slope(way, region, max(1.5, 0.15 * np.sqrt(total)))
-
-
-def _masked_slope(value: Array, region: Array, sigma: float) -> Array:
-    """Gradient (x, y) of the planes that fit ``value`` best in Gaussian windows inside ``region``."""
-    y, x = np.indices(region.shape).astype(np.float64)
-
-    def mean(v: Array) -> Array:
-        return ndimage.gaussian_filter(np.where(region, v, 0.0), sigma)
-
-    weight = np.maximum(mean(np.ones(region.shape)), 1e-9)
-    mx, my, mv = mean(x) / weight, mean(y) / weight, mean(value) / weight
-    xx, yy, xy = mean(x * x) / weight - mx * mx, mean(y * y) / weight - my * my, mean(x * y) / weight - mx * my
-    xv, yv = mean(x * value) / weight - mx * mv, mean(y * value) / weight - my * mv
-    xx, yy = xx + 0.1, yy + 0.1
-    det = np.maximum(xx * yy - xy * xy, 1e-6)
-    return np.stack([(yy * xv - xy * yv) / det, (xx * yv - xy * xv) / det], axis=-1)
+    fit = fit_planes(way, region.astype(np.float64), max(1.5, 0.15 * np.sqrt(total)))
+    return np.stack([fit.slope_x, fit.slope_y], axis=-1)
 
 
 def _level_heading(region: Array) -> Array:
