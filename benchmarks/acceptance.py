@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from skimage.metrics import peak_signal_noise_ratio
 
 import c3drender
 from c3drender import pipeline, render
@@ -26,6 +28,7 @@ DATA = ROOT / "python_tests" / "data"
 LABELLED = {"demo0": "demo0/image.png", "demo1": "demo1/image.jpg"}
 DRAWN = ("stream_cascade", "sea_sunset", "lake_boats", "peaks_cloud", "smoke")
 NUM_FRAMES = 60
+psnr = partial(peak_signal_noise_ratio, data_range=255)
 
 
 def photo_and_hints(photos: Path, name: str) -> tuple[Path, dict]:
@@ -34,10 +37,6 @@ def photo_and_hints(photos: Path, name: str) -> tuple[Path, dict]:
         return photos / LABELLED[name], {"hints": photos / name / "image.json"}
     arrows = json.loads((DATA / "hints.json").read_text())[name]
     return photos / f"{name}.jpg", {"mask": DATA / "masks" / f"{name}.png", "hints": arrows}
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    return float(10 * np.log10(255**2 / max(np.mean((a.astype(np.float64) - b) ** 2), 1e-12)))
 
 
 def measure(path: Path, hints: dict, every: int, out: Path | None) -> dict:

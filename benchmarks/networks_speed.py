@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from machine import REPO, RESULTS, write_result
+from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -182,7 +183,7 @@ def _difference(made: Tensor, reference: Tensor) -> dict[str, float]:
 
 
 def _psnr(made: Tensor, reference: Tensor) -> float:
-    return round(-10 * float((made - reference).double().square().mean().log10()), 1)
+    return round(float(peak_signal_noise_ratio(reference.numpy(), made.numpy(), data_range=1.0)), 1)
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from c3drender import ops, pipeline, render
 from c3drender.data import Camera, CameraPath, DepthMap, FlowField, Image, Layers
@@ -110,8 +110,8 @@ def co_visible(disparity: np.ndarray) -> np.ndarray:
 
 
 def psnr(got: np.ndarray, want: np.ndarray, where: np.ndarray | None = None) -> float:
-    error = (got - want) ** 2
-    return float(-10 * np.log10(np.mean(error if where is None else error[where])))
+    parts = (picture if where is None else picture[where] for picture in (want, got))
+    return float(peak_signal_noise_ratio(*parts, data_range=1.0))
 
 
 def detail_energy(picture: np.ndarray, where: np.ndarray) -> float:

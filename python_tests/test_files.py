@@ -7,6 +7,7 @@ import io
 import json
 import struct
 import threading
+from functools import partial
 from pathlib import Path
 
 import av
@@ -17,6 +18,7 @@ import PIL.ImageCms
 import PIL.ImageSequence
 import pytest
 import torch
+from skimage.metrics import peak_signal_noise_ratio
 
 from c3drender.data import Camera, DepthSpan, Layers, MotionHints
 from c3drender.files.hints import read_hints
@@ -27,6 +29,7 @@ from c3drender.files.scene import Scene, load_scene, save_scene
 from c3drender.files.video import MAX_GIF_FPS, check_output, output_size, write_video
 
 H, W = 20, 30
+psnr = partial(peak_signal_noise_ratio, data_range=255)
 
 
 def smooth_picture(height: int = H, width: int = W) -> np.ndarray:
@@ -34,10 +37,6 @@ def smooth_picture(height: int = H, width: int = W) -> np.ndarray:
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     channels = [x / (width - 1), y / (height - 1), 1 - (x + y) / (height + width - 2)]
     return (255 * np.stack(channels, axis=2)).round().astype(np.uint8)
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    return float(10 * np.log10(255**2 / max(np.mean((a.astype(np.float64) - b) ** 2), 1e-9)))
 
 
 def u8(photo) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from c3drender import networks
 from c3drender.data import Raster
 from c3drender.networks import eight_bit
 from c3drender.networks.checkpoints import PublishedModels
-from c3drender.networks.decoder import in_eight_bits
+from c3drender.networks.decoder import in_eight_bits, quickest
 from c3drender.networks.precision import for_inference
 from c3drender.ops import blend_bidirectional
 
@@ -251,3 +252,26 @@ def test_a_decoder_in_eight_bits_differs_little(golden: Golden, published: Publi
     assert 0 < float(error.mean()) < 0.005
     assert float(error.max()) < 0.04
     assert isinstance(decoder.conv5.double_conv1[0], nn.Conv2d)
+
+
+def _other_operators(*args: Any) -> Any:
+    raise RuntimeError("onednn::qconv_prepack() expected at most 7 arguments")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("onednn", [None, SimpleNamespace(), SimpleNamespace(qconv_prepack=_other_operators)])
+def test_a_torch_without_its_private_names_decodes_in_plain_precision(
+    published: PublishedModels, monkeypatch: pytest.MonkeyPatch, onednn: SimpleNamespace | None
+) -> None:
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+    if onednn is None:
+        monkeypatch.delattr(torch.cpu, "_is_vnni_supported", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: True, raising=False)
+        monkeypatch.setattr(torch.ops, "onednn", onednn)
+        monkeypatch.setattr(eight_bit, "_works", eight_bit._works.__wrapped__)
+    quick = quickest(published.renderer.decoder, "cpu")
+    assert quick.alpha.dtype == torch.float32
+    assert not any(isinstance(module, eight_bit.EightBitConv) for module in quick.modules())
+    x = torch.rand(1, 37, 32, 40, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(quick(x), published.renderer.decoder(x), atol=2e-5, rtol=0)

@@ -1,10 +1,12 @@
 """From a scene to frames: the photo at rest, exact loops, no uncovered pixel, any order, the same bits every time."""
 
+from functools import partial
 from importlib.resources import files
 
 import numpy as np
 import pytest
 import torch
+from skimage.metrics import peak_signal_noise_ratio
 
 import c3drender
 from c3drender import pipeline, render
@@ -15,10 +17,7 @@ from c3drender.files.scene import Scene
 
 EXAMPLE = files("c3drender") / "example"
 NUM_FRAMES = 12
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    return float(10 * np.log10(255**2 / max(np.mean((a.astype(np.float64) - b) ** 2), 1e-9)))
+psnr = partial(peak_signal_noise_ratio, data_range=255)
 
 
 @pytest.fixture(scope="module")

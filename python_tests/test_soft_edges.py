@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from skimage.metrics import peak_signal_noise_ratio
 
 from c3drender import render
 from c3drender.camera import max_shift_px, parallax_px
@@ -119,7 +120,7 @@ def frame_of(scene: Scene, side: float) -> np.ndarray:
 
 
 def error_db(frame: np.ndarray, truth: Composite) -> float:
-    return float(-10 * np.log10(np.square(frame - truth.rgb)[truth.edge].mean()))
+    return peak_signal_noise_ratio(truth.rgb[truth.edge], frame[truth.edge], data_range=1.0)
 
 
 def test_frames_of_soft_edges() -> None:

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
+from skimage.metrics import mean_squared_error, structural_similarity
 
 from .methods import Picture, Video
 from .scenes import LOOP_FRAMES
@@ -49,8 +49,7 @@ class Worst:
 
 
 def psnr(got: Picture, want: Picture, where: Mask | None = None) -> float:
-    square = (got.astype(np.float32) - want) ** 2
-    mse = float(np.mean(square if where is None else square[where], dtype=np.float64))
+    mse = mean_squared_error(*(picture if where is None else picture[where] for picture in (want, got)))
     return float(10 * np.log10(255**2 / max(mse, LEAST_MSE)))
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..data import Camera, PointCloud, Raster
+from ..data import SPLAT_RULES, Camera, PointCloud, Raster
 
-RADIUS_PX = 1.5
+RADIUS_PX = SPLAT_RULES.radius_px
 POINTS_PER_PIXEL = 1.3  # one full layer and what a moving camera reveals of a second
 MAX_POINTS = 8
 FLOW_STEPS = 60
@@ -102,7 +102,7 @@ def two_layers(camera: Camera, device: torch.device) -> tuple[Tensor, Tensor]:
     rows = round(camera.height * (POINTS_PER_PIXEL - 1))
     u, v = torch.cat([x.flatten(), x[:rows].flatten()]), torch.cat([y.flatten(), y[:rows].flatten()])
     z = torch.cat([z_near.flatten(), 2 * z_near[:rows].flatten()])
-    xyz = torch.stack([(u - camera.cx) * z / camera.fx, (v - camera.cy) * z / camera.fy, z], dim=1)
+    xyz = camera.unproject(torch.stack([u, v], dim=1), z)
     return xyz.to(device), (z * (RADIUS_PX / camera.fx)).to(device)
 
 

@@ -11,8 +11,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..data import Scenery
+from ..pixels.fits import smooth_step
+from ..pixels.sizes import work_size
 from .edges import Relief, disparity_at_full_size
-from .segments import Borders, Segments, cut_into_segments, find_borders, levelness, upright_stripes
+from .segments import Borders, Segments, cut_into_segments, edge_levelness, find_borders, upright_stripes
 from .stage import HORIZON_DISP, Landscape, empty_stage
 
 WORK_SIDE_PX = 480  # the longer side of the reduced picture that is segmented and solved
@@ -30,8 +32,7 @@ SURFACE_LINK, CONTACT_LINK = 16.0, 8.0
 def estimate_disparity(rgb: np.ndarray, scenery: Scenery) -> np.ndarray:
     """Relative disparity, float32 ``[H, W]``, 0 (sky) .. 1 (near), of the photo ``rgb`` (float32 ``[H, W, 3]``, 0..1)."""
     height, width = rgb.shape[:2]
-    scale = min(1.0, WORK_SIDE_PX / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    _, size = work_size(height, width, WORK_SIDE_PX)
     if min(size) < MIN_SIDE_PX:
         return np.repeat(np.linspace(HORIZON_DISP, 1, height, dtype=np.float32)[:, None], width, axis=1)
     land = _landscape(scenery, size)
@@ -39,8 +40,9 @@ def estimate_disparity(rgb: np.ndarray, scenery: Scenery) -> np.ndarray:
         return cv2.resize(_drifting_smoke(land.smoke), (width, height), interpolation=cv2.INTER_LINEAR)
     small = np.clip(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), 0, 1)
     segments = cut_into_segments(small, np.where(land.sky > 0.5, 1, np.where(land.level > 0.5, 2, 0)))
-    borders = find_borders(segments, small)
-    groundness = _find_groundness(segments, borders, land, small)
+    stripes = segments.mean(upright_stripes(small))
+    borders = find_borders(segments, small, stripes)
+    groundness = _find_groundness(segments, borders, land, small, stripes)
     stage = empty_stage(land, groundness[segments.labels])
     return disparity_at_full_size(_solve(segments, borders, land, stage, groundness), rgb)
 
@@ -61,17 +63,19 @@ def _drifting_smoke(smoke: np.ndarray) -> np.ndarray:
     return 0.2 + 0.1 * rows + 0.3 * body
 
 
-def _find_groundness(segments: Segments, borders: Borders, land: Landscape, rgb: np.ndarray) -> np.ndarray:
-    """How much each segment is ground (1), not upright (0): spread from sure places through segments that look alike."""
+def _find_groundness(
+    segments: Segments, borders: Borders, land: Landscape, rgb: np.ndarray, stripes: np.ndarray
+) -> np.ndarray:
+    """How much each segment is ground (1), not upright (0): spread from sure places through segments that look alike.
+    ``stripes``: how much of each is upright stripes."""
     height = segments.labels.shape[0]
     level, sky = segments.mean(land.level), segments.mean(land.sky)
     above = np.clip((land.horizon_row - segments.y) / (0.05 * height), 0, 1)
     below = np.clip((segments.y - land.horizon_row) / (0.05 * height), 0, 1)
     bottom = np.clip((segments.y - 0.85 * height) / (0.06 * height), 0, 1)
     like = _ground_likeness(segments, (bottom > 0.5) | (level > 0.5))
-    stripes = segments.mean(upright_stripes(rgb))
     # On ground, seen at a flat angle, texture is squeezed level; on what faces the camera it is not.
-    facing = segments.mean(np.clip(0.6 - 2 * levelness(rgb, 12), 0, 1))
+    facing = segments.mean(np.clip(0.6 - 2 * edge_levelness(rgb, 12), 0, 1))
     up = above + sky + 0.3 * (1 - like) + (0.7 * stripes + 0.1 * facing) * (1 - level)
     down = 2.0 * level + 0.5 * bottom * (1 - level) * like + 0.2 * like * below
     undecided = 1e-3
@@ -79,8 +83,7 @@ def _find_groundness(segments: Segments, borders: Borders, land: Landscape, rgb:
     share = borders.solve(
         8.0 * borders.length * (borders.affinity + 0.01), 0.0, segments.area * pull, (down + undecided / 2) / pull
     )
-    share = np.clip((share - 0.35) / 0.4, 0, 1)
-    return share * share * (3 - 2 * share)
+    return smooth_step((share - 0.35) / 0.4)
 
 
 def _ground_likeness(segments: Segments, is_seed: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..pixels.masks import square
 from .segments import Segments, softened_u8, watershed
 
 CUT_DISP = 0.04  # segments whose disparities differ by more than this and their slope are different surfaces
@@ -44,7 +45,7 @@ def disparity_at_full_size(relief: Relief, rgb: np.ndarray) -> np.ndarray:
     band[:, 1:] |= cut_right
     if band.any():
         own, band = _labels_at_full_size(labels, band, rgb)
-        y, x = np.nonzero(cv2.dilate(band, np.ones((3, 3), np.uint8)))
+        y, x = np.nonzero(cv2.dilate(band, square(1)))
         full[y, x] = _sample_own_surface(relief, smooth, own[y, x], (x + 0.5) / width, (y + 0.5) / height)
     return full
 
@@ -102,7 +103,11 @@ def _relaxed(disp: np.ndarray, cut_down: np.ndarray, cut_right: np.ndarray) -> n
 
 
 def _smooth_lines(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Along axis 0, minimise ``(u - values)^2 + weight (u_k - u_{k+1})^2`` (tridiagonal elimination, all columns at once)."""
+    """Along axis 0, minimise ``(u - values)^2 + weight (u_k - u_{k+1})^2`` (tridiagonal elimination, all columns at once).
+
+    Rows and columns in turn, round by round with less weight, are the Fast Global Smoother (Min et al. 2014, "Fast global
+    image smoothing based on weighted least squares"), here with weights that are 0 across a cut.
+    """
     diagonal = np.ones_like(values)
     diagonal[:-1] += weight
     diagonal[1:] += weight

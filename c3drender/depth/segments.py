@@ -10,6 +10,9 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
+from ..pixels.fits import levelness
+from ..pixels.masks import square
+
 SEGMENT_PX = 11  # the distance of the seeds
 CONTRAST_UNIT = 0.7  # a border whose contrast is this share of the usual joins its sides with an affinity of 1/e
 
@@ -87,7 +90,7 @@ def watershed(picture_u8: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     if not (labels > 0).any():
         return np.maximum(seeds, 1)
     while (labels < 1).any():
-        grown = cv2.dilate(np.maximum(labels, 0).astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
+        grown = cv2.dilate(np.maximum(labels, 0).astype(np.float32), square(1)).astype(np.int32)
         labels = np.where(labels < 1, grown, labels)
     return labels
 
@@ -100,8 +103,8 @@ def _describe(labels: np.ndarray, rgb: np.ndarray) -> Segments:
     return Segments(labels, area, x, y, np.stack(channels, axis=1))
 
 
-def find_borders(segments: Segments, rgb: np.ndarray) -> Borders:
-    """The borders of all touching segments."""
+def find_borders(segments: Segments, rgb: np.ndarray, striped: np.ndarray) -> Borders:
+    """The borders of all touching segments. ``striped``: how much of each is `upright_stripes`."""
     count = len(segments)
     down, right = _steps(segments.labels, rgb), _steps(segments.labels.T, rgb.transpose(1, 0, 2))
     first, second, contrast = (np.concatenate(x) for x in zip(down[:3], right[:3], strict=True))
@@ -118,7 +121,6 @@ def find_borders(segments: Segments, rgb: np.ndarray) -> Borders:
 
     affinity = np.exp(-((contrast / (CONTRAST_UNIT * _usual_contrast(a, b, length, contrast, count))) ** 2))
     # An upright stripe (a trunk, a post) holds together along itself and not with what is beside it.
-    striped = segments.mean(upright_stripes(rgb))
     beside = np.maximum(striped[a], striped[b]) * (1 - level)
     along = np.minimum(striped[a], striped[b]) * level
     affinity = np.maximum(affinity * (1 - 0.95 * beside), 0.5 * along)
@@ -142,12 +144,10 @@ def _usual_contrast(a: np.ndarray, b: np.ndarray, length: np.ndarray, contrast: 
 
 def upright_stripes(rgb: np.ndarray) -> np.ndarray:
     """Where the picture's edges run upright (trunks, posts, clefts), 0..1."""
-    return np.clip((-levelness(rgb, 4) - 0.3) / 0.4, 0, 1)
+    return np.clip((-edge_levelness(rgb, 4) - 0.3) / 0.4, 0, 1)
 
 
-def levelness(rgb: np.ndarray, reach_px: float) -> np.ndarray:
+def edge_levelness(rgb: np.ndarray, reach_px: float) -> np.ndarray:
     """The direction of the edges nearby: -1 upright .. 1 level."""
     light = cv2.GaussianBlur(cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY), (0, 0), 1)
-    across = cv2.GaussianBlur(cv2.Sobel(light, cv2.CV_32F, 1, 0) ** 2, (0, 0), reach_px)
-    down = cv2.GaussianBlur(cv2.Sobel(light, cv2.CV_32F, 0, 1) ** 2, (0, 0), reach_px)
-    return (down - across) / (down + across + 1e-4)
+    return levelness(light, lambda energy: cv2.GaussianBlur(energy, (0, 0), reach_px), floor=1e-4)

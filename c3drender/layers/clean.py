@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 
 from ..data import HIDES
+from ..pixels.fits import mean_within
+from ..pixels.masks import grown, square
 from .hidden import EIGHT_NEIGHBOURS, shifted
 
 FLUID_SMOOTHING_PX = 16.0  # standard deviation
@@ -23,7 +25,7 @@ def sharpen_depth_edges(disp: np.ndarray, min_jump: float) -> np.ndarray:
     that runs on is no edge, however steep.
     """
     for radius in SHARPEN_RADII:
-        window, wider = (np.ones((2 * r + 1, 2 * r + 1), np.uint8) for r in (radius, 2 * radius))
+        window, wider = square(radius), square(2 * radius)
         for _ in range(2):
             low, high = cv2.erode(disp, window), cv2.dilate(disp, window)
             ends = (high - low) > EDGE_SHARE * (cv2.dilate(disp, wider) - cv2.erode(disp, wider))
@@ -39,8 +41,7 @@ def settle_mixed_depths(disp: np.ndarray, min_jump: float) -> np.ndarray:
     Such a pixel differs by more than ``min_jump`` from the lowest and the highest of its neighbours and from all others but
     one: what is as thin as a line has two.
     """
-    window = np.ones((3, 3), np.uint8)
-    low, high = cv2.erode(disp, window), cv2.dilate(disp, window)
+    low, high = cv2.erode(disp, square(1)), cv2.dilate(disp, square(1))
     fellows = sum((np.abs(shifted(disp, dy, dx) - disp) <= min_jump).view(np.uint8) for dy, dx in EIGHT_NEIGHBOURS)
     floats = (disp - low > min_jump) & (high - disp > min_jump) & (fellows < 2)
     return np.where(floats, np.where(disp - low < high - disp, low, high), disp)
@@ -54,17 +55,10 @@ def smooth_fluid_depth(disp: np.ndarray, moving: np.ndarray, tear_disp: float) -
     """
     if not moving.any():
         return disp
-    smooth = _mean_over(disp, moving, FLUID_SMOOTHING_PX)
-    shore = (cv2.dilate(moving.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~moving
+    smooth = mean_within(disp, moving.astype(np.float32), FLUID_SMOOTHING_PX)
+    shore = grown(moving, 1) & ~moving
     step = disp - smooth
     meets = shore & (np.abs(step) < MAX_SHORE_TEARS * tear_disp) & (disp < HIDES * smooth)
     distance = np.minimum(cv2.distanceTransform(moving.astype(np.uint8), cv2.DIST_L2, 5), 10 * SHORE_PX)
-    correction = _mean_over(step, meets, SHORE_PX / 2) * np.exp(-((distance / SHORE_PX) ** 2))
+    correction = mean_within(step, meets.astype(np.float32), SHORE_PX / 2) * np.exp(-((distance / SHORE_PX) ** 2))
     return np.where(moving, smooth + correction, disp).astype(np.float32)
-
-
-def _mean_over(values: np.ndarray, where: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Gaussian mean of ``values [H, W]`` over the pixels ``where``, at every pixel; 0 far from any of them."""
-    weight = where.astype(np.float32)
-    total = cv2.GaussianBlur(weight, (0, 0), sigma_px)
-    return cv2.GaussianBlur(values * weight, (0, 0), sigma_px) / np.maximum(total, 1e-6)

@@ -12,6 +12,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..data import SPLAT_RULES, SplatRules
+from ..pixels.fits import mean_within
+from ..pixels.masks import square
 
 SLOPE_WINDOW_PX = 15  # over which the farther side's slope is measured
 MOSAIC_PX = 3.0  # standard deviation: what different pixels of the farther side continue is joined over this width
@@ -74,7 +76,7 @@ def continue_behind(
     """
     behind = np.minimum(disp - rules.tear_disp, disp / rules.gap)
     # Never a tear nearer than what is seen beside it: a view would look between the two.
-    beside = cv2.erode(np.where(disp > 0, disp, np.inf), np.ones((3, 3), np.uint8)) + SLOPE * rules.tear_disp
+    beside = cv2.erode(np.where(disp > 0, disp, np.inf), square(1)) + SLOPE * rules.tear_disp
     limit = np.where(where, np.minimum(behind, beside), -np.inf).reshape(-1)
     sheet = _seed(disp, moving, limit, rules, before)
     _grow(sheet, disp, drift_px, limit, rules)
@@ -215,12 +217,11 @@ class _Sides:
         weight, total, rests = (np.zeros(self.shape, np.float32) for _ in range(3))
         for plane, filled in ((weight, 1), (total, values), (rests, ~self.flows)):
             plane.reshape(-1)[self.pixel] = filled
-        window = np.ones((2 * int(4 * MOSAIC_PX) + 1,) * 2, np.uint8)  # as far as the mean reaches
+        window = square(int(4 * MOSAIC_PX))  # as far as the mean reaches
         spread = cv2.dilate(total, window) - cv2.erode(np.where(weight > 0, total, np.inf), window)
         mixed = (spread >= self.torn) & (cv2.dilate(rests, window) > 0)
-        near_weight, near_total = (cv2.GaussianBlur(plane, (0, 0), MOSAIC_PX) for plane in (weight, total))
-        mean = near_total.reshape(-1)[self.pixel] / near_weight.reshape(-1)[self.pixel]
-        return np.where(mixed.reshape(-1)[self.pixel], values, mean)
+        mean = mean_within(total, weight, MOSAIC_PX)
+        return np.where(mixed.reshape(-1)[self.pixel], values, mean.reshape(-1)[self.pixel])
 
     def bent_back(self, values: np.ndarray, slope: float) -> np.ndarray:
         """The largest values no larger than these that differ by at most ``slope`` between neighbours of one surface."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 import cv2
 import numpy as np
 
+from ..pixels.nearest import Nearest
+
 MEASURED_BAND_PX, ESTIMATED_BAND_PX = 1.0, 3.0  # to either side of a depth edge: so far it may lie beside the picture's
 LEAST_CONTRAST = 0.06  # between the surfaces, length in RGB: below, nothing can be told from colour
 TRUSTED, USELESS = 0.3, 0.7  # spread of the surfaces' colours over their contrast: colour tells all, nothing
@@ -96,17 +98,14 @@ def find_matte(rgb: np.ndarray, disp: np.ndarray, solid: np.ndarray, where: np.n
 def _find_band(disp: np.ndarray, solid: np.ndarray, where: np.ndarray, rules: EdgeRules, reach_px: float) -> _Band:
     farthest = cv2.erode(disp, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
     edge = (disp - farthest > rules.tear_disp) & (disp > rules.gap * farthest) & solid & where
-    seeds = np.flatnonzero(edge)
-    if not len(seeds):
+    if not edge.any():
         none = np.empty(0, np.float32)
-        return _Band(seeds, none, none, none)
-    distance, label = cv2.distanceTransformWithLabels((~edge).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    seed_of = np.empty(len(seeds) + 1, np.int64)
-    seed_of[label.reshape(-1)[seeds]] = seeds
-    pixel = np.flatnonzero((distance < reach_px) & where)
-    seed = seed_of[label.reshape(-1)[pixel]]
+        return _Band(np.empty(0, np.int64), none, none, none)
+    nearest = Nearest.of(edge)
+    pixel = np.flatnonzero((nearest.distance < reach_px) & where)
+    seed = nearest.to(pixel)
     near, far, own = disp.reshape(-1)[seed], farthest.reshape(-1)[seed], disp.reshape(-1)[pixel]
-    away = distance.reshape(-1)[pixel]
+    away = nearest.distance.reshape(-1)[pixel]
     beyond = np.where(own > (near + far) / 2, -away - 0.5, away - 0.5)
     return _Band(pixel, near, far, beyond)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 
 from .. import ops
 from ..data import Camera
 from ..pixels.fringe import without_fringe
+from ..pixels.masks import grown
+from ..pixels.nearest import Nearest
 from .canvas import Canvas, inpaint, spread_out, with_soft_edges, with_values
 from .hidden import Hidden, HidingRules, continue_behind
 from .inpainter import Inpainter, repaint
@@ -130,12 +131,12 @@ def uncover(
     while len((hidden := hide(surface, rules, loop_steps)).pixel) > 0:
         maps = maps_of_holes(shown, surface, fluid, hidden)
         hole = ops.find_holes(*maps, views, frame_px, num_steps=loop_steps // 2, rules=rules.splat).numpy()
-        hole = _grown(hole, SPLAT_REACH_PX)
+        hole = grown(hole, SPLAT_REACH_PX)
         filled = matte if not layers else HARD_EDGES
         if hole.any():
             # All of an edge is soft, or none: where it changed from one to the other its outline would break. An estimate's
             # matte is wide and leaves nothing of some pixels: what shows there needs neighbours.
-            hole |= _grown(spread_out(filled.pixel, True, hole.shape, bool), 1 if cracked else 0)
+            hole |= grown(spread_out(filled.pixel, True, hole.shape, bool), 1 if cracked else 0)
         there = hole.reshape(-1)[hidden.pixel]
         if np.count_nonzero(there) < (1 if layers else MIN_HOLE_PX):
             break
@@ -149,10 +150,6 @@ def uncover(
         shown.append(np.where(hole, surface.disp, 0))
         layers.append(Uncovered(hole, known.rgb[hole], hidden.disp, surface.source[hole]))
     return layers
-
-
-def _grown(where: np.ndarray, by_px: int) -> np.ndarray:
-    return cv2.dilate(where.view(np.uint8), np.ones((2 * by_px + 1,) * 2, np.uint8)).view(bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,13 +208,11 @@ def _fill(
     disp = np.where(known.disp < beside - max_step_disp, 0, known.disp)
     if inpainter is None:
         return inpaint(known.rgb, disp, hole, own_disp, FILL_TEARS * rules.tear_disp)[0]
-    nearer = _grown(disp > beside + rules.tear_disp, 1)  # and the mixed colours along its edge
+    nearer = grown(disp > beside + rules.tear_disp, 1)  # and the mixed colours along its edge
     return repaint(inpainter, known.rgb, hole, ~known.exists | nearer | (disp == 0))
 
 
 def _own_beside(hole: np.ndarray, own_disp: np.ndarray) -> np.ndarray:
     """Everywhere the ``own_disp [H, W]`` of the nearest pixel of ``hole``."""
-    _, nearest = cv2.distanceTransformWithLabels((~hole).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    own = np.zeros(nearest.max() + 1, np.float32)
-    own[nearest[hole]] = own_disp[hole]
-    return own[nearest]
+    nearest = Nearest.of(hole)
+    return own_disp.reshape(-1)[nearest.pixel][nearest.label]

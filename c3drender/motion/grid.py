@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .behind import fit_planes
+from ..pixels.fits import fit_planes
+from ..pixels.nearest import nearest_inside
 
 Array = NDArray[Any]
 Sides = tuple[bool, bool, bool, bool]  # top, bottom, left, right
@@ -87,8 +88,7 @@ def lay_grid(
         total = cv2.resize(np.ascontiguousarray(part * weight, dtype=np.float32), size, interpolation=cv2.INTER_AREA)
         total = total.reshape(size[1], size[0], *value.shape[2:])
         mean = total / np.maximum(seen_share if part.ndim == 2 else seen_share[..., None], 1e-6)
-        index = ndimage.distance_transform_edt(seen_share < 1e-3, return_distances=False, return_indices=True)
-        return np.pad(mean[tuple(index)], ((1, 1), (1, 1)) + ((0, 0),) * (part.ndim - 2), mode="edge")
+        return np.pad(mean[nearest_inside(seen_share >= 1e-3)], ((1, 1), (1, 1)) + ((0, 0),) * (part.ndim - 2), mode="edge")
 
     inside = np.pad(share >= min(0.4, 0.9 * share.max()), 1)
     around = _pad_mask(share, 1, sides)
@@ -139,8 +139,8 @@ def _projection(
     """
     sigma = max(1.0, 0.08 * float(np.sqrt(inside.sum())))
     fit = fit_planes(disparity.astype(np.float32), inside.astype(np.float32), sigma)
-    index = ndimage.distance_transform_edt(fit.support < 1e-3, return_distances=False, return_indices=True)
-    fitted, slope_x, slope_y = (part[tuple(index)].astype(np.float64) for part in (fit.value, fit.slope_x, fit.slope_y))
+    nearest = nearest_inside(fit.support >= 1e-3)
+    fitted, slope_x, slope_y = (part[nearest].astype(np.float64) for part in (fit.value, fit.slope_x, fit.slope_y))
     median = max(float(np.median(fitted[inside])), 1e-9)
     smooth = np.clip(fitted / median, 1 / config.near_far, config.near_far)
     slope_scale = np.where(smooth == fitted / median, focal / median, 0)  # a bounded disparity is constant
@@ -171,8 +171,7 @@ def _projection(
 def enlarge_step(grid: Grid, step_cells: Array, mask: Array) -> Array:
     """Cells to pixels inside ``mask``, the region in its bounding box. Near a wall what runs into it is taken out, the rest
     slips along. Returns float32 ``[h, w, 2]``."""
-    index = ndimage.distance_transform_edt(~grid.inside, return_distances=False, return_indices=True)
-    filled = step_cells[tuple(index)]
+    filled = step_cells[nearest_inside(grid.inside)]
     size = (mask.shape[1], mask.shape[0])
     step = cv2.resize(np.ascontiguousarray(filled[1:-1, 1:-1], dtype=np.float32), size, interpolation=cv2.INTER_LINEAR)
 

@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.csgraph import dijkstra
 
+from ..pixels.fits import fit_planes, mean_within
+from ..pixels.masks import shrunk
+from ..pixels.nearest import nearest_inside
+from ..pixels.sizes import work_size
+
 Array = NDArray[Any]
 
 KINDS = ("water", "rapids", "sky", "smoke")
@@ -114,8 +119,7 @@ def guess_steps(
     ``arrows`` float ``[A, 4]``: middle (x, y) px and step (x, y) px per frame of what is known elsewhere; like moves like.
     """
     height, width = moving.shape
-    scale = min(1.0, WORK_SIDE_PX / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    scale, size = work_size(height, width, WORK_SIDE_PX)
 
     def shrink(value: Array) -> Array:
         return cv2.resize(np.ascontiguousarray(value, dtype=np.float32), size, interpolation=cv2.INTER_AREA)
@@ -237,24 +241,8 @@ def _slope_of_way(region: Array, ends: Array) -> Array:
     way = np.zeros(region.shape)
     lengths_from = dijkstra(graph, directed=False, indices=number[ends], min_only=True)
     way[region] = np.where(np.isfinite(lengths_from), lengths_from, 0)
-    return _masked_slope(way, region, max(1.5, 0.15 * np.sqrt(total)))
-
-
-def _masked_slope(value: Array, region: Array, sigma: float) -> Array:
-    """Gradient (x, y) of the planes that fit ``value`` best in Gaussian windows inside ``region``."""
-    grid = np.indices(region.shape, np.float64)
-    y, x = grid[0], grid[1]
-
-    def mean(v: Array) -> Array:
-        return ndimage.gaussian_filter(np.where(region, v, 0.0), sigma)
-
-    weight = np.maximum(mean(np.ones(region.shape)), 1e-9)
-    mx, my, mv = mean(x) / weight, mean(y) / weight, mean(value) / weight
-    xx, yy, xy = mean(x * x) / weight - mx * mx, mean(y * y) / weight - my * my, mean(x * y) / weight - mx * my
-    xv, yv = mean(x * value) / weight - mx * mv, mean(y * value) / weight - my * mv
-    xx, yy = xx + 0.1, yy + 0.1
-    det = np.maximum(xx * yy - xy * xy, 1e-6)
-    return np.stack([(yy * xv - xy * yv) / det, (xx * yv - xy * xv) / det], axis=-1)
+    fit = fit_planes(way, region.astype(np.float64), max(1.5, 0.15 * np.sqrt(total)))
+    return np.stack([fit.slope_x, fit.slope_y], axis=-1)
 
 
 def _level_heading(region: Array) -> Array:
@@ -280,18 +268,15 @@ def _clouds(rgb: Array, sky: Array) -> Array:
     The sun's disc and its glow are structure too, and stay.
     """
     height, width = sky.shape
-    scale = min(1.0, WORK_SIDE_PX / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    _, size = work_size(height, width, WORK_SIDE_PX)
     lab = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB) / 100
-    inside = cv2.erode(cv2.resize(sky.astype(np.uint8), size, interpolation=cv2.INTER_AREA), np.ones((3, 3), np.uint8))
-    open_sky = (inside > 0) & ~_sun(lab[..., 0])
+    inside = shrunk(cv2.resize(sky.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0, 1)
+    open_sky = inside & ~_sun(lab[..., 0])
     if open_sky.sum() < 16:
         return np.zeros_like(sky)
 
     def blur(value: Array, sigma: float) -> Array:
-        weight = np.maximum(cv2.GaussianBlur(open_sky.astype(np.float32), (0, 0), sigma), 1e-3)
-        blurred = cv2.GaussianBlur(value * (open_sky if value.ndim == 2 else open_sky[..., None]), (0, 0), sigma)
-        return blurred / (weight if value.ndim == 2 else weight[..., None])
+        return mean_within(value, open_sky.astype(np.float32), sigma, floor=1e-3)
 
     structure = (np.linalg.norm(blur(lab, 1.0) - blur(lab, 8.0), axis=-1) > CLOUD_CONTRAST) & open_sky
     # an unsharp skyline is structure too, but the land's
@@ -369,6 +354,5 @@ def _widen(value: Array, inside: Array, size: tuple[int, int]) -> Array:
     """Carry to full size what is known ``inside``, continuing it outward so that borders do not fade."""
     if not inside.any():
         return np.zeros((size[1], size[0], *value.shape[2:]), np.float32)
-    index = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
-    filled = np.ascontiguousarray(value[tuple(index)], dtype=np.float32)
+    filled = np.ascontiguousarray(value[nearest_inside(inside)], dtype=np.float32)
     return cv2.resize(filled, size, interpolation=cv2.INTER_LINEAR)

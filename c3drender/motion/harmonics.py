@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..data import SPLAT_RULES, Harmonics
+from ..pixels.fits import smooth_step
 
 NUM_HARMONICS = 3  # 1, 2 and 3 swings in one loop
 MAX_BEND = 0.9 * SPLAT_RULES.tear_px  # px of displacement per px: splatted points stay closed
@@ -71,8 +72,3 @@ def max_bend(field: Harmonics) -> float:
             if offset.shape[axis] > 1:
                 most = max(most, float(offset.diff(dim=axis).norm(dim=-1).max()))
     return most
-
-
-def smooth_step(share: Tensor) -> Tensor:
-    share = share.clamp(0, 1)
-    return share * share * (3.0 - 2.0 * share)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 
+from ..pixels.fits import smooth_step
 from .grid import Grid, GridConfig, enlarge_step, lay_grid
 
 Array = NDArray[Any]
@@ -323,7 +324,7 @@ def _openness(grid: Grid, velocity: Array, config: SolveConfig) -> Array:
     t = t * np.clip(4 * brisk / max(typical, 1e-9) - 0.5, 0, 1) * grid.outer_wall
     # an opening takes in the corners beside it, where the wall's normal turns
     t = ndimage.maximum_filter(t, 5) * grid.outer_wall
-    return (t * t * (3 - 2 * t))[grid.wall]
+    return smooth_step(t)[grid.wall]
 
 
 def _hold(grid: Grid, velocity: Array, config: SolveConfig) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 
 from ..data import Harmonics
-from .harmonics import NUM_HARMONICS, from_waves, smooth_step
+from ..pixels.fits import smooth_step
+from .harmonics import NUM_HARMONICS, from_waves
 
 ROOTS = {"bottom": (0, -1), "top": (0, 1), "left": (1, 0), "right": (-1, 0)}  # the way from the root to the tip, (x, y)
 REACH_SHARE = 0.006  # of the photo's longer side: how far a tip swings to either side
@@ -41,7 +41,7 @@ def sway_field(mask: np.ndarray, arrows: np.ndarray, root: str = "bottom", stren
         part = labels == k
         fall_off = max(FALL_OFF * float(np.linalg.norm(swing)) * strength, LEAST_FALL_OFF_PX)
         beyond = cv2.distanceTransform((~part).astype(np.uint8), cv2.DIST_L2, 5)
-        along = smooth_step(torch.from_numpy(1.0 - beyond / fall_off)).numpy()
+        along = smooth_step(1.0 - beyond / fall_off)
         bent = np.clip(from_root, 0, 1) ** BENDING * along
         swing_px += strength * bent[..., None] * swing
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / longer

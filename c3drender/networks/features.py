@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 NUM_FEATURES = 32
-FEATURE_STRIDE = 4  # input pixels per feature
 SIZE_MULTIPLE = 16  # of an input whose encoder and decoder maps align
 
 
@@ -72,8 +71,8 @@ def _joined(decoded: Tensor, encoded: Tensor) -> Tensor:
 class FeatureExtractor(nn.Module):
     """A U-Net on the first three stages of a ResNet-34: ``[L, 4, H, W]`` (colour times alpha, alpha) to ``[L, 32, h, w]``.
 
-    ``h = ceil(H / 16) * 4`` and ``w`` alike: a quarter of the input for sides that are multiples of 16. H, W >= 32. All layers
-    of a scene go in as one batch: they are normalised together, so each layer's features depend on the others.
+    ``h = ceil(H / 16) * 4`` and ``w`` alike: a quarter of the input for sides that are multiples of 16. H, W >= 32. Maps are
+    normalised by their batch: layers that go in together, as the released system's do, depend on each other.
 
     Parameters
     ----------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .nearest import Nearest
+
 FRINGE_PX = 3
 
 
@@ -13,11 +15,8 @@ def without_fringe(rgb: np.ndarray, fluid: np.ndarray, still: np.ndarray) -> tup
     nearest fluid farther in, and which they are, bool ``[H, W]``. A strip of fluid that is all fringe keeps its colours."""
     near = cv2.distanceTransform((~still).view(np.uint8), cv2.DIST_L2, 5) <= FRINGE_PX
     inner = fluid & ~near
-    distance, label = cv2.distanceTransformWithLabels((~inner).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    fringe = fluid & near & (distance <= 2 * FRINGE_PX)
-    pixels = np.flatnonzero(inner)
-    source = np.zeros(len(pixels) + 1, np.int64)
-    source[label.reshape(-1)[pixels]] = pixels
+    farther_in = Nearest.of(inner)
+    fringe = fluid & near & (farther_in.distance <= 2 * FRINGE_PX)
     clean = rgb.copy()
-    clean[fringe] = rgb.reshape(-1, 3)[source[label[fringe]]]
+    clean[fringe] = rgb.reshape(-1, 3)[farther_in.to(fringe)]
     return clean, fringe

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..pixels.fits import smooth_step
+
 BAND_PX = 9  # twice a box of this width: what is finer than that is detail
 MEASURED_PX = 5  # the same for what is measured: the eye and the splat's loss are in the finer half of the detail
 WINDOW_SHARE = 1 / 25  # of the canvas' longer side ...
@@ -170,7 +172,7 @@ def phase_of(xy_px: Tensor, longer_side_px: int) -> Tensor:
 
 def backward_share(loop_t: float) -> float:
     """The backward side's share of the blend, 0 at 0 and 1 at 1: a side that is still near the photo is nearly alone."""
-    return loop_t * loop_t * (3.0 - 2.0 * loop_t)
+    return smooth_step(loop_t)
 
 
 def fades(share: float) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..data import HIDES, Layers, PointCloud
+from ..pixels.fits import smooth_step
 from ..pixels.fringe import without_fringe
 from .contrast import ContrastGains, PointDetails, point_details
 from .drift import Drift
@@ -104,8 +105,7 @@ def fade_in(exists: Tensor, width_px: float) -> Tensor:
     """0 at the border of ``exists [H, W]``, rising smoothly to 1 at ``width_px`` inside."""
     distance = torch.from_numpy(cv2.distanceTransform(exists.cpu().to(torch.uint8).numpy(), cv2.DIST_L2, 5))
     # At the canvas' edge a fluid leaves the picture: that is no border, and the transform takes it for none.
-    share = ((distance - 1.0) / width_px).clamp(0, 1).to(exists.device)
-    return share * share * (3.0 - 2.0 * share)
+    return smooth_step((distance - 1.0) / width_px).to(exists.device)
 
 
 def clean(rgb: Tensor, layers: Layers, surface: Tensor) -> tuple[Tensor, Tensor]:

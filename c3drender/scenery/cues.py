@@ -8,6 +8,8 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from ..pixels.fits import levelness
+
 SAME_COLOUR = 0.06  # 1/100 CIE units: colours nearer than this are evened out
 
 
@@ -38,10 +40,8 @@ def measure_cues(rgb: np.ndarray) -> Cues:
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB) / 100
     light, green_red, blue_yellow = (np.ascontiguousarray(lab[..., k]) for k in range(3))
     texture = cv2.blur(np.abs(light - cv2.GaussianBlur(light, (0, 0), 1.2)), (9, 9))
-    across = cv2.blur(cv2.Sobel(light, cv2.CV_32F, 1, 0, scale=1 / 8) ** 2, (15, 15))
-    down = cv2.blur(cv2.Sobel(light, cv2.CV_32F, 0, 1, scale=1 / 8) ** 2, (15, 15))
-    levelness = (down - across) / (down + across + 1e-5)
-    return Cues(light, green_red, blue_yellow, np.hypot(green_red, blue_yellow), texture, levelness)
+    edges = levelness(light, lambda energy: cv2.blur(energy, (15, 15)), floor=64e-5)
+    return Cues(light, green_red, blue_yellow, np.hypot(green_red, blue_yellow), texture, edges)
 
 
 def ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from ..pixels.masks import components, grown, shrunk
+from ..pixels.masks import Parts, grown, shrunk
 
 RNG_SEED = 1  # GrabCut starts its colour models from OpenCV's random source, of which every thread has its own
 
@@ -47,7 +47,8 @@ def snap_to_edges(mask: np.ndarray, lab: np.ndarray, inside: int, outside: int) 
 def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius: int = 4, eps: float = 1e-4) -> np.ndarray:
     """Carry ``maps`` ``[h, w, K]`` of the reduced picture ``small`` to the size of ``rgb``, edges on the picture's edges.
 
-    A guided filter (each window's map is an affine function of its colour), its coefficients found at the reduced size.
+    The guided filter (He, Sun and Tang 2010: each window's map is an affine function of its colour), its coefficients found at
+    the reduced size (He and Sun 2015, "Fast guided filter").
     """
     window = (2 * radius + 1, 2 * radius + 1)
 
@@ -73,5 +74,6 @@ def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius
 
 
 def touching_top(mask: np.ndarray, min_share: float) -> np.ndarray:
-    parts = [p for p in components(mask, min_share) if p[0].any()]
-    return np.any(parts, axis=0) if parts else np.zeros_like(mask)
+    """The connected parts of ``mask`` that cover at least ``min_share`` of the picture and reach its upper border."""
+    parts = Parts.of(mask)
+    return parts.joined((parts.area >= min_share * mask.size) & parts.touched(0))

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from ..data import Image, Scenery
-from ..pixels.masks import components, fill_specks, grown, shrunk
+from ..pixels.masks import closed, components, fill_specks, grown, shrunk
+from ..pixels.sizes import work_size
 from .cues import Cues, measure_cues, ramp
 from .cut import grab_cut, refine_to_edges, snap_to_edges, touching_top
 from .horizon import HorizonLine, find_far_shore, find_level_line
@@ -40,8 +41,7 @@ def find_scenery(image: Image) -> Scenery:
     height, width = image.size
     if min(height, width) < 1:
         raise ValueError(f"find_scenery: image must have at least one pixel, got {height} x {width}")
-    scale = min(1.0, WORK_SIDE_PX / max(height, width))
-    small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    _, small_size = work_size(height, width, WORK_SIDE_PX)
     small = np.clip(cv2.resize(rgb, small_size, interpolation=cv2.INTER_AREA), 0, 1)
 
     cues = measure_cues(small)
@@ -72,8 +72,7 @@ def _find_smoke(cues: Cues) -> np.ndarray:
         return np.zeros_like(glow)
     body = np.any(curls, axis=0)
     reach = len(glow) // 25 + 1
-    veils = shrunk(grown(body, reach), reach)
-    return np.maximum(glow * grown(body, 2), 0.6 * veils)
+    return np.maximum(glow * grown(body, 2), 0.6 * closed(body, reach))
 
 
 def _find_sky(cues: Cues, smoke: np.ndarray) -> tuple[np.ndarray, HorizonLine | None]:

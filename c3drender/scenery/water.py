@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from ..pixels.masks import components, fill_specks, grown, shrunk
+from ..pixels.masks import Parts, closed, components, fill_specks, grown, opened, shrunk
 from .cues import Cues, ramp
 from .cut import grab_cut
 from .horizon import HorizonLine
@@ -101,8 +101,9 @@ def _brook(cues: Cues, foam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     calm = ramp(cues.levelness, 0.3, 0.6) * ramp(cues.texture, 0.06, 0.035) * ramp(cues.texture, 0.9 * usual, 0.6 * usual)
     below = np.arange(height)[:, None] > HORIZON_SHARE * height
     shore = grown(falls, height // 30 + 1)
-    pools = [part for part in components((calm > 0.5) & below, 0.002) if (part & shore).any()]
-    water = _main_parts(_closed(np.any([falls, *pools], axis=0)))
+    level = Parts.of((calm > 0.5) & below)
+    pools = level.joined((level.area >= 0.002 * shore.size) & level.touched(shore))
+    water = _main_parts(_gaps_closed(falls | pools))
     water = _cut_by_colour(cues, water, np.zeros_like(water))
     evidence = np.maximum(falling, calm * ramp(blueness, -1.25, -0.75))
     for _ in range(2):
@@ -120,20 +121,19 @@ def _blueness(cues: Cues) -> np.ndarray:
 def _foaming_parts(mask: np.ndarray, foam: np.ndarray) -> np.ndarray:
     """The broader parts of ``mask`` of which some is foam: shade is as blue as water."""
     radius = max(1, len(mask) // 120)
-    parts = components(grown(shrunk(mask, radius), radius), 0.001)
-    return np.any([foam, *(part for part in parts if (part & foam).sum() > 0.03 * part.sum())], axis=0)
+    parts = Parts.of(opened(mask, radius))
+    foaming = np.bincount(parts.labels[foam], minlength=len(parts.area))
+    return foam | parts.joined((parts.area >= 0.001 * mask.size) & (foaming > 0.03 * parts.area))
 
 
-def _closed(mask: np.ndarray) -> np.ndarray:
-    reach = len(mask) // 40 + 1
-    return mask | shrunk(grown(mask, reach), reach)
+def _gaps_closed(mask: np.ndarray) -> np.ndarray:
+    return mask | closed(mask, len(mask) // 40 + 1)
 
 
 def _main_parts(mask: np.ndarray) -> np.ndarray:
     """What lies between the cascades and pools of a brook is water too; a patch far smaller than the main one is not."""
-    parts = components(mask, 0.001)
-    largest = max((part.sum() for part in parts), default=0)
-    return np.any([np.zeros_like(mask), *(part for part in parts if part.sum() >= 0.15 * largest)], axis=0)
+    parts = Parts.of(mask)
+    return parts.joined(parts.area >= max(0.001 * mask.size, 0.15 * parts.area.max()))
 
 
 def _cut_by_colour(cues: Cues, likely: np.ndarray, never: np.ndarray) -> np.ndarray:

@@ -12,17 +12,17 @@ CLUSTER_DISTANCE = 5.0  # Ward's, on disparities scaled to 0..1; it grows with t
 EDGE = 1e-6
 
 
-def depth_bins(depth: Tensor, num_layers: int | None = None) -> Tensor:
+def depth_bins(depth: Tensor) -> Tensor:
     """Edges, ascending, of the depth intervals of the layers: float32 ``[L + 1]`` for ``depth [H, W]``.
 
-    Disparities of every tenth pixel are clustered by Ward's method; ``num_layers=None`` takes as many clusters as stay apart.
+    Disparities of every tenth pixel are clustered by Ward's method, into as many clusters as stay apart.
     Memory grows with the square of the number of samples: 340 MB for 1280x720.
     """
     disp = 1.0 / depth
     near, far = disp.max(), disp.min()
     sampled = disp[::SAMPLE_EVERY, ::SAMPLE_EVERY].flatten()
     merges = ward(((sampled - far) / (near - far).clamp_min(EDGE)).cpu().numpy()[:, None])
-    count = int((merges[:, 2] >= CLUSTER_DISTANCE).sum()) + 1 if num_layers is None else num_layers
+    count = int((merges[:, 2] >= CLUSTER_DISTANCE).sum()) + 1
     lowest = _cluster_minima(sampled.cpu().numpy(), merges[: len(sampled) - count, :2].astype(int))
     inner = torch.from_numpy(np.sort(1.0 / lowest).astype(np.float32)).to(depth.device)
     edges = torch.cat([depth.min()[None], inner])

@@ -7,10 +7,8 @@ from torch import Tensor
 
 from ... import ops
 from ...data import Camera, Raster
-from ..decoder import Decoder
+from ..decoder import ALPHA_CHANNEL, Decoder
 from .points import Sheets, Side, displaced, spread_offsets
-
-ALPHA_CHANNEL = 3
 
 
 def splat_sides(forward: Side, backward: Side, view: Camera) -> tuple[Raster, Raster]:

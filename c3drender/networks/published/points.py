@@ -15,7 +15,7 @@ from .layers import DepthLayers, limited_depth
 
 VISIBLE_INSET = 5
 DIFFUSION_SIZE, DIFFUSION_ITERATIONS = 15, 7
-SPLAT_RADIUS_PX = 1.5
+SPLAT_RADIUS_PX = 1.5  # the released code's, which its weights know; `SplatRules` are this package's own
 RGBA = 4  # the channels before the features
 
 
@@ -90,11 +90,8 @@ def spread_offsets(sheets: Sheets, offset_px: Tensor) -> Tensor:
     return torch.stack([torch.where(reached, _spread(offset_px, visible[None])[0], 0.0) for visible, reached in parts])
 
 
-def displaced(sheets: Sheets, offset_px: Tensor, *, push_back: bool = False) -> Side:
-    """The points after ``offset_px [L, 2, H, W]`` (x, y), the displacement of every pixel of each layer.
-
-    ``push_back``: put what was inpainted behind everything nearer (the released code's ``correct_inpaint_depth``).
-    """
+def displaced(sheets: Sheets, offset_px: Tensor) -> Side:
+    """The points after ``offset_px [L, 2, H, W]`` (x, y), the displacement of every pixel of each layer."""
     camera, device = sheets.camera, offset_px.device
     height, width = camera.height, camera.width
     grid = torch.stack(torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")).to(device, torch.float32)
@@ -102,13 +99,8 @@ def displaced(sheets: Sheets, offset_px: Tensor, *, push_back: bool = False) -> 
     principal = torch.tensor([camera.cx, camera.cy], device=device)[:, None, None]
     nearer, taken = torch.zeros(3, height, width, device=device), torch.zeros(height, width, dtype=torch.bool, device=device)
     kept, xyz_kept = [], []
-    for layer, (z, exists, reached, moved_px) in enumerate(
-        zip(sheets.z_cam, sheets.exists, sheets.reached, offset_px, strict=True)
-    ):
+    for z, exists, moved_px in zip(sheets.z_cam, sheets.exists, offset_px, strict=True):
         target = grid + moved_px
-        if push_back and layer > 0:
-            front = nearer[2][taken].max()
-            z = torch.where((exists ^ reached) & (z <= front), front * 1.1, z)
         xyz = torch.cat([(target - principal) / camera.fx * z, z[None]])
         xyz = torch.where(taken & (z <= nearer[2]), nearer * 1.01, xyz)
         nearer, taken = torch.where(exists, xyz, nearer), taken | exists

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ... import ops
-from ...data import Camera, Layers, Raster
+from ... import render
+from ...data import DepthSpan, PointCloud
+from ...files.scene import Scene
 from ...ops import Compositor
-from ..decoder import ALPHA_CHANNEL, Decoder
+from ...render.animate import BLEND_SHARPNESS
+from ..decoder import ALPHA_CHANNEL, LEAST_ALPHA, Decoder
 from ..features import FeatureExtractor
-from .points import SidePoints, both_sides
+from ..render import blend_sides, disparity_unit, encode, point_rows, splat_sides
 from .samples import RenderSample
 
-COLOUR_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper's direct picture
-UNCOVERED_ALPHA = 1e-3
 LOGIT_UNITS = ((0.5, 0.5626), (0.8, 7.2053))  # thresholds and gains, fitted to logit(c) under the PReLU's initial slope
-
-
-def nearest_disparity(sample: RenderSample) -> float:
-    """The disparity of the sample's nearest point: the unit of the decoder's last channel."""
-    return float((1.0 / sample.start.z_cam[sample.start.alpha > 0.5]).max())
-
-
-def _disparity_seen(xyz: Tensor, camera: Camera) -> Tensor:
-    """``1 / z`` of world points in the camera's frame."""
-    pose = camera.pose.to(xyz.device)
-    return 1.0 / (xyz @ pose[2, :3] + pose[2, 3]).clamp_min(1e-6)
 
 
 @torch.no_grad()
@@ -57,8 +46,7 @@ def start_from_colours(decoder: Decoder) -> None:
 class LearnedRenderer(nn.Module):
     """Extractor and decoder around the splat: a batch of samples to pictures ``[B, 3, H, W]`` in 0..1.
 
-    A point carries 37 channels: colour, 1, 32 features, and its disparity relative to the scene's nearest point. Each sample
-    is a batch of its own for the extractor, whose normalisation has no other statistics when a photo is rendered. The decoder
+    What the decoder reads is made as in a video (`networks.render`): the same points, rows, splat and blend. The decoder
     corrects the colours of ``compositor="surface"``, which are sharp; under ``"alpha"`` it makes the picture, as the paper's.
     """
 
@@ -72,50 +60,41 @@ class LearnedRenderer(nn.Module):
         return self.img_decoder(torch.cat([self._blended(sample) for sample in samples]))
 
     def _blended(self, sample: RenderSample) -> Tensor:
-        features = self._features([sample.start, sample.end])
-        sides = both_sides(sample.start, sample.end, sample.camera, sample.num_frames, sample.frame)
-        nearest = nearest_disparity(sample)
-        fwd, bwd = (
-            self._splat(points, layers, feature, sample.camera, nearest)
-            for points, layers, feature in zip(sides, (sample.start, sample.end), features, strict=True)
-        )
-        blended = ops.blend_bidirectional(fwd, bwd, sample.loop_t, sharpness=1.0)
-        return blended.feat.permute(2, 0, 1)[None]
+        encoded = [encode(layers, self.feature_net) for layers in (sample.start, sample.end)]
+        decoder = self.img_decoder
+        return blended_moments(sample, encoded, decoder.compositor, decoder.alpha).permute(2, 0, 1)[None]
 
-    def _features(self, moments: Sequence[Layers]) -> tuple[Tensor, ...]:
-        """The features of each moment's pixels, ``[P, 32]``."""
-        planes = []
-        for moment in moments:
-            rgba = torch.cat([moment.rgb * moment.alpha[:, None], moment.alpha[:, None]], dim=1)
-            planes += [moment.plane(rgba, layer) for layer in range(moment.num_layers)]
-        batch = torch.stack(planes).permute(0, 3, 1, 2)
-        # Not channels-last: on processors with AVX2 alone the backward pass of torch 2.13's convolutions then writes beyond
-        # its buffers.
-        coarse = self.feature_net(batch.contiguous())
-        fine = functional.interpolate(coarse.float(), batch.shape[2:], mode="bilinear", align_corners=True)
-        flat = iter(fine.permute(0, 2, 3, 1).flatten(1, 2))
-        return tuple(
-            torch.cat([next(flat)[moment.pixel[moment.part(layer)]] for layer in range(moment.num_layers)])
-            for moment in moments
-        )
 
-    def _splat(self, points: SidePoints, layers: Layers, features: Tensor, camera: Camera, nearest: float) -> Raster:
-        rgb = layers.rgb[points.source]
-        disp = _disparity_seen(points.xyz, camera)[:, None] / nearest
-        feat = torch.cat([rgb, torch.ones_like(disp), features[points.source], disp], dim=1)
-        splat = ops.splat_points(points.xyz, feat, points.radius, camera, compositor=self.img_decoder.compositor).feat
-        return Raster(splat, splat[..., ALPHA_CHANNEL].contiguous(), self.img_decoder.alpha * splat[..., -1])
+def blended_moments(
+    sample: RenderSample, encoded: Sequence[Tensor], compositor: Compositor, sharpness: float | Tensor
+) -> Tensor:
+    """What a decoder reads at the sample's frame, ``[H, W, 3 + 1 + C + 1]`` (`networks.render.blend_sides`): of the start on
+    its way forward, and of the end on its way back. ``encoded [P, C]``: the features of both moments' pixels."""
+    unit, sides = disparity_unit(sample.start), []
+    moments = zip((sample.start, sample.end), encoded, _placed(sample), strict=True)
+    for layers, features, (points, source, hidden) in moments:
+        feat = point_rows(layers, features, source, points.feat[:, -1])
+        sides += splat_sides(points, feat, sample.camera, [hidden], compositor, unit)
+    return blend_sides(sides, sample.loop_t, sharpness)
+
+
+@torch.no_grad()
+def _placed(sample: RenderSample) -> list[tuple[PointCloud, Tensor, tuple[int, int]]]:
+    """Of the sample's start and of its end the points of its frame, the pixel that each was lifted from, and those that are
+    not seen: the fluid on the other way."""
+    resting = replace(sample.camera, world_to_cam=None)
+    unit, placed = disparity_unit(sample.start), []
+    for layers, side in ((sample.start, 0), (sample.end, -1)):
+        scene = Scene(resting, layers, DepthSpan(unit, unit, unit))
+        animation = render.animate(scene, sample.num_frames, measure_contrast=False)
+        points, hidden = render.place_points(animation, sample.frame)
+        placed.append((points, animation.source, hidden[side]))
+    return placed
 
 
 @torch.no_grad()
 def render_colours(sample: RenderSample, compositor: Compositor) -> Tensor:
     """The same points with their plain colours: ``[3, H, W]``, what a renderer without networks shows."""
-    rasters = []
-    sides = both_sides(sample.start, sample.end, sample.camera, sample.num_frames, sample.frame)
-    for points, layers in zip(sides, (sample.start, sample.end), strict=True):
-        rgb = layers.rgb[points.source]
-        side = ops.splat_points(points.xyz, rgb, points.radius, sample.camera, compositor=compositor)
-        rasters.append(Raster(side.feat / side.alpha.clamp_min(UNCOVERED_ALPHA)[..., None], side.alpha, side.disp))
-    fwd, bwd = rasters
-    sharpness = COLOUR_SHARPNESS / nearest_disparity(sample)
-    return ops.blend_bidirectional(fwd, bwd, sample.loop_t, sharpness=sharpness).feat.permute(2, 0, 1).clamp(0, 1)
+    no_features = [layers.rgb.new_zeros(len(layers.rgb), 0) for layers in (sample.start, sample.end)]
+    blended = blended_moments(sample, no_features, compositor, BLEND_SHARPNESS).permute(2, 0, 1)
+    return (blended[:ALPHA_CHANNEL] / blended[ALPHA_CHANNEL].clamp_min(LEAST_ALPHA)).clamp(0, 1)

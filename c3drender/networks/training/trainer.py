@@ -6,16 +6,16 @@ optimisers and its step. On a CPU a run that was stopped and resumed ends with t
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from math import cos, pi
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -66,6 +66,17 @@ def _train(kind: Callable[[Any], Stage], config: RunConfig, resume: bool, device
         trainer.run(config.schedule.steps)
 
 
+def warm_ema(decay: float) -> Callable[..., None]:
+    """The exponential average of torch's `AveragedModel`, whose first steps count for little: one that starts at random
+    weights would keep them for long. After n steps it decays by ``(1 + n) / (10 + n)``, up to ``decay``."""
+
+    def update(averages: Sequence[Tensor], values: Sequence[Tensor], num_averaged: Tensor) -> None:
+        steps = int(num_averaged)
+        get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averages, values, num_averaged)
+
+    return update
+
+
 class Trainer:
     """One run of one stage. `run` may be called again to go on to a later step."""
 
@@ -78,13 +89,16 @@ class Trainer:
             self.stage = kind(config)
         self.generator = self.stage.generator.to(team.device)
         self.discriminator = self.stage.discriminator.to(team.device)
-        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        self._averaged = AveragedModel(self.generator, multi_avg_fn=warm_ema(config.optimiser.ema_decay))
+        self.average = self._averaged.module.requires_grad_(False).eval()
         optimiser = config.optimiser
         betas = (optimiser.beta1, optimiser.beta2)
         self.optimisers = {
             "generator": torch.optim.Adam(self.generator.parameters(), optimiser.learning_rate, betas),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), optimiser.discriminator_rate, betas),
         }
+        steps = config.schedule.steps
+        self._rates = {name: CosineAnnealingLR(optimiser, steps) for name, optimiser in self.optimisers.items()}
         self._precision = PRECISIONS[optimiser.precision]
         self._scaler = torch.amp.GradScaler(team.device.type, enabled=self._precision == torch.float16)
         self._progress = progress and team.leads
@@ -101,7 +115,6 @@ class Trainer:
     # --- one step -----------------------------------------------------------------------------------------------------
 
     def _take_step(self, samples: Sequence[Any]) -> dict[str, Tensor]:
-        self._set_rates()
         weights = self.stage.weights
         self.discriminator.requires_grad_(False)
         with self._autocast():
@@ -113,7 +126,7 @@ class Trainer:
             losses["feature_matching"] = feature_matching(on_fake, on_real)
             total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         self._descend("generator", self.generator, total)
-        self._update_average()
+        self._averaged.update_parameters(self.generator)
 
         self.discriminator.requires_grad_(True)
         with self._autocast():
@@ -121,6 +134,8 @@ class Trainer:
             against = hinge_discriminator(on_fake, on_real)
         self._descend("discriminator", self.discriminator, against)
         self._scaler.update()
+        for rate in self._rates.values():
+            rate.step()
         return {"loss": total.detach(), **{n: loss.detach() for n, loss in losses.items()}, "discriminator": against.detach()}
 
     def _autocast(self) -> torch.autocast:
@@ -133,23 +148,6 @@ class Trainer:
         self._scaler.unscale_(optimiser)
         nn.utils.clip_grad_norm_(module.parameters(), self.config.optimiser.clip_norm)
         self._scaler.step(optimiser)
-
-    def _set_rates(self) -> None:
-        optimiser, share = self.config.optimiser, self.step / self.config.schedule.steps
-        fall = 0.5 * (1 + cos(pi * min(share, 1.0)))
-        rates = {"generator": optimiser.learning_rate, "discriminator": optimiser.discriminator_rate}
-        for name, rate in rates.items():
-            for group in self.optimisers[name].param_groups:
-                group["lr"] = rate * fall
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        # The first steps count for little: an average that starts at random weights would keep them for long.
-        decay = min(self.config.optimiser.ema_decay, (1 + self.step) / (10 + self.step))
-        for mean, value in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            mean.lerp_(value, 1 - decay)
-        for kept, present in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            kept.copy_(present)
 
     # --- the run ------------------------------------------------------------------------------------------------------
 
@@ -236,8 +234,9 @@ class Trainer:
 
     def _parts(self) -> dict[str, Any]:
         optimisers = {f"{name}_optimiser": optimiser for name, optimiser in self.optimisers.items()}
-        networks = {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
-        return networks | optimisers | {"scaler": self._scaler}
+        networks = {"generator": self.generator, "discriminator": self.discriminator, "average": self._averaged}
+        rates = {f"{name}_rate": rate for name, rate in self._rates.items()}
+        return networks | optimisers | rates | {"scaler": self._scaler}
 
     def _told(self) -> dict[str, Any]:
         """What must not change when a run is resumed, by dotted name."""
