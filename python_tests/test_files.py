@@ -18,12 +18,11 @@ import PIL.ImageSequence
 import pytest
 import torch
 
-from c3drender.data import Camera, Layers, MotionHints, Scene
+from c3drender.data import MotionHints
 from c3drender.files.hints import read_hints
 from c3drender.files.maps import read_depth, read_flow
 from c3drender.files.photo import read_mask, read_photo, write_picture
 from c3drender.files.resize import fit_size, resize_depth, resize_flow, resize_hints
-from c3drender.files.scene import load_scene, save_scene
 from c3drender.files.video import MAX_GIF_FPS, check_output, output_size, write_video
 
 H, W = 20, 30
@@ -460,30 +459,3 @@ def test_write_picture(tmp_path):
 
 
 # Scenes
-
-
-def small_scene() -> Scene:
-    gen = torch.Generator().manual_seed(0)
-    lhw = (2, H, W)
-    layers = Layers.from_planes(
-        rgb=torch.rand(*lhw, 3, generator=gen),
-        alpha=torch.rand(lhw, generator=gen),
-        z_cam=1 + torch.rand(lhw, generator=gen),
-        seen=torch.rand(lhw, generator=gen) > 0.5,
-        step_px=torch.rand(*lhw, 2, generator=gen),
-        moving=torch.rand(lhw, generator=gen) > 0.5,
-        margin_px=3,
-    )
-    return Scene(Camera.for_photo(W - 6, H - 6), layers, 1.0, 0.1, 0.5, ("guessed depth", "guessed motion: ünï"))
-
-
-def test_scene_comes_back(tmp_path):
-    scene = small_scene()
-    loaded = load_scene(save_scene(scene, tmp_path / "scene.c3d"))
-    assert vars(loaded.camera) == vars(scene.camera)
-    assert (loaded.disp_near, loaded.disp_far, loaded.disp_focus, loaded.notes) == (1.0, 0.1, 0.5, scene.notes)
-    for name in ("pixel", "rgb", "alpha", "z_cam", "seen", "step_px", "moving"):
-        assert torch.equal(getattr(loaded.layers, name), getattr(scene.layers, name))
-    for name in ("first", "size", "margin_px"):
-        assert getattr(loaded.layers, name) == getattr(scene.layers, name)
-    assert [path.name for path in tmp_path.iterdir()] == ["scene.c3d"]

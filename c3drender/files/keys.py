@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 from ..data import CameraKeys
-from .place import read_bytes
+from .place import parse_json, read_bytes
 
 
 def read_json(name: str, path: str | os.PathLike) -> Any:
     """What a JSON file holds; ``name`` is the argument that an error names."""
     data = read_bytes(name, path)
     try:
-        return json.loads(data)
+        return parse_json(data)
     except ValueError as error:
         raise ValueError(f"{name}: expected JSON in {os.fspath(path)}, got {error}") from error
 
@@ -23,7 +22,7 @@ def read_camera_keys(path: str | os.PathLike) -> CameraKeys:
     """Read a camera's key frames from JSON: a list of objects with ``x``, ``y``, ``z`` (0 where left out), ``zoom`` (1) and
     ``t`` (evenly spaced where all leave it out), or ``{"closed": false, "keys": [...]}``; see `CameraKeys`."""
     try:
-        content = json.loads(read_bytes("camera", path))
+        content = parse_json(read_bytes("camera", path))
         closed, listed = (content.get("closed", True), content["keys"]) if isinstance(content, dict) else (True, content)
         unknown = {name for key in listed for name in key} - {"t", "x", "y", "z", "zoom"}
         if unknown:
