@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 
 import numpy as np
 import torch
@@ -90,7 +91,7 @@ def check_preset(name: str) -> None:
 def check_amplitude(amplitude: float | Sequence[float]) -> tuple[float, float, float]:
     """``amplitude`` along x, y and z, from one number or three; ValueError otherwise."""
     per_axis = tuple(amplitude) if isinstance(amplitude, (tuple, list)) else (amplitude,) * 3
-    numbers = [value for value in per_axis if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    numbers = [value for value in per_axis if isinstance(value, Real) and not isinstance(value, bool)]
     if len(per_axis) != 3 or len(numbers) != 3 or not all(math.isfinite(value) and value >= 0 for value in numbers):
         raise ValueError(f"amplitude: expected a finite number >= 0, or three (x, y, z), got {amplitude!r}")
     return float(per_axis[0]), float(per_axis[1]), float(per_axis[2])
@@ -98,7 +99,7 @@ def check_amplitude(amplitude: float | Sequence[float]) -> tuple[float, float, f
 
 def check_ease(ease: float) -> None:
     """Raise ValueError unless ``ease`` is in 0..1."""
-    if isinstance(ease, bool) or not isinstance(ease, (int, float)) or not 0 <= ease <= 1:
+    if isinstance(ease, bool) or not isinstance(ease, Real) or not 0 <= ease <= 1:
         raise ValueError(f"ease: expected a number in 0..1, got {ease!r}")
 
 

@@ -224,7 +224,7 @@ class FlowField:
         _check_one_device("FlowField", step_px=self.step_px, moving=self.moving)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fluid:
     """Something fluid, as the user describes it: ``mask``, ``hints`` and ``flow`` as in `pipeline.prepare`."""
 
@@ -233,7 +233,7 @@ class Fluid:
     flow: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sway:
     """Something that swings about its root, as the user describes it: a tree, grass, a flag, hair, a boat.
 
@@ -248,7 +248,7 @@ class Sway:
     strength: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ripple:
     """Still water that mirrors something, as the user describes it: waves run over the reflection.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,9 +23,11 @@ def fit_size(height: int, width: int, size: Size) -> tuple[int, int]:
     """
     if size is None:
         return height, width
-    numbers = (size,) if isinstance(size, int) else size
-    if not isinstance(numbers, Sequence) or isinstance(numbers, str) or any(type(n) is not int for n in numbers):
+    given = (size,) if isinstance(size, Integral) else size
+    whole = isinstance(given, Sequence) and all(isinstance(n, Integral) and not isinstance(n, bool) for n in given)
+    if not whole:
         raise TypeError(f"size: expected the longer side in pixels or (width, height), got {size!r}")
+    numbers = [int(n) for n in given]
     if len(numbers) not in (1, 2) or min(numbers) < MIN_SIDE_PX:
         raise ValueError(f"size: expected the longer side or (width, height), each >= {MIN_SIDE_PX} px, got {size!r}")
     if len(numbers) == 1:

@@ -20,7 +20,7 @@ WORKING_PX = 320  # the longer side at which surfaces are continued
 RIDGE = 0.02  # of the window's variance: a narrow strip of fluid tells no slope across it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PlaneFit:
     """A map continued beyond where it is known, all ``[h, w]``: its ``value``, the slopes per cell, and ``support``, the share
     of the window (0..1) that knew it."""

@@ -182,7 +182,7 @@ def splat_points(
     return Raster(feat_out, alpha, disp, idx if return_idx else None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FlowTrace:
     """Where points drift: ``offset_px`` float32 ``[T+1, P, 2]`` (x, y) from the start after 0..T steps; ``inside`` bool
     ``[T+1, P]``, False from the step at which the path left the frame."""
@@ -213,7 +213,7 @@ def integrate_flow(
     return FlowTrace(offset_px, inside)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BlendedRaster:
     """``feat`` float32 ``[.., H, W, C]`` and ``alpha`` ``[.., H, W]``, blended; ``w_fwd`` and ``w_bwd`` ``[.., H, W]``, the
     weights."""
@@ -313,7 +313,7 @@ def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor,
     return _call(torch.ops.c3drender.inpaint_layers, rgb, disp, hole, disp_hidden, tear)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ContrastDetail:
     """What `drift_points` adds to colours so that a loop keeps its contrast: ``fine`` float32 ``[M, 2, 3]`` along x and y,
     ``broad [M, 3]``, and the factor of the latter at this moment, ``gain [h, w]``: ``(i, j)`` stands at the canvas'

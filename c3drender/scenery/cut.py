@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 
@@ -18,9 +20,14 @@ def grab_cut(features: np.ndarray, likely: np.ndarray, surely: np.ndarray, surel
     inside = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     if min(inside.sum(), (~inside).sum()) < 32:
         return likely
-    cv2.setRNGSeed(RNG_SEED)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut((np.clip(features, 0, 1) * 255).astype(np.uint8), labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
+
+    def cut() -> None:
+        cv2.setRNGSeed(RNG_SEED)
+        models = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut((np.clip(features, 0, 1) * 255).astype(np.uint8), labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
+
+    with ThreadPoolExecutor(1) as own_thread:  # OpenCV has a random source per thread: the caller's stays as it is
+        own_thread.submit(cut).result()
     return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
 
 
