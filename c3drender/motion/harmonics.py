@@ -6,6 +6,8 @@ layers at a pixel move alike.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 import torch
@@ -13,6 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..data import SPLAT_RULES, Harmonics
+
+ArrayT = TypeVar("ArrayT", np.ndarray, Tensor)
 
 NUM_HARMONICS = 3  # 1, 2 and 3 swings in one loop
 MAX_BEND = 0.9 * SPLAT_RULES.tear_px  # px of displacement per px: splatted points stay closed
@@ -71,6 +75,7 @@ def max_bend(field: Harmonics) -> float:
     return most
 
 
-def smooth_step(share: Tensor) -> Tensor:
-    share = share.clamp(0, 1)
+def smooth_step(share: ArrayT) -> ArrayT:
+    """From 0 to 1 without a kink at either end, of a tensor or an array."""
+    share = share.clip(0, 1)
     return share * share * (3.0 - 2.0 * share)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 
 from ..data import Harmonics
 from .harmonics import from_waves, smooth_step
@@ -38,14 +37,14 @@ def ripple_field(mask: np.ndarray, disp: np.ndarray, arrows: np.ndarray, strengt
     # On the surface: across by the pixel's ray, away by the depth; both in units of the longer side at the water's middle.
     across, away = (cols - width / 2) / longer * depth, depth
     tilt = _tilt(depth, mask, longer)
-    inside = smooth_step(torch.from_numpy(_distance_inside(mask) / FADE_PX)).numpy()
+    inside = smooth_step(_distance_inside(mask) / FADE_PX)
     amplitudes, phases = [], []
     for length, turn, share in WAVES:
         angle = main + turn
         turns = (across * np.cos(angle) - away / tilt * np.sin(angle)) / (LENGTH_SHARE * length)
         # The wave runs towards larger turns as time passes: its phase falls along its heading.
         on_screen = 1.0 / np.maximum(np.hypot(*np.gradient(turns)), 1e-6)
-        shown = smooth_step(torch.from_numpy((on_screen - LEAST_LENGTH_PX[0]) / np.ptp(LEAST_LENGTH_PX))).numpy()
+        shown = smooth_step((on_screen - LEAST_LENGTH_PX[0]) / np.ptp(LEAST_LENGTH_PX))
         height_px = strength * SHIFT * share * np.minimum(on_screen, LENGTH_SHARE * length * longer) * shown * inside
         amplitudes.append(np.stack([SIDEWAYS * height_px, height_px], axis=-1))
         phases.append(-2 * np.pi * turns)
