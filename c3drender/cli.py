@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.resources import as_file, files
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .data import Fluid, Frame, Ripple, Sway
     from .files.scene import Scene
 
+DEBUG = "C3D_DEBUG"  # in the environment: an error's traceback is printed before its line
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C ...
 EXIT_TERMINATED = 143  # ... and for SIGTERM
@@ -42,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("c3drender: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except (ValueError, TypeError, OSError) as error:
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
         print(f"c3drender: error: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_USER_ERROR
     return 0
@@ -65,7 +70,11 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="c3drender", description="Turn one photo into a looping 3D cinemagraph.")
+    parser = _Parser(
+        prog="c3drender",
+        description="Turn one photo into a looping 3D cinemagraph.",
+        epilog=f"With {DEBUG}=1 in the environment an error shows its traceback too.",
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
 
     render = _command(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
+import base64
 import itertools
 import json
 import struct
-import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +14,19 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 
 import c3drender
-from c3drender import cli
-from c3drender.data import Camera, DepthSpan, Layers
+from c3drender import cli, render_frames
+from c3drender.data import Camera, DepthSpan, Layers, Ripple, Sway
 from c3drender.files.hints import read_hints
 from c3drender.files.maps import read_depth, read_flow
-from c3drender.files.photo import read_mask, read_photo, write_picture
+from c3drender.files.photo import check_picture_output, read_mask, read_photo, write_picture
 from c3drender.files.scene import Scene, load_scene, save_scene
 from c3drender.files.video import write_video
+from c3drender.pipeline import inputs
 
 H, W = 48, 64
 FRAMES = [np.zeros((H, W, 3), np.uint8)] * 2
@@ -63,6 +65,14 @@ def _scene() -> Scene:
     still = torch.zeros(lhw, dtype=torch.bool)
     layers = Layers.from_planes(torch.zeros(*lhw, 3), torch.ones(lhw), torch.ones(lhw), ~still, torch.zeros(*lhw, 2), still, 0)
     return Scene(Camera.for_photo(W, H), layers, DepthSpan(1.0, 0.5, 0.7))
+
+
+def _prepare(part: Sway | Ripple) -> None:
+    c3drender.prepare("photo.png", motion=[part])
+
+
+def _write_a_pixel() -> None:
+    write_video("out.mp4", [np.zeros((1, 1, 3), np.uint8)] * 2)
 
 
 BAD = [
@@ -113,6 +123,17 @@ BAD = [
     Bad("depth pickled", ValueError, "depth: expected a NumPy array in pickled.npy", {"depth": "pickled.npy"}),
     Bad("depth truncated npy", ValueError, "depth: expected a NumPy array in cut.npy", {"depth": "cut.npy"}),
     Bad("depth truncated pfm", ValueError, "depth: expected a picture in cut.pfm", {"depth": "cut.pfm"}),
+    Bad("depth other suffix", ValueError, r"depth: expected auto, builtin, .* \(.npy .pfm", {"depth": "mydepth.exr"}),
+    Bad("depth suffix below a folder", ValueError, "depth: expected auto, .* got 'maps/d.exr'", {"depth": "maps/d.exr"}),
+    Bad(
+        "depth mistyped suffix",
+        ValueError,
+        "got 'maps/depth.tif2'; did you mean 'maps/depth.tif'",
+        {"depth": "maps/depth.tif2"},
+    ),
+    Bad("depth mistyped method", ValueError, r"depth: .* got 'Builtin'; did you mean 'builtin'\?$", {"depth": "Builtin"}),
+    Bad("depth no such word", ValueError, "depth: expected .*owner/name.* got 'metric'$", {"depth": "metric"}),
+    Bad("depth a file of another kind", ValueError, "depth: expected a picture, got a file of another", {"depth": "plain"}),
     Bad("depth flags", TypeError, "depth: expected integers", call=lambda: read_depth(np.ones((H, W), bool), H, W)),
     # Hints
     Bad("hints missing", FileNotFoundError, "hints: cannot read none.json", {"hints": "none.json"}),
@@ -135,6 +156,11 @@ BAD = [
     Bad("labelme no bitmap", ValueError, "hints: expected a picture in the annotation's mask", {"hints": "no_bitmap.json"}),
     Bad("labelme other photo", ValueError, "hints: expected an annotation of the 64 x 48 photo, got", {"hints": "other.json"}),
     Bad("labelme zero size", ValueError, "hints: expected imageHeight and imageWidth > 0", {"hints": "zero_size.json"}),
+    Bad("hints deep", ValueError, "hints: expected JSON in deep.json, got brackets nested too deep", {"hints": "deep.json"}),
+    Bad("hints digits", ValueError, "hints: expected JSON in digits.json, got a number of", {"hints": "digits.json"}),
+    Bad("labelme bomb", ValueError, "hints: expected a picture in the annotation's imageData, got", {"hints": "bomb.json"}),
+    Bad("labelme mask bomb", ValueError, "expected a picture in the annotation's mask, got", {"hints": "mask_bomb.json"}),
+    Bad("labelme cut mask", ValueError, "expected a complete picture in the annotation's mask", {"hints": "cut_mask.json"}),
     Bad("hints number", TypeError, "hints: expected arrows", call=lambda: read_hints(3, H, W)),
     Bad("hints NaN", ValueError, "hints: expected every arrow", call=lambda: read_hints([((np.nan, 0), (1, 1))], H, W)),
     # Flow
@@ -147,6 +173,10 @@ BAD = [
     Bad("frames zero", ValueError, "frames: expected", {"frames": 0}),
     Bad("frames negative", ValueError, "frames: expected", {"frames": -3}),
     Bad("camera unknown", ValueError, "camera: expected", {"camera": "sideways"}),
+    Bad("camera deep", ValueError, "camera: expected key frames .*nested too deep", {"camera": "deep.json"}),
+    Bad("camera none", TypeError, "camera: expected the name of a preset", call=lambda: render_frames(_scene(), camera=None)),
+    Bad("sway without a mask", ValueError, "sway: expected a mask of what moves", call=lambda: _prepare(Sway(None))),
+    Bad("ripple without a mask", ValueError, "ripple: expected a mask of what moves", call=lambda: _prepare(Ripple(None))),
     Bad("amplitude NaN", ValueError, "amplitude: expected", {"amplitude": float("nan")}),
     Bad("speed NaN", ValueError, "speed: expected", {"speed": float("nan")}),
     Bad("speed infinite", ValueError, "speed: expected", {"speed": float("inf")}),
@@ -178,14 +208,10 @@ BAD = [
     Bad(
         "picture suffix", ValueError, "out: expected the suffix of a picture", call=lambda: write_picture("out.xyz", FRAMES[0])
     ),
+    Bad("frames of a pixel", ValueError, "frames: expected at least 2 x 2 px for out.mp4, got 1 x 1", call=_write_a_pixel),
+    Bad("frames empty", ValueError, "frames: expected", call=lambda: write_video("out.gif", [np.zeros((0, 4, 3), np.uint8)])),
     # Scenes
     Bad("scene missing", FileNotFoundError, "path: cannot read none.c3d", call=lambda: load_scene("none.c3d")),
-    Bad("scene other file", ValueError, "path: expected a whole scene", call=lambda: load_scene("photo.png")),
-    Bad("scene other zip", ValueError, "path: expected a whole scene", call=lambda: load_scene("arrays.npz")),
-    Bad("scene truncated", ValueError, "path: expected a whole scene", call=lambda: load_scene("cut.c3d")),
-    Bad("scene damaged", ValueError, "path: expected a whole scene", call=lambda: load_scene("damaged.c3d")),
-    Bad("scene newer", ValueError, "newer than this program", call=lambda: load_scene("newer.c3d")),
-    Bad("scene older", ValueError, "older than this program", call=lambda: load_scene("older.c3d")),
     Bad("scene suffix", ValueError, "path: expected the suffix .c3d", call=lambda: save_scene(_scene(), "scene.zip")),
     Bad("scene no scene", TypeError, "scene: expected a Scene, got dict", call=lambda: save_scene({}, "scene.c3d")),
 ]
@@ -247,32 +273,27 @@ def materials(tmp_path_factory) -> Path:
     annotation("no_bitmap.json", {"label": "motion", "points": [[1, 2], [3, 4]], "shape_type": "mask"})
     annotation("other.json", width=2 * W)
     annotation("zero_size.json", height=0)
+    corners = {"label": "motion", "points": [[1, 2], [30, 40]], "shape_type": "mask"}
+    annotation("mask_bomb.json", corners | {"mask": _png_of(100_000, 100_000)})
+    annotation("cut_mask.json", corners | {"mask": _png_of(29, 38)})
+    (folder / "bomb.json").write_text(json.dumps({"shapes": [], "imageData": _png_of(100_000, 100_000)}))
+    (folder / "deep.json").write_text("[" * 200_000)
+    (folder / "digits.json").write_text(f"[[[{10**400}, 0], [1, 1]]]")
 
     (folder / "folder").mkdir()
     (folder / "folder" / "letter.txt").write_text("mine")
     (folder / "folder.mp4").mkdir()
 
     np.savez(folder / "arrays.npz", depth)
-    whole = save_scene(_scene(), folder / "whole.c3d").read_bytes()
-    cut("cut.c3d", whole)
-    middle = len(whole) // 2
-    (folder / "damaged.c3d").write_bytes(
-        whole[:middle] + bytes(b ^ 0xFF for b in whole[middle : middle + 64]) + whole[middle + 64 :]
-    )
-    (folder / "newer.c3d").write_bytes(_with_version(whole, 99))
-    (folder / "older.c3d").write_bytes(_with_version(whole, 1))
     return folder
 
 
-def _with_version(scene_file: bytes, version: int) -> bytes:
-    changed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(scene_file)) as old, zipfile.ZipFile(changed, "w") as new:
-        for name in old.namelist():
-            data = old.read(name)
-            if name == "header.json":
-                data = json.dumps(json.loads(data) | {"version": version}).encode()
-            new.writestr(name, data)
-    return changed.getvalue()
+def _png_of(width: int, height: int) -> str:
+    """A PNG that claims so many pixels and holds none, as text."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = (header, b"IDAT" + zlib.compress(b"")[:4])
+    packed = (struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks)
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"".join(packed)).decode()
 
 
 @pytest.fixture
@@ -359,3 +380,35 @@ def test_disk_full_on_the_command_line(full_disk, capsys):
     assert cli.main(["render", "photo.png", "-o", "out.mp4", "--frames", "2", "--quiet"]) == 2
     assert capsys.readouterr().err == "c3drender: error: out: cannot write out.mp4: No space left on device\n"
     assert not Path("out.mp4").exists()
+
+
+@pytest.mark.parametrize("suffix", ["psd", "xpm", "cur", "fli", "h5", "xbm", "msp", "blp", "xyz"])
+def test_a_picture_that_could_not_be_written_is_refused_before_any_work(suffix, unchanged, capsys):
+    assert cli.main(["inspect", "photo.png", "-o", f"out.{suffix}"]) == 2
+    assert capsys.readouterr().err == (
+        f"c3drender: error: out: expected the suffix of a picture, such as .png or .jpg, got 'out.{suffix}'\n"
+    )
+
+
+@pytest.mark.parametrize("suffix", sorted(PIL.Image.registered_extensions()))
+def test_a_picture_that_is_accepted_can_be_written(suffix, tmp_path):
+    try:
+        out = check_picture_output(tmp_path / f"out{suffix}")
+    except ValueError:
+        return
+    assert write_picture(out, np.full((16, 16, 3), 90, np.uint8)).stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", ["builtin", "auto", "Intel/dpt-large", "o/Depth-V2-Small-hf", "o/m-v1.5", "o/m.v2"])
+def test_names_of_estimators(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert inputs._names_an_estimator(name)
+
+
+def test_a_path_that_exists_is_no_name_of_a_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    for name in ("own/maps", "map.exr", "map"):
+        Path(name).write_bytes(b"no picture")
+        assert not inputs._names_an_estimator(name)
+    assert inputs._names_an_estimator("own")

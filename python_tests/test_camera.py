@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from c3drender.camera import MOST_SHIFT, PAPER_PRESETS, PARALLAX, PRESETS, asked_shift_px, envelope_path, make_camera_path
+from c3drender.camera import (
+    MOST_SHIFT,
+    PAPER_PRESETS,
+    PARALLAX,
+    PRESETS,
+    asked_shift_px,
+    envelope_path,
+    make_camera_path,
+    max_shift_px,
+    parallax_px,
+)
 from c3drender.data import Camera, CameraKeys, CameraPath, DepthMap, DepthSpan
 from c3drender.files.keys import read_camera_keys
 from c3drender.pipeline.prepare import depth_span, within
@@ -29,6 +39,52 @@ def test_presets_close(preset: str) -> None:
     # Half as many frames are every second pose of the same path.
     fine = make_camera_path(CAMERA, preset, 24, SPAN).world_to_cam
     torch.testing.assert_close(make_camera_path(CAMERA, preset, 12, SPAN).world_to_cam, fine[::2])
+
+
+DIAGONAL = np.sqrt(0.5)
+# Where each preset is at loop_t = 0, 1/8, 1/4, 1/2 and 3/4: x right and y down in units of the parallax, z forward in pushes.
+WAYS = {
+    "circle": [(0, 0, 0), (DIAGONAL, 0.6 * (DIAGONAL - 1), 0), (1, -0.6, 0), (0, -1.2, 0), (-1, -0.6, 0)],
+    "swing": [(0, 0, 0), (DIAGONAL, 0, 0), (1, 0, 0), (0, 0, 0), (-1, 0, 0)],
+    "zoom": [(0, 0, 0), (0, 0, 1 - DIAGONAL), (0, 0, 1), (0, 0, 2), (0, 0, 1)],
+    "dolly": [(0, 0, 0), (0.5 * DIAGONAL, 0, 0.75 * (1 - DIAGONAL)), (0.5, 0, 0.75), (0, 0, 1.5), (-0.5, 0, 0.75)],
+    "rise": [(0, 0, 0), (0, -DIAGONAL, 0), (0, -1, 0), (0, 0, 0), (0, 1, 0)],
+    "orbit": [(0, 0, 0), (DIAGONAL, 0.35, 0.5), (1, 0, 1), (0, 0, 0), (-1, 0, 1)],
+    "still": [(0, 0, 0)] * 5,
+    "dolly-zoom": [(0, 0, 0), (0, 0, 0.5 * DIAGONAL - 0.5), (0, 0, -0.5), (0, 0, -1), (0, 0, -0.5)],
+}
+TIMES = (0, 1 / 8, 1 / 4, 1 / 2, 3 / 4)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_where_presets_go(preset: str) -> None:
+    np.testing.assert_allclose([PRESETS[preset](t) for t in TIMES], WAYS[preset], atol=1e-12)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_how_far_presets_go_in_the_scene(preset: str) -> None:
+    path = make_camera_path(CAMERA, preset, 8, SPAN, amplitude=(1.0, 2.0, 0.5))
+    poses = path.world_to_cam
+    centres = -torch.einsum("fji,fj->fi", poses[:, :, :3], poses[:, :, 3])[[0, 1, 2, 4, 6]]
+    side = 0.025 * 640 / 640 / (0.8 - 0.1)  # 2.5 % of the longer side, by the focal length and the disparities' difference
+    push = 0.05 / 0.8  # 5 % of the nearest distance
+    units = np.array([side, 2.0 * side, 0.5 * push])
+    np.testing.assert_allclose(centres, np.array(WAYS[preset]) * units, atol=1e-6)
+    # Only dolly-zoom changes the focal length: by what the focus, at disparity 0.3, is farther away.
+    back = -np.array(WAYS[preset])[:, 2] * 0.5 * push
+    expected = 1 + back * 0.3 if preset == "dolly-zoom" else np.ones(5)
+    zoom = np.ones(8) if path.zoom is None else path.zoom.numpy()
+    np.testing.assert_allclose(zoom[[0, 1, 2, 4, 6]], expected, atol=1e-6)
+
+
+def test_parallax_is_the_shift_of_near_against_far_per_disparity() -> None:
+    swing = make_camera_path(CAMERA, "swing", 4, SPAN)
+    assert parallax_px(CAMERA, swing, 0.8, 0.1) == pytest.approx(PARALLAX * 640 / 0.7, rel=0.1)
+    # A step aside without a turn shifts what is at a disparity by it times focal length and step: the difference of two.
+    aside = CameraPath(torch.eye(3, 4)[None].clone())
+    aside.world_to_cam[0, 0, 3] = 0.05
+    assert parallax_px(CAMERA, aside, 0.8, 0.3) == pytest.approx(640 * 0.05, rel=1e-4)
+    assert max_shift_px(CAMERA, aside, 0.8) == pytest.approx(640 * 0.05 * 0.8, rel=1e-4)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -116,10 +116,14 @@ def test_what_sways_and_ripples_goes_into_one_list(calls, photo_path):
     argv = "render photo.png --mask m.png --sway s.png --sway-hints h.json --sway-root top --ripple r.png --amplitude 1,0.5,2"
     assert cli.main(argv.split()) == 0
     options = calls.render[2]
-    assert options["motion"] == [Fluid(mask="m.png"), Sway("s.png", "h.json", "top"), Ripple("r.png")]
+    assert told(options["motion"]) == told([Fluid(mask="m.png"), Sway("s.png", "h.json", "top"), Ripple("r.png")])
     assert options["mask"] is None and options["amplitude"] == (1.0, 0.5, 2.0)
     assert cli.main(["render", "photo.png", "--sway", "s.png"]) == 0
-    assert calls.render[2]["motion"] == [Fluid(), Sway("s.png")]  # what flows is still found
+    assert told(calls.render[2]["motion"]) == told([Fluid(), Sway("s.png")])  # what flows is still found
+
+
+def told(parts: list[Fluid | Sway | Ripple]) -> list[tuple[type, dict[str, object]]]:
+    return [(type(part), vars(part)) for part in parts]
 
 
 def test_render_has_the_defaults_of_the_function(calls, photo_path, capsys):
@@ -171,6 +175,18 @@ def test_sigterm_leaves_no_part_file(photo_path, tmp_path):
         assert run.wait(60) == 143
         assert run.stderr.read() == b""
     assert [path.name for path in tmp_path.iterdir()] == [photo_path.name]
+
+
+def test_debugging_shows_the_traceback_before_the_line(calls, photo_path, capsys, monkeypatch):
+    calls.raises = TypeError("photo: expected a path")
+    monkeypatch.setenv("C3D_DEBUG", "1")
+    assert cli.main(["render", "photo.png"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("Traceback (most recent call last)") and "raise seen.raises" in printed
+    assert printed.splitlines()[-1] == "c3drender: error: photo: expected a path"
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    assert "C3D_DEBUG=1" in capsys.readouterr().out
 
 
 def test_defects_keep_their_traceback(calls, photo_path):

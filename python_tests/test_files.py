@@ -20,12 +20,11 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 
-from c3drender.data import Camera, DepthSpan, Layers, MotionHints
+from c3drender.data import MotionHints
 from c3drender.files.hints import read_hints
 from c3drender.files.maps import read_depth, read_flow
 from c3drender.files.photo import read_mask, read_photo, write_picture
 from c3drender.files.resize import fit_size, resize_depth, resize_flow, resize_hints
-from c3drender.files.scene import Scene, load_scene, save_scene
 from c3drender.files.video import MAX_GIF_FPS, check_output, output_size, write_video
 
 H, W = 20, 30
@@ -317,6 +316,17 @@ def test_labelme_bitmap(tmp_path):
     assert hints.mask[6:8, 4:6].all() and hints.mask[8:10, 4:8].all() and hints.mask.sum() == 12
 
 
+def test_a_bitmap_far_beyond_the_picture_takes_no_memory(tmp_path):
+    bitmap = io.BytesIO()
+    PIL.Image.fromarray(np.array([[0, 1], [1, 0]], bool)).save(bitmap, "PNG")
+    encoded = base64.b64encode(bitmap.getvalue()).decode()
+    corners = [[10 - 10**6, 20 - 10**6], [10 + 10**6, 20 + 10**6]]  # 4e12 pixels, their middle at (10, 20)
+    hints = read_annotation(tmp_path, annotation([shape("motion", corners, "mask", mask=encoded)]))
+    expected = torch.zeros(H, W, dtype=torch.bool)
+    expected[:20, 10:] = expected[20:, :10] = True
+    assert torch.equal(hints.mask, expected)
+
+
 def test_polygon_beyond_the_border_and_with_a_hole(tmp_path):
     ring = [[-10, -10], [W + 5, -10], [W + 5, H + 5], [-10, H + 5], [-10, -10], [5, 5], [5, 10], [15, 10], [15, 5], [5, 5]]
     moving = read_annotation(tmp_path, annotation([shape("motion", ring)])).mask
@@ -413,6 +423,48 @@ def test_folder_of_pngs(tmp_path, given):
     assert [path.name for path in tmp_path.iterdir()] == ["frames"]
 
 
+def test_a_folder_that_cannot_take_the_others_place_leaves_the_old_one(tmp_path, monkeypatch):
+    folder = write_video(tmp_path / "frames", waving(3))
+    before = sorted((path.name, path.read_bytes()) for path in folder.iterdir())
+    moves = []
+
+    def replace(self, target):
+        moves.append((self.name, Path(target).name))
+        if self.suffix == ".part":
+            assert any(path.suffix == ".old" and len(list(path.iterdir())) == 3 for path in tmp_path.iterdir())
+            raise PermissionError("no")
+        return rename(self, target)
+
+    rename = Path.replace
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(PermissionError):
+        write_video(folder, waving(2))
+    assert len(moves) == 3, "aside, in, and back"
+    assert sorted((path.name, path.read_bytes()) for path in folder.iterdir()) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["frames"]
+
+
+def test_a_link_to_a_folder_is_replaced_and_what_it_points_to_stays(tmp_path):
+    target = write_video(tmp_path / "other", waving(3))
+    (tmp_path / "frames").symlink_to(target)
+    folder = write_video(tmp_path / "frames", waving(2))
+    assert not folder.is_symlink() and len(list(folder.iterdir())) == 2 and len(list(target.iterdir())) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "other"]
+
+
+@pytest.mark.parametrize("name", ["v.gif", "v.apng", "v.webp", "folder"])
+def test_a_single_pixel_where_the_format_holds_one(tmp_path, name):
+    out = write_video(tmp_path / name, [np.full((1, 1, 3), 200, np.uint8)] * 2)
+    assert out.exists()
+
+
+@pytest.mark.parametrize("name", ["v.mp4", "v.webm"])
+def test_a_single_pixel_is_too_little_for_a_video(tmp_path, name):
+    with pytest.raises(ValueError, match=rf"^frames: expected at least 2 x 2 px for {name}, got 5 x 1$"):
+        write_video(tmp_path / name, [np.zeros((1, 5, 3), np.uint8)] * 2)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_failure_while_rendering_leaves_what_stood_there(tmp_path):
     path = write_video(tmp_path / "v.mp4", waving(3))
     before = path.read_bytes()
@@ -459,30 +511,3 @@ def test_write_picture(tmp_path):
 
 
 # Scenes
-
-
-def small_scene() -> Scene:
-    gen = torch.Generator().manual_seed(0)
-    lhw = (2, H, W)
-    layers = Layers.from_planes(
-        rgb=torch.rand(*lhw, 3, generator=gen),
-        alpha=torch.rand(lhw, generator=gen),
-        z_cam=1 + torch.rand(lhw, generator=gen),
-        seen=torch.rand(lhw, generator=gen) > 0.5,
-        step_px=torch.rand(*lhw, 2, generator=gen),
-        moving=torch.rand(lhw, generator=gen) > 0.5,
-        margin_px=3,
-    )
-    return Scene(Camera.for_photo(W - 6, H - 6), layers, DepthSpan(1.0, 0.1, 0.5), ("guessed depth", "guessed motion: ünï"))
-
-
-def test_scene_comes_back(tmp_path):
-    scene = small_scene()
-    loaded = load_scene(save_scene(scene, tmp_path / "scene.c3d"))
-    assert vars(loaded.camera) == vars(scene.camera)
-    assert (loaded.span, loaded.notes) == (scene.span, scene.notes)
-    for name in ("pixel", "rgb", "alpha", "z_cam", "seen", "step_px", "moving"):
-        assert torch.equal(getattr(loaded.layers, name), getattr(scene.layers, name))
-    for name in ("first", "size", "margin_px"):
-        assert getattr(loaded.layers, name) == getattr(scene.layers, name)
-    assert [path.name for path in tmp_path.iterdir()] == ["scene.c3d"]

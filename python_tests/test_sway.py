@@ -129,6 +129,131 @@ def test_empty_masks_hold_still() -> None:
         assert harmonic.reach_px(field) == 0
 
 
+def height_and_phase(field: Harmonics) -> tuple[np.ndarray, np.ndarray]:
+    """Of ``height_k sin(2 pi k t + phase_k)``: ``[K, H, W, 2]`` (x, y) px and, of the component y or else x, ``[K, H, W]``."""
+    sine, cosine = field.sine_px.numpy().astype(np.float64), field.cosine_px.numpy().astype(np.float64)
+    c = 1 if np.abs(sine[..., 1]).max() > 0 else 0
+    return np.hypot(sine, cosine), np.arctan2(cosine[..., c], sine[..., c])
+
+
+def turned(phase: np.ndarray, axis: int) -> np.ndarray:
+    """The difference from pixel to pixel, without whole turns."""
+    return (np.diff(phase, axis=axis) + np.pi) % (2 * np.pi) - np.pi
+
+
+def test_a_wave_is_what_its_height_and_phase_say() -> None:
+    rng = np.random.default_rng(0)
+    height, phase = rng.random((3, 4, 5, 2)), rng.random((3, 4, 5)) * 6
+    field = harmonic.from_waves(height, phase)
+    for t in (0.0, 0.1, 0.35, 0.8):
+        k = 2 * np.pi * t * np.arange(1, 4)[:, None, None]
+        expected = (height * (np.sin(k + phase) - np.sin(phase))[..., None]).sum(axis=0)
+        np.testing.assert_allclose(field.at(t).numpy(), expected, atol=1e-5)
+
+
+def test_sway_is_shared_out_to_three_swings_and_its_gusts_run_over_the_picture() -> None:
+    height, phase = height_and_phase(sway_field(box(0, 0, 320, 240), NO_ARROWS))
+    tip = height[:, 0, 0, 0]
+    np.testing.assert_allclose(tip, np.array([0.6, 0.27, 0.13]) * 0.006 * 320, rtol=1e-5)
+    np.testing.assert_allclose(height[:, 120, 0, 0] / tip, 0.5**1.5, rtol=1e-5)  # halfway down to the root
+    turns = np.array([[1.1, 0.3], [1.7, -0.6], [-2.3, 0.9]]) * 2 * np.pi / 320  # along x and y, by the number of swings
+    np.testing.assert_allclose(turned(phase[:, :200], 2).mean(axis=(1, 2)), turns[:, 0], rtol=1e-4)
+    np.testing.assert_allclose(turned(phase[:, :200], 1).mean(axis=(1, 2)), turns[:, 1], rtol=1e-4)
+    np.testing.assert_allclose(np.cos(phase[:, 0, 0] - [0, 2.1, 4.2]), 1, atol=1e-6)
+
+
+def test_a_small_part_sways_by_a_share_of_itself_and_draws_its_surroundings_along() -> None:
+    height, _ = height_and_phase(sway_field(box(150, 100, 170, 110), NO_ARROWS))
+    reach = height.sum(axis=0)[..., 0]
+    assert reach[100, 160] == pytest.approx(0.08 * 10, rel=1e-5)
+    assert 0 < reach[100, 175] < reach[100, 172] < reach[100, 169]
+    assert reach[100, 170 + 7] == 0, "8 times the reach, 6.4 px, from the border it ends"
+    assert reach[100, 169 + 6] > 0
+    asked = height_and_phase(sway_field(box(150, 100, 170, 110), np.array([[[160.0, 105.0], [162.0, 105.0]]]), strength=1.5))[
+        0
+    ]
+    assert asked.sum(axis=0)[100, 160, 0] == pytest.approx(1.5 * 2.0, rel=1e-5)
+    assert asked.sum(axis=0)[100, 169 + 23, 0] > 0 == asked.sum(axis=0)[100, 169 + 24, 0]
+
+
+FACING = np.ones((HEIGHT, WIDTH), np.float32)  # as seen from above: every wave is as long everywhere
+RIGHT = np.array([[[100.0, 100.0], [140.0, 100.0]]])
+
+
+@pytest.mark.parametrize("strength", [1.0, 2.0, 0.5])
+def test_how_high_and_how_long_ripples_are(strength: float) -> None:
+    height, phase = height_and_phase(ripple_field(box(0, 0, 320, 240), FACING, RIGHT, strength))
+    longest = 0.05 * 320
+    lengths = np.array([1.0, 0.62, 0.44]) * longest
+    seen = lengths / np.cos([0.0, 0.5, 0.6])  # along x, by the angle at which the wave runs
+    np.testing.assert_allclose(turned(phase, 2)[:, 120, 100], -2 * np.pi / seen, rtol=1e-3)  # it runs to the right
+    share = np.clip((seen - 5) / 5, 0, 1)
+    shown = share * share * (3 - 2 * share)
+    expected = strength * 0.02 * np.array([1.0, 0.7, 0.5]) * lengths * shown
+    np.testing.assert_allclose(height[:, 120, 100, 1], expected, rtol=1e-3)
+    np.testing.assert_allclose(height[:, 120, 100, 0], 0.35 * expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("heading", [(1.0, 0.0), (1.0, 1.0), (-1.0, 0.5), (0.0, 1.0)])
+def test_which_way_ripples_run_on_the_water(heading: tuple[float, float]) -> None:
+    """On a plane in perspective: phases fall along the heading, with the surface's own right and its way to the camera."""
+    depth = np.broadcast_to(np.linspace(1.3, 0.7, HEIGHT)[:, None], (HEIGHT, WIDTH))
+    arrow = np.array([[(50.0, 50.0), (50.0 + 40 * heading[0], 50.0 + 40 * heading[1])]])
+    field = ripple_field(box(0, 0, 320, 240), (1 / depth).astype(np.float32), arrow)
+    _, phase = height_and_phase(field)
+    relative = depth / np.median(depth)
+    right = (np.arange(WIDTH) + 0.5 - WIDTH / 2) / WIDTH * relative
+    towards = -relative / (np.abs(np.diff(relative[:, 0])).mean() * WIDTH)
+    inner = np.s_[100:140, 100:220]
+    angles = np.arctan2(heading[1], heading[0]) + np.array([0.0, 0.5, -0.6])
+    for k, (angle, length) in enumerate(zip(angles, 0.05 * np.array([1.0, 0.62, 0.44]), strict=True)):
+        run = (right * np.cos(angle) + towards * np.sin(angle)) / length
+        for axis in (0, 1):
+            found, expected = turned(phase[k], axis)[inner], -2 * np.pi * np.diff(run, axis=axis)[inner]
+            np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(np.diff(run)).max() * 2 * np.pi + 2e-3)
+
+
+def test_ripples_know_the_water_by_its_ratios_alone() -> None:
+    pond = box(0, 60, 320, 240)
+    field = ripple_field(pond, DISP, NO_ARROWS)
+    torch.testing.assert_close(ripple_field(pond, 7 * DISP, NO_ARROWS).sine_px, field.sine_px, atol=1e-4, rtol=1e-3)
+    _, phase = height_and_phase(ripple_field(pond, DISP, RIGHT))
+    near, far = (np.abs(turned(phase[0], 1)[row, 100:220]).mean() for row in (220, 100))
+    assert far / near == pytest.approx(DISP[220, 0] / DISP[100, 0], rel=0.02)
+
+
+@pytest.mark.parametrize(("rows", "limit", "bound"), [(slice(0, 40), 4.0, np.minimum), (slice(200, 240), 0.1, np.maximum)])
+def test_ripples_beyond_a_range_of_distances_are_as_at_its_end(rows: slice, limit: float, bound: np.ufunc) -> None:
+    disp = np.ones((HEIGHT, WIDTH), np.float32)
+    disp[rows] = 40.0 if limit > 1 else 0.01
+    sea = box(0, 0, 320, 240)
+
+    def waves(values: np.ndarray) -> torch.Tensor:
+        return ripple_field(sea, values, RIGHT).cosine_px
+
+    assert torch.equal(waves(bound(disp, np.float32(limit))), waves(disp))
+    assert not torch.equal(waves(bound(disp, np.float32(0.9 * limit if limit > 1 else 1.1 * limit))), waves(disp))
+
+
+def test_ripples_fade_towards_the_shore() -> None:
+    height, _ = height_and_phase(ripple_field(box(100, 0, 320, 240), FACING, RIGHT))
+    ashore = height[0, 120, :, 1]
+    assert ashore[:100].max() == 0 and ashore[100] < 0.1 * ashore[107] and (np.diff(ashore[100:108]) > 0).all()
+    np.testing.assert_allclose(ashore[108:], ashore[200], rtol=1e-4)  # 8 px off shore; the frame is no shore
+
+
+def test_how_far_from_a_flow_all_holds_still() -> None:
+    shift = torch.zeros(3, HEIGHT, WIDTH, 2)
+    shift[0, ..., 0] = 5.0
+    field, moving = Harmonics(shift, torch.zeros_like(shift)), torch.from_numpy(box(0, 0, 100, 240))
+    assert harmonic.reach_px(field) == 5.0
+    held = harmonic.held_still(field, moving).sine_px[0, 120, :, 0].numpy()
+    assert (held[:100] == 0).all()
+    assert held[99 + 10] == pytest.approx(2.5, abs=0.05) and held[99 + 5] == pytest.approx(5 * 5 / 32, abs=0.05)
+    np.testing.assert_allclose(held[99 + 20 :], 5.0, atol=1e-5)  # four times the reach
+    assert held[99 + 18] < 4.95
+
+
 def photo() -> np.ndarray:
     rng = np.random.default_rng(3)
     return np.clip(0.5 + 4 * cv2.GaussianBlur(rng.normal(size=(HEIGHT, WIDTH, 3)), (0, 0), 4), 0, 1).astype(np.float32)

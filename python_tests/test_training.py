@@ -18,10 +18,12 @@ import torch
 
 from c3drender.cli import EXIT_USER_ERROR, main
 from c3drender.networks import MotionNetwork, load_motion, load_renderer
+from c3drender.networks.checkpoints import write_weights
 from c3drender.networks.decoder import Decoder
+from c3drender.networks.training import team
 from c3drender.networks.training.config import MotionConfig, Optimiser, RenderConfig, RunConfig, Schedule
 from c3drender.networks.training.motion_stage import MotionStage
-from c3drender.networks.training.records import STATE, Records
+from c3drender.networks.training.records import STATE, Records, read_state
 from c3drender.networks.training.render_stage import RenderStage
 from c3drender.networks.training.team import Team
 from c3drender.networks.training.trainer import Trainer
@@ -162,11 +164,33 @@ def test_wrong_resumes_get_one_line(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             Trainer(RenderStage, changed, ALONE, resume=True)
+    kept = read_state(config.out)
+    told = kept["told"] | {"schedule.warm_up": 10}
+    write_weights("out", tmp_path / "run" / STATE, kept | {"told": told})
+    with pytest.raises(ValueError, match=r"^resume: expected a run with the settings of today, got .* schedule.warm_up = 10$"):
+        Trainer(RenderStage, config, ALONE, resume=True)
+    write_weights("out", tmp_path / "run" / STATE, kept)
     with pytest.raises(ValueError, match="resume: expected processes = 1"):
         Trainer(RenderStage, config, Team(1, 2, torch.device("cpu")), resume=True)
     (tmp_path / "run" / STATE).write_bytes(b"no archive")
     with pytest.raises(ValueError, match="resume: expected weights saved by torch"):
         Trainer(RenderStage, config, ALONE, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"WORLD_SIZE": "two"}, r"^WORLD_SIZE: expected a whole number in the environment, as torchrun sets it, got two$"),
+        ({"WORLD_SIZE": "2"}, r"^LOCAL_RANK: expected a whole number in the environment, as torchrun sets it, got none$"),
+    ],
+)
+def test_half_a_team_gets_one_line(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], message: str) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(team, "pick_device", lambda device: torch.device("cuda"))
+    with pytest.raises(ValueError, match=message), team.joined("auto"):
+        pass
 
 
 # --- what is saved ----------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ class FlowField:
         check_one_device("FlowField", step_px=self.step_px, moving=self.moving)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fluid:
     """Something fluid, as the user describes it: water, clouds, smoke, fire.
 
@@ -81,7 +81,7 @@ class Fluid:
     flow: PathLike | np.ndarray | Tensor | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sway:
     """Something that swings about its root, as the user describes it: a tree, grass, a flag, hair, a boat.
 
@@ -104,7 +104,7 @@ class Sway:
     strength: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ripple:
     """Still water that mirrors something, as the user describes it: waves run over the reflection.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import math
 import os
@@ -11,7 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import PIL.Image
 import torch
@@ -19,9 +17,11 @@ from torch import Tensor
 
 from ..data import Arrows, MotionHints, PictureLike
 from .keys import read_json
-from .photo import read_mask
+from .photo import UNREADABLE, read_mask
+from .place import one_line
 from .resize import same_aspect
 
+FARTHEST_PX = 1e6  # a corner farther out lies there
 Points = np.ndarray  # float64 [P, 2], (x, y) in pixels of the photo
 
 
@@ -124,20 +124,18 @@ def _annotated_size(annotation: dict[str, Any]) -> tuple[int, int] | None:
     """``(height, width)``: stated since labelme 3, before that the embedded picture's; None where there is neither."""
     height, width = annotation.get("imageHeight"), annotation.get("imageWidth")
     if height is None and width is None:
-        if not annotation.get("imageData"):
-            return None
-        embedded = _embedded_array(annotation["imageData"], "imageData")
-        return embedded.shape[0], embedded.shape[1]
-    if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
+        return _embedded(annotation["imageData"], "imageData").size[::-1] if annotation.get("imageData") else None
+    if not all(isinstance(side, int) and side > 0 for side in (height, width)):
         raise ValueError(f"hints: expected imageHeight and imageWidth > 0, got {height!r} and {width!r}")
     return height, width
 
 
-def _embedded_array(encoded: Any, name: str) -> np.ndarray:
+def _embedded(encoded: Any, name: str) -> PIL.Image.Image:
+    """The picture that an annotation holds as text, not decoded yet."""
     try:
-        return np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(encoded))))
-    except (OSError, TypeError, binascii.Error, SyntaxError) as error:
-        raise ValueError(f"hints: expected a picture in the annotation's {name}, got something else") from error
+        return PIL.Image.open(io.BytesIO(base64.b64decode(encoded)))
+    except (*UNREADABLE, TypeError) as error:
+        raise ValueError(f"hints: expected a picture in the annotation's {name}, got {one_line(error)}") from error
 
 
 def _label_and_points(shape: Any, n: int, xy_scale: np.ndarray) -> tuple[str, Points]:
@@ -208,15 +206,21 @@ def _draw_circle(region: np.ndarray, points: Points, shape: dict[str, Any]) -> N
 
 def _draw_bitmap(region: np.ndarray, points: Points, shape: dict[str, Any]) -> None:
     """Two corners and a bitmap, as labelme's assisted annotation leaves it."""
-    bitmap = _embedded_array(shape.get("mask"), "mask")
+    picture = _embedded(shape.get("mask"), "mask")
+    try:
+        bitmap = np.asarray(picture)
+    except UNREADABLE as error:
+        raise ValueError(f"hints: expected a complete picture in the annotation's mask, got {one_line(error)}") from error
     if bitmap.ndim != 2:
         raise ValueError(f"hints: expected the bitmap of shape {shape['label']} to be [H, W], got {list(bitmap.shape)}")
-    (x0, y0), (x1, y1) = np.round([points[:2].min(axis=0), points[:2].max(axis=0)]).astype(int)
+    corners = np.clip(points[:2], -FARTHEST_PX, FARTHEST_PX)
+    (x0, y0), (x1, y1) = np.round([corners.min(axis=0), corners.max(axis=0)]).astype(int)
     width, height = max(x1 - x0, 1), max(y1 - y0, 1)
-    placed = cv2.resize((bitmap > 0).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    visible = region[max(y0, 0) : y0 + height, max(x0, 0) : x0 + width]
-    top, left = max(-y0, 0), max(-x0, 0)
-    visible |= placed[top : top + visible.shape[0], left : left + visible.shape[1]]
+    # Nearest, of what lies in the picture alone: the corners may be far outside.
+    rows = np.arange(max(y0, 0), min(y0 + height, region.shape[0]))
+    cols = np.arange(max(x0, 0), min(x0 + width, region.shape[1]))
+    own_rows, own_cols = (rows - y0) * bitmap.shape[0] // height, (cols - x0) * bitmap.shape[1] // width
+    region[np.ix_(rows, cols)] |= bitmap[np.ix_(own_rows, own_cols)] > 0
 
 
 _DRAW: dict[str, tuple[int, Callable[[np.ndarray, Points, dict[str, Any]], None]]] = {

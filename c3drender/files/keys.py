@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 from ..data import CameraKeys, PathLike
-from .place import read_bytes
+from .place import parse_json, read_bytes
 
 
 def read_json(name: str, path: PathLike) -> Any:
     """What a JSON file holds; ``name`` is the argument that an error names."""
     data = read_bytes(name, path)
     try:
-        return json.loads(data)
+        return parse_json(data)
     except ValueError as error:
         raise ValueError(f"{name}: expected JSON in {os.fspath(path)}, got {error}") from error
 
@@ -47,7 +46,7 @@ def read_camera_keys(path: PathLike) -> CameraKeys:
     (0.0, 0.5)
     """
     try:
-        content = json.loads(read_bytes("camera", path))
+        content = parse_json(read_bytes("camera", path))
         closed, listed = (content.get("closed", True), content["keys"]) if isinstance(content, dict) else (True, content)
         unknown = {name for key in listed for name in key} - {"t", "x", "y", "z", "zoom"}
         if unknown:

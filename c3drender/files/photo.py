@@ -25,6 +25,8 @@ from .place import check_writable, is_path, naming, one_line, read_bytes, replac
 from .resize import MIN_SIDE_PX, Size, fit_size, resize_photo
 
 PNG_BIT_DEPTH_BYTE = 24
+# What Pillow raises for a damaged file, or for one that claims more pixels than a picture has.
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, PIL.Image.DecompressionBombError)
 FLOAT_RANGE = (-0.5, 1.5)  # resampling overshoots 0..1 a little; more is another scale, such as 0..255
 
 
@@ -128,10 +130,22 @@ def write_picture(out: PathLike, rgb_u8: Tensor | np.ndarray) -> Path:
 def check_picture_output(out: PathLike) -> Path:
     """Refuse, before any work is done, an output that `write_picture` could not write."""
     target = Path(out)
-    if target.suffix.lower() not in PIL.Image.registered_extensions():
+    if not _can_write(target.suffix.lower()):
         raise ValueError(f"out: expected the suffix of a picture, such as .png or .jpg, got {target.name!r}")
     check_writable("out", target)
     return target
+
+
+def _can_write(suffix: str) -> bool:
+    """Whether Pillow writes colour under this suffix: it registers formats, too, that it only reads or writes without."""
+    kind = PIL.Image.registered_extensions().get(suffix)
+    if kind not in PIL.Image.SAVE:
+        return False
+    try:
+        PIL.Image.new("RGB", (MIN_SIDE_PX, MIN_SIDE_PX)).save(io.BytesIO(), kind)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def read_array(name: str, value: object) -> np.ndarray:
@@ -173,7 +187,7 @@ def _decode_picture(name: str, path: PathLike, data: bytes) -> np.ndarray:
                 return _from_pil(picture)
     except PIL.UnidentifiedImageError as error:
         raise ValueError(f"{name}: expected a picture, got a file of another kind: {os.fspath(path)}") from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, PIL.Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"{name}: expected a complete picture in {os.fspath(path)}, got {one_line(error)}") from error
     return decode_with_opencv(name, path, data)
 

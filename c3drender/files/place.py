@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from ..data import PathLike
+
+MOST_DIGITS = 300  # of a whole number in JSON: a float holds no more
 
 
 def check_writable(name: str, target: Path) -> None:
@@ -63,6 +66,20 @@ def has_suffix(value: object, suffix: str) -> TypeGuard[PathLike]:
 def read_bytes(name: str, path: PathLike) -> bytes:
     with naming(name, "read", path):
         return Path(path).read_bytes()
+
+
+def parse_json(text: str | bytes) -> Any:
+    """`json.loads` that raises ValueError for everything it cannot hold: nested without end, numbers beyond a float's."""
+
+    def whole(digits: str) -> int:
+        if len(digits) > MOST_DIGITS:
+            raise ValueError(f"a number of {len(digits)} digits")
+        return int(digits)
+
+    try:
+        return json.loads(text, parse_int=whole)
+    except RecursionError:
+        raise ValueError("brackets nested too deep") from None
 
 
 def one_line(error: BaseException) -> str:

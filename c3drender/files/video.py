@@ -134,12 +134,24 @@ def _check_folder(target: Path) -> None:
 
 @contextmanager
 def _replacing_folder(target: Path) -> Iterator[Path]:
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    """Give a temporary folder beside ``target``, which takes its place on success. At every moment the old or the new one is
+    there whole: under the name, or, between the two renames, beside it under a hidden one."""
+    unique = uuid.uuid4().hex[:8]
+    part, old = (target.with_name(f".{target.name}.{unique}.{kind}") for kind in ("part", "old"))
     try:
         part.mkdir()
         yield part
-        shutil.rmtree(target, ignore_errors=True)
-        part.replace(target)
+        if target.exists():
+            target.replace(old)
+        try:
+            part.replace(target)
+        except BaseException:
+            if old.exists():
+                old.replace(target)
+            raise
+        if old.is_symlink():  # what it points to is not ours
+            old.unlink()
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -180,7 +192,7 @@ def _checked(frames: Iterable[Tensor | np.ndarray]) -> Iterator[FrameArray]:
         array = frame.cpu().numpy() if isinstance(frame, Tensor) else frame
         if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
             raise TypeError(f"frames: expected uint8 arrays or tensors, got {getattr(array, 'dtype', type(array).__name__)}")
-        if array.ndim != 3 or array.shape[2] != 3 or array.shape != (shape or array.shape):
+        if array.ndim != 3 or array.shape[2] != 3 or array.size == 0 or array.shape != (shape or array.shape):
             raise ValueError(f"frames: expected [H, W, 3], all of one size, got {list(array.shape)}")
         shape = array.shape
         yield array
@@ -220,6 +232,8 @@ def _write_container(part: Path, target: Path, frames: Iterator[FrameArray], fps
         return
     kind = _FORMATS[target.suffix.lower()]
     height, width = output_size(target, *first.shape[:2])
+    if min(height, width) < 1:
+        raise ValueError(f"frames: expected at least 2 x 2 px for {target.name}, got {first.shape[1]} x {first.shape[0]}")
     rate = Fraction(float(fps)).limit_denominator(1001)
     pictures: Iterator[VideoFrame] = (
         _video_frame(array[:height, :width], n, rate) for n, array in enumerate(itertools.chain([first], frames))

@@ -25,8 +25,11 @@ Array = NDArray[Any]
 
 LEAST_STEP_PX = 0.02  # a pixel slower than this is at rest
 FRAME_GAP_PX = 3  # a mask that ends this near to the picture's frame is meant to reach it
-LEAST_REGION_PX = 16  # smaller specks of a mask stay still
+LEAST_REGION_PX = 16  # smaller specks of a mask stay still,
+LEAST_REGION_SHARE = 1e-4  # and so do specks that are a smaller share of the picture, unless an arrow passes them
 NUM_CELLS = 4000  # unknown velocities in all regions together
+LEAST_CELLS = 200  # of a region that is solved on its own
+MOST_GRID_CELLS = 2 * NUM_CELLS  # of the others' grid, with what lies between them
 
 
 def find_flow(
@@ -159,25 +162,57 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     # nothing is known of the surface of clouds and smoke: they move as seen
     disp = np.where(maps["sky"] + maps["smoke"] > 0.5, np.float32(np.median(disp)), disp)
     areas = np.bincount(labels[moving], minlength=count + 1)
-    regions = [k for k in range(1, count + 1) if areas[k] >= LEAST_REGION_PX]
     arrows = _arrows(hints)
-    owned = {k: [arrow for arrow in arrows if _passes(arrow, labels, k)] for k in regions}
-    unguided = [k for k in regions if not any(arrow.pulls for arrow in owned[k])]
+    crossed = [_crossed(arrow, labels) for arrow in arrows]
+    told = {k for arrow, own in zip(arrows, crossed, strict=True) if arrow.pulls for k in own}
+    least = max(LEAST_REGION_PX, LEAST_REGION_SHARE * labels.size)
+    regions = [k for k in range(1, count + 1) if areas[k] >= (LEAST_REGION_PX if k in told else least)]
+    unguided = [k for k in regions if k not in told]
     if unguided:
         horizon_y = scenery.horizon_y if scenery is not None else None
         known = np.array([[*(arrow.start + arrow.end) / 2, *arrow.step_px] for arrow in arrows if arrow.pulls]).reshape(-1, 4)
-        guess = guess_steps(rgb, disp, np.isin(labels, unguided) & moving, maps, horizon_y, known)
+        guess = guess_steps(rgb, disp, _members(unguided, count)[labels] & moving, maps, horizon_y, known)
     else:
         guess = Guess(np.zeros((*moving.shape, 2), np.float32), np.zeros(moving.shape, np.float32))
-    roots = np.sqrt(areas[regions])
+    untrusted = np.zeros_like(guess.weight)
+    groups = _grouped(regions, areas, told)
+    boxes = ndimage.find_objects(labels)
+    roots = np.sqrt([areas[group].sum() for group in groups])
     step = np.zeros((*moving.shape, 2), np.float32)
-    for k, root in zip(regions, roots, strict=True):
-        trust = guess.weight if k in unguided else np.zeros_like(guess.weight)
+    for group, root in zip(groups, roots, strict=True):
+        trust = untrusted if told.issuperset(group) else guess.weight
         num_cells = max(16, int(NUM_CELLS * root / roots.sum()))
-        box, part = solve_region(labels == k, moving, rgb, disp, owned[k], guess.step_px, trust, num_cells)
-        step[box] += part
-    used = sum(any(_passes(arrow, labels, k) for k in regions) for arrow in arrows)
+        own = [arrow for arrow, met in zip(arrows, crossed, strict=True) if not met.isdisjoint(group)]
+        box = _joined_box([boxes[k - 1] for k in group])
+        region = _members(group, count)[labels[box]]
+        if len(group) > 1:  # specks leave most of their grid empty
+            num_cells = min(num_cells, max(16, int(MOST_GRID_CELLS * region.mean())))
+        step[box] += solve_region(region, box, moving, rgb, disp, own, guess.step_px, trust, num_cells)
+    used = sum(not met.isdisjoint(regions) for met in crossed)
     return _field(step * moving[..., None], image.rgb.device), _describe(used, len(arrows), len(unguided), len(regions))
+
+
+def _grouped(regions: list[int], areas: Array, told: set[int]) -> list[list[int]]:
+    """What is solved at once: every region on its own, but those together that are too small for a grid worth its while and
+    that no arrow passes. So the time does not grow with the number of a mask's specks."""
+    roots = np.sqrt(areas[regions])
+    cells = NUM_CELLS * roots / max(roots.sum(), 1e-9)
+    small = [k for k, share in zip(regions, cells, strict=True) if share < LEAST_CELLS and k not in told]
+    return [[k] for k in regions if k not in small] + [small] * bool(small)
+
+
+def _members(labels: list[int], count: int) -> Array:
+    """bool per label, 0 to ``count``: whether it is one of these."""
+    members = np.zeros(count + 1, bool)
+    members[labels] = True
+    return members
+
+
+def _joined_box(boxes: list[tuple[slice, slice]]) -> tuple[slice, slice]:
+    rows, cols = (
+        slice(min(side.start for side in sides), max(side.stop for side in sides)) for sides in zip(*boxes, strict=True)
+    )
+    return rows, cols
 
 
 def _describe(used: int, given: int, unguided: int, regions: int) -> str:
@@ -203,11 +238,12 @@ def _arrows(hints: MotionHints) -> list[Arrow]:
     return [Arrow(start, end, (end - start) / FRAMES_PER_ARROW) for start, end in ends]
 
 
-def _passes(arrow: Arrow, labels: Array, label: int) -> bool:
+def _crossed(arrow: Arrow, labels: Array) -> set[int]:
+    """The labels of the regions that an arrow passes."""
     t = np.linspace(0, 1, 33)[:, None]
     points = np.floor(arrow.start + t * (arrow.end - arrow.start)).astype(int)
     fits = (points >= 0).all(axis=1) & (points < labels.shape[::-1]).all(axis=1)
-    return bool((labels[points[fits, 1], points[fits, 0]] == label).any())
+    return set(labels[points[fits, 1], points[fits, 0]].tolist()) - {0}
 
 
 def _allowed(hints: MotionHints, size: tuple[int, int]) -> Array:

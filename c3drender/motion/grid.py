@@ -48,7 +48,7 @@ class Grid:
     on_frame: Sides
 
 
-def _frame_sides(shape: tuple[int, ...], rows: slice, cols: slice) -> Sides:
+def frame_sides(shape: tuple[int, ...], rows: slice, cols: slice) -> Sides:
     return rows.start == 0, rows.stop == shape[0], cols.start == 0, cols.stop == shape[1]
 
 
@@ -65,25 +65,26 @@ def _pad_mask(mask: Array, width: int, sides: Sides) -> Array:
 
 
 def lay_grid(
-    region: Array, fluid: Array, rgb: Array, disp: Array, rows: slice, cols: slice, num_cells: int, config: GridConfig
+    region: Array, fluid: Array, rgb: Array, disp: Array, box: tuple[slice, slice], num_cells: int, config: GridConfig
 ) -> tuple[Grid, Callable[[Array], Array]]:
-    """The cells of the region's bounding box (``rows``, ``cols``), and a function that averages a map of the picture on them.
+    """The cells of a region's bounding ``box`` (rows, columns), and a function that averages a map of the picture on them.
 
-    ``region`` bool ``[H, W]``, of which ``fluid`` bool ``[H, W]`` is seen: the rest lies behind something;
+    ``region`` bool ``[h, w]`` in its box, of which ``fluid`` bool ``[H, W]`` is seen: the rest lies behind something;
     ``rgb`` ``[H, W, 3]``; ``disp`` ``[H, W]`` (1/z, any unit); about ``num_cells`` lie inside.
     """
-    mask = region[rows, cols].astype(np.float32)
-    seen = (region & fluid)[rows, cols].astype(np.float32)
+    rows, cols = box
+    mask = region.astype(np.float32)
+    seen = (region & fluid[box]).astype(np.float32)
     height, width = mask.shape
     cell = max(1.0, float(np.sqrt(mask.sum() / num_cells)))
     size = (max(1, round(width / cell)), max(1, round(height / cell)))
     cell_px = (width / size[0], height / size[1])
     share, seen_share = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (mask, seen))
-    sides = _frame_sides(region.shape, rows, cols)
+    sides = frame_sides(fluid.shape, rows, cols)
 
     def sample(value: Array) -> Array:
         """Average over what is seen of the region in each cell; the nearest cell's value where that is nothing."""
-        part = value[rows, cols]
+        part = value[box]
         weight = seen if part.ndim == 2 else seen[..., None]
         total = cv2.resize(np.ascontiguousarray(part * weight, dtype=np.float32), size, interpolation=cv2.INTER_AREA)
         total = total.reshape(size[1], size[0], *value.shape[2:])
@@ -106,9 +107,9 @@ def lay_grid(
 
     colour, disparity = sample(rgb), sample(disp)
     tie_x, tie_y = _ties(colour, disparity, config)
-    centre = (region.shape[1] / 2, region.shape[0] / 2)
+    centre = (fluid.shape[1] / 2, fluid.shape[0] / 2)
     origin_px = (cols.start - cell_px[0], rows.start - cell_px[1])
-    to_px = _projection(disparity, inside, cell_px, origin_px, centre, float(max(region.shape)), config)
+    to_px = _projection(disparity, inside, cell_px, origin_px, centre, float(max(fluid.shape)), config)
     return Grid(inside, wall, outer_wall, normal, to_px, tie_x, tie_y, cell_px, origin_px, sides), sample
 
 

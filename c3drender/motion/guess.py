@@ -20,6 +20,7 @@ from ..pixels.fits import fit_planes, mean_within
 from ..pixels.masks import shrunk
 from ..pixels.nearest import nearest_inside
 from ..pixels.sizes import work_size
+from .grid import Sides, frame_sides
 
 Array = NDArray[Any]
 
@@ -130,17 +131,17 @@ def guess_steps(
     disparity = shrink(disp)
     step = np.zeros((*inside.shape, 2), np.float32)
     weight = np.zeros(inside.shape, np.float32)
-    labels, count = ndimage.label(inside, np.ones((3, 3)))
-    for k in range(1, count + 1):
-        region = labels == k
-        heading, trust = _headings(region, share, axis, coherence)
-        near_far = np.clip(disparity / np.median(disparity[region]), *NEAR_FAR)
-        for index, kind in enumerate(KINDS):
-            part = np.where(region, share[index], 0)
+    labels, _ = ndimage.label(inside, np.ones((3, 3)))
+    for k, box in enumerate(ndimage.find_objects(labels), start=1):
+        region = labels[box] == k
+        heading, trust = _headings(Piece(region, box, inside.shape), share[(slice(None), *box)], axis[box], coherence[box])
+        near_far = np.clip(disparity[box] / np.median(disparity[box][region]), *NEAR_FAR)
+        for kind in heading:
+            part = np.where(region, share[KINDS.index(kind)][box], 0)
             speed = SPEED_PX[kind] * max(height, width) / 1280
             local = near_far if kind in ("water", "rapids") else 1.0
-            step += (part * speed * local)[..., None] * heading[kind]
-            weight += part * trust[kind]
+            step[box] += (part * speed * local)[..., None] * heading[kind]
+            weight[box] += part * trust[kind]
     told, told_weight = _told_by(arrows, share, scale)
     step = (step * weight[..., None] + told) / np.maximum(weight + told_weight, 1e-6)[..., None]
     weight = np.maximum(weight, np.minimum(told_weight, 1))
@@ -174,55 +175,73 @@ def _told_by(arrows: Array, share: Array, scale: float) -> tuple[Array, Array]:
     return told, total
 
 
-def _headings(region: Array, share: Array, axis: Array, coherence: Array) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Unit directions and trust per kind for one region of the reduced picture."""
-    water, rapids, _, smoke = (float(part[region].mean()) for part in share)
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A connected ``region`` bool ``[h, w]`` in its ``box`` (rows, columns) of a picture of ``shape``."""
+
+    region: Array
+    box: tuple[slice, slice]
+    shape: tuple[int, ...]
+
+    @property
+    def sides(self) -> Sides:
+        return frame_sides(self.shape, *self.box)
+
+
+def _headings(piece: Piece, share: Array, axis: Array, coherence: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Unit directions and trust per kind that one region of the reduced picture has some of, all in its box."""
+    region = piece.region
+    means = {kind: float(part[region].mean()) for kind, part in zip(KINDS, share, strict=True)}
+    water, rapids, smoke = means["water"], means["rapids"], means["smoke"]
     # a stream is mostly rapids, or a long way down with some; surf is wide and has some too
     foam = rapids / max(water + rapids, 1e-6)
     tall = float(region.any(axis=1).sum() ** 2 / region.sum())
     runs = float(np.clip(max((foam - 0.2) / 0.3, min(foam / 0.05, (tall - 0.6) / 0.6)), 0, 1))
     still = np.zeros((*region.shape, 2))
-    downstream = _downstream(region) if runs > 0 else still
-    rising = _rising(region) if smoke > 0.05 else still
-    flowing = runs * downstream + (1 - runs) * _level_heading(region)
+    downstream = _downstream(piece) if runs > 0 else still
+    rising = _rising(piece) if smoke > 0.05 else still
+    flowing = runs * downstream + (1 - runs) * _level_heading(piece)
     base = {"water": flowing, "rapids": flowing, "sky": still + np.array([1.0, 0.0]), "smoke": rising}
     follow = {"water": 0.3 * runs, "rapids": 0.5 * runs, "sky": 0.0, "smoke": 0.8}
     heading, trust = {}, {}
     for kind, direction in base.items():
+        if means[kind] == 0:
+            continue
         along = (axis * direction).sum(-1, keepdims=True)
         pull = follow[kind] * coherence[..., None]
         mixed = (1 - pull) * direction + pull * along * axis
         heading[kind] = mixed / np.maximum(np.linalg.norm(mixed, axis=-1, keepdims=True), 1e-6)
-        trust[kind] = np.ones(region.shape)
-    trust["smoke"] = 0.2 + coherence * np.abs((axis * rising).sum(-1))
+        trust[kind] = 0.2 + coherence * np.abs((axis * rising).sum(-1)) if kind == "smoke" else np.ones(region.shape)
     return heading, trust
 
 
-def _downstream(region: Array) -> Array:
+def _downstream(piece: Piece) -> Array:
     """Unit directions along a stream: away from its upper end, down where its length says nothing."""
-    ends = np.zeros_like(region)
-    first = int(np.flatnonzero(region.any(axis=1))[0])
-    ends[first] = region[first]
-    heading = _slope_of_way(region, ends)
+    ends = np.zeros_like(piece.region)
+    ends[0] = piece.region[0]
+    heading = _slope_of_way(piece, ends)
     heading[..., 1] += 0.15
     return heading / np.maximum(np.linalg.norm(heading, axis=-1, keepdims=True), 1e-6)
 
 
-def _rising(region: Array) -> Array:
+def _rising(piece: Piece) -> Array:
     """Unit directions of smoke: toward where it leaves the picture at the top or the sides, else away from its lower end."""
+    region, (top, _, left, right) = piece.region, piece.sides
     ends = np.zeros_like(region)
-    ends[0], ends[:, 0], ends[:, -1] = region[0], region[:, 0], region[:, -1]
+    ends[0] |= region[0] & top
+    ends[:, 0] |= region[:, 0] & left
+    ends[:, -1] |= region[:, -1] & right
     leaves = bool(ends.any())
     if not leaves:
-        last = int(np.flatnonzero(region.any(axis=1))[-1])
-        ends[last] = region[last]
-    heading = _slope_of_way(region, ends) * (-1 if leaves else 1)
+        ends[-1] = region[-1]
+    heading = _slope_of_way(piece, ends) * (-1 if leaves else 1)
     heading[..., 1] -= 0.15
     return heading / np.maximum(np.linalg.norm(heading, axis=-1, keepdims=True), 1e-6)
 
 
-def _slope_of_way(region: Array, ends: Array) -> Array:
-    """Gradient ``[h, w, 2]`` (x, y) of the shortest way inside ``region`` from ``ends``, smoothed over its breadth."""
+def _slope_of_way(piece: Piece, ends: Array) -> Array:
+    """Gradient ``[h, w, 2]`` (x, y) of the shortest way inside the region from ``ends``, smoothed over its breadth."""
+    region = piece.region
     number = np.full(region.shape, -1)
     number[region] = np.arange(region.sum())
     links, lengths = [], []
@@ -245,9 +264,10 @@ def _slope_of_way(region: Array, ends: Array) -> Array:
     return np.stack([fit.slope_x, fit.slope_y], axis=-1)
 
 
-def _level_heading(region: Array) -> Array:
+def _level_heading(piece: Piece) -> Array:
     """Level water: from the picture's open side toward the shore, or to the right where both sides or none are open."""
-    left, right = float(region[:, 0].mean()), float(region[:, -1].mean())
+    region, (_, _, at_left, at_right) = piece.region, piece.sides
+    left, right = (float(side.sum()) / piece.shape[0] for side in (region[:, 0] & at_left, region[:, -1] & at_right))
     sign = -1.0 if right > 2 * left and right > 0.05 else 1.0
     return np.broadcast_to(np.array([sign, 0.1], np.float32) / np.float32(np.hypot(1, 0.1)), (*region.shape, 2))
 
@@ -305,12 +325,13 @@ def _off_gradient(lab: Array, clear: Array, wanted: Array) -> Array:
 def _sun(light: Array) -> Array:
     """Round blobs of the brightest white, and four times their radius around them."""
     found = np.zeros(light.shape, np.uint8)
-    labels, count = ndimage.label(light > 0.97)
-    for k in range(1, count + 1):
-        rows, cols = np.nonzero(labels == k)
+    labels, _ = ndimage.label(light > 0.97)
+    for k, box in enumerate(ndimage.find_objects(labels), start=1):
+        rows, cols = np.nonzero(labels[box] == k)
         radius = max(np.ptp(rows), np.ptp(cols)) / 2 + 0.5
         if radius >= 2 and len(rows) > 0.7 * np.pi * radius**2:
-            cv2.circle(found, (round(cols.mean()), round(rows.mean())), int(4 * radius), 1, -1)
+            centre = (round(cols.mean() + box[1].start), round(rows.mean() + box[0].start))
+            cv2.circle(found, centre, int(4 * radius), 1, -1)
     return found > 0
 
 

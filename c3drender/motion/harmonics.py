@@ -6,6 +6,8 @@ layers at a pixel move alike.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 import torch
@@ -14,6 +16,8 @@ from torch.nn import functional
 
 from ..data import SPLAT_RULES, Harmonics
 from ..pixels.fits import smooth_step
+
+ArrayT = TypeVar("ArrayT", np.ndarray, Tensor)
 
 NUM_HARMONICS = 3  # 1, 2 and 3 swings in one loop
 MAX_BEND = 0.9 * SPLAT_RULES.tear_px  # px of displacement per px: splatted points stay closed

@@ -68,6 +68,7 @@ class Arrow:
 
 def solve_region(
     region: Array,
+    box: tuple[slice, slice],
     fluid: Array,
     rgb: Array,
     disp: Array,
@@ -76,22 +77,21 @@ def solve_region(
     guess_weight: Array,
     num_cells: int,
     config: SolveConfig | None = None,
-) -> tuple[tuple[slice, slice], Array]:
-    """Solve one connected region. Returns its bounding box and the flow there, float32 ``[h, w, 2]`` px per frame, 0 outside.
+) -> Array:
+    """Solve one region, connected or a handful of specks. Returns the flow in its bounding ``box``, float32 ``[h, w, 2]`` px
+    per frame, 0 outside.
 
-    ``region`` bool ``[H, W]``, of which ``fluid`` bool ``[H, W]`` is seen: behind the rest it goes on (`flow_behind`); ``rgb``
-    float32 ``[H, W, 3]``; ``disp`` float32 ``[H, W]`` (1/z, any unit); ``guess_px`` ``[H, W, 2]`` and ``guess_weight``
-    ``[H, W]`` (0..1): the step to expect where no arrow says otherwise.
+    ``region`` bool ``[h, w]`` in its box (rows, columns), of which ``fluid`` bool ``[H, W]`` is seen: behind the rest it goes
+    on (`flow_behind`); ``rgb`` float32 ``[H, W, 3]``; ``disp`` float32 ``[H, W]`` (1/z, any unit); ``guess_px`` ``[H, W, 2]``
+    and ``guess_weight`` ``[H, W]`` (0..1): the step to expect where no arrow says otherwise.
     """
     config = config or SolveConfig()
-    rows, cols = ndimage.find_objects(region.astype(np.uint8))[0]
-    grid, sample = lay_grid(region, fluid, rgb, disp, rows, cols, num_cells, GridConfig())
+    grid, sample = lay_grid(region, fluid, rgb, disp, box, num_cells, GridConfig())
     guess = sample(guess_px)
     weight = sample(guess_weight)
     velocity = _relax(grid, arrows, guess, weight, config)
     step_cells = np.einsum("hwij,hwj->hwi", grid.to_px, velocity)
-    step_px = enlarge_step(grid, step_cells, region[rows, cols])
-    return (rows, cols), step_px
+    return enlarge_step(grid, step_cells, region)
 
 
 @dataclass(frozen=True, eq=False)

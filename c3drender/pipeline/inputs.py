@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -25,6 +27,8 @@ from ..networks import RenderModel, load_renderer
 from ..render import BlendMode
 
 DEPTH_METHODS = ("auto", "builtin")
+MODEL_ID = re.compile(r"[\w.-]+/[\w.-]+")
+FILE_SUFFIX = re.compile(r"\.(?!v\d)[a-z][a-z0-9]{1,4}")  # of a file, not the 2.1 or v2 that ends a model's name
 
 CameraLike = PathLike | CameraKeys | CameraPath
 Amplitude = float | Sequence[float]
@@ -121,8 +125,22 @@ def list_motion(motion: Motion | None, **single: Any) -> Motion:
 
 
 def _names_an_estimator(depth: str) -> bool:
-    """A word that is no file with a suffix of a depth map names an estimator: a method, a model's id or its directory."""
-    return depth in DEPTH_METHODS or Path(depth).is_dir() or Path(depth).suffix.lower() not in DEPTH_SUFFIXES
+    """Whether ``depth`` is a method, or a model's folder or ``owner/name``, and no file of a depth map. What is neither, such
+    as a file of another kind, or a method misspelt, is a ValueError."""
+    if depth in DEPTH_METHODS or Path(depth).is_dir():
+        return True
+    suffix = Path(depth).suffix.lower()
+    if suffix in DEPTH_SUFFIXES or Path(depth).exists():
+        return False
+    if MODEL_ID.fullmatch(depth) and not FILE_SUFFIX.fullmatch(suffix):
+        return True
+    known = [*DEPTH_METHODS, *(f"{depth[: -len(suffix)]}{other}" for other in DEPTH_SUFFIXES if suffix)]
+    near = difflib.get_close_matches(depth.lower(), known, n=1, cutoff=0.7)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    models = "a model of transformers (its folder or owner/name)"
+    raise ValueError(
+        f"depth: expected {', '.join(DEPTH_METHODS)}, {models} or a file ({' '.join(DEPTH_SUFFIXES)}), got {depth!r}{meant}"
+    )
 
 
 def read_camera(camera: CameraLike | None, amplitude: Amplitude, ease: float = 0.0) -> str | CameraKeys | CameraPath | None:

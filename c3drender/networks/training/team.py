@@ -32,17 +32,25 @@ class Team:
         return DistributedDataParallel(module) if self.size > 1 else module
 
 
+def _count(name: str, default: str = "none") -> int:
+    """A whole number that ``torchrun`` sets in the environment."""
+    text = os.environ.get(name, default)
+    if not text.isdecimal():
+        raise ValueError(f"{name}: expected a whole number in the environment, as torchrun sets it, got {text}")
+    return int(text)
+
+
 @contextmanager
 def joined(device: str | torch.device = "auto") -> Iterator[Team]:
     """Join the team that ``torchrun`` describes in the environment, each process on the GPU of its local rank where there are
     any; without ``torchrun``, a team of one."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = _count("WORLD_SIZE", "1")
     chosen = pick_device(device)
     if size == 1:
         yield Team(0, 1, chosen)
         return
     if chosen.type == "cuda":
-        chosen = pick_device(f"cuda:{os.environ['LOCAL_RANK']}")
+        chosen = pick_device(f"cuda:{_count('LOCAL_RANK')}")
         torch.cuda.set_device(chosen)
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:

@@ -224,6 +224,8 @@ class Trainer:
     def _restore(self, state: dict[str, Any]) -> None:
         told = self._told()
         for name, value in state["told"].items():
+            if name not in told:
+                raise ValueError(f"resume: expected a run with the settings of today, got one started with {name} = {value!r}")
             if told[name] != value:
                 raise ValueError(f"resume: expected {name} = {value!r}, as the run was started, got {told[name]!r}")
         for name, part in self._parts().items():
