@@ -83,9 +83,9 @@ class Camera:
             check_tensor("Camera", "world_to_cam", self.world_to_cam, shape, torch.float32)
 
     @classmethod
-    def for_photo(cls, width: int, height: int) -> Camera:
-        """The camera assumed for a photo of unknown lens: focal length = the longer side (53 degrees), centred."""
-        focal = float(max(width, height))
+    def for_photo(cls, width: int, height: int, focal_px: float | None = None) -> Camera:
+        """The camera of a photo, centred; where its lens is unknown the focal length is the longer side (53 degrees)."""
+        focal = float(max(width, height)) if focal_px is None else focal_px
         return cls(focal, focal, width / 2, height / 2, width, height)
 
     def unproject(self, xy_px: Tensor, z_cam: Tensor) -> Tensor:
@@ -183,13 +183,17 @@ class Scenery:
 @dataclass(frozen=True, eq=False)
 class DepthMap:
     """Depth along the view axis of every pixel: ``z_cam`` float32 ``[H, W]``, > 0, in any unit. ``measured``: its edges lie
-    where the picture's do; an estimate's are soft and get sharpened."""
+    where the picture's do; an estimate's are soft and get sharpened. ``focal_px``: the photo's focal length in pixels, where
+    what gave the depth knows it."""
 
     z_cam: Tensor
     measured: bool = False
+    focal_px: float | None = None
 
     def __post_init__(self) -> None:
         check_tensor("DepthMap", "z_cam", self.z_cam, ("H", "W"), torch.float32)
+        if self.focal_px is not None and not 0 < self.focal_px < inf:
+            raise ValueError(f"DepthMap: focal_px must be finite and > 0, got {self.focal_px}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,14 +30,24 @@ NUM_CELLS = 4000  # unknown velocities in all regions together
 
 
 def find_flow(
-    image: Image, depth: DepthMap, scenery: Scenery, hints: MotionHints, step_px: Tensor | None = None
+    image: Image,
+    depth: DepthMap,
+    scenery: Scenery,
+    hints: MotionHints,
+    step_px: Tensor | None = None,
+    stays: Tensor | None = None,
 ) -> tuple[FlowField, str]:
     """The flow of a picture from whatever is known about it, and one line that says what was found or guessed.
 
     ``step_px`` float32 ``[H, W, 2]``, px per frame: the user's own dense flow, kept as it is inside the mask. Else arrows
-    rule, and what they leave open (the mask, regions without an arrow) is guessed.
+    rule, and what they leave open (the mask, regions without an arrow) is guessed. ``stays`` bool ``[H, W]``: people, land,
+    things, which never move, whatever the mask says.
     """
     _check_sizes("find_flow", image, depth, hints, scenery)
+    if stays is not None:
+        if tuple(stays.shape) != image.size:
+            raise ValueError(f"find_flow: stays must be {list(image.size)} like the image, got {list(stays.shape)}")
+        hints = replace(hints, freeze=stays if hints.freeze is None else hints.freeze | stays)
     if step_px is not None:
         height, width = image.size
         if not isinstance(step_px, Tensor):
@@ -52,7 +62,8 @@ def find_flow(
         return flow, f"motion: your own flow moves {_percent(flow.moving.float().mean())} of the picture"
     if hints.mask is not None:
         flow, guessed = _solve(image, depth, replace(hints, mask=_reach_frame(hints.mask)), scenery)
-        return flow, "motion: your mask, " + guessed
+        held = 0.0 if stays is None else float((hints.mask & stays).float().mean())
+        return flow, f"motion: your mask{f', less {_percent(held)} of the picture that stays' if held else ''}, {guessed}"
     found, note = guess_motion(image, depth, scenery, hints)
     flow, guessed = _solve(image, depth, found, scenery)
     return flow, f"{note}; {guessed}" if found.mask.any() else note

@@ -17,12 +17,16 @@ from torch import Tensor
 
 from .. import camera as cameras
 from ..data import CameraKeys, CameraPath, Fluid, Image, MotionHints, Ripple, Sway
-from ..files import read_camera_keys, read_depth, read_flow, read_hints, read_photo, resize
+from ..files import read_camera_keys, read_depth, read_flow, read_hints, read_photo, read_segments, resize
 from ..files.maps import DEPTH_SUFFIXES, DepthKind
-from ..files.place import read_bytes
+from ..files.place import is_path, read_bytes
+from ..files.segments import SEGMENTS_SUFFIXES
 from ..layers import inpainter as inpainters
 from ..layers.inpainter import Inpainter
+from ..models import find
+from ..models.store import file_of
 from ..networks import RenderModel, load_renderer
+from ..pixels.segments import Segments
 from ..render import BlendMode
 
 DEPTH_METHODS = ("auto", "builtin")
@@ -34,6 +38,7 @@ Arrows = PathLike | Sequence[Arrow] | np.ndarray | Tensor
 CameraLike = PathLike | CameraKeys | CameraPath
 Amplitude = float | tuple[float, float, float]
 Motion = Sequence[Fluid | Sway | Ripple]
+SegmentsLike = PathLike | Segments
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +58,17 @@ class Inputs:
     step_px: Tensor | None
     focus_px: tuple[float, float] | None
     depth: DepthGiven | str  # or the name of an estimator
+    segments: Segments | str  # or the name of a segmenter
     harmonic: tuple[tuple[Sway | Ripple, MotionHints], ...]
 
 
 def read_inputs(
-    photo: PictureLike, motion: Motion, depth: PictureLike, focus: tuple[float, float] | None, size: resize.Size
+    photo: PictureLike,
+    motion: Motion,
+    depth: PictureLike,
+    focus: tuple[float, float] | None,
+    size: resize.Size,
+    segments: SegmentsLike = "none",
 ) -> Inputs:
     original = read_photo(photo)
     height, width = original.size
@@ -91,7 +102,12 @@ def read_inputs(
     else:
         values, kind = read_depth(depth, height, width)
         given = DepthGiven(resize.resize_depth(values, *target), kind)
-    return Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, given, harmonic)
+    seen: Segments | str
+    if is_path(segments) and Path(segments).suffix.lower() not in SEGMENTS_SUFFIXES:
+        seen = os.fspath(segments)
+    else:
+        seen = read_segments(segments, height, width)
+    return Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, given, seen, harmonic)
 
 
 def list_motion(motion: Motion | None, **single: Any) -> Motion:
@@ -165,8 +181,11 @@ def read_renderer(model: RenderModel | PathLike) -> RenderModel:
 
 
 def read_inpainter(inpainter: Inpainter | PathLike | None, device: torch.device) -> Inpainter | None:
+    entry = find(inpainter, "inpainting") if isinstance(inpainter, str) else None
+    if entry is not None:
+        inpainter = file_of(entry)
     if isinstance(inpainter, (str, os.PathLike)):
         return inpainters.load(read_bytes("inpainter", inpainter), os.fspath(inpainter), device)
     if inpainter is not None and not callable(inpainter):
-        raise TypeError(f"inpainter: expected a callable or a TorchScript file, got {type(inpainter).__name__}")
+        raise TypeError(f"inpainter: expected a callable, a model's name or its file, got {type(inpainter).__name__}")
     return inpainter

@@ -30,7 +30,6 @@ from ..layers.inpainter import Inpainter
 from ..motion import find_flow, ripple_field, sway_field
 from ..motion import harmonics as harmonic
 from ..ops.device import pick_device
-from ..scenery import find_scenery
 from .inputs import (
     Amplitude,
     Arrows,
@@ -39,11 +38,13 @@ from .inputs import (
     Motion,
     PathLike,
     PictureLike,
+    SegmentsLike,
     list_motion,
     read_camera,
     read_inpainter,
     read_inputs,
 )
+from .see import see_scenery
 
 MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the rounding of the border
 
@@ -56,6 +57,7 @@ def prepare(
     flow: PictureLike | None = None,
     motion: Motion | None = None,
     depth: PictureLike = "auto",
+    segments: SegmentsLike = "auto",
     inpainter: Inpainter | PathLike | None = None,
     size: resize.Size = None,
     amplitude: Amplitude = 1.0,
@@ -70,9 +72,12 @@ def prepare(
     ``hints``: arrows ``((x0, y0), (x1, y1))`` in pixels, each as long as 50 frames of motion, or a JSON or labelme file
     (`annotations.read_hints`). ``flow``: dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo``. ``motion``: instead of
     these three a list of what moves, `Fluid`, `Sway` and `Ripple`, each with its own mask. ``depth``: ``"auto"``,
-    ``"builtin"``, a model of transformers, or a depth map (`files.read_depth`). ``size``: the longer side in pixels.
+    ``"builtin"``, an installed or any other model (`estimate_depth`), or a depth map (`files.read_depth`). ``size``: the
+    longer side in pixels. ``segments``: what each pixel shows, which says what may move and what never does: ``"auto"`` (an
+    installed model, if there is one), ``"none"``, the name of a model, or a file (`files.read_segments`).
     ``inpainter``: paints what the photo does not show instead of `ops.inpaint_layers`, ``f(rgb, hole) -> rgb``
-    (`inpainter.Inpainter`), or a TorchScript file of one, such as LaMa's (`inpainter.from_module`).
+    (`inpainter.Inpainter`), a TorchScript or ``.onnx`` file of one, such as LaMa's (`inpainter.load`), or the name of an
+    installed model.
 
     The scene can be rendered by any preset up to ``amplitude``; with ``camera`` (as in `render_frames`) it is filled for that
     path only, which is quicker. ``focus``: the point (x, y) of the photo that every camera keeps in place; None: its middle.
@@ -84,18 +89,18 @@ def prepare(
     target_device = pick_device(device)
     painter = read_inpainter(inpainter, target_device)
     steps = tqdm(total=4, desc="prepare", unit="stage", disable=not progress, leave=False)
-    inputs = read_inputs(photo, parts, depth, focus, size)
+    inputs = read_inputs(photo, parts, depth, focus, size, segments)
     steps.set_description("depth")
-    shown = find_scenery(inputs.image)
+    shown, stays, seen_notes = see_scenery(inputs, target_device)
     depth_map, depth_note = _find_depth(inputs, shown, target_device)
     steps.update()
     steps.set_description("flow")
-    field, motion_note = find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px)
+    field, motion_note = find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px, stays)
     harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
     flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
     steps.update()
     steps.set_description("layers")
-    notes = (depth_note, *flow_notes, *harmonic_notes)
+    notes = (*seen_notes, depth_note, *flow_notes, *harmonic_notes)
     scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
     steps.update(2)
     steps.close()
@@ -115,7 +120,7 @@ def build_scene(
 ) -> Scene:
     """The last stage of `prepare`: the layers that ``camera`` (None: any preset) can look at."""
     height, width = image.size
-    lens = Camera.for_photo(width, height)
+    lens = Camera.for_photo(width, height, depth.focal_px)
     disp = 1.0 / depth.z_cam
     # The nearest and farthest percent may be a speck; the focus lies in the middle of what there is.
     sample = disp[:: max(height // 256, 1), :: max(width // 256, 1)].flatten()
