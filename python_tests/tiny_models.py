@@ -1,4 +1,4 @@
-"""The architectures of the registry's models with random weights, small enough to make in a test, saved as the hub has them."""
+"""The architectures of the registry's models with random weights, small enough for a test, saved as the hub has them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Models on this machine: fetched whole or not at all, checked against their hashes, each in a folder of its own.
 
-Hub downloads go through ``huggingface_hub``, which resumes, and respects ``HF_HUB_OFFLINE``, ``HF_ENDPOINT`` (mirrors), tokens
-and the proxy variables; the one file that lies elsewhere through ``urllib``, with the same manners. Beside each model stands
-`LOCK_FILE`: the revision and the sha256 of each file as they were fetched. Whatever is loaded later is held against it.
+What the hub has is asked through ``huggingface_hub``, which respects ``HF_ENDPOINT`` (mirrors) and knows what its cache holds;
+the bytes come by ``urllib``, which respects the proxy variables, into a ``.part`` file from which a later call goes on (the
+hub's own client starts anew). Beside each model stands `LOCK_FILE`: the revision and the sha256 of each file as they were
+fetched. Whatever is loaded later is held against it.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def get(entry: Entry, folder: Path | None = None, progress: bool = True) -> Path
         It cannot be fetched: no connection, no such file, the machine is told to stay offline, the download was cut off (a
         later call goes on from there).
     ValueError
-        A file is not what its hash says; it is deleted.
+        A file is not what its hash says; it is deleted. Or the hub's client is not installed.
     """
     target = _place(entry, folder)
     if _read_lock(target) is not None:
@@ -163,44 +164,53 @@ def _read_lock(target: Path) -> dict[str, str] | None:
 def _fetch_from_hub(entry: Entry, target: Path, progress: bool) -> tuple[str, dict[str, str]]:
     if importlib.util.find_spec("huggingface_hub") is None:
         raise ValueError(f"models: {entry.name} needs the package huggingface_hub: pip install c3drender[models]")
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
-    (enable_progress_bars if progress else disable_progress_bars)()
     revision = entry.revision
     hashes = {}
     for file in entry.files:
         try:
             said = get_hf_file_metadata(hf_hub_url(entry.source, file.name, revision=revision or "main"))
-            revision = revision or said.commit_hash  # all files of one commit
-            hf_hub_download(entry.source, file.name, revision=revision, local_dir=target)
         except Exception as error:
-            # The library passes on errors of whichever HTTP client it was built on, which have no common base to name here.
-            raise OSError(f"models: cannot fetch {file.name} of {entry.source}: {_reason(error)}") from error
-        hashes[file.name] = _checked(target / file.name, file.sha256 or said.etag)
+            # It passes on errors of whichever HTTP client it was built on, which have no common base to name here.
+            reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise OSError(f"models: cannot fetch {file.name} of {entry.source}: {reason}") from error
+        revision = revision or said.commit_hash  # all files of one commit
+        cached = try_to_load_from_cache(entry.source, file.name, revision=revision)
+        part = target / f"{file.name}.part"
+        if isinstance(cached, str):
+            shutil.copyfile(cached, part)
+        else:
+            _fetch(hf_hub_url(entry.source, file.name, revision=revision), part, progress)
+        hashes[file.name] = _accept(part, target / file.name, file.sha256 or said.etag)
     return str(revision), hashes
-
-
-def _reason(error: Exception) -> str:
-    """The first sentence: the hub's client adds request ids and advice on later lines."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _fetch_from_address(entry: Entry, target: Path, progress: bool) -> dict[str, str]:
     (file,) = entry.files
     part = target / f"{file.name}.part"
-    try:
-        _resume(entry.source, part, progress)
-    except (OSError, http.client.HTTPException) as error:
-        raise OSError(f"models: cannot fetch {file.name} from {entry.source}: {one_line(error)}") from error
-    found = _checked(part, file.sha256)
-    part.replace(target / file.name)
-    return {file.name: found}
+    _fetch(entry.source, part, progress)
+    return {file.name: _accept(part, target / file.name, file.sha256)}
+
+
+def _fetch(address: str, part: Path, progress: bool) -> None:
+    """Fetch ``address`` into ``part``, again and again for as long as each try brings something."""
+    while True:
+        before = _size(part)
+        try:
+            return _resume(address, part, progress)
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError) or _size(part) == before:
+                raise OSError(f"models: cannot fetch {address}: {one_line(error)}") from error
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.is_file() else 0
 
 
 def _resume(address: str, part: Path, progress: bool) -> None:
     """Fetch ``address`` into ``part``, from where an earlier call was cut off."""
-    start = part.stat().st_size if part.is_file() else 0
+    start = _size(part)
     request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"} if start else {})
     try:
         answer = urllib.request.urlopen(request, timeout=TIMEOUT_S)
@@ -217,22 +227,24 @@ def _resume(address: str, part: Path, progress: bool) -> None:
                 out.write(block)
                 bar.update(len(block))
         if total is not None and out.tell() < total:
-            raise OSError(f"cut off after {out.tell()} of {total} bytes; the next call goes on from there")
+            raise ConnectionError(f"cut off after {out.tell()} of {total} bytes")
 
 
-def _checked(file: Path, expected: str | None) -> str:
-    """The file's sha256, once it is what is ``expected`` of it: a sha256, or the id that git gives to small files."""
-    found = _sha256(file)
+def _accept(part: Path, target: Path, expected: str | None) -> str:
+    """Move ``part`` to ``target`` once it is what is ``expected`` of it: a sha256, or the id that git gives to small files.
+    Returns its sha256."""
+    found = _sha256(part)
     if expected is not None and re.fullmatch("[0-9a-f]{64}", expected):
         good = found == expected
     elif expected is not None and re.fullmatch("[0-9a-f]{40}", expected):
-        data = file.read_bytes()
+        data = part.read_bytes()
         good = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest() == expected
     else:
         good = True  # a mirror that names its files in a way of its own: the lock holds what came
     if not good:
-        file.unlink()
-        raise ValueError(f"models: expected {file.name} of hash {expected}, got another file (sha256 {found}); deleted")
+        part.unlink()
+        raise ValueError(f"models: expected {target.name} of hash {expected}, got another file (sha256 {found}); deleted")
+    part.replace(target)
     return found
 
 
