@@ -123,7 +123,7 @@ def test_the_scenes_camera_has_the_lens_that_was_found(moge: Path) -> None:
     assert prepare(seaside(H, W, 25), camera="still", depth="builtin").camera.fx == W
 
 
-@pytest.mark.parametrize("focal", [0.01, 100.0, float("nan")])
+@pytest.mark.parametrize("focal", [0.01, 100.0, 0.0, -1.0, float("nan")])
 def test_a_lens_that_cannot_be_is_not_believed(moge: Path, focal: float) -> None:
     write_moge(moge, focal)
     image = picture(seaside(H, W, 25))

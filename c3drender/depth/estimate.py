@@ -83,7 +83,7 @@ def _depth_of(found: Prediction) -> DepthMap:
     if not found.metric:
         return depth_from_disparity(found.values)
     focal = found.focal_px
-    if focal is not None and not LEAST_FOV_DEG < _fov_deg(focal, max(found.values.shape)) < MOST_FOV_DEG:
+    if focal is not None and not (focal > 0 and LEAST_FOV_DEG < _fov_deg(focal, max(found.values.shape)) < MOST_FOV_DEG):
         focal = None
     return replace(depth_from_metric(found.values), measured=False, focal_px=focal)
 
