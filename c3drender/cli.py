@@ -119,6 +119,19 @@ def _parser() -> argparse.ArgumentParser:
     _add_scene_options(sheet)
     _add_motion_options(sheet)
 
+    models = commands.add_parser("models", help="large public models: list, fetch, remove", description="Large public models.")
+    actions = models.add_subparsers(required=True, metavar="action")
+    _command(actions, "list", _models_list, "what there is, and what is here", "c3drender models list")
+    for action, summary in (
+        ("get", "fetch a model and check it; an interrupted download goes on"),
+        ("path", "check an installed model and print its folder"),
+        ("remove", "delete an installed model"),
+    ):
+        one = _command(actions, action, _models, summary, f"c3drender models {action} depth-anything-v2-small")
+        one.add_argument("name", help="as `c3drender models list` prints it")
+        one.add_argument("--quiet", action="store_true", help="no progress bar, no notes")
+        one.set_defaults(action=action)
+
     _command(commands, "info", _info, "versions, devices and what this build can do", "c3drender info")
 
     bench = _command(
@@ -160,7 +173,8 @@ def _add_scene_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sway-root", default="bottom", help="bottom, top, left or right: where it is held (default: bottom)")
     parser.add_argument("--ripple", help="mask of still water whose reflections ripple")
     parser.add_argument("--depth", default="auto", help="auto, builtin, a model's name, or a file: grey picture, .npy, .pfm")
-    parser.add_argument("--inpainter", help="TorchScript file that paints what the photo does not show, such as big-lama.pt")
+    parser.add_argument("--segments", default="auto", help="auto, none, a model's name, or a file: .png with .json, .npz")
+    parser.add_argument("--inpainter", help="paints what the photo does not show: a model's name, or its file, .pt or .onnx")
     parser.add_argument("--focus", type=_numbers, help="X,Y: the pixel that the camera keeps in place (default: the middle)")
     parser.add_argument("--size", type=_size, help=SIZE_HELP)
     _add_common_options(parser)
@@ -215,7 +229,7 @@ def _numbers(text: str) -> float | tuple[float, ...]:
 
 
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("depth", "inpainter", "focus", "size", "device")
+    names = ("depth", "segments", "inpainter", "focus", "size", "device")
     fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.ripple:
@@ -288,6 +302,31 @@ def _info(args: argparse.Namespace) -> None:
 
     for line in report():
         print(line)
+
+
+def _models_list(args: argparse.Namespace) -> None:
+    from .models import ENTRIES, model_folder
+    from .models.store import table
+
+    for line in (*table(ENTRIES), f"in {model_folder()}"):
+        print(line)
+
+
+def _models(args: argparse.Namespace) -> None:
+    from .models import ENTRIES, find, get, path, remove
+
+    entry = find(args.name)
+    if entry is None:
+        raise ValueError(f"models: expected one of {', '.join(entry.name for entry in ENTRIES)}, got {args.name!r}")
+    if args.action == "remove":
+        remove(entry)
+        _say(args, f"removed {entry.name}")
+    elif args.action == "path":
+        print(path(entry))
+    else:
+        terms = "" if entry.any_use else ", which does not allow commercial use"
+        _say(args, f"{entry.name} from {entry.source}, licence {entry.licence}{terms}")
+        print(get(entry, progress=not args.quiet))
 
 
 def _bench(args: argparse.Namespace) -> None:

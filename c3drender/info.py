@@ -11,6 +11,7 @@ import av
 import torch
 
 from .files.video import codecs
+from .models import installed, model_folder
 from .ops.device import has_cuda
 
 
@@ -22,6 +23,7 @@ def report() -> Iterator[str]:
     yield f"cpu         {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     yield f"cuda        {', '.join(_cuda_devices()) or 'no device that torch can use'}"
     yield f"depth       builtin{_learned_depth()}"
+    yield f"models      {', '.join(entry.name for entry in installed()) or 'none'} in {model_folder()}"
     missing = [suffix for suffix, codec in codecs().items() if codec not in av.codecs_available]
     yield f"video       PyAV {av.__version__}: {', '.join(suffix for suffix in codecs() if suffix not in missing)}"
     if missing:

@@ -31,6 +31,14 @@ def _auto_is_the_cpu() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_models_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What ``auto`` finds does not hang on who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C3DRENDER_MODELS", str(tmp_path_factory.mktemp("models")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of photos and data that lies beside the repository and is not part of it."""

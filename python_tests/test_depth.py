@@ -1,26 +1,20 @@
 """Depth: both ways into `DepthMap`, the built-in estimate (order, edges, odd inputs), the path through transformers."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from test_scenery import ODD, PHOTOS, REPO, needs_photos, picture, seaside
+from tiny_models import needs_transformers, saved_depth_anything
 
 from c3drender.data import Image, Scenery
-from c3drender.depth import estimate
 from c3drender.depth.estimate import FAR_DISP, depth_from_disparity, depth_from_metric, estimate_depth
 from c3drender.scenery.find import find_scenery
 
 sys.path.insert(0, str(REPO / "benchmarks"))
 from depth_order import measure, share, total
-
-needs_transformers = pytest.mark.skipif(
-    importlib.util.find_spec("transformers") is None, reason="transformers is not installed (pip install c3drender[models])"
-)
 
 
 def builtin(image: Image) -> torch.Tensor:
@@ -142,51 +136,18 @@ def test_method_of_a_wrong_type_is_refused():
 
 def test_unknown_model_is_one_line():
     image = picture(seaside(48, 64, 20))
-    with pytest.raises(ValueError, match=r"estimate_depth: .*no/such/folder") as error:
+    with pytest.raises(ValueError, match=r"depth: .*no/such/folder") as error:
         estimate_depth(image, find_scenery(image), method="no/such/folder")
     assert "\n" not in str(error.value)
 
 
-def test_auto_without_a_cached_model_is_the_builtin(monkeypatch):
-    monkeypatch.setattr(estimate, "_is_cached", lambda name: False)
+def test_auto_without_an_installed_model_is_the_builtin():
     image = picture(seaside(48, 64, 20))
     scenery = find_scenery(image)
     depth, used = estimate_depth(image, scenery)
     assert "built-in" in used
     assert "\n" not in used
     assert torch.equal(depth.z_cam, estimate_depth(image, scenery, method="builtin")[0].z_cam)
-
-
-def saved_depth_anything(folder: Path, kind: str) -> Path:
-    """A DepthAnything model with random weights, small enough to make in a test, and its image processor."""
-    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config, DPTImageProcessor
-
-    backbone = Dinov2Config(
-        hidden_size=16,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        mlp_ratio=2,
-        image_size=28,
-        out_features=["stage1", "stage2", "stage3", "stage4"],
-        reshape_hidden_states=False,
-        apply_layernorm=True,
-    )
-    config = DepthAnythingConfig(
-        backbone_config=backbone,
-        patch_size=14,
-        reassemble_hidden_size=16,
-        neck_hidden_sizes=[4, 8, 8, 8],
-        fusion_hidden_size=8,
-        head_hidden_size=4,
-        depth_estimation_type=kind,
-        max_depth=20 if kind == "metric" else 1,
-    )
-    torch.manual_seed(0)
-    model = DepthAnythingForDepthEstimation(config)
-    torch.nn.init.ones_(model.head.conv3.bias)  # a last ReLU follows: random weights alone may leave nothing of the map
-    model.save_pretrained(folder)
-    DPTImageProcessor(size={"height": 56, "width": 56}, ensure_multiple_of=14).save_pretrained(folder)
-    return folder
 
 
 @needs_transformers
@@ -208,21 +169,9 @@ def test_learned_model_from_a_folder(tmp_path, kind):
 
 
 @needs_transformers
-def test_auto_takes_a_cached_model(tmp_path, monkeypatch):
-    folder = str(saved_depth_anything(tmp_path / "model", "relative"))
-    monkeypatch.setattr(estimate, "KNOWN_MODELS", ("broken", folder))
-    monkeypatch.setattr(estimate, "_is_cached", lambda name: True)
-    image = picture(seaside(48, 64, 20))
-    scenery = find_scenery(image)
-    depth, used = estimate_depth(image, scenery)
-    assert used == f"depth: model {folder}"
-    assert torch.equal(depth.z_cam, estimate_depth(image, scenery, method=folder)[0].z_cam)
-
-
-@needs_transformers
 def test_a_model_that_is_no_depth_model_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     image = picture(seaside(48, 64, 20))
-    with pytest.raises(ValueError, match=r"estimate_depth: method must be") as error:
+    with pytest.raises(ValueError, match=r"depth: cannot load model .*expected an architecture") as error:
         estimate_depth(image, find_scenery(image), method=str(tmp_path))
     assert "\n" not in str(error.value)

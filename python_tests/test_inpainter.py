@@ -170,5 +170,5 @@ def test_arguments_that_are_refused(tmp_path) -> None:
         layers_by(other)
     with pytest.raises(FileNotFoundError, match=r"^inpainter: cannot read none\.pt"):
         layers_by("none.pt")
-    with pytest.raises(TypeError, match=r"^inpainter: expected a callable or a TorchScript file, got int$"):
+    with pytest.raises(TypeError, match=r"^inpainter: expected a callable, a model's name or its file, got int$"):
         layers_by(3)

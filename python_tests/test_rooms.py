@@ -17,6 +17,7 @@ RANKS = [
     {"pixels"},
     {"ops"},
     {"files"},
+    {"models"},
     STAGES,
     {"networks"},
     {"pipeline"},

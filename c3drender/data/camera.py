@@ -63,9 +63,9 @@ class Camera:
             check_tensor("Camera", "world_to_cam", self.world_to_cam, shape, torch.float32)
 
     @classmethod
-    def for_photo(cls, width: int, height: int) -> Camera:
-        """The camera assumed for a photo of unknown lens: focal length = the longer side (53 degrees), centred."""
-        focal = float(max(width, height))
+    def for_photo(cls, width: int, height: int, focal_px: float | None = None) -> Camera:
+        """The camera of a photo, centred; where its lens is unknown the focal length is the longer side (53 degrees)."""
+        focal = float(max(width, height)) if focal_px is None else focal_px
         return cls(focal, focal, width / 2, height / 2, width, height)
 
     def unproject(self, xy_px: Tensor, z_cam: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor
@@ -70,10 +71,15 @@ class DepthMap:
         float32 ``[H, W]``, > 0, in any unit.
     measured : bool
         Its edges lie where the picture's do; an estimate's are soft and get sharpened.
+    focal_px : float or None
+        The photo's focal length in pixels, where what gave the depth knows it.
     """
 
     z_cam: Tensor
     measured: bool = False
+    focal_px: float | None = None
 
     def __post_init__(self) -> None:
         check_tensor("DepthMap", "z_cam", self.z_cam, ("H", "W"), torch.float32)
+        if self.focal_px is not None and not 0 < self.focal_px < inf:
+            raise ValueError(f"DepthMap: focal_px must be finite and > 0, got {self.focal_px}")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
+import math
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..data import DepthMap, Image, Scenery
+from ..models import best, find
+from ..models.depth import Prediction, load_entry, load_transformers
 from .builtin import estimate_disparity
 
 FAR_DISP = 0.05  # disparity of the farthest point where the nearest has 1: the farthest depth is 20 times the nearest
-KNOWN_MODELS = ("depth-anything/Depth-Anything-V2-Small-hf", "Intel/dpt-hybrid-midas")
-METRIC_MODEL_TYPES = ("zoedepth", "glpn", "depth_pro")
+LEAST_FOV_DEG, MOST_FOV_DEG = 5.0, 150.0  # of the longer side: a lens beyond these is a mistake of the model
 
 
 def estimate_depth(
@@ -28,9 +27,9 @@ def estimate_depth(
     image : Image
     scenery : Scenery
     method : str
-        ``"auto"`` takes the first of `KNOWN_MODELS` that the local Hugging Face cache holds, where ``transformers`` is
-        installed, and the built-in estimate otherwise; ``"builtin"`` always the latter; anything else names a depth model of
-        ``transformers``: a directory, or an id, which is downloaded where the cache does not hold it.
+        ``"auto"`` takes the best installed model (`models.best`) and the built-in estimate where there is none; ``"builtin"``
+        always the latter; anything else names an installed model of `models.registry`, or a depth model of ``transformers``: a
+        directory, or an id of the hub.
     device : str or torch.device
         Where a learned model runs.
 
@@ -54,17 +53,17 @@ def estimate_depth(
         )
     if method == "builtin":
         return _builtin_depth(image, scenery), "depth: built-in estimate"
-    if method != "auto":
-        return _learned_depth(image, _load_model(method, device, local_files_only=False)), f"depth: model {method}"
-    if importlib.util.find_spec("transformers") is None:
-        return _builtin_depth(image, scenery), "depth: built-in estimate (for a learned one: pip install c3drender[models])"
-    for name in filter(_is_cached, KNOWN_MODELS):
-        try:
-            model = _load_model(name, device, local_files_only=True)
-        except ValueError:
-            continue  # the cache holds a part of it
-        return _learned_depth(image, model), f"depth: model {name}"
-    return _builtin_depth(image, scenery), f"depth: built-in estimate (no cached model; depth={KNOWN_MODELS[0]!r} fetches one)"
+    entry = best("depth") if method == "auto" else find(method, "depth")
+    if entry is not None:
+        predict, name = load_entry(entry, device), entry.name
+    elif method != "auto":
+        predict, name = load_transformers(method, device), method
+    else:
+        note = "depth: built-in estimate (no model is installed: c3drender models list)"
+        return _builtin_depth(image, scenery), note
+    depth = _depth_of(predict(image))
+    lens = "" if depth.focal_px is None else f", which found a lens of {_fov_deg(depth.focal_px, max(image.size)):.0f} degrees"
+    return depth, f"depth: model {name}{lens}"
 
 
 def depth_from_disparity(rel: Tensor) -> DepthMap:
@@ -127,6 +126,19 @@ def _checked_map(owner: str, name: str, value: Tensor) -> Tensor:
     return value
 
 
+def _depth_of(found: Prediction) -> DepthMap:
+    if not found.metric:
+        return depth_from_disparity(found.values)
+    focal = found.focal_px
+    if focal is not None and not (focal > 0 and LEAST_FOV_DEG < _fov_deg(focal, max(found.values.shape)) < MOST_FOV_DEG):
+        focal = None
+    return replace(depth_from_metric(found.values), measured=False, focal_px=focal)
+
+
+def _fov_deg(focal_px: float, side_px: int) -> float:
+    return 2 * math.degrees(math.atan(side_px / 2 / focal_px))
+
+
 def _builtin_depth(image: Image, scenery: Scenery) -> DepthMap:
     rel = estimate_disparity(image.rgb.detach().cpu().numpy(), scenery)
     return _depth_of_share(torch.from_numpy(rel).to(image.rgb.device))
@@ -134,41 +146,3 @@ def _builtin_depth(image: Image, scenery: Scenery) -> DepthMap:
 
 def _depth_of_share(share: Tensor) -> DepthMap:
     return DepthMap((1 / (FAR_DISP + (1 - FAR_DISP) * share)).contiguous())
-
-
-def _is_cached(name: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    return isinstance(try_to_load_from_cache(name, "config.json"), str)
-
-
-def _load_model(name: str, device: torch.device | str, *, local_files_only: bool) -> tuple[Any, Any]:
-    """The image processor and the depth model ``name``. Raises one ValueError for whatever keeps it from loading."""
-    if importlib.util.find_spec("transformers") is None:
-        raise ValueError(f"estimate_depth: model {name!r} needs the package transformers: pip install c3drender[models]")
-    from transformers import AutoImageProcessor, AutoModelForDepthEstimation
-
-    try:
-        processor = AutoImageProcessor.from_pretrained(name, local_files_only=local_files_only)
-        model = AutoModelForDepthEstimation.from_pretrained(name, local_files_only=local_files_only)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"estimate_depth: method must be auto, builtin or a depth model, got {name!r} ({reason})") from error
-    return processor, model.to(device).eval()
-
-
-@torch.inference_mode()
-def _learned_depth(image: Image, loaded: tuple[Any, Any]) -> DepthMap:
-    processor, model = loaded
-    rgb_u8 = (image.rgb.detach().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    inputs = processor(images=rgb_u8, return_tensors="pt").to(model.device)
-    predicted = model(**inputs).predicted_depth.float()
-    predicted = functional.interpolate(predicted[:, None], size=image.size, mode="bicubic", align_corners=False)[0, 0]
-    predicted = predicted.clone().to(image.rgb.device)
-    if _is_metric(model.config):
-        return replace(depth_from_metric(predicted.clamp_min(1e-3)), measured=False)
-    return depth_from_disparity(predicted)
-
-
-def _is_metric(config: Any) -> bool:
-    return getattr(config, "depth_estimation_type", None) == "metric" or config.model_type in METRIC_MODEL_TYPES

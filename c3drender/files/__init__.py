@@ -9,6 +9,7 @@ from .keys import read_camera_keys
 from .maps import read_depth, read_flow
 from .photo import read_mask, read_photo, write_picture
 from .scene import Scene, load_scene, save_scene
+from .segments import read_segments
 from .video import write_video
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "read_hints",
     "read_mask",
     "read_photo",
+    "read_segments",
     "save_scene",
     "write_picture",
     "write_video",

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from . import onnx_inpainter
+
 Inpainter = Callable[[Tensor, Tensor], Tensor]
 """``f(rgb, hole) -> rgb``: float32 ``[H, W, 3]`` in 0..1, black in the hole; bool ``[H, W]``, True is to be filled."""
 
@@ -18,8 +20,10 @@ MAX_OVERSHOOT = 0.5  # a network may leave 0..1 a little; more is another scale,
 
 
 def load(data: bytes, name: str, device: torch.device) -> Inpainter:
-    """The inpainter of a TorchScript file ``name`` that holds ``data``, to run on ``device``. Such a file is a program: run
-    only those that you trust."""
+    """The inpainter of a file ``name`` that holds ``data``, to run on ``device``: ``.onnx`` (`onnx_inpainter`), else
+    TorchScript. Such a file is a program: run only those that you trust."""
+    if name.lower().endswith(".onnx"):
+        return onnx_inpainter.load(data, name, device)
     try:
         module = torch.jit.load(io.BytesIO(data), map_location=device)
     except RuntimeError as error:

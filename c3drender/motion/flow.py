@@ -33,7 +33,12 @@ MOST_GRID_CELLS = 2 * NUM_CELLS  # of the others' grid, with what lies between t
 
 
 def find_flow(
-    image: Image, depth: DepthMap, scenery: Scenery, hints: MotionHints, step_px: Tensor | None = None
+    image: Image,
+    depth: DepthMap,
+    scenery: Scenery,
+    hints: MotionHints,
+    step_px: Tensor | None = None,
+    stays: Tensor | None = None,
 ) -> tuple[FlowField, str]:
     """The flow of a picture from whatever is known about it, and one line that says what was found or guessed.
 
@@ -46,6 +51,8 @@ def find_flow(
         Arrows rule, and what they leave open (the mask, regions without an arrow) is guessed.
     step_px : Tensor, optional
         float32 ``[H, W, 2]``, px per frame: the user's own dense flow, kept as it is inside the mask.
+    stays : Tensor, optional
+        bool ``[H, W]``: people, land, things, which never move, whatever the mask says.
 
     Returns
     -------
@@ -58,6 +65,10 @@ def find_flow(
         For sizes that differ from the image's, a flow that is not finite.
     """
     _check_sizes("find_flow", image, depth, hints, scenery)
+    if stays is not None:
+        if tuple(stays.shape) != image.size:
+            raise ValueError(f"find_flow: stays must be {list(image.size)} like the image, got {list(stays.shape)}")
+        hints = replace(hints, freeze=stays if hints.freeze is None else hints.freeze | stays)
     if step_px is not None:
         height, width = image.size
         if not isinstance(step_px, Tensor):
@@ -72,7 +83,8 @@ def find_flow(
         return flow, f"motion: your own flow moves {percent(float(flow.moving.float().mean()))} of the picture"
     if hints.mask is not None:
         flow, guessed = _solve(image, depth, replace(hints, mask=_reach_frame(hints.mask)), scenery)
-        return flow, what_a_mask_moves(flow.step_px.cpu().numpy(), guessed)
+        held = 0.0 if stays is None else float((hints.mask & stays).float().mean())
+        return flow, what_a_mask_moves(flow.step_px.cpu().numpy(), guessed, held)
     found, parts = guess_motion(image, depth, scenery, hints)
     flow, _ = _solve(image, depth, found, scenery)
     return flow, what_moves(parts, flow.step_px.cpu().numpy(), pointed=len(hints.arrows) > 0)

@@ -18,12 +18,16 @@ from torch import Tensor
 
 from .. import camera as cameras
 from ..data import Arrows, CameraKeys, CameraPath, Fluid, Image, MotionHints, PathLike, PictureLike, Ripple, Sway
-from ..files import read_camera_keys, read_depth, read_flow, read_hints, read_photo, resize
+from ..files import read_camera_keys, read_depth, read_flow, read_hints, read_photo, read_segments, resize
 from ..files.maps import DEPTH_SUFFIXES, DepthKind
-from ..files.place import read_bytes
+from ..files.place import is_path, read_bytes
+from ..files.segments import SEGMENTS_SUFFIXES
 from ..layers import inpainter as inpainters
 from ..layers.inpainter import Inpainter
+from ..models import find
+from ..models.store import file_of
 from ..networks import RenderModel, load_renderer
+from ..pixels.segments import Segments
 from ..render import BlendMode
 
 DEPTH_METHODS = ("auto", "builtin")
@@ -35,6 +39,7 @@ Amplitude = float | Sequence[float]
 Motion = Sequence[Fluid | Sway | Ripple]
 FlowLike = PathLike | np.ndarray | Tensor
 HintsLike = Arrows | MotionHints
+SegmentsLike = PathLike | Segments
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +68,18 @@ class Inputs:
     step_px: Tensor | None
     focus_px: tuple[float, float] | None
     depth: DepthGiven | str  # or the name of an estimator
+    segments: Segments | str  # or the name of a segmenter
     harmonic: tuple[HarmonicGiven, ...]
     notes: tuple[str, ...]  # one line per thing that was decided without being asked
 
 
 def read_inputs(
-    photo: PictureLike, motion: Motion, depth: PictureLike, focus: tuple[float, float] | None, size: resize.Size
+    photo: PictureLike,
+    motion: Motion,
+    depth: PictureLike,
+    focus: tuple[float, float] | None,
+    size: resize.Size,
+    segments: SegmentsLike = "none",
 ) -> Inputs:
     original = read_photo(photo)
     height, width = original.size
@@ -104,10 +115,15 @@ def read_inputs(
     else:
         values, kind = read_depth(depth, height, width)
         given = DepthGiven(resize.resize_depth(values, *target), kind)
+    seen: Segments | str
+    if is_path(segments) and Path(segments).suffix.lower() not in SEGMENTS_SUFFIXES:
+        seen = os.fspath(segments)
+    else:
+        seen = read_segments(segments, height, width)
     notes: tuple[str, ...] = ()
     if size is None and target != (height, width):
         notes = (f"size: {width} x {height} becomes {target[1]} x {target[0]}; size 'photo' keeps it",)
-    return Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, given, harmonic, notes)
+    return Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, given, seen, harmonic, notes)
 
 
 def list_motion(motion: Motion | None, **single: Any) -> Motion:
@@ -202,8 +218,11 @@ def read_renderer(model: RenderModel | PathLike) -> RenderModel:
 
 
 def read_inpainter(inpainter: Inpainter | PathLike | None, device: torch.device) -> Inpainter | None:
+    entry = find(inpainter, "inpainting") if isinstance(inpainter, str) else None
+    if entry is not None:
+        inpainter = file_of(entry)
     if isinstance(inpainter, (str, os.PathLike)):
         return inpainters.load(read_bytes("inpainter", inpainter), os.fspath(inpainter), device)
     if inpainter is not None and not callable(inpainter):
-        raise TypeError(f"inpainter: expected a callable or a TorchScript file, got {type(inpainter).__name__}")
+        raise TypeError(f"inpainter: expected a callable, a model's name or its file, got {type(inpainter).__name__}")
     return inpainter

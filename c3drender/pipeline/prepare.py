@@ -34,7 +34,6 @@ from ..layers.inpainter import Inpainter
 from ..motion import find_flow, ripple_field, sway_field
 from ..motion import harmonics as harmonic
 from ..ops.device import pick_device
-from ..scenery import find_scenery
 from .inputs import (
     Amplitude,
     CameraLike,
@@ -42,11 +41,13 @@ from .inputs import (
     HintsLike,
     Inputs,
     Motion,
+    SegmentsLike,
     list_motion,
     read_camera,
     read_inpainter,
     read_inputs,
 )
+from .see import see_scenery
 
 FAR_SHARE = 0.1  # of the range of disparities: what is farther is sky or as good as that
 MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the rounding of the border
@@ -60,6 +61,7 @@ def prepare(
     flow: FlowLike | None = None,
     motion: Motion | None = None,
     depth: PictureLike = "auto",
+    segments: SegmentsLike = "auto",
     inpainter: Inpainter | PathLike | None = None,
     size: resize.Size = None,
     amplitude: Amplitude = 1.0,
@@ -84,11 +86,15 @@ def prepare(
     motion : sequence of Fluid, Sway and Ripple, optional
         Instead of these three a list of what moves, each with its own mask; at most one Fluid.
     depth : str, path, array or Tensor
-        ``"auto"``, ``"builtin"``, a model of transformers, or a depth map (`c3drender.files.read_depth`).
+        ``"auto"``, ``"builtin"``, an installed or any other model (`c3drender.depth.estimate_depth`), or a depth map
+        (`c3drender.files.read_depth`).
+    segments : str, path or Segments
+        What each pixel shows, which says what may move and what never does: ``"auto"`` (an installed model, if there is one),
+        ``"none"``, the name of a model, or a file (`c3drender.files.read_segments`).
     inpainter : callable or path, optional
         Paints what the photo does not show instead of `c3drender.ops.inpaint_layers`: ``f(rgb, hole) -> rgb`` with float32
-        ``[H, W, 3]`` in 0..1, black in the hole, and bool ``[H, W]``, True is to be filled; or a TorchScript file of one, such
-        as LaMa's, which is a program: take only those that you trust.
+        ``[H, W, 3]`` in 0..1, black in the hole, and bool ``[H, W]``, True is to be filled; or a TorchScript or ``.onnx`` file
+        of one, such as LaMa's, which is a program: take only those that you trust; or the name of an installed model.
     size : int, (int, int), "photo" or None
         The longer side in pixels, or (width, height) of the photo's proportions; ``"photo"`` keeps the photo's, None does up
         to 1920 px (`defaults.LONGER_SIDE_PX`).
@@ -131,18 +137,18 @@ def prepare(
     target_device = pick_device(device)
     painter = read_inpainter(inpainter, target_device)
     steps = tqdm(total=4, desc="prepare", unit="stage", disable=not progress, leave=False)
-    inputs = read_inputs(photo, parts, depth, focus, size)
+    inputs = read_inputs(photo, parts, depth, focus, size, segments)
     steps.set_description("depth")
-    shown = find_scenery(inputs.image)
+    shown, stays, seen_notes = see_scenery(inputs, target_device)
     depth_map, depth_note = _find_depth(inputs, shown, target_device)
     steps.update()
     steps.set_description("flow")
-    field, motion_note = find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px)
+    field, motion_note = find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px, stays)
     harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
     flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
     steps.update()
     steps.set_description("layers")
-    notes = (*inputs.notes, depth_note, *flow_notes, *harmonic_notes)
+    notes = (*inputs.notes, *seen_notes, depth_note, *flow_notes, *harmonic_notes)
     scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
     steps.update(2)
     steps.close()
@@ -182,7 +188,7 @@ def build_scene(
     Scene
     """
     height, width = image.size
-    lens = Camera.for_photo(width, height)
+    lens = Camera.for_photo(width, height, depth.focal_px)
     span = depth_span(depth, focus_px)
     notes = (*notes, *_camera_notes(span))
     depth = within(depth, span)

@@ -1,5 +1,6 @@
 """What the picture shows: sky, water, rapids, smoke, and where the horizon lies."""
 
 from .find import find_scenery
+from .segmented import apply_segments
 
-__all__ = ["find_scenery"]
+__all__ = ["apply_segments", "find_scenery"]

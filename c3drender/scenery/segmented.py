@@ -1,0 +1,68 @@
+"""Scenery from a segmenter: its maps in the place of the cues, as far as it can tell what they tell."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+
+from ..data import Image, Scenery
+from ..pixels.segments import Segments
+from .cut import refine_to_edges
+
+SKY, STILL, FLOWING, SMOKE = ("sky", "cloud"), ("still_water",), ("moving_water", "white_water"), ("smoke", "fire")
+ALIVE, STAYING = ("person", "animal"), ("person", "animal", "ground", "object")
+LEAST_WATER = 0.2  # the cues know how much of a pixel's water foams where they see this much of it
+HORIZON_AGREES = 0.03  # of the height: the cues' horizon, if it lies so near to the segments', is the better one
+
+
+def apply_segments(image: Image, scenery: Scenery, segments: Segments) -> tuple[Scenery, torch.Tensor]:
+    """``scenery`` with what ``segments`` know better, and what must never move, bool ``[H, W]``.
+
+    Each group of classes (sky, water, smoke and fire) that the segmenter can tell replaces the cues' map; of level water the
+    cues still say how much of it foams. People, animals, ground and objects stay.
+    """
+    groups = (SKY, STILL, FLOWING, SMOKE, ALIVE, STAYING)
+    maps = np.stack([segments.of(*group).numpy() for group in groups], axis=-1)
+    sky, still, flowing, smoke, alive, staying = np.moveaxis(_at_full_size(image, maps, segments.measured), -1, 0)
+    cues = {name: getattr(scenery, name).cpu().numpy() for name in ("sky", "water", "rapids", "smoke")}
+
+    stays = alive > 0.5
+    knows_smoke = segments.knows(*SMOKE)
+    # A segmenter without a word for smoke calls it what is behind it.
+    stays |= (staying > 0.5) & (knows_smoke | (cues["smoke"] <= 0.5))
+    free = ~stays
+    told = dict(cues)
+    if segments.knows(*SKY):
+        told["sky"] = sky
+    if segments.knows(*STILL, *FLOWING):
+        seen = cues["water"] + cues["rapids"]
+        foam = np.where(seen > LEAST_WATER, cues["rapids"] / np.maximum(seen, LEAST_WATER), 0)
+        told["water"], told["rapids"] = still * (1 - foam), np.minimum(flowing + still * foam, 1)
+    if knows_smoke:
+        told["smoke"] = smoke
+    device = scenery.sky.device
+    final = {name: torch.from_numpy((values * free).astype(np.float32)).to(device) for name, values in told.items()}
+    horizon_y = _horizon(final["sky"].cpu().numpy(), scenery.horizon_y) if segments.knows(*SKY) else scenery.horizon_y
+    return Scenery(**final, horizon_y=horizon_y), torch.from_numpy(stays).to(device)
+
+
+def _at_full_size(image: Image, maps: np.ndarray, measured: bool) -> np.ndarray:
+    height, width = image.size
+    if maps.shape[:2] == (height, width) and measured:
+        return maps
+    if measured:
+        return cv2.resize(maps, (width, height), interpolation=cv2.INTER_LINEAR)
+    rgb = image.rgb.detach().cpu().numpy()
+    small = np.clip(cv2.resize(rgb, (maps.shape[1], maps.shape[0]), interpolation=cv2.INTER_AREA), 0, 1)
+    return refine_to_edges(rgb, small, np.ascontiguousarray(maps))
+
+
+def _horizon(sky: np.ndarray, cued_y: float) -> float:
+    """The row where the sky ends at its lowest; the cues' own where it is about there, or where there is no sky."""
+    height = sky.shape[0]
+    ends = np.where(sky > 0.5, np.arange(height)[:, None] + 1, 0).max(axis=0)
+    if (ends > 0).mean() < 0.05:
+        return cued_y
+    lowest = float(np.percentile(ends, 95))
+    return cued_y if abs(cued_y - lowest) < HORIZON_AGREES * height else min(lowest + 0.02 * height, 0.95 * height)
