@@ -240,7 +240,7 @@ def test_what_stays_never_moves_whatever_the_mask_says() -> None:
     assert bool(free.moving[person].any())
     assert not bool(held.moving[person].any())
     assert bool(held.moving[sea & ~person].float().mean() > 0.9)
-    assert "your mask, less 4 % of the picture that stays" in note
+    assert "(4 % more in it shows what stays)" in note
     own = torch.ones(H, W, 2)
     dense, _ = find_flow(image, depth, scenery, hints, own, person)
     assert not bool(dense.moving[person].any())
