@@ -87,8 +87,7 @@ def _splat(animation: LearnedAnimation, view: Camera, n: int) -> list[Raster]:
     """The sides of frame ``n``, with the disparity that the decoder sees."""
     points, hidden = animation.place(n)
     animation.feat[:, -1] = points.feat[:, -1]
-    pose = torch.eye(3, 4) if view.world_to_cam is None else view.world_to_cam
-    views = view.with_pose(pose.repeat(len(hidden), 1, 1))
+    views = view.with_pose(view.pose.repeat(len(hidden), 1, 1))
     compositor = animation.decoder.compositor
     splat = ops.splat_points(
         points.xyz, animation.feat, points.radius, views, compositor=compositor, opacity=points.opacity, hidden=hidden
