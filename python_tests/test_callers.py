@@ -71,6 +71,11 @@ def test_a_scene_saves_and_moves_itself(scene: c3d.Scene, tmp_path: Path) -> Non
     assert moved.layers.rgb.device.type == moved.harmonics.sine_px.device.type == "meta"
 
 
+def test_the_citation_is_of_this_version() -> None:
+    citation = (Path(__file__).parent.parent / "CITATION.cff").read_text()
+    assert f"\nversion: {c3d.__version__}\n" in citation
+
+
 def opencv_numbers() -> np.ndarray:
     return cv2.randu(np.zeros(4, np.float64), 0, 1)
 

@@ -40,7 +40,7 @@ class Camera:
     >>> camera = Camera.for_photo(640, 480)
     >>> camera.fx, camera.cx, camera.cy
     (640.0, 320.0, 240.0)
-    >>> camera.unproject(torch.tensor([[320.0, 240.0]]), torch.tensor([2.0]))  # the middle of the picture, two units away
+    >>> camera.unproject(torch.tensor([[320.0, 240.0]]), torch.tensor([2.0]))  # its middle, two units away
     tensor([[0., 0., 2.]])
     """
 

@@ -109,8 +109,7 @@ def splat_sides(
 ) -> list[Raster]:
     """``points`` that carry ``feat`` (`point_rows`) as ``view`` sees them, once for each of the ranges ``hidden`` that it does
     not see. ``disp`` is in units of ``disp_unit``. Differentiable in ``feat``."""
-    pose = torch.eye(3, 4) if view.world_to_cam is None else view.world_to_cam
-    views = view.with_pose(pose.repeat(len(hidden), 1, 1))
+    views = view.with_pose(view.pose.repeat(len(hidden), 1, 1))
     splat = ops.splat_points(
         points.xyz, feat, points.radius, views, compositor=compositor, opacity=points.opacity, hidden=hidden
     )

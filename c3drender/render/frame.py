@@ -104,12 +104,11 @@ def draw(animation: Animation, view: Camera, n: int, blend: BlendMode = "contras
         )
         detail = ops.ContrastDetail(fluid.detail.fine, fluid.detail.broad, gain, spacing_px)
     hidden = _drift_to(animation, n, fades, detail)
-    pose = torch.eye(3, 4) if view.world_to_cam is None else view.world_to_cam
     raster = ops.splat_points(
         animation.points.xyz,
         animation.points.feat,
         animation.points.radius,
-        view.with_pose(pose.repeat(len(hidden), 1, 1)),
+        view.with_pose(view.pose.repeat(len(hidden), 1, 1)),
         compositor="surface",
         depth_tolerance=animation.rules.depth_tolerance,
         max_points=MAX_POINTS,
