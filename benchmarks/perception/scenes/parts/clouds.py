@@ -17,7 +17,7 @@ from .meshes import Mesh, grid_faces
 from .noise import smooth_step
 from .stage import Stage
 
-DOME_M = 25000.0
+DOME_M = 45000.0
 TOP = np.radians(78.0)
 COLUMNS, ROWS, STEPS = 440, 150, 26
 

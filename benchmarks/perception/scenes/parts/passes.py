@@ -14,7 +14,7 @@ from ..classes import FAR_M, FLUIDS, SPEED_LIMITS, Layout, Surface
 from .noise import smooth_step
 from .stage import Stage
 
-SKY_Z = 8000.0  # what lies farther counts as infinitely far
+SKY_Z = 20000.0  # what lies farther counts as infinitely far
 
 
 class Rejected(Exception):
@@ -121,7 +121,7 @@ def labels(stage: Stage, channels: dict[str, np.ndarray]) -> dict[str, np.ndarra
     seen = code > 0
     surface = np.where(seen, (code - 1) // 4, Surface.SKY).astype(np.uint8)
     layout = np.where(seen, (code - 1) % 4, Layout.FAR).astype(np.uint8)
-    far = (z > SKY_Z) | ~seen | np.isin(surface, (Surface.SKY, Surface.CLOUD)) & (z > FAR_M)
+    far = (z > SKY_Z) | ~seen
     layout[(z > FAR_M) | far] = Layout.FAR
     disparity = np.where(far, 0, 1 / np.maximum(z, 1e-3)).astype(np.float32)
 
