@@ -56,7 +56,7 @@ def open_ground(stage: Stage):
         flat = mt.cover(stage, kind)
     add_ground(stage, land, flat, mt.cover(stage, str(stage.pick(*mt.ROCKS))), near=0.5, far=8000)
     if stage.chance(0.7):
-        forest(stage, land, int(stage.log_uniform(10, 300)), 12, 250, snowy=kind == "snow")
+        forest(stage, land, int(stage.log_uniform(6, 160)), 16, 350, snowy=kind == "snow")
     if kind in mt.GRASSES and stage.chance(0.8):
         grass(stage, land, kind, tall=stage.log_uniform(0.05, 0.3))
     return land

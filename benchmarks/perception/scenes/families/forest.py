@@ -50,7 +50,7 @@ def build(stage: Stage) -> None:
     clear = wide + 0.4
     kinds = tuple(rng.choice(["broad", "conifer", "slender", "bare", "broad"], rng.integers(1, 3)))
     dense = int(stage.log_uniform(60, 500))
-    forest(stage, land, dense, 3.0, 110, tall=(9, 22), species=kinds, clear=clear, bias=0.75, snowy=snowy)
+    forest(stage, land, dense, 3.0, 110, tall=(9, 22), species=kinds, clear=clear, snowy=snowy)
     if stage.chance(0.8):
         forest(
             stage, land, int(stage.log_uniform(10, 140)), 1.8, 40, tall=(0.5, 1.8), species=("bush",), clear=clear, snowy=snowy

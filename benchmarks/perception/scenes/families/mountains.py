@@ -56,7 +56,7 @@ def build(stage: Stage) -> None:
     if above:
         sea_of_cloud(stage, light, -rng.uniform(0.15, 0.5) * 300 * max(drop, 0.2))
     if stage.chance(0.6):
-        forest(stage, land, int(stage.log_uniform(20, 700)), 18, 900, lowest=-250, snowy=snowy)
+        forest(stage, land, int(stage.log_uniform(20, 600)), stage.log_uniform(25, 150), 1200, lowest=-250, snowy=snowy)
     if kind in mt.GRASSES:
         grass(stage, land, kind, tall=stage.log_uniform(0.05, 0.45))
         if stage.chance(0.4):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..classes import Layout, Surface
@@ -19,7 +21,11 @@ def build(stage: Stage) -> None:
     rng = stage.rng
     stage.bounces = 2
     stage.samples = 10
-    stage.camera = pick_camera(rng, (0.15, 0.7), (-0.6, -0.08), (0.45, 0.95), (0.0, -0.75))
+    stage.camera = pick_camera(rng, (0.16, 0.7), (0.0, 0.0), (0.5, 0.95), (rng.uniform(-0.2, 0.2), -rng.uniform(0.7, 1.0)))
+    x, y, z = stage.camera.location
+    look = np.array([rng.uniform(-0.1, 0.1) - x, rng.uniform(0.0, 0.25) - y, rng.uniform(0.06, 0.16) - z])
+    pitch, yaw = np.arctan2(look[2], np.hypot(look[0], look[1])), np.arctan2(-look[0], look[1])
+    stage.camera = replace(stage.camera, pitch=float(pitch), yaw=float(yaw))
     dark = stage.chance(0.3)
     indoors(tuple(np.array([0.8, 0.9, 1.0]) * (0.02 if dark else rng.uniform(0.15, 0.6))), 1.0)
     warm = (1.0, rng.uniform(0.65, 0.95), rng.uniform(0.4, 0.9))
@@ -80,7 +86,7 @@ def backdrop(stage: Stage) -> None:
     elif kind == 1:
         recipe = mt.striped([mt.dyes(stage)[1], (0.65, 0.62, 0.55)], stage.log_uniform(0.02, 0.08), True)
     elif kind == 2:
-        recipe = mt.layered(mt.tones(stage, str(stage.pick("limestone", "slate"))), 0.2)
+        recipe = mt.mottled(mt.tones(stage, str(stage.pick("limestone", "slate", "granite"))), 0.08)
     else:
         recipe = mt.mottled(mt.dyes(stage, saturation=(0, 0.6)), 0.1)
     top = mt.material(Surface.OBJECT, Layout.PLANE, recipe, rng.uniform(0.15, 0.8), 0.001)

@@ -53,7 +53,8 @@ def melt(limbs: Sequence[Limb], blend: float, cells: int = 78) -> Mesh:
     vertices, faces, _, _ = marching_cubes(-blend * np.log(total + 1e-30), 0.0)
     vertices = vertices * step + low
     centres = vertices[faces].mean(1)
-    wearer = np.argmin([_distance(limb, centres) for limb in limbs], axis=0)
+    # Small features lose ties, or the bulge that they melt into would wear their colour.
+    wearer = np.argmin([_distance(limb, centres) + 0.4 * blend * (limb.ra < 0.02) for limb in limbs], axis=0)
     slots = np.array([limb.slot for limb in limbs])[wearer]
     return Mesh(vertices, np.concatenate([faces[:, ::-1], np.full((len(faces), 1), -1)], 1), slots, smooth=True)
 
@@ -155,7 +156,7 @@ def person_data(stage: Stage, pose: str | None = None, portrait: bool = False) -
         own(mt.flat((0.01, 0.008, 0.007)), 0.1, 0.0),
         own(mt.flat(tuple(tone * [0.85, 0.45, 0.42])), 0.4, 0.0),
     ]
-    mesh = melt(limbs, 0.012, 130 if portrait else 110)
+    mesh = melt(limbs, 0.012, 160 if portrait else 100)
     return stage.add(mesh, worn, at=(0, -900, -300)).data
 
 

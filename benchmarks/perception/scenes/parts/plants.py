@@ -173,19 +173,23 @@ def forest(
     lowest: float = -np.inf,
     species: tuple[str, ...] | None = None,
     clear: float = 0.0,
-    bias: float = 1.0,
+    bias: float = 0.65,
     snowy: bool = False,
 ) -> None:
     """Trees of some kinds over the view, none below ``lowest`` metres nor within ``clear`` of the middle line."""
     rng, camera = stage.rng, stage.camera
     species = species or tuple(rng.choice(SPECIES, rng.integers(1, 4)))
-    kinds = [plant_data(stage, name, 0.8, snowy=snowy) for name in species for _ in range(2)]
+    kinds = [(name, plant_data(stage, name, 0.8, snowy=snowy)) for name in species for _ in range(2)]
     base = stage.log_uniform(*tall)
     for x, y in scatter(stage, count, near, far, bias=bias):
         z = float(height(np.array([[x, y]]))[0])
         aside = abs((x - camera.location[0]) * np.cos(camera.yaw) + (y - camera.location[1]) * np.sin(camera.yaw))
-        if z > lowest and aside > clear:
-            place(stage, kinds[rng.integers(len(kinds))], np.array([x, y, z - 0.1]), base * stage.log_uniform(0.6, 1.5))
+        name, data = kinds[rng.integers(len(kinds))]
+        size = base * stage.log_uniform(0.6, 1.5)
+        # Not around the camera: branches start at the ground on some, well above it on others.
+        crown = (0.45 if name in ("conifer", "bush") else 0.15) * size + 0.5
+        if z > lowest and aside > clear and np.hypot(x - camera.location[0], y - camera.location[1]) > crown:
+            place(stage, data, np.array([x, y, z - 0.1]), size)
 
 
 def tuft(rng: np.random.Generator, blades: int, height: float, spread: float, width: float, bend: float = 0.5) -> Mesh:
