@@ -8,6 +8,7 @@ import numpy as np
 
 from ..classes import Surface
 from ..parts import materials as mt
+from ..parts.buildings import bridge
 from ..parts.camera import pick_camera
 from ..parts.meshes import Mesh, face_means, grid_faces
 from ..parts.noise import fbm, smooth_step
@@ -155,6 +156,11 @@ def build(stage: Stage) -> None:
         forest(stage, land, int(stage.log_uniform(20, 400)), 7, 140, clear=0.0 if width < 3 else width * 0.3, lowest=-np.inf)
     if kind in mt.GRASSES and stage.chance(0.7):
         grass(stage, lambda xy: land(xy) - 3.0 * (np.abs(course.aside(xy)) < 1.15), kind, tall=stage.log_uniform(0.06, 0.3))
+    if stage.chance(0.15):
+        y = stage.log_uniform(8, 50)
+        span = 1.5 * float(course.at("width", y)) + 3
+        arch = bridge(stage, span, rng.uniform(0.25, 0.45) * span, rng.uniform(1.5, 4))
+        arch.location = (float(course.at("centre", y)), y, float(course.at("level", y)))
     if stage.chance(0.4):
         bush = plant_data(stage, "bush")
         for _ in range(int(rng.integers(3, 20))):

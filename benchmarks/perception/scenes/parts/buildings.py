@@ -7,7 +7,7 @@ import numpy as np
 
 from ..classes import Layout, Surface
 from . import materials as mt
-from .meshes import Mesh, box, joined, lathe, quad, sphere, tube
+from .meshes import Mesh, box, grid_faces, joined, lathe, quad, sphere
 from .stage import Stage
 
 WALL, GLASS, FRAME, ROOF, LIT = range(5)
@@ -153,20 +153,18 @@ def car(stage: Stage) -> bpy.types.Mesh:
         lean = np.where(z > 0.9, (z - 0.9) * 0.35, 0)
         x = np.where(profile < 1, half - lean, 0.0)
         rows.append(np.concatenate([np.stack([-x, 0 * x + y, z], 1), np.stack([x, 0 * x + y, z], 1)[::-1]]))
-    from .meshes import grid_faces
-
     body = Mesh(np.stack(rows), grid_faces(len(t), 18), smooth=True)
     centre = body.points[body.faces].mean(1)
     window = (centre[:, 2] > 0.95) & (centre[:, 2] < (1.36 if not van else 1.75)) & (np.abs(centre[:, 1]) < 1.9)
     body.slots = window.astype(np.int32)
-    wheels = [lathe([(0.05, -0.1), (0.3, -0.1), (0.33, -0.06), (0.33, 0.06), (0.3, 0.1), (0.05, 0.1)], 20) for _ in range(1)]
+    tyre = lathe([(0.05, -0.1), (0.3, -0.1), (0.33, -0.06), (0.33, 0.06), (0.3, 0.1), (0.05, 0.1)], 20)
     parts = [body]
     for x in (-0.8, 0.8):
         for y in (-1.35, 1.3):
             wheel = Mesh(
-                wheels[0].points[:, [2, 1, 0]] + np.float32([x, y, 0.33]),
-                wheels[0].faces,
-                np.full(len(wheels[0].faces), 2),
+                tyre.points[:, [2, 1, 0]] + np.float32([x, y, 0.33]),
+                tyre.faces,
+                np.full(len(tyre.faces), 2),
                 smooth=True,
             )
             parts.append(wheel)
@@ -220,11 +218,3 @@ def bridge(stage: Stage, span: float, rise: float, width: float) -> bpy.types.Ob
             )
     recipe = mt.weathered(mt.courses(mt.tones(stage, str(stage.pick("limestone", "granite", "brick"))), 0.6, 0.3), 8)
     return stage.add(joined(parts), [mt.material(Surface.OBJECT, Layout.UPRIGHT, recipe, 0.9, 0.02)], at=(0, -900, -300))
-
-
-def fence(stage: Stage, line: np.ndarray) -> None:
-    """Posts and two rails along line [N, 3]."""
-    wood = mt.material(Surface.OBJECT, Layout.UPRIGHT, mt.grained(mt.tones(stage, "wood"), 0.08), 0.9, 0.003)
-    parts = [box((0.1, 0.1, 1.1), point + [0, 0, 0.5]) for point in line]
-    parts += [tube(line + [0, 0, z], 0.045, 5) for z in (0.5, 0.9)]
-    stage.add(joined(parts), [wood])

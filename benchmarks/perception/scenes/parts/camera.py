@@ -51,12 +51,6 @@ class Camera:
     def to_cam(self, xyz: np.ndarray) -> np.ndarray:
         return (np.asarray(xyz) - np.asarray(self.location)) @ self.world_to_cam.T
 
-    def project(self, xyz: np.ndarray) -> np.ndarray:
-        """Pixel positions [..., 2] of world points in front of the camera."""
-        cam = self.to_cam(xyz)
-        centre = np.array(self.size) / 2
-        return cam[..., :2] / cam[..., 2:] * self.focal_px + centre
-
     def rays(self) -> np.ndarray:
         """Unit directions [H, W, 3] in the world frame through the pixel centres."""
         width, height = self.size
@@ -78,12 +72,6 @@ class Camera:
         width, height = self.size
         cam = np.array([(x - 0.5) * width, (y - 0.5) * height, self.focal_px]) / self.focal_px * distance
         return cam @ self.world_to_cam + np.asarray(self.location)
-
-    def ground_point(self, x: float, distance: float, z: float = 0.0) -> np.ndarray:
-        """World point at height ``z``, ``distance`` metres ahead, at column x in 0..1."""
-        aside = (x - 0.5) * self.size[0] / self.focal_px * distance
-        cy, sy = np.cos(self.yaw), np.sin(self.yaw)
-        return np.array([self.location[0] - sy * distance + cy * aside, self.location[1] + cy * distance + sy * aside, z])
 
 
 def pick_camera(

@@ -10,7 +10,7 @@ import numpy as np
 from ..classes import Layout, Surface
 from . import materials as mt
 from .bodies import Limb, melt
-from .meshes import Mesh, box, joined, lathe, tube
+from .meshes import Mesh, box, grid_faces, joined, lathe, tube
 from .noise import fbm
 from .plants import cards
 from .stage import Stage
@@ -207,8 +207,6 @@ def shelf(stage: Stage, width: float, height: float) -> tuple[Mesh, list[bpy.typ
 
 def drapery(stage: Stage, width: float, height: float) -> tuple[Mesh, list[bpy.types.Material]]:
     """A curtain or cloth that hangs in folds in the plane y = 0, its foot at z = 0."""
-    from .meshes import grid_faces
-
     x, z = np.meshgrid(np.linspace(-0.5, 0.5, 120) * width, np.linspace(0, 1, 30) * height)
     seed = stage.seed32() % 1000
     y = (

@@ -162,10 +162,3 @@ def face_means(mesh: Mesh, values: np.ndarray) -> np.ndarray:
     """Mean over its corners of a per-vertex value [V], per face [F]."""
     known = mesh.faces >= 0
     return np.where(known, np.asarray(values).ravel()[mesh.faces], 0).sum(1) / known.sum(1)
-
-
-def face_normals(mesh: Mesh) -> np.ndarray:
-    """Unit normals [F, 3]."""
-    corner = mesh.points[mesh.faces[:, :3]]
-    normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    return normal / (np.linalg.norm(normal, axis=1, keepdims=True) + 1e-12)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from scipy.ndimage import uniform_filter
@@ -87,8 +87,3 @@ def scatter(stage: Stage, count: int, near: float, far: float, spread: float = 1
     distance = near * (far / near) ** (rng.random(count) ** bias)
     angle = camera.yaw + rng.uniform(-1, 1, count) * (camera.half_angle + 0.12) * spread
     return np.stack([camera.location[0] - np.sin(angle) * distance, camera.location[1] + np.cos(angle) * distance], -1)
-
-
-def on_ground(height: Height, xy: Sequence[float]) -> np.ndarray:
-    place = np.asarray(xy, float)
-    return np.append(place, float(height(place[None])[0]))
