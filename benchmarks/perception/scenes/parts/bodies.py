@@ -54,7 +54,7 @@ def melt(limbs: Sequence[Limb], blend: float, cells: int = 78) -> Mesh:
     vertices = vertices * step + low
     centres = vertices[faces].mean(1)
     # Small features lose ties, or the bulge that they melt into would wear their colour.
-    wearer = np.argmin([_distance(limb, centres) + 0.4 * blend * (limb.ra < 0.02) for limb in limbs], axis=0)
+    wearer = np.argmin([_distance(limb, centres) + 0.9 * blend * (limb.ra < 0.02) for limb in limbs], axis=0)
     slots = np.array([limb.slot for limb in limbs])[wearer]
     return Mesh(vertices, np.concatenate([faces[:, ::-1], np.full((len(faces), 1), -1)], 1), slots, smooth=True)
 

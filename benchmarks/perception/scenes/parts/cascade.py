@@ -17,7 +17,7 @@ from .rocks import boulders
 from .sky import outdoors
 from .smoke import mist
 from .stage import Stage
-from .terrain import add_ground
+from .terrain import Height, add_ground
 from .water import water
 
 
@@ -72,9 +72,16 @@ def build_fall(stage: Stage, fall: Fall) -> None:
     mossy = str(stage.pick("moss", "lush", "gravel", "soil"))
     add_ground(stage, bank, mt.cover(stage, mossy), mt.cover(stage, kind), near=0.4, far=pool_far * 1.3, steep_at=0.9)
     _stones(stage, fall, bank, lip, kind)
-    top = lambda xy: np.full(np.shape(xy)[:-1], cliff_top * 0.98)
     if stage.chance(0.8):
-        forest(stage, top, 60, fall.distance * 1.15, fall.distance * 2.0 + fall.height, tall=(3, 12), clear=fall.width * 0.8)
+        forest(
+            stage,
+            brow(fall, lip, cliff_top),
+            60,
+            fall.distance * 1.15,
+            fall.distance * 2.0 + fall.height,
+            tall=(3, 12),
+            clear=fall.width * 0.8,
+        )
     if stage.chance(0.7):
         forest(
             stage, bank, int(rng.integers(4, 40)), 4, fall.distance * 1.1, tall=(0.5, 5), lowest=0.35, clear=fall.width * 0.4
@@ -97,6 +104,11 @@ def build_fall(stage: Stage, fall: Fall) -> None:
             )
 
 
+def brow(fall: Fall, lip: float, top: float) -> Height:
+    """The land above the cliff: level with the water's lip, and rising to ``top`` beside it."""
+    return lambda xy: 0.97 * fall.height + (top - fall.height) * smooth_step(0.5, 2.5, np.abs(xy[..., 0] - lip) / fall.width)
+
+
 def _cliff(stage: Stage, fall: Fall, setback, top: float, lip: float, kind: str) -> None:
     half = fall.width + 2.2 * fall.distance
     x, t = np.meshgrid(lip + np.linspace(-1, 1, 300) * half, np.linspace(0, 1, 170))
@@ -115,9 +127,9 @@ def _cliff(stage: Stage, fall: Fall, setback, top: float, lip: float, kind: str)
     green = mt.mottled(mt.tones(stage, "moss"), 0.05 * fall.height)
     recipe = mt.blended(mt.blended(rock, green, stage.rng.uniform(0.1, 0.8), size=0.15 * fall.height), dark, "damp", 0.25)
     stage.add(mesh, [mt.material(Surface.OBJECT, Layout.UPRIGHT, recipe, 0.55, 0.012 * fall.height)])
-    plateau = sheet(np.full((8, 8), 0.97 * fall.height), (2 * half, 6 * fall.height + 20)).moved(
-        (lip, fall.distance + 3 * fall.height + 10 + 0.3 * top, 0)
-    )
+    spread = np.stack(np.meshgrid(np.linspace(-half, half, 60), np.zeros(6)), -1) + [lip, 0]
+    plateau = sheet(brow(fall, lip, top)(spread), (2 * half, 6 * fall.height + 20))
+    plateau = plateau.moved((lip, fall.distance + 3 * fall.height + 10 + 0.3 * top, 0))
     cover_, surface_ = mt.cover(stage, str(stage.pick("lush", "meadow", "moss")))
     stage.add(plateau, [mt.material(surface_, Layout.PLANE, cover_)])
 

@@ -181,8 +181,10 @@ def forest(
     species = species or tuple(rng.choice(SPECIES, rng.integers(1, 4)))
     kinds = [(name, plant_data(stage, name, 0.8, snowy=snowy)) for name in species for _ in range(2)]
     base = stage.log_uniform(*tall)
-    for x, y in scatter(stage, count, near, far, bias=bias):
-        z = float(height(np.array([[x, y]]))[0])
+    spots = scatter(stage, count, near, far, bias=bias)
+    levels = height(spots)
+    steepness = np.hypot(*(height(spots + step) - levels for step in ((1.0, 0.0), (0.0, 1.0))))
+    for (x, y), z in zip(spots[steepness < 1.0], levels[steepness < 1.0], strict=True):
         aside = abs((x - camera.location[0]) * np.cos(camera.yaw) + (y - camera.location[1]) * np.sin(camera.yaw))
         name, data = kinds[rng.integers(len(kinds))]
         size = base * stage.log_uniform(0.6, 1.5)

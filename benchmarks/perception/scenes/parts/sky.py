@@ -115,7 +115,7 @@ def _clear_sky(stage: Stage, elevation: float, azimuth: float) -> None:
     n = _world()
     sky = n.new("TexSky", sky_type="NISHITA", sun_disc=False)
     sky.sun_elevation, sky.sun_rotation = float(np.radians(elevation)), float(-azimuth % (2 * np.pi))
-    sky.air_density, sky.dust_density = stage.rng.uniform(0.8, 1.8), stage.log_uniform(0.3, 4.0)
+    sky.air_density, sky.dust_density = stage.rng.uniform(0.8, 1.4), stage.log_uniform(0.3, 2.0)
     n.set(n.tree.nodes["Background"].inputs[0], sky.outputs[0])
 
 
