@@ -7,7 +7,7 @@ again at will. A scene that fails leaves a ``.failed`` file with the reason and 
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--jobs", help=argparse.SUPPRESS)  # family:seed,...: render these in this process
     options = parser.parse_args()
+    if importlib.util.find_spec("bpy") is None:
+        sys.exit("make.py: expected Blender as a module, got none: pip install 'bpy==4.5.*' OpenEXR (Python 3.11)")
     options.out.mkdir(parents=True, exist_ok=True)
     stop = time.monotonic() + options.seconds
     if options.jobs:
