@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..classes import Surface
@@ -26,13 +28,16 @@ def build(stage: Stage) -> None:
         pool = surface(xy, np.zeros(xy.shape[:2]))
         pool.attributes["foam"] = np.zeros(len(pool.points))
         stage.add(pool, [water(stage, Surface.STILL_WATER, stage.log_uniform(0.002, 0.02), (1, 1.6, 1))[0]])
-        land = lambda xy: np.full(np.shape(xy)[:-1], -0.1)
+        land = lambda xy: np.full(np.shape(xy)[:-1], -0.08 * size)
     else:
         land = open_ground(stage)
     herd = [animal_data(stage, kind) for _ in range(2)]
     for index in range(int(stage.log_uniform(1, 14))):
-        distance = stage.log_uniform(1.1, 2.5) * size * 1.3 if index == 0 else stage.log_uniform(2.5 * size, 40 * size)
+        distance = stage.log_uniform(1.4, 3.5) * size + 0.4 if index == 0 else stage.log_uniform(2.5 * size, 40 * size)
         x = rng.uniform(-0.6, 0.6) * stage.camera.half_angle * distance
         data, scale = herd[index % 2]
         z = float(land(np.array([[x, distance]]))[0])
         stage.add(data, at=(x, distance, z), turn=rng.uniform(0, 6.3), scale=scale * rng.uniform(0.8, 1.15))
+        if index == 0:
+            up = z + 0.45 * size - stage.camera.location[2]
+            stage.camera = replace(stage.camera, pitch=float(np.arctan2(up, distance) + rng.normal(0.04, 0.05)))

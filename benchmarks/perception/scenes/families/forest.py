@@ -53,7 +53,7 @@ def build(stage: Stage) -> None:
     forest(stage, land, dense, 3.0, 110, tall=(9, 22), species=kinds, clear=clear, snowy=snowy)
     if stage.chance(0.8):
         forest(
-            stage, land, int(stage.log_uniform(10, 140)), 1.8, 40, tall=(0.5, 1.8), species=("bush",), clear=clear, snowy=snowy
+            stage, land, int(stage.log_uniform(6, 70)), 1.8, 40, tall=(0.5, 1.8), species=("bush",), clear=clear, snowy=snowy
         )
     if not snowy and stage.chance(0.6):
         grass(
