@@ -1,0 +1,1 @@
+"""One module a family; ``build(stage)`` sets up camera, light and things."""

@@ -1,0 +1,1 @@
+"""What the families share: geometry, materials, light, camera, passes."""
