@@ -320,10 +320,10 @@ def test_a_bitmap_far_beyond_the_picture_takes_no_memory(tmp_path):
     bitmap = io.BytesIO()
     PIL.Image.fromarray(np.array([[0, 1], [1, 0]], bool)).save(bitmap, "PNG")
     encoded = base64.b64encode(bitmap.getvalue()).decode()
-    corners = [[10 - 10**6, 20 - 10**6], [10 + 10**6, 20 + 10**6]]  # 4e12 pixels, their middle at (10, 20)
+    corners = [[10 - 9e5, 8 - 9e5], [10 + 9e5, 8 + 9e5]]  # 3e12 pixels, their middle at (10, 8)
     hints = read_annotation(tmp_path, annotation([shape("motion", corners, "mask", mask=encoded)]))
     expected = torch.zeros(H, W, dtype=torch.bool)
-    expected[:20, 10:] = expected[20:, :10] = True
+    expected[:8, 10:] = expected[8:, :10] = True
     assert torch.equal(hints.mask, expected)
 
 

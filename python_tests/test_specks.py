@@ -37,16 +37,17 @@ def speckled(count: int, radii_px: tuple[int, ...] = (1, 2, 3, 5, 8)) -> np.ndar
 
 
 @pytest.fixture(scope="module")
-def find() -> Callable[..., np.ndarray]:
-    """``find(mask, arrows)``: the flow's steps ``[H, W, 2]``."""
+def find() -> Callable[..., tuple[np.ndarray, str]]:
+    """``find(mask, arrows)``: the flow's steps ``[H, W, 2]``, and what is said about it."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     rgb = np.stack([x / WIDTH, y / HEIGHT, 0.5 + 0.2 * np.sin(x / 20) * np.sin(y / 15)], axis=-1).astype(np.float32)
     image, depth = Image(torch.from_numpy(rgb)), DepthMap(torch.from_numpy(4 - 3 * y / HEIGHT))
     scenery = find_scenery(image)
 
-    def run(mask: np.ndarray, arrows: np.ndarray = NO_ARROWS) -> np.ndarray:
+    def run(mask: np.ndarray, arrows: np.ndarray = NO_ARROWS) -> tuple[np.ndarray, str]:
         hints = MotionHints(torch.from_numpy(mask), torch.from_numpy(arrows).float())
-        return find_flow(image, depth, scenery, hints)[0].step_px.numpy()
+        flow, note = find_flow(image, depth, scenery, hints)
+        return flow.step_px.numpy(), note
 
     return run
 
@@ -68,7 +69,7 @@ def test_sway_takes_no_longer_for_hundreds_of_parts() -> None:
     assert times_longer(lambda mask: sway_field(mask, NO_ARROWS)) < MOST_TIMES
 
 
-def test_flow_takes_no_longer_for_hundreds_of_regions(find: Callable[..., np.ndarray]) -> None:
+def test_flow_takes_no_longer_for_hundreds_of_regions(find: Callable[..., tuple[np.ndarray, str]]) -> None:
     assert times_longer(find) < MOST_TIMES
 
 
@@ -95,9 +96,9 @@ def test_a_part_swings_the_same_beside_others() -> None:
     np.testing.assert_array_equal(swing(mask)[apart], swing(alone)[apart])
 
 
-def test_specks_flow_and_those_below_the_share_stay(find: Callable[..., np.ndarray]) -> None:
+def test_specks_flow_and_those_below_the_share_stay(find: Callable[..., tuple[np.ndarray, str]]) -> None:
     mask = speckled(300, (2, 6, 9))
-    step = find(mask)
+    step, _ = find(mask)
     labels, stats = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)[1:3]
     least = max(LEAST_REGION_PX, LEAST_REGION_SHARE * mask.size)
     speed = np.hypot(step[..., 0], step[..., 1])
@@ -108,9 +109,11 @@ def test_specks_flow_and_those_below_the_share_stay(find: Callable[..., np.ndarr
     assert (speed[~mask] == 0).all() and speed.max() < 20
 
 
-def test_an_arrow_moves_a_speck_below_the_share(find: Callable[..., np.ndarray]) -> None:
+def test_an_arrow_moves_a_speck_below_the_share(find: Callable[..., tuple[np.ndarray, str]]) -> None:
     mask = speckled(1)
     mask[40:46, 40:46] = True
     assert LEAST_REGION_PX < 36 < LEAST_REGION_SHARE * mask.size
-    assert (find(mask)[40:46, 40:46] == 0).all()
-    assert find(mask, np.array([[[41.0, 43.0], [91.0, 43.0]]]))[40:46, 40:46, 0].max() > 0.5
+    step, note = find(mask)
+    assert (step[40:46, 40:46] == 0).all() and note.endswith(", 1 speck left still")
+    step, note = find(mask, np.array([[[41.0, 43.0], [91.0, 43.0]]]))
+    assert step[40:46, 40:46, 0].max() > 0.5 and "left still" not in note

@@ -201,12 +201,13 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
             num_cells = min(num_cells, max(16, int(MOST_GRID_CELLS * region.mean())))
         step[box] += solve_region(region, box, moving, rgb, disp, own, guess.step_px, trust, num_cells)
     used = sum(not met.isdisjoint(regions) for met in crossed)
-    return _field(step * moving[..., None], image.rgb.device), _describe(used, len(arrows), len(unguided), len(regions))
+    note = _describe(used, len(arrows), len(unguided), len(regions), int((areas[1:] >= LEAST_REGION_PX).sum()))
+    return _field(step * moving[..., None], image.rgb.device), note
 
 
 def _grouped(regions: list[int], areas: Array, told: set[int]) -> list[list[int]]:
     """What is solved at once: every region on its own, but those together that are too small for a grid worth its while and
-    that no arrow passes. So the time does not grow with the number of a mask's specks."""
+    that no arrow guides. So the time does not grow with the number of a mask's specks."""
     roots = np.sqrt(areas[regions])
     cells = NUM_CELLS * roots / max(roots.sum(), 1e-9)
     small = [k for k, share in zip(regions, cells, strict=True) if share < LEAST_CELLS and k not in told]
@@ -227,7 +228,7 @@ def _joined_box(boxes: list[tuple[slice, slice]]) -> tuple[slice, slice]:
     return rows, cols
 
 
-def _describe(used: int, given: int, unguided: int, regions: int) -> str:
+def _describe(used: int, given: int, unguided: int, regions: int, found: int) -> str:
     if not regions:
         return "nothing in it may move"
     arrows = f"flow along {used} arrow{'s' * (used != 1)}" if used else ""
@@ -236,7 +237,9 @@ def _describe(used: int, given: int, unguided: int, regions: int) -> str:
     if unguided:
         which = "" if unguided == regions else f" in {unguided} of {regions} regions"
         guessed = f"flow guessed along streaks{which}"
-    return ", ".join(filter(None, [arrows + lost, guessed]))
+    left = found - regions
+    specks = f"{left} speck{'s' * (left != 1)} left still" if left else ""
+    return ", ".join(filter(None, [arrows + lost, guessed, specks]))
 
 
 def _field(step: Array, device: torch.device) -> FlowField:
