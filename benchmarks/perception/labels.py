@@ -19,11 +19,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from marks import MAPS, read_map
+from marks import MAPS, middle, read_map
 from photos import Photo, Split, listed
 
 LABELS = Path(__file__).parent / "labels"
@@ -143,7 +142,7 @@ class Labelled:
     def pairs(self) -> list[Pair]:
         """Places whose order in depth is known, up to four easy and four hard ones: the largest regions, each twice at most."""
         height = self.region_map.shape[0]
-        inside = {number: _inside(self.region_map == number) for number, region in self.regions.items() if region}
+        inside = {number: middle(self.region_map == number) for number, region in self.regions.items() if region}
         size = np.bincount(self.region_map.ravel(), minlength=256)
         found = []
         for a, near in self.regions.items():
@@ -221,9 +220,3 @@ def read(split: Split, name: str | None = None) -> list[Labelled]:
     answers = dict(parsed(line) for line in lines if line)
     return [Labelled(photo, answers[photo.id]) for photo in listed(split) if photo.id in answers]
 
-
-def _inside(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """The place farthest from the mask's outline, x and y."""
-    distance = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    y, x = np.unravel_index(int(np.argmax(distance)), distance.shape)
-    return int(x), int(y)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import rgb2lab
-from skimage.segmentation import find_boundaries, slic
+from skimage.segmentation import slic
 
 from photos import Photo, Split, listed, read_rgb
 
@@ -113,23 +113,30 @@ def drawn(rgb: NDArray[np.uint8], regions: NDArray[np.uint8], size: tuple[int, i
     shape = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
     picture = cv2.resize(rgb, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     big = cv2.resize(regions, shape, interpolation=cv2.INTER_NEAREST)
-    edge = find_boundaries(big, mode="inner")
+    edge = np.zeros(big.shape, bool)
+    edge[:, 1:] |= big[:, 1:] != big[:, :-1]
+    edge[1:] |= big[1:] != big[:-1]
     picture[edge] = (0.45 * picture[edge] + 0.55 * np.array([255, 255, 0])).astype(np.uint8)
     for region in range(1, int(regions.max()) + 1):
-        inside = np.pad((big == region).astype(np.uint8), 1)
-        distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
-        y, x = np.unravel_index(int(np.argmax(distance)), distance.shape)
-        _write(picture, str(region), (int(x), int(y)), 0.45)
+        x, y = middle(regions == region)
+        _write(picture, str(region), (round((x + 0.5) * scale), round((y + 0.5) * scale)), 0.45)
     cell = np.full((size[1], size[0], 3), 40, np.uint8)
     cell[: shape[1], : shape[0]] = picture
     _write(cell, title, (26, 9), 0.5)
     return cell
 
 
-def _write(picture: NDArray[np.uint8], text: str, middle: tuple[int, int], scale: float) -> None:
+def middle(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """The place farthest from the mask's outline, x and y."""
+    distance = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(np.argmax(distance)), distance.shape)
+    return int(x), int(y)
+
+
+def _write(picture: NDArray[np.uint8], text: str, place: tuple[int, int], scale: float) -> None:
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    x = int(np.clip(middle[0] - width // 2, 1, picture.shape[1] - width - 1))
-    y = int(np.clip(middle[1] + height // 2, height + 1, picture.shape[0] - 2))
+    x = int(np.clip(place[0] - width // 2, 1, picture.shape[1] - width - 1))
+    y = int(np.clip(place[1] + height // 2, height + 1, picture.shape[0] - 2))
     for colour, weight in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, weight, cv2.LINE_AA)
 
