@@ -1,0 +1,72 @@
+"""How far a second pass over a tenth of the photos agrees with the first: ``python benchmarks/perception/agreement.py``.
+
+Shares are of the pixels that both passes answered. Needs the committed labels alone, not the photos.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labels import IGNORED, LAYOUTS, NAMES, PAIR_RANKS, Labelled, read
+
+
+def main() -> None:
+    first = {labelled.photo.id: labelled for split in ("heldout", "train") for labelled in read(split)}
+    second = [labelled for split in ("heldout", "train") for labelled in read(split, "second")]
+    both = [(first[labelled.photo.id], labelled) for labelled in second]
+    print(f"{len(both)} photos labelled twice")
+
+    classes = _confusion([(a.class_map, b.class_map) for a, b in both], len(NAMES))
+    print(f"class: {np.trace(classes) / classes.sum():.1%} of the pixels the same, Cohen's kappa {_kappa(classes):.2f}")
+    for number, name in enumerate(NAMES):
+        union = classes[number].sum() + classes[:, number].sum() - classes[number, number]
+        if union:
+            print(f"  {name}: {classes[number, number] / union:.0%} intersection over union, {union / classes.sum():.1%} of the pixels")
+
+    layouts = _confusion([(a.layout_map, b.layout_map) for a, b in both], len(LAYOUTS))
+    print(f"layout: {np.trace(layouts) / layouts.sum():.1%} of the pixels the same, Cohen's kappa {_kappa(layouts):.2f}")
+    print(f"must move: {_overlap([(a.must_move, b.must_move) for a, b in both]):.0%} intersection over union")
+    print(f"must stay: {_overlap([(a.must_stay, b.must_stay) for a, b in both]):.0%} intersection over union")
+
+    orders = np.array([_orders(a, b) for a, b in both]).sum(axis=0)
+    print(f"order: of {orders.sum()} pairs of regions that the first pass has {PAIR_RANKS} ranks apart or more, the second has")
+    print(f"  {orders[0] / orders.sum():.1%} in the same order, {orders[1] / orders.sum():.1%} level, {orders[2] / orders.sum():.1%} reversed")
+
+    angles = np.concatenate([_angles(a, b) for a, b in both])
+    print(f"direction: {np.mean(angles <= 45.5):.0%} of {len(angles)} regions with one in both within 45 degrees")
+
+
+def _confusion(maps: list[tuple[np.ndarray, np.ndarray]], count: int) -> np.ndarray:
+    table = np.zeros((count, count), np.int64)
+    for a, b in maps:
+        known = (a != IGNORED) & (b != IGNORED)
+        table += np.bincount(a[known].astype(int) * count + b[known], minlength=count * count).reshape(count, count)
+    return table
+
+
+def _kappa(table: np.ndarray) -> float:
+    total = table.sum()
+    chance = table.sum(axis=0) @ table.sum(axis=1) / total**2
+    return float((np.trace(table) / total - chance) / (1 - chance))
+
+
+def _overlap(masks: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    return sum(np.sum(a & b) for a, b in masks) / sum(np.sum(a | b) for a, b in masks)
+
+
+def _orders(a: Labelled, b: Labelled) -> tuple[int, int, int]:
+    """How many pairs that ``a`` orders are ordered the same, level and reversed in ``b``."""
+    ranks = [(x.rank, y.rank) for number, x in a.regions.items() if x and (y := b.regions[number])]
+    signs = [np.sign(y - v) for x, y in ranks for u, v in ranks if x - u >= PAIR_RANKS]
+    return signs.count(1), signs.count(0), signs.count(-1)
+
+
+def _angles(a: Labelled, b: Labelled) -> np.ndarray:
+    """Degrees between the directions of the regions that have one in both."""
+    found = [(x.direction, y.direction) for number, x in a.regions.items() if x and (y := b.regions[number])]
+    dots = [np.dot(x, y) for x, y in found if x and y]
+    return np.degrees(np.arccos(np.clip(dots, -1, 1)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The committed labels of the photos hold together. No photo is needed."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parents[1] / "benchmarks" / "perception"
+sys.path.insert(0, str(HERE))
+
+import labels  # noqa: E402
+import photos  # noqa: E402
+
+
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_every_region_is_answered_once(split):
+    read = labels.read(split)
+    assert len(read) == len((HERE / "labels" / f"{split}.txt").read_text().split("\n")) - 1
+    for labelled in read:
+        assert sorted(labelled.regions) == list(np.unique(labelled.region_map)), labelled.photo.id
+        for region in filter(None, labelled.regions.values()):
+            assert region.stands_on is None or region.stands_on in labelled.regions
+
+
+def test_splits_share_no_photographer_and_no_photo():
+    listed = {split: photos.listed(split) for split in ("train", "heldout", "reserve")}
+    every = [photo for split in listed.values() for photo in split]
+    assert len({photo.sha256 for photo in every}) == len(every)
+    assert len({photo.id for photo in every}) == len(every)
+    sources = {split: {(photo.package, photo.author) for photo in some} for split, some in listed.items()}
+    for split, other in (("train", "heldout"), ("train", "reserve"), ("heldout", "reserve")):
+        assert not sources[split] & sources[other]
+    packages = {split: {photo.package for photo in some} for split, some in listed.items()}
+    assert not packages["heldout"] & (packages["train"] | packages["reserve"])
+
+
+def test_every_photo_names_its_licence():
+    for split in ("train", "heldout", "reserve"):
+        with (HERE / "photos" / f"{split}.csv").open(encoding="utf-8", newline="") as lines:
+            for line in csv.DictReader(lines):
+                assert all(line.values()), line
+
+
+def test_a_line_is_read():
+    photo_id, regions = labels.parsed("h001: sky 1-2 f0 | mov 3 p4>dlm 4 p7>~ | per 5 u6@6 | gnd 6 p6! | ? 7")
+    assert photo_id == "h001" and sorted(regions) == [1, 2, 3, 4, 5, 6, 7] and regions[7] is None
+    assert regions[1].kind == "sky" and regions[1].layout == "f" and regions[1].rank == 0 and regions[1].motion == "may"
+    assert regions[3].direction == pytest.approx((-(0.5**0.5), 0.5**0.5)) and regions[3].speed == "m"
+    assert regions[3].motion == "must" and not regions[3].to_and_fro
+    assert regions[4].to_and_fro and regions[4].direction is None and regions[4].speed is None
+    assert regions[5].stands_on == 6 and regions[5].motion == "stay" and regions[6].motion == "must"
+
+
+@pytest.mark.parametrize("line", ["x: sky 1 f0 | cld 1 f1", "x: sea 1 p3", "x: sky 1", "x: sky 1 q0", "x: sky 1 f10", "x: sky a f0"])
+def test_a_wrong_line_is_refused(line):
+    with pytest.raises(ValueError, match="x: expected"):
+        labels.parsed(line)
+
+
+def test_maps_and_pairs_follow_the_answers():
+    labelled = next(one for one in labels.read("heldout") if any(r and r.direction for r in one.regions.values()))
+    class_map, rank_map, regions = labelled.class_map, labelled.rank_map, labelled.region_map
+    for number, region in labelled.regions.items():
+        inside = regions == number
+        assert np.all(class_map[inside] == (labels.NAMES.index(region.kind) if region else labels.IGNORED))
+        assert np.all(labelled.must_move[inside] == (region is not None and region.motion == "must"))
+        assert np.all(labelled.must_stay[inside] == (region is not None and region.motion == "stay"))
+    lengths = np.linalg.norm(labelled.direction_map, axis=-1)
+    assert np.all(np.isclose(lengths, 0) | np.isclose(lengths, 1)) and lengths.any()
+    assert labelled.pairs
+    for pair in labelled.pairs:
+        near, far = (int(rank_map[y, x]) for x, y in (pair.near_px, pair.far_px))
+        assert near - far >= labels.PAIR_RANKS and near != labels.IGNORED
+        assert pair.easy == (pair.near_px[1] - pair.far_px[1] > labels.LEVEL_SHARE * len(regions))
