@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from c3drender import ops
 from c3drender.data import Camera, Raster
+from c3drender.ops.call import camera_rows
 
 COMPOSITORS = ("alpha", "surface")
 OUTPUTS = ("feat", "alpha", "disp")
@@ -303,7 +304,7 @@ def test_only_what_is_asked_for_is_computed() -> None:
 def test_hits_are_needed_for_gradients() -> None:
     camera = camera_of(4, 5)
     xyz, feat, radius = random_cloud(9, 50, camera)
-    rows = ops._camera_rows("splat_points", camera)
+    rows = camera_rows("splat_points", camera)
     out = torch.ops.c3drender.splat_points(xyz, feat.requires_grad_(), radius, 0.0, rows, 5, 4, 0, 8, 0.02, False)
     with pytest.raises(RuntimeError, match="return_idx must be True"):
         out[0].sum().backward()
@@ -312,7 +313,7 @@ def test_hits_are_needed_for_gradients() -> None:
 def test_hits_must_be_points() -> None:
     camera = camera_of(4, 5)
     xyz, feat, radius = random_cloud(9, 50, camera)
-    rows = ops._camera_rows("splat_points", camera)
+    rows = camera_rows("splat_points", camera)
     for far in (50, 2**31 - 1):
         idx = torch.full((1, 4, 5, 8), far, dtype=torch.int32)
         with pytest.raises(RuntimeError, match="idx must be below num_points"):

@@ -13,6 +13,7 @@ from twin_cases import one_of_each
 
 from c3drender import ops
 from c3drender.data import Camera, Raster
+from c3drender.ops.call import camera_rows
 from c3drender.ops.device import has_cuda, pick_device
 
 HEIGHT, WIDTH = 8, 9
@@ -42,7 +43,7 @@ def raster(seed: int, shape: tuple[int, ...] = (HEIGHT, WIDTH)) -> Raster:
 
 def opcheck_samples() -> dict[str, tuple[str, Sequence[Any]]]:
     """Every op once or more, and what only torch asks for: gradients, results of size zero, given memory."""
-    rows = ops._camera_rows("splat_points", CAMERA.with_pose(poses(2)))
+    rows = camera_rows("splat_points", CAMERA.with_pose(poses(2)))
     size = (WIDTH, HEIGHT)
     xyz, feat, radius = cloud()
     leaves = [t.clone().requires_grad_() for t in (xyz, feat, radius)]

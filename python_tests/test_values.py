@@ -16,8 +16,9 @@ import torch
 import c3drender
 from c3drender import camera as cameras
 from c3drender import data, files, motion, ops
-from c3drender.data import Fluid, Layers, Scene, Sway
+from c3drender.data import DepthSpan, Fluid, Layers, Sway
 from c3drender.files import resize, video
+from c3drender.files.scene import Scene
 from c3drender.pipeline.inputs import check_motion
 
 H, W = 48, 64
@@ -33,7 +34,7 @@ def scene() -> Scene:
     lhw = (1, H, W)
     still = torch.zeros(lhw, dtype=torch.bool)
     layers = Layers.from_planes(torch.zeros(*lhw, 3), torch.ones(lhw), torch.ones(lhw), ~still, torch.zeros(*lhw, 2), still, 0)
-    return Scene(data.Camera.for_photo(W, H), layers, 1.0, 0.5, 0.7)
+    return Scene(data.Camera.for_photo(W, H), layers, DepthSpan(1.0, 0.5, 0.7))
 
 
 def test_numpy_numbers_are_numbers() -> None:
@@ -67,8 +68,8 @@ def test_a_video_of_numpy_numbers(tmp_path, fps) -> None:
 
 
 def packages() -> list:
-    names = [f"{p.__name__}.{m.name}" for p in (files, motion) for m in pkgutil.iter_modules(p.__path__)]
-    return [data, ops, *map(importlib.import_module, names)]
+    names = [f"{p.__name__}.{m.name}" for p in (data, ops, files, motion) for m in pkgutil.iter_modules(p.__path__)]
+    return list(map(importlib.import_module, names))
 
 
 def test_dataclasses_that_hold_arrays_compare_as_what_they_are() -> None:

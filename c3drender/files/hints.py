@@ -125,7 +125,7 @@ def _annotated_size(annotation: dict[str, Any]) -> tuple[int, int] | None:
     height, width = annotation.get("imageHeight"), annotation.get("imageWidth")
     if height is None and width is None:
         return _embedded(annotation["imageData"], "imageData").size[::-1] if annotation.get("imageData") else None
-    if not all(isinstance(side, int) and side > 0 for side in (height, width)):
+    if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
         raise ValueError(f"hints: expected imageHeight and imageWidth > 0, got {height!r} and {width!r}")
     return height, width
 

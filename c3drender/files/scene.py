@@ -140,7 +140,7 @@ def load_scene(path: PathLike) -> Scene:
             tree = _read_tree(file.metadata() or {})
             # A copy owes nothing to the file, which may change, and a bool of it is 0 or 1 whatever byte stood there.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no dict)
-        scene = _restore(Scene, tree, "scene", tensors)
+        scene: Scene = _restore(Scene, tree, "scene", tensors)
         if tensors:
             raise ValueError(f"expected no tensors but the scene's, got {min(tensors)}")
         _check(scene)
