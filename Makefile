@@ -1,4 +1,4 @@
-# make demo | test | docs | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
+# make demo | test | core-test-arm | docs | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
 # Everything is made in .venv, build and dist. PYTHON names the interpreter to start from: any CPython >= 3.10.
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -8,12 +8,12 @@ BIN := .venv/bin
 CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
 PY := c3drender python_tests benchmarks docs conftest.py setup.py
 
-.PHONY: demo test lint core-test wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
+.PHONY: demo test lint core-test core-test-clang core-test-arm wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
 
 demo: .venv/installed
 	$(BIN)/c3drender demo -o demo.mp4
 
-test: lint core-test python-test wheel-test docs
+test: lint core-test core-test-clang python-test wheel-test docs
 
 lint: .venv/installed .venv/tools  # mypy reads the types of torch and its like
 	$(BIN)/ruff check $(PY)
@@ -27,6 +27,21 @@ core-test: .venv/tools
 		-DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DCMAKE_CUDA_ARCHITECTURES='75-real;120-real'
 	$(BIN)/cmake --build build/core
 	$(BIN)/ctest --test-dir build/core --output-on-failure
+
+# The host code again by Clang, where there is one.
+core-test-clang: .venv/tools
+	if command -v clang++ >/dev/null; then \
+		$(BIN)/cmake -S . -B build/core-clang -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
+			-DCMAKE_CXX_COMPILER=clang++ -DCMAKE_COMPILE_WARNING_AS_ERROR=ON && \
+		$(BIN)/cmake --build build/core-clang && $(BIN)/ctest --test-dir build/core-clang --output-on-failure; \
+	else echo "no clang++ on the path: the core is tested as the default compiler makes it alone"; fi
+
+# For AArch64, run by qemu: needs g++-aarch64-linux-gnu and qemu-user.
+core-test-arm: .venv/tools
+	$(BIN)/cmake -S . -B build/core-arm -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
+		-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
+	$(BIN)/cmake --build build/core-arm
+	$(BIN)/ctest --test-dir build/core-arm --output-on-failure
 
 python-test: .venv/installed .venv/tools
 	$(BIN)/pytest -q
