@@ -20,9 +20,8 @@ def main() -> None:
     for number, name in enumerate(NAMES):
         union = classes[number].sum() + classes[:, number].sum() - classes[number, number]
         if union:
-            print(
-                f"  {name}: {classes[number, number] / union:.0%} intersection over union, {union / classes.sum():.1%} of the pixels"
-            )
+            iou, share = classes[number, number] / union, union / classes.sum()
+            print(f"  {name}: {iou:.0%} intersection over union, {share:.1%} of the pixels")
 
     layouts = _confusion([(a.layout_map, b.layout_map) for a, b in both], len(LAYOUTS))
     print(f"layout: {np.trace(layouts) / layouts.sum():.1%} of the pixels the same, Cohen's kappa {_kappa(layouts):.2f}")
@@ -33,9 +32,8 @@ def main() -> None:
     print(
         f"order: of {orders.sum()} pairs of regions that the first pass has {PAIR_RANKS} ranks apart or more, the second has"
     )
-    print(
-        f"  {orders[0] / orders.sum():.1%} in the same order, {orders[1] / orders.sum():.1%} level, {orders[2] / orders.sum():.1%} reversed"
-    )
+    same, level, reversed_ = orders / orders.sum()
+    print(f"  {same:.1%} in the same order, {level:.1%} level, {reversed_:.1%} reversed")
 
     angles = np.concatenate([_angles(a, b) for a, b in both])
     print(f"direction: {np.mean(angles <= 45.5):.0%} of {len(angles)} regions with one in both within 45 degrees")

@@ -145,7 +145,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     ]
     total["moves"] = [float(must.mean()), len(must)]
     angles = [angle for row in rows for angle in row["angles"]]
-    total["way"] = [float(np.median(angles)) if angles else None, len(angles)]
+    total["way"] = [float(np.median(angles)) if angles else float("nan"), len(angles)]
     pooled = {name: np.sum([row["iou"][name] for row in rows], axis=0) for name in MAP_CLASSES}
     total["iou"] = {name: float(both / max(either, 1)) for name, (both, either) in pooled.items()}
     total["sure"] = {}
@@ -187,7 +187,7 @@ def main() -> None:
         print(f"{name:6} {halves} {stereo.get(name, float('nan')):7.2f} {rendered.get(name, float('nan')):7.2f}")
     print("stays  {} of {} photos within 2 %, mean {:.1%}".format(*total["stays"]))
     print("moves  {:.0%} in the mean of {} photos".format(*total["moves"]))
-    print("way    {} degrees off in the median of {} regions".format(*total["way"]))
+    print("way    {:.0f} degrees off in the median of {} regions".format(*total["way"]))
     print("IoU    " + ", ".join(f"{name} {value:.2f}" for name, value in total["iou"].items()))
     print("sure   " + ", ".join(f">= {least}: {_share(right)} of {of} parts" for least, (of, right) in total["sure"].items()))
     print(f"time   {total['seconds']:.2f} s a photo of {args.size} px, one thread")

@@ -1,7 +1,7 @@
 """The ``.c3d`` file: a scene's tensors as safetensors, and in their metadata a JSON tree of everything else. No pickle.
 
 A file is taken for nothing but what it proves to be: its header is checked against its length before anything is read, the
-tree against the annotations of `data.Scene`, and every value against what it may be. A scene that loads can be rendered.
+tree against the annotations of `Scene`, and every value against what it may be. A scene that loads can be rendered.
 """
 
 from __future__ import annotations
