@@ -139,7 +139,7 @@ class Labelled:
 
     @property
     def pairs(self) -> list[Pair]:
-        """Places whose order in depth is known, up to four easy and four hard ones: largest regions first, each twice at most."""
+        """Places whose order in depth is known, up to four easy and four hard: largest regions first, each twice at most."""
         height = self.region_map.shape[0]
         inside = {number: middle(self.region_map == number) for number, region in self.regions.items() if region}
         size = np.bincount(self.region_map.ravel(), minlength=256)
