@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 import torch
@@ -21,7 +20,6 @@ from .matte import HARD_EDGES, Matte
 FILL_TEARS = 8.0  # what is no more nearer than a hidden surface may be copied into it: of a cluttered background, several
 SPLAT_REACH_PX = 4  # grown around a revealed pixel: a splat reads 2 px; and presets pass between the views looked from
 MIN_HOLE_PX = 16
-MOST_STEPS = 30  # of drift at which holes are looked for, each way: in a longer loop a step is several frames
 LEAST_HIDING = 0.75  # of a pixel: `ops.find_holes` takes what is left free of it, a quarter, for seen
 
 
@@ -130,11 +128,9 @@ def uncover(
     shown = [np.where(front.exists, front.disp, 0)]
     known = Known.of(photo, matte)
     layers: list[Uncovered] = []
-    stride = ceil(loop_steps // 2 / MOST_STEPS) if loop_steps > 1 else 1
-    num_steps = ceil(loop_steps // 2 / stride)
     while len((hidden := hide(surface, rules, loop_steps)).pixel) > 0:
-        *maps, step_px = maps_of_holes(shown, surface, fluid, hidden)
-        hole = ops.find_holes(*maps, step_px * stride, views, frame_px, num_steps=num_steps, rules=rules.splat).numpy()
+        maps = maps_of_holes(shown, surface, fluid, hidden)
+        hole = ops.find_holes(*maps, views, frame_px, num_steps=loop_steps // 2, rules=rules.splat).numpy()
         hole = grown(hole, SPLAT_REACH_PX)
         filled = matte if not layers else HARD_EDGES
         if hole.any():
