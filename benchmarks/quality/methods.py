@@ -151,7 +151,8 @@ def forward_only(given: Given) -> Video:
     """The photo's points drift forward and nothing else: no second side, so the loop jumps at its end."""
     animation = render.animate(prepared(given), LOOP_FRAMES)
     forward = animation.fluid.forward
-    one_way = replace(animation, fluid=replace(animation.fluid, backward=replace(forward, units=forward.units.flip(0))))
+    reversed_way = replace(forward, units=forward.units.flip(0), unit_px=forward.unit_px[::-1])
+    one_way = replace(animation, fluid=replace(animation.fluid, backward=reversed_way))
 
     def video(frame: int, camera: int) -> tuple[Picture, NDArray[np.bool_]]:
         made = render.render_frame(one_way, given.poses[camera], frame, "linear")
