@@ -25,6 +25,8 @@ DEBUG = "C3D_DEBUG"  # in the environment: an error's traceback is printed befor
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C ...
 EXIT_TERMINATED = 143  # ... and for SIGTERM
+DEFAULT_FRAMES = defaults.FRAMES * defaults.TURNS
+FRAMES_HELP = f"frames of one loop (default: {DEFAULT_FRAMES}, in which the motion's loop of {defaults.FRAMES} runs twice)"
 SIZE_HELP = f"longer side in pixels, WIDTHxHEIGHT, or photo (default: the photo's, at most {defaults.LONGER_SIDE_PX})"
 NUM_SHEET_FRAMES = 5  # with the seven tiles before them, three full rows
 EXAMPLE_FOLDER = files("c3drender") / "example"
@@ -197,7 +199,7 @@ def _add_motion_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ease", type=float, default=0.0, help="0..1: slow down towards the loop's start and end (default: %(default)s)"
     )
-    parser.add_argument("--frames", type=int, default=defaults.FRAMES, help="frames of one loop (default: %(default)s)")
+    parser.add_argument("--frames", type=int, help=FRAMES_HELP)
     parser.add_argument(
         "--speed", type=float, default=1.0, help="speed of the motion, larger is faster (default: %(default)s)"
     )
@@ -277,9 +279,9 @@ def _demo(args: argparse.Namespace) -> None:
         photo, mask, hints = (stack.enter_context(as_file(EXAMPLE_FOLDER / name)) for name in EXAMPLE_FILES)
         scene = prepare(photo, mask=mask, hints=hints, camera=defaults.CAMERA, device=args.device, progress=not args.quiet)
         kept: dict[int, Frame] = {}
-        frames = _keeping(render_frames(scene, camera=defaults.CAMERA, frames=defaults.FRAMES), kept, defaults.FRAMES)
-        write_video(out, (frame.rgb_u8 for frame in _bar(args, frames, defaults.FRAMES)), defaults.FPS)
-        _write_sheet(photo, None, scene, kept, defaults.FRAMES, sheet)
+        frames = _keeping(render_frames(scene, camera=defaults.CAMERA), kept, DEFAULT_FRAMES)
+        write_video(out, (frame.rgb_u8 for frame in _bar(args, frames, DEFAULT_FRAMES)), defaults.FPS)
+        _write_sheet(photo, None, scene, kept, DEFAULT_FRAMES, sheet)
     _say(args, *scene.notes, f"wrote {out} and {sheet}")
 
 
@@ -290,10 +292,11 @@ def _inspect(args: argparse.Namespace) -> None:
     out = check_picture_output(args.out or f"{Path(args.photo).stem}_sheet.png")
     scene = prepare(args.photo, camera=args.camera, amplitude=args.amplitude, **_scene_arguments(args))
     kept: dict[int, Frame] = {}
-    frames = _keeping(render_frames(scene, **_motion_arguments(args)), kept, args.frames)
-    for _ in _bar(args, frames, args.frames):
+    num_frames = args.frames or DEFAULT_FRAMES
+    frames = _keeping(render_frames(scene, **_motion_arguments(args)), kept, num_frames)
+    for _ in _bar(args, frames, num_frames):
         pass
-    _write_sheet(args.photo, args.size, scene, kept, args.frames, out)
+    _write_sheet(args.photo, args.size, scene, kept, num_frames, out)
     _say(args, *scene.notes, f"wrote {out}")
 
 

@@ -69,10 +69,10 @@ def calls(monkeypatch) -> SimpleNamespace:
         seen.prepare = (photo, options)
         return scene_of(read_photo(photo, options.get("size")))
 
-    def render_frames(scene: Scene, *, frames: int = 60, **options) -> Iterator[Frame]:
+    def render_frames(scene: Scene, *, frames: int | None = None, **options) -> Iterator[Frame]:
         seen.frames = {"frames": frames} | options
         rgb = scene.layers.of_photo(scene.layers.rgb)
-        for n in range(frames):
+        for n in range(frames or cli.DEFAULT_FRAMES):
             rgb_u8 = (rgb.roll(n, 1) * 255).round().byte()
             yield Frame(rgb_u8, torch.zeros(rgb_u8.shape[:2], dtype=torch.bool))
 

@@ -91,6 +91,16 @@ def test_same_bits_for_any_thread_count(scene, for_thread_counts) -> None:
     assert all(torch.equal(first, other) for other in others)
 
 
+def test_by_default_the_motion_runs_twice_while_the_camera_goes_round(scene) -> None:
+    still = list(c3drender.render_frames(scene, camera="still"))
+    assert len(still) == 120
+    assert all(torch.equal(still[n].rgb_u8, still[n + 60].rgb_u8) for n in (0, 7, 30, 59))
+    path = c3drender.camera_path(scene, "swing", 120)
+    swung = list(c3drender.render_frames(scene, camera="swing"))
+    again = c3drender.animate(scene, frames=60).frame(75, path.world_to_cam[75])
+    assert torch.equal(swung[75].rgb_u8, again.rgb_u8)
+
+
 def test_a_path_and_the_motion_have_periods_of_a_whole_ratio(scene) -> None:
     path = pipeline.camera_path(scene, "swing", 6)
     frames = list(c3drender.render_frames(scene, camera=path, frames=3))

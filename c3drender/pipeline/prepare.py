@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from .. import camera as cameras
+from .. import defaults
 from ..data import (
     LEAST_RANGE,
     Camera,
@@ -49,7 +50,6 @@ from .inputs import (
 from .see import see_scenery
 
 FAR_SHARE = 0.1  # of the range of disparities: what is farther is sky or as good as that
-LOOP_STEPS = 60  # frames of motion that layers are filled for: each side of a loop twice as long is nearly alone for so many
 MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the rounding of the border
 
 
@@ -120,8 +120,8 @@ def prepare(
 
     Notes
     -----
-    Layers are filled for 60 frames of motion at speed 1, the half of a loop in which one of its two sides is nearly alone;
-    faster or longer loops are caught by the fluid's own surface behind it.
+    Layers are filled for a motion loop of 60 frames (`defaults.FRAMES`) at speed 1; faster or longer loops are caught by the
+    fluid's own surface behind it.
 
     Examples
     --------
@@ -209,7 +209,7 @@ def build_scene(
         views=views,
         parallax_px=parallax_px,
         margin_px=min(ceil(max(reach)) + MARGIN_SPARE_PX, min(height, width) - 1),
-        loop_steps=LOOP_STEPS,
+        loop_steps=defaults.FRAMES,
     )
     layered = build_layers(image, depth, flow, lens, config, inpainter)
     on_canvas = None if harmonics is None else harmonic.on_canvas(harmonics, layered.margin_px)

@@ -184,12 +184,12 @@ def render_frames(
     camera: CameraLike = defaults.CAMERA,
     amplitude: Amplitude = 1.0,
     ease: float = 0.0,
-    frames: int = defaults.FRAMES,
+    frames: int | None = None,
     speed: float = 1.0,
     blend: BlendMode = "contrast",
     model: RenderModel | PathLike | None = None,
 ) -> Iterator[Frame]:
-    """Render one period of the loop: ``frames`` frames, the last of which is followed by the first.
+    """Render one period of the loop, whose last frame is followed by the first.
 
     Parameters
     ----------
@@ -203,8 +203,9 @@ def render_frames(
         % of the longer side.
     ease : float
         0..1, how far the camera slows down towards the loop's start and end.
-    frames : int
-        One period.
+    frames : int, optional
+        One period, of the camera and of the motion. None: 120, in which the camera goes round once and the motion's loop of 60
+        runs twice.
     speed : float
         Of the motion, larger is faster, >= 0.
     blend : {"contrast", "linear"}
@@ -231,9 +232,15 @@ def render_frames(
     >>> len(frames), frames[0].rgb_u8.dtype
     (4, torch.uint8)
     """
-    check_motion(frames, speed)
-    path = camera_path(scene, camera, frames, amplitude, ease)  # refused before the scene is traced
-    return animate(scene, frames=frames, speed=speed, blend=blend, model=model).render(path)
+    loop, total = _periods(frames)
+    check_motion(loop, speed)
+    path = camera_path(scene, camera, total, amplitude, ease)  # refused before the scene is traced
+    return animate(scene, frames=loop, speed=speed, blend=blend, model=model).render(path)
+
+
+def _periods(frames: int | None) -> tuple[int, int]:
+    """Frames of the motion's loop, and of the whole."""
+    return (defaults.FRAMES, defaults.FRAMES * defaults.TURNS) if frames is None else (frames, frames)
 
 
 def render_cinemagraph(
@@ -251,7 +258,7 @@ def render_cinemagraph(
     amplitude: Amplitude = 1.0,
     ease: float = 0.0,
     focus: tuple[float, float] | None = None,
-    frames: int = defaults.FRAMES,
+    frames: int | None = None,
     fps: float = defaults.FPS,
     size: resize.Size = None,
     speed: float = 1.0,
@@ -290,7 +297,7 @@ def render_cinemagraph(
         How gently it turns, 0..1.
     focus : (float, float), optional
         The point (x, y) of the photo that stays in place.
-    frames : int
+    frames : int, optional
         One period of the loop.
     fps : float
         Frames per second.
@@ -329,12 +336,14 @@ def render_cinemagraph(
     'out.mp4'
     """
     target = video.check_output(out, fps)
-    check_motion(frames, speed)
+    loop, total = _periods(frames)
+    check_motion(loop, speed)
     wanted = read_camera(camera, amplitude, ease)
     if wanted is None:
         raise TypeError(NO_CAMERA)
     if isinstance(wanted, CameraPath):
-        check_period(wanted, frames)
+        check_period(wanted, loop)
+        total = len(wanted)
     check_blend(blend)
     renderer = None if model is None else read_renderer(model)
     scene = prepare(
@@ -363,6 +372,5 @@ def render_cinemagraph(
     rendered = render_frames(
         scene, camera=wanted, amplitude=amplitude, ease=ease, frames=frames, speed=speed, blend=blend, model=renderer
     )
-    total = len(wanted) if isinstance(wanted, CameraPath) else frames
     shown = tqdm(rendered, total=total, desc="render", unit="frame", disable=not progress)
     return video.write_video(target, (frame.rgb_u8.cpu() for frame in shown), fps)
