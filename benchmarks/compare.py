@@ -21,16 +21,16 @@ import torch
 from machine import write_result
 from peers import peer_cases
 
-from c3drender.bench.cases import Case, Run, Size, all_cases
+from c3drender.bench.cases import Case, FrameSize, Run, all_cases
 from c3drender.bench.clock import medians_in_turns_ms
 
-SIZE = Size(1280, 720, (4, 37), (1,))
-SMALL = Size(256, 144, (4, 37), (1,))
+SIZE = FrameSize(1280, 720, (4, 37), (1,))
+SMALL = FrameSize(256, 144, (4, 37), (1,))
 OURS = tuple(f"splat_points {kind}{how}" for kind in ("alpha", "surface") for how in ("", ", kept memory", ", float16"))
 CPU = torch.device("cpu")
 
 
-def chosen_cases(size: Size) -> list[Case]:
+def chosen_cases(size: FrameSize) -> list[Case]:
     ours = [case for case in all_cases(size) if case.op in OURS]
     slow = size != SMALL
     return ours + [case for case in peer_cases(size) if not (slow and case.op.startswith("PyTorch3D"))]

@@ -23,14 +23,14 @@ import torch
 from machine import REPO, RESULTS, describe, write_result
 from peers import peer_cases
 
-from c3drender.bench.cases import Case, Size, all_cases
+from c3drender.bench.cases import Case, FrameSize, all_cases
 from c3drender.bench.clock import median_ms
 from c3drender.bench.table import Row, frames_per_s, measure
 
 OP_TESTS = ("python_tests/test_device.py", "python_tests/test_torch.py")
 SANITIZERS = ("memcheck", "racecheck")
-SIZES = tuple(Size(w, h, (4, 16, 37, 64), (1, 8)) for w, h in ((1280, 720), (1920, 1080), (3840, 2160)))
-QUICK_SIZES = (Size(160, 90, (4, 37), (1, 2)),)
+SIZES = tuple(FrameSize(w, h, (4, 16, 37, 64), (1, 8)) for w, h in ((1280, 720), (1920, 1080), (3840, 2160)))
+QUICK_SIZES = (FrameSize(160, 90, (4, 37), (1, 2)),)
 COPY_BYTES, QUICK_COPY_BYTES = 1 << 30, 1 << 24
 FRAMES, QUICK_FRAMES = 60, 4
 SECONDS_PER_CASE, QUICK_SECONDS_PER_CASE = 0.2, 0.02

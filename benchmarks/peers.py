@@ -10,13 +10,13 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from c3drender.bench.cases import MAX_POINTS, RADIUS_PX, Case, Run, Size, Work, random, two_layers
+from c3drender.bench.cases import MAX_POINTS, RADIUS_PX, Case, FrameSize, Run, Work, random, two_layers
 from c3drender.data import Camera
 
 Splat = Callable[[Tensor, Tensor, Tensor, Camera], Run]
 
 
-def peer_cases(size: Size) -> Iterator[Case]:
+def peer_cases(size: FrameSize) -> Iterator[Case]:
     """One camera each."""
     peers: dict[str, Splat] = {"plain torch, index_add_": plain_torch_splat}
     if find_spec("pytorch3d"):

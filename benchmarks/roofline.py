@@ -22,12 +22,12 @@ from machine import write_result
 from peers import peer_cases
 
 from c3drender import ops
-from c3drender.bench.cases import MAX_POINTS, Case, Run, Size, Work, all_cases, two_layers
+from c3drender.bench.cases import MAX_POINTS, Case, FrameSize, Run, Work, all_cases, two_layers
 from c3drender.bench.clock import medians_in_turns_ms, multiply_add_flop_per_s, triad_bytes_per_s
 from c3drender.data import Camera
 
-SIZE = Size(1280, 720, (1, 4, 16, 37, 64, 128), (1,))
-PEER_SIZE = Size(1280, 720, (4, 37), (1,))
+SIZE = FrameSize(1280, 720, (1, 4, 16, 37, 64, 128), (1,))
+PEER_SIZE = FrameSize(1280, 720, (4, 37), (1,))
 OPS = ("splat_points alpha", "splat_points surface")
 PEER = "plain torch, index_add_"
 PER_POINT = (

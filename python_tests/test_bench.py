@@ -13,7 +13,7 @@ import torch
 from c3drender import cli, ops
 from c3drender.bench import clock as bench_clock
 from c3drender.bench import table as bench
-from c3drender.bench.cases import Case, Size, Work, all_cases
+from c3drender.bench.cases import Case, FrameSize, Work, all_cases
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import compare
@@ -24,7 +24,7 @@ import scale
 import splat_stages
 
 CPU = torch.device("cpu")
-TINY = Size(48, 32, (3,), (1,))
+TINY = FrameSize(48, 32, (3,), (1,))
 
 
 @pytest.fixture

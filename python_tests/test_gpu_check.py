@@ -28,7 +28,7 @@ def gpu_check() -> ModuleType:
 
 
 def test_every_op_is_measured_in_both_directions(gpu_check: ModuleType) -> None:
-    size = gpu_check.Size(24, 16, (3, 4), (1, 2))
+    size = gpu_check.FrameSize(24, 16, (3, 4), (1, 2))
     rows = gpu_check.measure_cases(gpu_check.all_cases(size), CPU, 0.0, 1e9)
     measured = {row.op for row in rows}
     defined = {name.partition("::")[2] for name in torch._C._dispatch_get_all_op_names() if name.startswith("c3drender::")}
@@ -42,7 +42,7 @@ def test_every_op_is_measured_in_both_directions(gpu_check: ModuleType) -> None:
 
 
 def test_bytes_are_those_of_inputs_and_outputs(gpu_check: ModuleType) -> None:
-    size = gpu_check.Size(20, 10, (5,), (3,))
+    size = gpu_check.FrameSize(20, 10, (5,), (3,))
     work = next(iter(gpu_check.all_cases(size))).prepare(CPU)
     points, pixels = 260, 3 * 20 * 10
     assert work.num_points == points
@@ -51,7 +51,7 @@ def test_bytes_are_those_of_inputs_and_outputs(gpu_check: ModuleType) -> None:
 
 def test_peers_draw_the_same_picture(gpu_check: ModuleType) -> None:
     """One layer through the pixel centres: a bilinear splat reproduces it, coverage and disparity too. A hole stays empty."""
-    size = gpu_check.Size(24, 16, (3,), (1,))
+    size = gpu_check.FrameSize(24, 16, (3,), (1,))
     assert any("plain torch" in case.op for case in gpu_check.peer_cases(size))
     camera = Camera.for_photo(24, 16).with_pose(torch.eye(3, 4))
     xyz, radius = two_layers(camera, CPU)

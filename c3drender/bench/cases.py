@@ -22,7 +22,7 @@ Run = Callable[[], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
-class Size:
+class FrameSize:
     """``channels`` and ``cameras``: the numbers of them that are measured."""
 
     width: int
@@ -72,7 +72,7 @@ class Case:
         return self.width * self.height * self.num_cameras
 
 
-def all_cases(size: Size) -> Iterator[Case]:
+def all_cases(size: FrameSize) -> Iterator[Case]:
     where = size.width, size.height
     for cameras in size.cameras:
         for channels in size.channels:

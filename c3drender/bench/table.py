@@ -9,10 +9,10 @@ from importlib.resources import as_file, files
 
 import torch
 
-from .cases import Case, Size, all_cases
+from .cases import Case, FrameSize, all_cases
 from .clock import median_ms, multiply_add_flop_per_s, triad_bytes_per_s
 
-SIZE = Size(1280, 720, (4, 37), (1,))
+SIZE = FrameSize(1280, 720, (4, 37), (1,))
 FRAMES_SIZE = 1280  # px, the longer side of the bundled example as it is
 NUM_FRAMES = 30
 EXAMPLE = files("c3drender") / "example" / "stream_cascade.jpg"

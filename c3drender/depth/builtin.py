@@ -18,7 +18,7 @@ from .segments import Borders, Segments, cut_into_segments, edge_levelness, find
 from .stage import HORIZON_DISP, Landscape, empty_stage
 
 WORK_SIDE_PX = 480  # the longer side of the reduced picture that is segmented and solved
-MIN_SIDE_PX = 8  # below this there is nothing to segment
+LEAST_SIDE_PX = 8  # below this there is nothing to segment
 UPRIGHT_TILT = 0.15  # upright things lean back by this share of the ground's slope
 HAZE = 0.1  # land that is bluer than the ground below it by this much (1/100 CIE b) does not stand there: air lies between
 
@@ -33,7 +33,7 @@ def estimate_disparity(rgb: np.ndarray, scenery: Scenery) -> np.ndarray:
     """Relative disparity, float32 ``[H, W]``, 0 (sky) .. 1 (near), of the photo ``rgb`` (float32 ``[H, W, 3]``, 0..1)."""
     height, width = rgb.shape[:2]
     _, size = work_size(height, width, WORK_SIDE_PX)
-    if min(size) < MIN_SIDE_PX:
+    if min(size) < LEAST_SIDE_PX:
         return np.repeat(np.linspace(HORIZON_DISP, 1, height, dtype=np.float32)[:, None], width, axis=1)
     land = _landscape(scenery, size)
     if land.smoke.mean() > 0.02 and land.sky.mean() < 0.02:
