@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-
 from marks import MAPS, middle, read_map
+from numpy.typing import NDArray
 from photos import Photo, Split, listed
 
 LABELS = Path(__file__).parent / "labels"
@@ -219,4 +218,3 @@ def read(split: Split, name: str | None = None) -> list[Labelled]:
     lines = (LABELS / f"{name or split}.txt").read_text(encoding="ascii").splitlines()
     answers = dict(parsed(line) for line in lines if line)
     return [Labelled(photo, answers[photo.id]) for photo in listed(split) if photo.id in answers]
-

@@ -13,11 +13,10 @@ from typing import get_args
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from photos import Photo, Split, listed, read_rgb
 from PIL import Image
 from skimage.color import rgb2lab
 from skimage.segmentation import slic
-
-from photos import Photo, Split, listed, read_rgb
 
 MAPS = Path(__file__).parent / "labels" / "maps"
 NUM_SUPERPIXELS = 700
