@@ -1,7 +1,7 @@
 """The labelled photos: which they are, and how to get them.
 
-``python benchmarks/perception/photos.py fetch`` takes the listed photos out of the Debian packages that ship them, into a cache;
-only lists are in git. Nothing is installed. `photos/LICENSES.md` says who made them and what may be done with them.
+``python benchmarks/perception/photos.py fetch`` takes the listed photos out of the Debian packages that ship them, into a
+cache; only lists are in git. Nothing is installed. `photos/LICENSES.md` says who made them and what may be done with them.
 """
 
 from __future__ import annotations
