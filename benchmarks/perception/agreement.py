@@ -20,8 +20,8 @@ def main() -> None:
     for number, name in enumerate(NAMES):
         union = classes[number].sum() + classes[:, number].sum() - classes[number, number]
         if union:
-            iou, share = classes[number, number] / union, union / classes.sum()
-            print(f"  {name}: {iou:.0%} intersection over union, {share:.1%} of the pixels")
+            overlap = classes[number, number] / union
+            print(f"  {name}: {overlap:.0%} intersection over union, {union / classes.sum():.1%} of the pixels")
 
     layouts = _confusion([(a.layout_map, b.layout_map) for a, b in both], len(LAYOUTS))
     print(f"layout: {np.trace(layouts) / layouts.sum():.1%} of the pixels the same, Cohen's kappa {_kappa(layouts):.2f}")
@@ -29,11 +29,9 @@ def main() -> None:
     print(f"must stay: {_overlap([(a.must_stay, b.must_stay) for a, b in both]):.0%} intersection over union")
 
     orders = np.array([_orders(a, b) for a, b in both]).sum(axis=0)
-    print(
-        f"order: of {orders.sum()} pairs of regions that the first pass has {PAIR_RANKS} ranks apart or more, the second has"
-    )
     same, level, reversed_ = orders / orders.sum()
-    print(f"  {same:.1%} in the same order, {level:.1%} level, {reversed_:.1%} reversed")
+    print(f"order: of {orders.sum()} pairs of regions that are {PAIR_RANKS} or more ranks apart in the first pass,")
+    print(f"  {same:.1%} have the same order in the second, {level:.1%} are level, {reversed_:.1%} reversed")
 
     angles = np.concatenate([_angles(a, b) for a, b in both])
     print(f"direction: {np.mean(angles <= 45.5):.0%} of {len(angles)} regions with one in both within 45 degrees")

@@ -4,11 +4,11 @@ A line of ``labels/*.txt`` labels one photo, each of its regions once::
 
     h001: sky 1-3 f0 4 f1 | cld 5 f1>r | mov 6,7 p4>dm 8 p7>df | per 9 u6@10 | gnd 10 p6 | ? 11
 
-Groups begin with a class of `CLASSES`, or with ``?`` for regions that mix things. Regions are followed by how they lie: ``p``
-a plane that recedes, ``u`` upright, ``f`` far or without a shape of its own; the rank of their nearness, 0 (endless) to 9
-(nearest of the photo), comparable within the photo alone; ``>`` and the direction in which they go in the picture (``u d l r
-ul ur dl dr``, ``~`` to and fro) with its speed (``c`` calm, ``m`` moving, ``f`` fast); ``!`` must move or ``=`` must stay,
-where the class's own answer (`MOTION`) is wrong; ``@`` and the region that they stand on.
+Groups begin with a class of `CLASSES`, or with ``?`` for regions that mix things. Regions are followed by how they lie:
+``p`` a plane that recedes, ``u`` upright, ``f`` far or without a shape of its own; the rank of their nearness, 0 (endless)
+to 9 (nearest of the photo), comparable within the photo alone; ``>`` and the direction in which they go in the picture (``u
+d l r ul ur dl dr``, ``~`` to and fro) with its speed (``c`` calm, ``m`` moving, ``f`` fast); ``!`` must move or ``=`` must
+stay, where the class's own answer (`MOTION`) is wrong; ``@`` and the region that they stand on.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Labelled:
 
     @property
     def pairs(self) -> list[Pair]:
-        """Places whose order in depth is known, up to four easy and four hard: largest regions first, each twice at most."""
+        """Places whose order in depth is known, up to four easy and four hard ones, of the largest regions."""
         height = self.region_map.shape[0]
         inside = {number: middle(self.region_map == number) for number, region in self.regions.items() if region}
         size = np.bincount(self.region_map.ravel(), minlength=256)

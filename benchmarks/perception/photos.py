@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 LISTS = Path(__file__).parent / "photos"
 CACHE = ROOT / "build" / "photos"
 SIDE_PX = 512  # the longer side of the region maps
-SUITES = ("bullseye", "bookworm", "trixie", "sid")
+SUITES = ("bullseye", "bookworm", "trixie", "forky", "sid")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
