@@ -1,9 +1,10 @@
 """Which compilers build the core, and how fast their splat_points is: one thread, 1280x720, 1.2 million points, 8 hits kept.
 
-    python benchmarks/compilers.py [--compilers g++-11 g++ clang++] [--turns 5] [--runs 10]
+    python benchmarks/compilers.py [--compilers g++-11 g++ clang++] [--turns 5] [--runs 10] [--against CHECKOUT]
 
 Builds the torch-free core with each compiler found, as CMake does by itself, and lets the programs splat in turns; a program's
-time is its processor's time, so that what else runs on the machine counts little. Ratios are to the first compiler's.
+time is its processor's time, so that what else runs on the machine counts little. Ratios are to the first one's, which with
+``--against`` is the core of another checkout, such as of the commit before a change, by the first compiler.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from c3drender import ops
 CHANNELS = (4, 37)
 
 
-def build(compiler: str) -> Path:
-    """The harness of splat_stages, linked with the core, all by one compiler."""
-    folder = REPO / "build" / "compilers" / compiler
+def build(compiler: str, checkout: Path = REPO) -> Path:
+    """The harness of splat_stages, linked with the core of ``checkout``, all by one compiler."""
+    folder = REPO / "build" / "compilers" / (compiler if checkout == REPO else "against")
     options = [f"-DCMAKE_CXX_COMPILER={compiler}", "-DCMAKE_BUILD_TYPE=Release", "-DC3D_CUDA=OFF", "-DBUILD_TESTING=OFF"]
-    run("cmake", "-S", REPO, "-B", folder, *options)
+    run("cmake", "-S", checkout, "-B", folder, *options)
     run("cmake", "--build", folder, "--target", "c3d")
     harness = folder / "splat_stages"
     sources = [REPO / "benchmarks" / "splat_stages.cpp", folder / "libc3d.a"]
-    run(compiler, "-std=c++17", "-O2", f"-I{REPO / 'csrc' / 'include'}", *sources, "-pthread", "-o", harness)
+    run(compiler, "-std=c++17", "-O2", f"-I{checkout / 'csrc' / 'include'}", *sources, "-pthread", "-o", harness)
     return harness
 
 
@@ -48,9 +49,12 @@ def main() -> None:
     parser.add_argument("--compilers", nargs="+", default=["g++", "g++-11", "clang++"])
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--runs", type=int, default=10, help="splats in a turn")
+    parser.add_argument("--against", type=Path, help="another checkout")
     args = parser.parse_args()
-    harnesses = {compiler: build(compiler) for compiler in args.compilers if shutil.which(compiler)}
-    for compiler in harnesses:
+    found = [compiler for compiler in args.compilers if shutil.which(compiler)]
+    harnesses = {} if args.against is None else {"before": build(found[0], args.against.resolve())}
+    harnesses |= {compiler: build(compiler) for compiler in found}
+    for compiler in found:
         print(run(compiler, "--version").splitlines()[0])
     with tempfile.TemporaryDirectory() as name:
         points = Path(name, "points.f32")
