@@ -26,15 +26,15 @@ RADII_PX = (1, 2, 3, 5, 8)
 REPEATS = 3
 
 
-def speckled(count: int) -> np.ndarray:
-    """One large part and ``count - 1`` discs of `RADII_PX` beside it, none of which touch: bool ``[H, W]``."""
+def speckled(count: int, radii_px: tuple[int, ...] = RADII_PX) -> np.ndarray:
+    """One large part and ``count - 1`` discs of these radii (at most 10) beside it, none of which touch: bool ``[H, W]``."""
     rng = np.random.default_rng(0)
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     cv2.ellipse(mask, (WIDTH // 2, HEIGHT // 2), (WIDTH // 4, HEIGHT // 4), 0, 0, 360, 1, -1)
     placed = 1
     while placed < count:
-        radius = RADII_PX[placed % len(RADII_PX)]
-        x, y = int(rng.integers(10, WIDTH - 10)), int(rng.integers(10, HEIGHT - 10))
+        radius = radii_px[placed % len(radii_px)]
+        x, y = int(rng.integers(12, WIDTH - 12)), int(rng.integers(12, HEIGHT - 12))
         if not mask[y - radius - 2 : y + radius + 3, x - radius - 2 : x + radius + 3].any():
             cv2.circle(mask, (x, y), radius, 1, -1)
             placed += 1

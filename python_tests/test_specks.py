@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,24 +18,11 @@ from c3drender.motion.flow import LEAST_REGION_PX, LEAST_REGION_SHARE
 from c3drender.motion.sway import LEAST_SHARE, sway_field
 from c3drender.scenery import find_scenery
 
-HEIGHT, WIDTH = 540, 960
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+from specks import HEIGHT, WIDTH, speckled
+
 NO_ARROWS = np.zeros((0, 2, 2))
 MOST_TIMES = 1.5
-
-
-def speckled(count: int, radii_px: tuple[int, ...] = (1, 2, 3, 5, 8)) -> np.ndarray:
-    """One large part and ``count - 1`` discs beside it, none of which touch: bool ``[H, W]``."""
-    rng = np.random.default_rng(0)
-    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    cv2.ellipse(mask, (WIDTH // 2, HEIGHT // 2), (WIDTH // 4, HEIGHT // 4), 0, 0, 360, 1, -1)
-    placed = 1
-    while placed < count:
-        radius = radii_px[placed % len(radii_px)]
-        x, y = int(rng.integers(12, WIDTH - 12)), int(rng.integers(12, HEIGHT - 12))
-        if not mask[y - radius - 2 : y + radius + 3, x - radius - 2 : x + radius + 3].any():
-            cv2.circle(mask, (x, y), radius, 1, -1)
-            placed += 1
-    return mask > 0
 
 
 @pytest.fixture(scope="module")
