@@ -46,11 +46,10 @@ from c3drender.depth import estimate_depth
 from c3drender.files import read_photo
 from c3drender.motion import find_flow
 from c3drender.motion.flow import guess_motion
+from c3drender.perception.training.packed import read_examples
 from c3drender.scenery import find_scenery
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-from scenes.packed import read_scenes  # noqa: E402
 
 STEREO = HERE.parents[2] / "shared" / "stereo" / "motorcycle"
 MOST_MOVED = 0.02  # of what must stay
@@ -175,7 +174,7 @@ def main() -> None:
     total = summary(rows)
     stereo = correlations([_stereo()]) if STEREO.is_dir() else {}
     shards = sorted((HERE / "scenes" / "data").glob("held_out_*.zip"))
-    scenes = [(scene.rgb, scene.disparity.astype(float)) for shard in shards for scene in read_scenes(shard)]
+    scenes = [(scene.rgb, scene.disparity.astype(float)) for shard in shards for scene in read_examples(shard)]
     rendered = correlations(scenes)
     if args.each:
         for row in rows:

@@ -1,0 +1,1 @@
+"""Training the perception network: `train_perception` and its `PerceptionConfig`."""
