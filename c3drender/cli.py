@@ -145,10 +145,14 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     train = commands.add_parser(
-        "train", help="train the networks", description="Train the networks, in the paper's two stages."
+        "train", help="train the networks", description="Train the networks: the paper's two stages, and the eyes."
     )
     stages = train.add_subparsers(required=True, metavar="stage")
-    for stage, summary in (("motion", "stage one: the motion network"), ("render", "stage two: extractor and decoder")):
+    for stage, summary in (
+        ("motion", "stage one: the motion network"),
+        ("render", "stage two: extractor and decoder"),
+        ("perception", "what a photo shows"),
+    ):
         run = _command(stages, stage, _train, summary, f"c3drender train {stage} --config {stage}.json")
         run.add_argument("--config", required=True, help="JSON file; docs/training.md lists its names")
         run.add_argument("--resume", action="store_true", help="continue the run that stands in the config's folder")
@@ -345,8 +349,12 @@ def _bench(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace) -> None:
     from .networks import training
 
-    rest = {"resume": args.resume, "device": args.device, "progress": not args.quiet}
-    if args.stage == "motion":
+    rest: dict[str, Any] = {"resume": args.resume, "device": args.device, "progress": not args.quiet}
+    if args.stage == "perception":
+        from .perception.training import PerceptionConfig, train_perception
+
+        train_perception(training.read_config(args.config, PerceptionConfig), **rest)
+    elif args.stage == "motion":
         training.train_motion(training.read_config(args.config, training.MotionConfig), **rest)
     else:
         training.train_render(training.read_config(args.config, training.RenderConfig), **rest)

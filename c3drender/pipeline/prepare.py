@@ -23,7 +23,6 @@ from ..data import (
     Image,
     PathLike,
     PictureLike,
-    Scenery,
     Sway,
 )
 from ..depth import depth_from_disparity, depth_from_metric, estimate_depth
@@ -47,7 +46,7 @@ from .inputs import (
     read_inpainter,
     read_inputs,
 )
-from .see import see_scenery
+from .see import Shown, look
 
 FAR_SHARE = 0.1  # of the range of disparities: what is farther is sky or as good as that
 MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the rounding of the border
@@ -139,16 +138,16 @@ def prepare(
     steps = tqdm(total=4, desc="prepare", unit="stage", disable=not progress, leave=False)
     inputs = read_inputs(photo, parts, depth, focus, size, segments)
     steps.set_description("depth")
-    shown, stays, seen_notes = see_scenery(inputs, target_device)
+    shown = look(inputs.image, inputs.segments, target_device)
     depth_map, depth_note = _find_depth(inputs, shown, target_device)
     steps.update()
     steps.set_description("flow")
-    field, motion_note = find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px, stays)
+    field, motion_note = find_flow(inputs.image, depth_map, shown.scenery, inputs.hints, inputs.step_px, shown.stays)
     harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
     flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
     steps.update()
     steps.set_description("layers")
-    notes = (*inputs.notes, *seen_notes, depth_note, *flow_notes, *harmonic_notes)
+    notes = (*inputs.notes, *shown.notes, depth_note, *flow_notes, *harmonic_notes)
     scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
     steps.update(2)
     steps.close()
@@ -263,10 +262,10 @@ def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[H
     return (harmonic.joined(fields) if fields else None), tuple(notes)
 
 
-def _find_depth(inputs: Inputs, shown: Scenery, device: torch.device) -> tuple[DepthMap, str]:
+def _find_depth(inputs: Inputs, shown: Shown, device: torch.device) -> tuple[DepthMap, str]:
     given = inputs.depth
     if isinstance(given, str):
-        return estimate_depth(inputs.image, shown, method=given, device=device)
+        return estimate_depth(inputs.image, shown.scenery, shown.nearness, method=given, device=device)
     if given.kind == "metric":
         return depth_from_metric(given.values), "depth: yours, along the view axis"
     return depth_from_disparity(given.values), "depth: yours, near is bright"

@@ -1,1 +1,6 @@
-"""Training the perception network: `train_perception` and its `PerceptionConfig`."""
+"""Training the perception network."""
+
+from .config import PerceptionConfig
+from .train import train_perception
+
+__all__ = ["PerceptionConfig", "train_perception"]

@@ -16,8 +16,8 @@ MOST_TURN_DEG = 4.0
 
 
 def varied(example: Example, size: tuple[int, int], random: Generator, look: Array | None) -> Example:
-    """The example at ``size`` (height, width), another one at each call. ``look``: uint8 ``[H, W, 3]``, a photo whose colours a
-    rendered scene takes on; None: it keeps its own."""
+    """The example at ``size`` (height, width), another one at each call. ``look``: uint8 ``[H, W, 3]``, a photo whose colours
+    a rendered scene takes on; None: it keeps its own."""
     moved = _placed(example, size, random)
     return replace(moved, rgb=_recoloured(moved.rgb, random, look, rendered=example.disparity is not None))
 
@@ -49,29 +49,29 @@ def _warped(example: Example, linear: Array, shift: Array, size: tuple[int, int]
     """``linear`` ``[2, 2]`` and ``shift`` ``[2]`` take pixel corners of the example to those of the result."""
     matrix = np.column_stack([linear, linear @ [0.5, 0.5] + shift - 0.5])
 
-    def moved(values: Array | None, how: int, border: int | None) -> Array | None:
-        if values is None:
-            return None
+    def moved(values: Array, how: int, border: int | None) -> Array:
         mode = cv2.BORDER_REFLECT_101 if border is None else cv2.BORDER_CONSTANT
         return cv2.warpAffine(values, matrix, size[::-1], flags=how, borderMode=mode, borderValue=border or 0)
+
+    def labels(values: Array, border: int = UNKNOWN) -> Array:
+        return moved(values, cv2.INTER_NEAREST, border)
 
     rgb = example.rgb
     shrink = float(np.sqrt(abs(np.linalg.det(linear))))
     if shrink < 0.8:
         rgb = cv2.GaussianBlur(rgb, (0, 0), 0.4 / shrink)
-    flow = moved(example.flow, cv2.INTER_NEAREST, 0)
-    flow = flow @ (linear / shrink).T.astype(np.float32)
+    flow = labels(example.flow, 0) @ (linear / shrink).T.astype(np.float32)
     flow /= np.maximum(np.linalg.norm(flow, axis=-1, keepdims=True), 1e-6)
     return replace(
         example,
         rgb=moved(rgb, cv2.INTER_LINEAR, None),
-        surface=moved(example.surface, cv2.INTER_NEAREST, UNKNOWN),
-        layout=moved(example.layout, cv2.INTER_NEAREST, UNKNOWN),
+        surface=labels(example.surface),
+        layout=labels(example.layout),
         flow=flow,
-        speed=moved(example.speed, cv2.INTER_NEAREST, 0),
-        disparity=moved(example.disparity, cv2.INTER_NEAREST, -1),
-        rank=moved(example.rank, cv2.INTER_NEAREST, UNKNOWN),
-        free=moved(example.free, cv2.INTER_NEAREST, UNKNOWN),
+        speed=labels(example.speed, 0),
+        disparity=None if example.disparity is None else labels(example.disparity, -1),
+        rank=None if example.rank is None else labels(example.rank),
+        free=None if example.free is None else labels(example.free),
     )
 
 

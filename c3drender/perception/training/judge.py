@@ -45,7 +45,7 @@ def judge(photos: Sequence[tuple[Seen, Targets]]) -> dict[str, float]:
 
 
 def _order(p: Tensor, rank: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """For pairs of places of different ranks whether ``p`` orders them rightly, and whether the nearer one is the lower one."""
+    """For pairs of places of different ranks whether ``p`` orders them rightly, and whether the nearer is the lower one."""
     places = torch.randint(rank.numel(), (2, PAIRS), generator=random)
     a, b = (rank.flatten()[place] for place in places)
     clear = (a >= 0) & (b >= 0) & ((a - b).abs() >= RANK_STEP)

@@ -1,9 +1,9 @@
 """What the network is asked for. All targets lie on its grid, a quarter of the picture's size.
 
-Depth: rendered scenes know it, up to scale; of a photo the order of its places is known. Where ``p`` is the network's and ``t``
-the true square root of the relative disparity: *shape* is the scale- and shift-free distance of Ranftl et al. 2020 (MiDaS, in its
-form with mean absolute deviations), *slope* the distance of its gradients at four scales, *nearness* the plain distance, *order*
-the ordinal loss of Chen et al. 2016 over pairs, and *flatness* holds what stands upright in one region at one depth.
+Depth: rendered scenes know it, up to scale; of a photo the order of its places is known. ``p`` is the network's square root of
+the relative disparity, ``t`` the true one. *shape* is the scale- and shift-free distance of Ranftl et al. 2020 (MiDaS, in its
+form with mean absolute deviations), *slope* the distance of its gradients at four scales, *nearness* the plain distance,
+*order* the ordinal loss of Chen et al. 2016 over pairs; *flatness* holds what stands upright in one region at one depth.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def losses(seen: Seen, truth: Targets, random: torch.Generator) -> dict[str, Ten
         total["shape"] = total["shape"] + 0.3 * _mean((_aligned(p[photo], known) - _aligned(value / 9, known)).abs(), known)
         total["flatness"] = _flatness(p[photo], rank, truth.layout[photo])
     rare = p.new_tensor(RARE)
-    entropy = functional.cross_entropy(seen.surface, truth.surface, rare, ignore_index=-1, reduction="none", label_smoothing=SMOOTHING)
+    entropy = functional.cross_entropy(
+        seen.surface, truth.surface, rare, ignore_index=-1, reduction="none", label_smoothing=SMOOTHING
+    )
     total["surface"] = _mean(entropy * trust[:, None, None], truth.surface >= 0)
     entropy = functional.cross_entropy(seen.layout, truth.layout, ignore_index=-1, reduction="none", label_smoothing=SMOOTHING)
     total["layout"] = _mean(entropy * trust[:, None, None], truth.layout >= 0)

@@ -60,15 +60,22 @@ class Samples(Dataset):
         count = round(number * self.config.photo_share)
         examples = []
         for k in range(number):
-            pool = self.photos if k < count else self.scenes
-            # Every example comes once before any comes again.
-            turn, place = divmod(step * max(count if k < count else number - count, 1) + (k if k < count else k - count), len(pool))
-            chosen = pool[np.random.default_rng((self.config.seed, 1, turn)).permutation(len(pool))[place]]
-            look = None
-            if k >= count and len(self.photos) and random.random() < 0.5:
-                look = cv2.resize(self.photos[random.integers(len(self.photos))].rgb, (64, 64), interpolation=cv2.INTER_AREA)
+            if k < count:
+                chosen, look = self._next(self.photos, step * count + k), None
+            else:
+                chosen, look = self._next(self.scenes, step * (number - count) + k - count), self._look(random)
             examples.append(varied(chosen, size, random, look))
         return batch(examples)
+
+    def _next(self, pool: Sequence[Example], number: int) -> Example:
+        """Every example comes once before any comes again."""
+        turn, place = divmod(number, len(pool))
+        return pool[np.random.default_rng((self.config.seed, 1, turn)).permutation(len(pool))[place]]
+
+    def _look(self, random: np.random.Generator) -> Array | None:
+        if not self.photos or random.random() < 0.5:
+            return None
+        return cv2.resize(self.photos[int(random.integers(len(self.photos)))].rgb, (64, 64), interpolation=cv2.INTER_AREA)
 
 
 def batch(examples: Sequence[Example]) -> tuple[Tensor, Targets]:
@@ -83,7 +90,7 @@ def batch(examples: Sequence[Example]) -> tuple[Tensor, Targets]:
     way = torch.from_numpy(np.stack([_every_fourth(example.flow) for example in examples])).permute(0, 3, 1, 2)
     return rgb, Targets(
         root=torch.from_numpy(np.stack([_root(example) for example in examples])),
-        rank=maps([_labels(e.rank) if e.rank is not None else np.full(s.shape, -1) for e, s in zip(examples, surface, strict=True)]),
+        rank=maps([_ranks(example) for example in examples]),
         surface=maps(surface),
         layout=maps([_labels(example.layout) for example in examples]),
         free=maps(free),
@@ -107,6 +114,10 @@ def _every_fourth(values: Array) -> Array:
 def _labels(values: Array) -> Array:
     labels = _every_fourth(values).astype(np.int64)
     return np.where(labels == UNKNOWN, -1, labels)
+
+
+def _ranks(example: Example) -> Array:
+    return np.full(_every_fourth(example.surface).shape, -1) if example.rank is None else _labels(example.rank)
 
 
 def _free(example: Example, surface: Array) -> Array:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from contextlib import closing
 from dataclasses import asdict, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from ...networks.training.trainer import warm_ema
 from ...ops.device import pick_device
 from ..encoder import from_published
 from ..network import PerceptionNet, Seen
-from ..weights import FILE, write_network
+from ..weights import FILE, channels_last, write_network
 from .config import PerceptionConfig
 from .judge import judge
 from .losses import Targets, losses
@@ -31,7 +32,7 @@ WARM_STEPS = 100
 
 
 def train_perception(config: PerceptionConfig, *, resume: bool = False, device: str = "auto", progress: bool = True) -> None:
-    """Train the perception network in the folder ``config.out``: ``perception.safetensors`` is for use, ``state.pth`` to go on.
+    """Train the perception network in the folder ``config.out``: `FILE` in it is for use, ``state.pth`` to go on.
 
     Parameters
     ----------
@@ -67,15 +68,15 @@ class Run:
             self.network = PerceptionNet()
         if config.encoder is not None:
             self.network.encoder.load_state_dict(from_published(read_weights("encoder", config.encoder)))
-        self.network.to(device, memory_format=torch.channels_last)
+        channels_last(self.network.to(device))
         self._averaged = AveragedModel(self.network, multi_avg_fn=warm_ema(config.ema_decay))
-        self.average = self._averaged.module.requires_grad_(False).eval()
+        self.average = cast(PerceptionNet, self._averaged.module).requires_grad_(False).eval()
         encoder = list(self.network.encoder.parameters())
         own = {id(weight) for weight in encoder}
         rest = [weight for weight in self.network.parameters() if id(weight) not in own]
         groups = [{"params": rest, "rate": config.learning_rate}, {"params": encoder, "rate": config.encoder_rate}]
         self.optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay, betas=(0.9, 0.99))
-        photos, self.held = split_photos(list(read_examples(config.photos)), config.validation_every)
+        photos, self.held = split_photos(list(read_examples(Path(config.photos))), config.validation_every)
         self.samples = Samples(config, photos, read_scenes(config.scenes, progress))
 
     def go(self, records: Records) -> None:
@@ -140,8 +141,9 @@ class Run:
 
     def restore(self, state: dict[str, Any]) -> None:
         for name, value in self._told().items():
-            if state["told"].get(name) != value:
-                raise ValueError(f"resume: expected {name} = {state['told'].get(name)!r}, as the run was started, got {value!r}")
+            started = state["told"].get(name)
+            if started != value:
+                raise ValueError(f"resume: expected {name} = {started!r}, as the run was started, got {value!r}")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.step = state["step"]
