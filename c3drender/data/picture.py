@@ -48,6 +48,8 @@ class Scenery:
         Smoke, steam, flames.
     horizon_y : float
         Row (px, may lie outside the picture) of the ground's vanishing line.
+    way : Tensor or None
+        float32 ``[H, W, 2]``: where a fluid goes in the picture, x and y; the surer, the nearer to unit length; None: not known.
     """
 
     sky: Tensor
@@ -55,8 +57,11 @@ class Scenery:
     rapids: Tensor
     smoke: Tensor
     horizon_y: float
+    way: Tensor | None = None
 
     def __post_init__(self) -> None:
+        if self.way is not None:
+            check_tensor("Scenery", "way", self.way, (*self.sky.shape, 2), torch.float32)
         for name in ("sky", "water", "rapids", "smoke"):
             check_tensor("Scenery", name, getattr(self, name), (*self.sky.shape,), torch.float32)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..data import Image, Nearness, Scenery
 from ..models import best, find
@@ -56,8 +57,14 @@ def look(image: Image, segments: Segments | str = "auto", device: torch.device |
         return Shown(cues, None, seen.nearness, ())
     found, note = (segments, "segments: yours") if isinstance(segments, Segments) else _by_model(image, segments, device)
     told, stays = apply_segments(image, cues, seen.segments if found is None else found)
+    told = replace(told, way=_at_size(seen.way, image.size).to(told.sky.device))
     notes = () if found is None else (f"{note}; {float(stays.float().mean()):.0%} of the picture stays",)
     return Shown(told, stays, seen.nearness, notes)
+
+
+def _at_size(way: Tensor, size: tuple[int, int]) -> Tensor:
+    channels = functional.interpolate(way.permute(2, 0, 1)[None], size, mode="bilinear", align_corners=False)
+    return channels[0].permute(1, 2, 0).contiguous()
 
 
 def _by_model(image: Image, name: str, device: torch.device | str) -> tuple[Segments | None, str]:
