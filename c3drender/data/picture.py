@@ -49,7 +49,7 @@ class Scenery:
     horizon_y : float
         Row (px, may lie outside the picture) of the ground's vanishing line.
     way : Tensor or None
-        float32 ``[H, W, 2]``: where a fluid goes in the picture, x and y; the surer, the nearer to unit length; None: not known.
+        float32 ``[H, W, 2]``: where a fluid goes in the picture; the surer, the nearer to unit length; None: not known.
     """
 
     sky: Tensor

@@ -70,7 +70,8 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part
     touched = [_segment_pixels(segment, height, width) for segment in segments]
     parts, reached = [], [False] * len(touched)
     for family in FAMILIES:
-        value = np.max([maps[kind] for kind in family], axis=0)
+        strongest = np.max([maps[kind] for kind in family], axis=0)
+        value = np.minimum(np.sum([maps[kind] for kind in family], axis=0), 1)
         others = [maps[kind] for kind in KINDS if kind not in family]
         mask = _fluid_mask(family, value, np.max(others, axis=0))
         if family == ("sky",) and not touched:
@@ -86,7 +87,7 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part
             wanted = (areas >= least) & (np.arange(count + 1) > 0)
             sure = np.bincount(labels.ravel(), value.ravel(), count + 1) >= LEAST_SURE * areas
         for kind in family:
-            own = maps[kind] == value
+            own = maps[kind] == strongest
             for moves, regions in ((True, wanted & sure), (False, wanted & ~sure)):
                 chosen = regions[labels] & own
                 if chosen.any():

@@ -15,6 +15,7 @@ LAYOUTS = ("plane", "upright", "far")
 SPEEDS = 3
 HEADS = {"disparity": 1, "surface": len(SEGMENT_CLASSES), "layout": len(LAYOUTS), "free": 1, "way": 2, "speed": SPEEDS}
 WIDTHS = (64, 96, 128, 128)  # of the pyramid, at strides 4, 8, 16, 32
+GROUPS = 8  # of channels that are normed together: without norms half of the last features died within 600 steps
 OUT_STRIDE = 4
 
 
@@ -66,13 +67,14 @@ class Level(nn.Module):
         super().__init__()
         self.lateral = nn.Conv2d(features + 1, width, 1)
         self.coarser = nn.Conv2d(coarser, width, 1)
+        self.norm = nn.GroupNorm(GROUPS, width)
         self.mix = Residual(width)
 
     def forward(self, features: Tensor, coarser: Tensor) -> Tensor:
         rows = torch.linspace(-1, 1, features.shape[2], dtype=features.dtype, device=features.device)
         height = rows[None, None, :, None].expand(features.shape[0], 1, -1, features.shape[3])
         up = functional.interpolate(self.coarser(coarser), features.shape[2:], mode="bilinear", align_corners=False)
-        return self.mix(self.lateral(torch.cat([features, height], 1)) + up)
+        return self.mix(self.norm(self.lateral(torch.cat([features, height], 1)) + up))
 
 
 class PerceptionNet(nn.Module):
@@ -86,6 +88,7 @@ class PerceptionNet(nn.Module):
         inputs = (*WIDTHS[1:], WIDTHS[-1])
         self.levels = nn.ModuleList(Level(*sizes) for sizes in zip(TAP_CHANNELS, inputs, WIDTHS, strict=True))
         width = WIDTHS[0]
+        self.norm = nn.GroupNorm(GROUPS, width)
         self.last = nn.Conv2d(width, width, 3, padding=1, padding_mode="replicate")
         self.heads = nn.ModuleDict({name: nn.Conv2d(width, channels, 1) for name, channels in HEADS.items()})
         with torch.no_grad():  # it starts without an opinion
@@ -97,5 +100,5 @@ class PerceptionNet(nn.Module):
         x = self.whole(taps[-1].mean((2, 3)))[..., None, None].expand(-1, -1, *taps[-1].shape[2:])
         for level, features in zip(reversed(self.levels), reversed(taps), strict=True):
             x = level(features, x)
-        x = functional.relu(self.last(functional.relu(x)))
+        x = functional.relu(self.last(functional.relu(self.norm(x))))
         return Seen(**{name: head(x).float() for name, head in self.heads.items()})

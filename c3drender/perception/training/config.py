@@ -13,11 +13,11 @@ class PerceptionWeights:
     """Of the losses (`losses`)."""
 
     shape: float = 1.0
-    slope: float = 0.5
+    slope: float = 0.3
     nearness: float = 0.25
     order: float = 1.0
     flatness: float = 0.1
-    surface: float = 1.0
+    surface: float = 2.0
     layout: float = 0.2
     free: float = 0.5
     way: float = 0.5

@@ -20,7 +20,7 @@ PAIRS = 1500
 ORDER_SHARPNESS = 12.0
 LEAST_STEP = 0.03  # of a scene's square root of disparity, for its pairs to have an order
 SMOOTHING = 0.05  # of the class labels, some of which are wrong
-SCENE_WEIGHT = 0.4  # of what a rendered scene says of its classes: it looks like no photo
+SCENE_WEIGHT = 0.5  # of what a rendered scene says of its classes: it looks like no photo
 RARE = (1.0, 1.0, 1.2, 1.2, 2.0, 2.0, 2.0, 1.0, 1.5, 1.5, 1.0, 1.0)  # weight per class
 
 

@@ -20,6 +20,10 @@ from .config import PerceptionConfig
 from .losses import Targets
 from .packed import UNKNOWN, Array, Example, read_examples
 
+FLUIDS = tuple(SEGMENT_CLASSES.index(n) for n in ("still_water", "moving_water", "white_water", "smoke", "fire"))
+ALIVE = tuple(SEGMENT_CLASSES.index(name) for name in ("person", "animal"))
+SHOWN_SHARE = 0.05  # of the picture: what shows more of a rare kind comes more often ...
+FLUID_TURNS, ALIVE_TURNS = 2, 1  # ... by so many times
 STAYING = tuple(SEGMENT_CLASSES.index(name) for name in ("person", "animal", "ground", "object"))
 NEAREST = 0.97  # quantile of a scene's disparities that counts as 1: what is nearer may be a leaf before the lens
 MOST_ROOT = 1.2
@@ -46,7 +50,8 @@ class Samples(Dataset):
     """Batches by number, each of one size."""
 
     def __init__(self, config: PerceptionConfig, photos: Sequence[Example], scenes: Sequence[Example]) -> None:
-        self.config, self.photos, self.scenes = config, photos, scenes
+        self.config, self.scenes = config, scenes
+        self.photos = [photo for photo in photos for _ in range(_turns(photo))]
 
     def __len__(self) -> int:
         return self.config.schedule.steps
@@ -76,6 +81,12 @@ class Samples(Dataset):
         if not self.photos or random.random() < 0.5:
             return None
         return cv2.resize(self.photos[int(random.integers(len(self.photos)))].rgb, (64, 64), interpolation=cv2.INTER_AREA)
+
+
+def _turns(photo: Example) -> int:
+    """How often a photo comes before all have come: of most photos nothing flows and nobody looks at you."""
+    fluid, alive = (np.isin(photo.surface, kinds).mean() > SHOWN_SHARE for kinds in (FLUIDS, ALIVE))
+    return 1 + FLUID_TURNS * int(fluid) + ALIVE_TURNS * int(alive)
 
 
 def batch(examples: Sequence[Example]) -> tuple[Tensor, Targets]:
