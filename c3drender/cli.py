@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 from types import FrameType
@@ -25,6 +25,8 @@ DEBUG = "C3D_DEBUG"  # in the environment: an error's traceback is printed befor
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C ...
 EXIT_TERMINATED = 143  # ... and for SIGTERM
+EXIT_BROKEN_PIPE = 141  # ... and for SIGPIPE
+TORCH_LACKS_MEMORY = ("can't allocate memory", "out of memory")  # in its RuntimeErrors
 DEFAULT_FRAMES = defaults.FRAMES * defaults.TURNS
 FRAMES_HELP = f"frames of one loop (default: {DEFAULT_FRAMES}, in which the motion's loop of {defaults.FRAMES} runs twice)"
 SIZE_HELP = f"longer side in pixels, WIDTHxHEIGHT, or photo (default: the photo's, at most {defaults.LONGER_SIDE_PX})"
@@ -39,19 +41,52 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = _parser().parse_args(argv)
+    _open_closed_streams()
     try:
+        args = _parser().parse_args(argv)
         with _ended_by_sigterm():
             args.run(args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("c3drender: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except (ValueError, TypeError, OSError) as error:
+    except BrokenPipeError:
+        _drop_output()
+        return EXIT_BROKEN_PIPE
+    except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in TORCH_LACKS_MEMORY):
+            raise
         if os.environ.get(DEBUG):
             traceback.print_exc()
-        print(f"c3drender: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"c3drender: error: {_line_of(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
     return 0
+
+
+def _line_of(error: Exception) -> str:
+    if isinstance(error, RuntimeError) or (isinstance(error, MemoryError) and not str(error)):
+        return "out of memory; a smaller size takes less"
+    return " ".join(str(error).split())
+
+
+def _open_closed_streams() -> None:
+    """Where the caller has closed a standard stream its number would go to the next file, into which messages were printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (for as long as the program runs)
+
+
+def _drop_output() -> None:
+    """Nobody reads on: what is still buffered must not fail when the interpreter ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            os.dup2(null, stream.fileno())
 
 
 @contextmanager
@@ -291,9 +326,11 @@ def _demo(args: argparse.Namespace) -> None:
 
 def _inspect(args: argparse.Namespace) -> None:
     from .files.photo import check_picture_output
+    from .files.place import check_is_not_read
     from .pipeline import prepare, render_frames
 
     out = check_picture_output(args.out or f"{Path(args.photo).stem}_sheet.png")
+    check_is_not_read(out, vars(args) | {"out": None})
     scene = prepare(args.photo, camera=args.camera, amplitude=args.amplitude, **_scene_arguments(args))
     kept: dict[int, Frame] = {}
     num_frames = args.frames or DEFAULT_FRAMES

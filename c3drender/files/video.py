@@ -6,12 +6,9 @@ import itertools
 import os
 import queue
 import re
-import shutil
-import tempfile
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Real
@@ -21,6 +18,7 @@ from typing import cast
 import av
 import numpy as np
 import PIL.Image
+import PIL.PngImagePlugin
 from av.filter import Graph
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
@@ -30,13 +28,24 @@ from torch import Tensor
 
 from .. import defaults
 from ..data import PathLike
-from .place import check_writable, naming, replacing
+from .place import (
+    alone_in,
+    check_folder_takes_files,
+    check_is_not_read,
+    check_writable,
+    naming,
+    replacing,
+    replacing_folder,
+    where_it_leads,
+)
 
+MIN_FPS = 0.01
 MAX_FPS = 240
 MAX_GIF_FPS = 50  # players show a delay under 2/100 s as 10/100 s
 QUEUE_FRAMES = 4
 FRAME_NAME = "frame_{:04d}.png"
 FRAME_PATTERN = re.compile(r"frame_\d{4,}\.png")
+SOFTWARE = "Software", "c3drender"  # in every frame of a folder: no other folder is ever replaced
 
 FrameArray = np.ndarray  # uint8 [H, W, 3], sRGB
 
@@ -51,11 +60,12 @@ def write_video(out: PathLike, frames: Iterable[Tensor | np.ndarray], fps: float
     ----------
     out : path
         The suffix chooses: ``.mp4`` (H.264), ``.webm`` (VP9), ``.gif``, ``.apng``, ``.webp`` (these three loop for ever), or
-        none for a folder of PNGs.
+        none for a folder of PNGs. A link is followed. A folder that is there is replaced where it is empty or holds nothing
+        but frames that this wrote.
     frames : iterable of Tensor or array
         uint8 ``[H, W, 3]``, all of one size, at least one.
     fps : float
-        At most 240; 50 for ``.gif``.
+        0.01 to 240; to 50 for ``.gif``.
 
     Returns
     -------
@@ -76,30 +86,34 @@ def write_video(out: PathLike, frames: Iterable[Tensor | np.ndarray], fps: float
     """
     target = check_output(out, fps)
     if _is_folder(target):
-        with _replacing_folder(target) as part:
-            _encode_in_background(frames, lambda arrays: _write_pngs(part, target, arrays))
+        with replacing_folder(target, _check_holds_our_frames) as part:
+            _encode_in_background(frames, lambda arrays, _: _write_pngs(part, target, arrays))
     else:
         with replacing(target) as part:
-            _encode_in_background(frames, lambda arrays: _write_container(part, target, arrays, fps))
+            _encode_in_background(frames, lambda arrays, goes_on: _write_container(part, target, arrays, fps, goes_on))
     return target
 
 
-def check_output(out: PathLike, fps: float = defaults.FPS) -> Path:
-    """Refuse, before any work is done, an output that `write_video` could not write."""
+def check_output(out: PathLike, fps: float = defaults.FPS, given: Mapping[str, object] | None = None) -> Path:
+    """Refuse, before any work is done, an output that `write_video` could not write, or that would replace one of the inputs
+    ``given`` by name."""
     if not isinstance(out, (str, os.PathLike)):
         raise TypeError(f"out: expected a path, got {type(out).__name__}")
     if not isinstance(fps, Real) or isinstance(fps, bool):
         raise TypeError(f"fps: expected a number, got {fps!r}")
+    if os.fspath(out) == "-":
+        raise ValueError("out: expected the name of a file or a folder, got - (nothing is written to standard output)")
     target = Path(out)
     if not _is_folder(target) and target.suffix.lower() not in _FORMATS:
         raise ValueError(f"out: expected the suffix {', '.join(_FORMATS)} or none for a folder of PNGs, got {target.name!r}")
     limit = MAX_GIF_FPS if target.suffix.lower() == ".gif" else MAX_FPS
-    if not 0 < fps <= limit:
-        raise ValueError(f"fps: expected more than 0 and at most {limit} for {target.name}, got {fps}")
+    if not MIN_FPS <= fps <= limit:
+        raise ValueError(f"fps: expected {MIN_FPS} to {limit} for {target.name}, got {fps}")
     if _is_folder(target):
         _check_folder(target)
     else:
         check_writable("out", target)
+    check_is_not_read(target, given or {})
     return target
 
 
@@ -121,57 +135,77 @@ def _is_folder(target: Path) -> bool:
 
 
 def _check_folder(target: Path) -> None:
-    """Refuse a folder that cannot be created; an existing one is replaced only when it holds nothing but frames."""
+    """Refuse a folder that cannot be created, or that is there and must not be replaced."""
     with naming("out", "write", target):
+        place = where_it_leads(target)
+        if place in (Path.cwd(), *Path.cwd().parents):
+            raise OSError("it is the current folder, or holds it; name a folder of its own")
         if target.exists() and not target.is_dir():
             raise NotADirectoryError(f"a file of the name {target.name} is in the way")
-        others = [path.name for path in target.iterdir() if not FRAME_PATTERN.fullmatch(path.name)] if target.exists() else []
-        if others:
-            raise OSError(f"the folder holds other files, such as {min(others)}")
-        with tempfile.TemporaryDirectory(dir=target.parent):
-            pass
+        with alone_in(place.parent):
+            if place.exists():
+                _check_holds_our_frames(place)
+        check_folder_takes_files(target)
 
 
-@contextmanager
-def _replacing_folder(target: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``target``, which takes its place on success. At every moment the old or the new one is
-    there whole: under the name, or, between the two renames, beside it under a hidden one."""
-    unique = uuid.uuid4().hex[:8]
-    part, old = (target.with_name(f".{target.name}.{unique}.{kind}") for kind in ("part", "old"))
+def _check_holds_our_frames(folder: Path) -> None:
+    names = sorted(path.name for path in folder.iterdir())
+    others = [name for name in names if not FRAME_PATTERN.fullmatch(name)]
+    if others:
+        raise OSError(f"the folder holds other files, such as {others[0]}")
+    foreign = next((name for name in names if not _is_our_frame(folder / name)), None)
+    if foreign:
+        raise OSError(f"the folder holds frames that c3drender has not written, such as {foreign}")
+
+
+def _is_our_frame(path: Path) -> bool:
     try:
-        part.mkdir()
-        yield part
-        if target.exists():
-            target.replace(old)
-        try:
-            part.replace(target)
-        except BaseException:
-            if old.exists():
-                old.replace(target)
-            raise
-        if old.is_symlink():  # what it points to is not ours
-            old.unlink()
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        with PIL.Image.open(path, formats=["PNG"]) as picture:
+            return picture.info.get(SOFTWARE[0]) == SOFTWARE[1]
+    except (OSError, ValueError, SyntaxError):
+        return False
 
 
-def _encode_in_background(frames: Iterable[Tensor | np.ndarray], encode: Callable[[Iterator[FrameArray]], None]) -> None:
+class _Abandoned(Exception):
+    """Nobody waits for the result any more."""
+
+
+GoesOn = Callable[[], None]  # raises _Abandoned where it does not
+
+
+def _encode_in_background(
+    frames: Iterable[Tensor | np.ndarray], encode: Callable[[Iterator[FrameArray], GoesOn], None]
+) -> None:
     """Run ``encode`` in a thread on the frames as they come; whichever side fails first stops the other."""
     waiting: queue.Queue[FrameArray | None] = queue.Queue(QUEUE_FRAMES)
+    abandoned = threading.Event()
+
+    def goes_on() -> None:
+        if abandoned.is_set():
+            raise _Abandoned
+
     with ThreadPoolExecutor(1, thread_name_prefix="c3drender-encode") as pool:
-        encoding = pool.submit(encode, _taken(waiting))
+        encoding = pool.submit(encode, _taken(waiting, goes_on), goes_on)
         try:
             for array in _checked(frames):
                 if not _put(waiting, array, encoding):
                     break
-        finally:
             _put(waiting, None, encoding)
-        encoding.result()
+            encoding.result()
+        except BaseException:
+            abandoned.set()
+            raise
 
 
-def _taken(waiting: queue.Queue[FrameArray | None]) -> Iterator[FrameArray]:
-    while (array := waiting.get()) is not None:
+def _taken(waiting: queue.Queue[FrameArray | None], goes_on: GoesOn) -> Iterator[FrameArray]:
+    while True:
+        goes_on()
+        try:
+            array = waiting.get(timeout=0.1)
+        except queue.Empty:
+            continue
+        if array is None:
+            return
         yield array
 
 
@@ -201,9 +235,11 @@ def _checked(frames: Iterable[Tensor | np.ndarray]) -> Iterator[FrameArray]:
 
 
 def _write_pngs(part: Path, target: Path, frames: Iterator[FrameArray]) -> None:
+    written_by = PIL.PngImagePlugin.PngInfo()
+    written_by.add_text(*SOFTWARE)
     with naming("out", "write", target):
         for n, array in enumerate(frames):
-            PIL.Image.fromarray(array).save(part / FRAME_NAME.format(n), compress_level=1)
+            PIL.Image.fromarray(array).save(part / FRAME_NAME.format(n), compress_level=1, pnginfo=written_by)
 
 
 @dataclass(frozen=True)
@@ -226,7 +262,7 @@ _FORMATS = {
 }
 
 
-def _write_container(part: Path, target: Path, frames: Iterator[FrameArray], fps: float) -> None:
+def _write_container(part: Path, target: Path, frames: Iterator[FrameArray], fps: float, goes_on: GoesOn) -> None:
     first = next(frames, None)
     if first is None:
         return
@@ -251,6 +287,7 @@ def _write_container(part: Path, target: Path, frames: Iterator[FrameArray], fps
         if kind.pixels == "pal8":
             pictures = _with_one_palette(pictures, width, height, rate)
         for picture in pictures:
+            goes_on()
             box.mux(stream.encode(picture))
         box.mux(stream.encode(None))
 

@@ -202,6 +202,14 @@ def check_blend(blend: str) -> None:
         raise ValueError(f"blend: expected one of {', '.join(get_args(BlendMode))}, got {blend!r}")
 
 
+def read_by_motion(motion: Motion | None) -> dict[str, object]:
+    """What the parts of a motion are read from, by name."""
+    parts = [part for part in motion or () if isinstance(part, (Fluid, Sway, Ripple))]
+    return {
+        f"motion[{n}].{name}": getattr(part, name, None) for n, part in enumerate(parts) for name in ("mask", "hints", "flow")
+    }
+
+
 def check_motion(frames: int, speed: float) -> None:
     if not isinstance(frames, Integral) or isinstance(frames, bool):
         raise TypeError(f"frames: expected a whole number, got {frames!r}")

@@ -30,6 +30,7 @@ from .inputs import (
     check_blend,
     check_motion,
     check_period,
+    read_by_motion,
     read_camera,
     read_renderer,
 )
@@ -335,7 +336,9 @@ def render_cinemagraph(
     >>> video.name
     'out.mp4'
     """
-    target = video.check_output(out, fps)
+    given: dict[str, object] = {"photo": photo, "mask": mask, "hints": hints, "flow": flow, "depth": depth}
+    given |= {"segments": segments, "inpainter": inpainter, "camera": camera, "model": model}
+    target = video.check_output(out, fps, given | read_by_motion(motion))
     loop, total = _periods(frames)
     check_motion(loop, speed)
     wanted = read_camera(camera, amplitude, ease)
