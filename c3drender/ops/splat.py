@@ -13,6 +13,7 @@ from .call import (
     SIDE,
     call,
     camera_rows,
+    check_dims,
     check_tensors,
     check_type,
     choice,
@@ -30,6 +31,8 @@ DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
 
 def _ranges(op: str, name: str, ranges: Sequence[tuple[int, int]]) -> Tensor:
     """``[V, 2]`` int64 in host memory."""
+    if not isinstance(ranges, Sequence) or not all(isinstance(pair, Sequence) and len(pair) == 2 for pair in ranges):
+        raise TypeError(f"{op}: {name} must be a sequence of (first, end), got {ranges!r:.80}")
     pairs = [[whole(op, name, end) for end in pair] for pair in ranges]
     return torch.tensor(pairs, dtype=torch.int64, device="cpu").reshape(-1, 2)
 
@@ -174,6 +177,7 @@ def _(
     hidden: Tensor | None = None,
     opacity: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
+    check_dims("splat_points", "feat", feat, "[N, C]")
     views = (cameras.shape[0], height, width)
     idx_shape = (*views, max_points) if return_idx else (0,)
     return (
