@@ -259,5 +259,7 @@ def test_ranges_that_are_none_are_named(hidden: Any) -> None:
 def test_arguments_of_any_type_are_named() -> None:
     with pytest.raises(ValueError, match=r"^splat_points: compositor must be one of 'alpha', 'surface', got \[\]$"):
         ops.splat_points(torch.zeros(1, 3), torch.zeros(1, 1), 0.3, CAMERA, compositor=[])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^splat_points: return_idx must be a bool, got str$"):
+        ops.splat_points(torch.zeros(1, 3), torch.zeros(1, 1), 0.3, CAMERA, return_idx="yes")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^drift_points: neighbours must be two tensors"):
         ops.drift_points(**drift_arguments() | {"neighbours": 1.0})

@@ -123,6 +123,7 @@ def splat_points(
     """
     op = "splat_points"
     check_type(op, "camera", camera, Camera)
+    check_type(op, "return_idx", return_idx, bool)
     kind = choice(op, "compositor", compositor, COMPOSITORS)
     most = DEFAULT_MAX_POINTS[compositor] if max_points is None else whole(op, "max_points", max_points)
     if isinstance(radius, Tensor):

@@ -30,6 +30,7 @@ from ..networks import RenderModel, load_renderer
 from ..pixels.segments import Segments
 from ..render import BlendMode
 
+MOST_FRAMES = 100_000  # an hour of video
 DEPTH_METHODS = ("auto", "builtin")
 MODEL_ID = re.compile(r"[\w.-]+/[\w.-]+")
 FILE_SUFFIX = re.compile(r"\.(?!v\d)[a-z][a-z0-9]{1,4}")  # of a file, not the 2.1 or v2 that ends a model's name
@@ -213,8 +214,8 @@ def read_by_motion(motion: Motion | None) -> dict[str, object]:
 def check_motion(frames: int, speed: float) -> None:
     if not isinstance(frames, Integral) or isinstance(frames, bool):
         raise TypeError(f"frames: expected a whole number, got {frames!r}")
-    if frames < 1:
-        raise ValueError(f"frames: expected >= 1, got {frames}")
+    if not 1 <= frames <= MOST_FRAMES:
+        raise ValueError(f"frames: expected 1 to {MOST_FRAMES}, got {frames}")
     if isinstance(speed, bool) or not isinstance(speed, Real) or not isfinite(speed) or speed < 0:
         raise ValueError(f"speed: expected a finite number >= 0, got {speed!r}")
 
