@@ -8,12 +8,14 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import as_file, files
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from . import defaults
 
@@ -39,19 +41,62 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    _print_what_any_console_shows()
     args = _parser().parse_args(argv)
     try:
-        with _ended_by_sigterm():
+        with _ended_by_sigterm(), _warnings_on_one_line():
             args.run(args)
     except KeyboardInterrupt:
-        print("c3drender: interrupted", file=sys.stderr)
+        _print("c3drender: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except (ValueError, TypeError, OSError) as error:
-        if os.environ.get(DEBUG):
+    except (ValueError, TypeError, OSError, MemoryError) as error:
+        if os.environ.get(DEBUG) or args.debug:
             traceback.print_exc()
-        print(f"c3drender: error: {' '.join(str(error).split())}", file=sys.stderr)
+        _print(f"c3drender: error: {_one_line(error)}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except RuntimeError as error:
+        if not _lacks_memory(error):
+            raise
+        _print(f"c3drender: error: {_one_line(MemoryError())}", file=sys.stderr)
         return EXIT_USER_ERROR
     return 0
+
+
+def _lacks_memory(error: RuntimeError) -> bool:
+    """Whether torch means MemoryError, which it has no name for on the CPU."""
+    return type(error).__name__ == "OutOfMemoryError" or "not enough memory" in str(error) or "can't allocate" in str(error)
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, MemoryError) and not str(error):
+        return "not enough memory; a smaller size needs less"
+    return " ".join(str(error).split())
+
+
+def _print_what_any_console_shows() -> None:
+    """A name that a console cannot show is shown by its codes: no message may change what a command returns."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _print(*lines: str, file: TextIO | None = None) -> None:
+    """Print where there is a stream to print to that is still open; a message never changes the status."""
+    with suppress(OSError, ValueError):
+        print(*lines, sep="\n", file=file, flush=True)
+
+
+@contextmanager
+def _warnings_on_one_line() -> Iterator[None]:
+    """What readers warn of, ``InputWarning`` among others, on standard error, quiet or not."""
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if issubclass(category, UserWarning):
+            _print(f"c3drender: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager
@@ -75,8 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="c3drender",
         description="Turn one photo into a looping 3D cinemagraph.",
-        epilog=f"With {DEBUG}=1 in the environment an error shows its traceback too.",
+        epilog=f"With --debug, or {DEBUG}=1 in the environment, an error shows its traceback too.",
     )
+    parser.add_argument("--debug", action="store_true", help="show an error's traceback")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     render = _command(
@@ -163,18 +209,34 @@ def _command(commands: Any, name: str, run: Any, summary: str, example: str) -> 
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", epilog=f"example: {example}"
     )
     parser.set_defaults(run=run)
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser
 
 
 def _add_scene_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mask", help="picture of the photo's size, white moves (default: found automatically)")
-    parser.add_argument("--hints", help="JSON list of arrows [[x0, y0], [x1, y1]], or a labelme file (default: guessed)")
+    parser.add_argument(
+        "--mask", help="picture of the photo's proportions, white or coloured moves (default: found automatically)"
+    )
+    parser.add_argument("--matte", help="grey picture: how freely each pixel moves, for soft edges of the mask")
+    parser.add_argument(
+        "--hints", help="JSON list of arrows [[x0, y0], [x1, y1]], or an annotation: labelme, COCO, VIA (default: guessed)"
+    )
+    parser.add_argument("--label", type=_labels, help="which labels of the annotation move, A,B (default: motion*)")
     parser.add_argument("--flow", help="dense flow, .npy or .flo, instead of hints")
     parser.add_argument("--sway", help="mask of what sways: trees, grass, flags, boats")
     parser.add_argument("--sway-hints", help="arrows whose direction and length are the swing's, as --hints")
     parser.add_argument("--sway-root", default="bottom", help="bottom, top, left or right: where it is held (default: bottom)")
     parser.add_argument("--ripple", help="mask of still water whose reflections ripple")
-    parser.add_argument("--depth", default="auto", help="auto, builtin, a model's name, or a file: grey picture, .npy, .pfm")
+    parser.add_argument(
+        "--depth",
+        default="auto",
+        help="auto, photo (its own), builtin, a model's name, or a file: picture, .npy .npz .pfm .exr",
+    )
+    parser.add_argument(
+        "--depth-kind", default="auto", help="auto, disparity or metric: what its numbers mean (default: auto)"
+    )
+    parser.add_argument("--depth-near", default="auto", help="auto, bright or dark: whether near is large (default: auto)")
+    parser.add_argument("--color", default="srgb", help="srgb or p3, from the photo to the video (default: %(default)s)")
     parser.add_argument("--segments", default="auto", help="auto, none, a model's name, or a file: .png with .json, .npz")
     parser.add_argument("--inpainter", help="paints what the photo does not show: a model's name, or its file, .pt or .onnx")
     parser.add_argument("--focus", type=_numbers, help="X,Y: the pixel that the camera keeps in place (default: the middle)")
@@ -230,9 +292,13 @@ def _numbers(text: str) -> float | tuple[float, ...]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
+def _labels(text: str) -> list[str]:
+    return [label.strip() for label in text.split(",")]
+
+
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("depth", "segments", "inpainter", "focus", "size", "device")
-    fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow")}
+    names = ("label", "depth", "depth_kind", "depth_near", "color", "segments", "inpainter", "focus", "size", "device")
+    fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow", "matte")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.ripple:
         moves = dict.fromkeys(fluid) | {"motion": _motion_list(args, fluid)}
@@ -303,16 +369,14 @@ def _inspect(args: argparse.Namespace) -> None:
 def _info(args: argparse.Namespace) -> None:
     from .info import report
 
-    for line in report():
-        print(line)
+    _print(*report())
 
 
 def _models_list(args: argparse.Namespace) -> None:
     from .models import ENTRIES, model_folder
     from .models.store import table
 
-    for line in (*table(ENTRIES), f"in {model_folder()}"):
-        print(line)
+    _print(*table(ENTRIES), f"in {model_folder()}")
 
 
 def _models(args: argparse.Namespace) -> None:
@@ -325,11 +389,11 @@ def _models(args: argparse.Namespace) -> None:
         remove(entry)
         _say(args, f"removed {entry.name}")
     elif args.action == "path":
-        print(path(entry))
+        _print(str(path(entry)))
     else:
         terms = "" if entry.any_use else ", which does not allow commercial use"
         _say(args, f"{entry.name} from {entry.source}, licence {entry.licence}{terms}")
-        print(get(entry, progress=not args.quiet))
+        _print(str(get(entry, progress=not args.quiet)))
 
 
 def _bench(args: argparse.Namespace) -> None:
@@ -339,7 +403,7 @@ def _bench(args: argparse.Namespace) -> None:
     if args.repeats < 1:
         raise ValueError(f"repeats: expected at least 1, got {args.repeats}")
     for line in table(pick_device(args.device), args.repeats):
-        print(line, flush=True)
+        _print(line)
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -362,9 +426,10 @@ def _keeping(frames: Iterable[Frame], kept: dict[int, Frame], num_frames: int) -
 
 
 def _bar(args: argparse.Namespace, frames: Iterable[Frame], num_frames: int) -> Iterable[Frame]:
-    from tqdm import tqdm
+    from .progress import bar
 
-    return tqdm(frames, "rendering", num_frames, unit="frame", disable=args.quiet)
+    shown: Iterable[Frame] = bar(frames, shown=not args.quiet, desc="rendering", total=num_frames, unit="frame")
+    return shown
 
 
 def _write_sheet(photo: str | Path, size: Any, scene: Scene, kept: dict[int, Frame], num_frames: int, out: Path) -> None:
@@ -376,4 +441,4 @@ def _write_sheet(photo: str | Path, size: Any, scene: Scene, kept: dict[int, Fra
 
 def _say(args: argparse.Namespace, *lines: str) -> None:
     if not args.quiet:
-        print(*lines, sep="\n")
+        _print(*lines)

@@ -90,7 +90,7 @@ class Camera:
     @property
     def pose(self) -> Tensor:
         """`world_to_cam`, or the identity ``[3, 4]``."""
-        return torch.eye(3, 4) if self.world_to_cam is None else self.world_to_cam
+        return torch.eye(3, 4, dtype=torch.float32, device="cpu") if self.world_to_cam is None else self.world_to_cam
 
     def with_pose(self, world_to_cam: Tensor) -> Camera:
         """The same camera at the pose ``world_to_cam``, float32 ``[3, 4]`` or ``[V, 3, 4]``."""

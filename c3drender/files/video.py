@@ -33,6 +33,7 @@ from ..data import PathLike
 from .place import check_writable, naming, replacing
 
 MAX_FPS = 240
+MIN_FPS = 0.01  # a frame for 100 s
 MAX_GIF_FPS = 50  # players show a delay under 2/100 s as 10/100 s
 QUEUE_FRAMES = 4
 FRAME_NAME = "frame_{:04d}.png"
@@ -94,8 +95,8 @@ def check_output(out: PathLike, fps: float = defaults.FPS) -> Path:
     if not _is_folder(target) and target.suffix.lower() not in _FORMATS:
         raise ValueError(f"out: expected the suffix {', '.join(_FORMATS)} or none for a folder of PNGs, got {target.name!r}")
     limit = MAX_GIF_FPS if target.suffix.lower() == ".gif" else MAX_FPS
-    if not 0 < fps <= limit:
-        raise ValueError(f"fps: expected more than 0 and at most {limit} for {target.name}, got {fps}")
+    if not MIN_FPS <= fps <= limit:
+        raise ValueError(f"fps: expected more than 0 and at most {limit} for {target.name}, at least {MIN_FPS}, got {fps}")
     if _is_folder(target):
         _check_folder(target)
     else:
@@ -234,13 +235,14 @@ def _write_container(part: Path, target: Path, frames: Iterator[FrameArray], fps
     height, width = output_size(target, *first.shape[:2])
     if min(height, width) < 1:
         raise ValueError(f"frames: expected at least 2 x 2 px for {target.name}, got {first.shape[1]} x {first.shape[0]}")
-    rate = Fraction(float(fps)).limit_denominator(1001)
+    rate = _rate(fps)
     pictures: Iterator[VideoFrame] = (
         _video_frame(array[:height, :width], n, rate) for n, array in enumerate(itertools.chain([first], frames))
     )
     with (
         naming("out", "write", target),
-        av.open(str(part), "w", format=kind.muxer, container_options=kind.muxer_options) as box,
+        _as_os_errors(),
+        av.open(str(part.absolute()), "w", format=kind.muxer, container_options=kind.muxer_options) as box,
     ):
         stream = cast(VideoStream, box.add_stream(kind.codec, rate=rate, options=kind.codec_options))
         stream.width, stream.height, stream.pix_fmt = width, height, kind.pixels
@@ -253,6 +255,23 @@ def _write_container(part: Path, target: Path, frames: Iterator[FrameArray], fps
         for picture in pictures:
             box.mux(stream.encode(picture))
         box.mux(stream.encode(None))
+
+
+@contextmanager
+def _as_os_errors() -> Iterator[None]:
+    """FFmpeg's own errors, of which only those of the system are OSErrors, as such."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise
+        raise OSError(f"{error.strerror or error}") from error
+
+
+def _rate(fps: float) -> Fraction:
+    """``fps`` as a fraction of small numbers, whether above 1 or below."""
+    exact = Fraction(float(fps))
+    return exact.limit_denominator(1001) if exact >= 1 else 1 / (1 / exact).limit_denominator(1001)
 
 
 def _video_frame(array: FrameArray, n: int, rate: Fraction) -> VideoFrame:

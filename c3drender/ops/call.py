@@ -77,7 +77,7 @@ def camera_rows(op: str, camera: Camera) -> Tensor:
     if camera.pose.requires_grad and torch.is_grad_enabled():
         raise ValueError(f"{op}: camera.world_to_cam must not require grad: move the points instead, they have gradients")
     poses = camera.pose.cpu().reshape(-1, 12)
-    intrinsics = torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]], dtype=torch.float32)
+    intrinsics = torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]], dtype=torch.float32, device="cpu")
     return torch.cat([intrinsics.expand(len(poses), 4), poses], dim=1)
 
 

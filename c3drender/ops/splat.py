@@ -30,7 +30,9 @@ DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
 
 def _ranges(op: str, name: str, ranges: Sequence[tuple[int, int]]) -> Tensor:
     """``[V, 2]`` int64 in host memory."""
-    return torch.tensor([[whole(op, name, end) for end in pair] for pair in ranges], dtype=torch.int64).reshape(-1, 2)
+    return torch.tensor([[whole(op, name, end) for end in pair] for pair in ranges], dtype=torch.int64, device="cpu").reshape(
+        -1, 2
+    )
 
 
 def splat_points(

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from .. import camera as cameras
 from .. import defaults, render
 from ..data import Camera, CameraPath, Frame, PathLike, PictureLike
 from ..files import resize, video
+from ..files.colour import Color
+from ..files.depth_kind import AskedKind, AskedNear
+from ..files.hints import Labels
 from ..files.scene import Scene
 from ..layers.inpainter import Inpainter
 from ..networks import RenderModel
 from ..networks import render as learned
+from ..progress import bar, say
 from ..render import BlendMode
 from .inputs import (
     Amplitude,
@@ -33,11 +36,13 @@ from .inputs import (
     read_camera,
     read_renderer,
 )
+from .plain import plainly
 from .prepare import prepare
 
 NO_CAMERA = "camera: expected the name of a preset, a .json file, CameraKeys or a CameraPath, got None"
 
 
+@plainly
 def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplitude = 1.0, ease: float = 0.0) -> CameraPath:
     """The path that a camera's name, key frames or file stand for in this scene.
 
@@ -101,6 +106,7 @@ class Animation:
     num_frames: int
     draw: Callable[[Camera, int], Frame]
 
+    @plainly
     def frame(self, n: int, world_to_cam: Tensor | None = None, zoom: float = 1.0) -> Frame:
         """Render one frame.
 
@@ -117,7 +123,7 @@ class Animation:
         -------
         Frame
         """
-        pose = torch.eye(3, 4) if world_to_cam is None else world_to_cam
+        pose = torch.eye(3, 4, dtype=torch.float32, device="cpu") if world_to_cam is None else world_to_cam
         return self.draw(self.scene.camera.with_pose(pose).zoomed(zoom), n)
 
     def render(
@@ -129,6 +135,7 @@ class Animation:
         return (self.frame(n, pose, zoom) for n, (pose, zoom) in enumerate(zip(path.world_to_cam, zooms, strict=True)))
 
 
+@plainly
 def animate(
     scene: Scene,
     *,
@@ -251,7 +258,12 @@ def render_cinemagraph(
     hints: HintsLike | None = None,
     flow: FlowLike | None = None,
     motion: Motion | None = None,
+    matte: PictureLike | None = None,
+    label: Labels = None,
     depth: PictureLike = "auto",
+    depth_kind: AskedKind = "auto",
+    depth_near: AskedNear = "auto",
+    color: Color = "srgb",
     segments: SegmentsLike = "auto",
     inpainter: Inpainter | PathLike | None = None,
     camera: CameraLike = defaults.CAMERA,
@@ -285,8 +297,18 @@ def render_cinemagraph(
         The dense flow itself.
     motion : sequence of Fluid, Sway and Ripple, optional
         Instead of these three.
+    matte : PictureLike, optional
+        How freely each pixel moves.
+    label : str or sequence of str, optional
+        Which labels of an annotation move.
     depth : str, path, array or Tensor
-        How far; ``"auto"``: estimated.
+        How far; ``"auto"``: the photo's own, or estimated.
+    depth_kind : {"auto", "disparity", "metric"}
+        What the numbers of a depth map mean.
+    depth_near : {"auto", "bright", "dark"}
+        Whether near is large in a depth map.
+    color : {"srgb", "p3"}
+        The space of colours; Display P3 is tagged in the video.
     inpainter : callable or path, optional
         Paints what the photo does not show.
     camera : str, path, CameraKeys or CameraPath
@@ -352,7 +374,12 @@ def render_cinemagraph(
         hints=hints,
         flow=flow,
         motion=motion,
+        matte=matte,
+        label=label,
         depth=depth,
+        depth_kind=depth_kind,
+        depth_near=depth_near,
+        color=color,
         segments=segments,
         inpainter=inpainter,
         size=size,
@@ -365,12 +392,11 @@ def render_cinemagraph(
     height, width = scene.camera.height, scene.camera.width
     out_height, out_width = video.output_size(target, height, width)
     if progress:
-        for note in scene.notes:
-            tqdm.write(note)
+        say(*scene.notes)
         if (out_height, out_width) != (height, width):
-            tqdm.write(f"size: {width} x {height} becomes {out_width} x {out_height}, {target.suffix} needs even sides")
+            say(f"size: {width} x {height} becomes {out_width} x {out_height}, {target.suffix} needs even sides")
     rendered = render_frames(
         scene, camera=wanted, amplitude=amplitude, ease=ease, frames=frames, speed=speed, blend=blend, model=renderer
     )
-    shown = tqdm(rendered, total=total, desc="render", unit="frame", disable=not progress)
-    return video.write_video(target, (frame.rgb_u8.cpu() for frame in shown), fps)
+    with bar(rendered, shown=progress, total=total, desc="render", unit="frame") as shown:
+        return video.write_video(target, (frame.rgb_u8.cpu() for frame in shown), fps)
