@@ -27,6 +27,8 @@ DEBUG = "C3D_DEBUG"  # in the environment: an error's traceback is printed befor
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C ...
 EXIT_TERMINATED = 143  # ... and for SIGTERM
+EXIT_BROKEN_PIPE = 141  # ... and for SIGPIPE
+TORCH_LACKS_MEMORY = ("can't allocate memory", "out of memory")  # in its RuntimeErrors
 DEFAULT_FRAMES = defaults.FRAMES * defaults.TURNS
 FRAMES_HELP = f"frames of one loop (default: {DEFAULT_FRAMES}, in which the motion's loop of {defaults.FRAMES} runs twice)"
 SIZE_HELP = f"longer side in pixels, WIDTHxHEIGHT, or photo (default: the photo's, at most {defaults.LONGER_SIDE_PX})"
@@ -41,49 +43,70 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    _print_what_any_console_shows()
-    args = _parser().parse_args(argv)
+    _open_closed_streams()
+    _show_every_character()
+    debug = bool(os.environ.get(DEBUG))
     try:
+        args = _parser().parse_args(argv)
+        debug = debug or args.debug
         with _ended_by_sigterm(), _warnings_on_one_line():
             args.run(args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         _print("c3drender: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except (ValueError, TypeError, OSError, MemoryError) as error:
-        if os.environ.get(DEBUG) or args.debug:
-            traceback.print_exc()
-        _print(f"c3drender: error: {_one_line(error)}", file=sys.stderr)
-        return EXIT_USER_ERROR
-    except RuntimeError as error:
-        if not _lacks_memory(error):
+    except BrokenPipeError:
+        _drop_output()
+        return EXIT_BROKEN_PIPE
+    except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in TORCH_LACKS_MEMORY):
             raise
-        _print(f"c3drender: error: {_one_line(MemoryError())}", file=sys.stderr)
+        if debug:
+            traceback.print_exc()
+        _print(f"c3drender: error: {_line_of(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
     return 0
 
 
-def _lacks_memory(error: RuntimeError) -> bool:
-    """Whether torch means MemoryError, which it has no name for on the CPU."""
-    return type(error).__name__ == "OutOfMemoryError" or "not enough memory" in str(error) or "can't allocate" in str(error)
-
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, MemoryError) and not str(error):
-        return "not enough memory; a smaller size needs less"
+def _line_of(error: Exception) -> str:
+    if isinstance(error, RuntimeError) or (isinstance(error, MemoryError) and not str(error)):
+        return "out of memory; a smaller size takes less"
     return " ".join(str(error).split())
 
 
-def _print_what_any_console_shows() -> None:
+def _open_closed_streams() -> None:
+    """Where the caller has closed a standard stream its number would go to the next file, into which messages were printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (for as long as the program runs)
+
+
+def _show_every_character() -> None:
     """A name that a console cannot show is shown by its codes: no message may change what a command returns."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
+def _drop_output() -> None:
+    """Nobody reads on: what is still buffered must not fail when the interpreter ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            os.dup2(null, stream.fileno())
+
+
 def _print(*lines: str, file: TextIO | None = None) -> None:
-    """Print where there is a stream to print to that is still open; a message never changes the status."""
-    with suppress(OSError, ValueError):
+    """Print a message, which changes nothing where nobody reads it."""
+    try:
         print(*lines, sep="\n", file=file, flush=True)
+    except (OSError, ValueError):
+        _drop_output()
 
 
 @contextmanager
@@ -191,10 +214,14 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     train = commands.add_parser(
-        "train", help="train the networks", description="Train the networks, in the paper's two stages."
+        "train", help="train the networks", description="Train the networks: the paper's two stages, and the eyes."
     )
     stages = train.add_subparsers(required=True, metavar="stage")
-    for stage, summary in (("motion", "stage one: the motion network"), ("render", "stage two: extractor and decoder")):
+    for stage, summary in (
+        ("motion", "stage one: the motion network"),
+        ("render", "stage two: extractor and decoder"),
+        ("perception", "what a photo shows"),
+    ):
         run = _command(stages, stage, _train, summary, f"c3drender train {stage} --config {stage}.json")
         run.add_argument("--config", required=True, help="JSON file; docs/training.md lists its names")
         run.add_argument("--resume", action="store_true", help="continue the run that stands in the config's folder")
@@ -272,6 +299,24 @@ def _add_motion_options(parser: argparse.ArgumentParser) -> None:
 def _add_video_options(parser: argparse.ArgumentParser) -> None:
     _add_motion_options(parser)
     parser.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
+    parser.add_argument("--loops", type=int, help="how often the video repeats, for players that do not (default: 1)")
+    parser.add_argument("--duration", type=float, help="seconds, instead: as many whole loops as come nearest")
+    parser.add_argument("--codec", help="h264 hevc av1 vp9 prores, as the container takes it (default: by the suffix)")
+    parser.add_argument("--crf", type=int, help="quality, 0 is best (default: by the codec)")
+    parser.add_argument("--bitrate", type=_bits, help="bits per second, such as 8M, instead of --crf")
+    parser.add_argument("--bits", type=int, default=8, help="8 or 10 per channel (default: %(default)s)")
+    parser.add_argument("--max-mb", type=float, help="the most MiB of a .gif, which shrinks until it fits")
+    parser.add_argument("--aspect", help="9:16, 1:1, 4:5, ...: the part where most moves, in these proportions")
+    parser.add_argument("--stereo", help="sbs, half-sbs, tb or anaglyph: both eyes")
+    parser.add_argument("--eyes", type=float, default=2.0, help="depth, percent of the width (default: %(default)s)")
+
+
+def _bits(text: str) -> int:
+    scale = {"k": 10**3, "m": 10**6}.get(text[-1:].lower(), 1)
+    try:
+        return round(float(text[:-1] if scale > 1 else text) * scale)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"expected bits per second, such as 8M, got {text!r}") from None
 
 
 def _size(text: str) -> int | tuple[int, ...] | str:
@@ -320,7 +365,9 @@ def _render(args: argparse.Namespace) -> None:
     from .pipeline import render_cinemagraph
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
-    render_cinemagraph(args.photo, out, fps=args.fps, **_motion_arguments(args), **_scene_arguments(args))
+    names = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "aspect", "stereo", "eyes")
+    video = {name: getattr(args, name) for name in names}
+    render_cinemagraph(args.photo, out, **video, **_motion_arguments(args), **_scene_arguments(args))
     _say(args, f"wrote {out}")
 
 
@@ -353,9 +400,11 @@ def _demo(args: argparse.Namespace) -> None:
 
 def _inspect(args: argparse.Namespace) -> None:
     from .files.photo import check_picture_output
+    from .files.place import check_is_not_read
     from .pipeline import prepare, render_frames
 
     out = check_picture_output(args.out or f"{Path(args.photo).stem}_sheet.png")
+    check_is_not_read(out, vars(args) | {"out": None})
     scene = prepare(args.photo, camera=args.camera, amplitude=args.amplitude, **_scene_arguments(args))
     kept: dict[int, Frame] = {}
     num_frames = args.frames or DEFAULT_FRAMES
@@ -369,14 +418,16 @@ def _inspect(args: argparse.Namespace) -> None:
 def _info(args: argparse.Namespace) -> None:
     from .info import report
 
-    _print(*report())
+    for line in report():
+        print(line)
 
 
 def _models_list(args: argparse.Namespace) -> None:
     from .models import ENTRIES, model_folder
     from .models.store import table
 
-    _print(*table(ENTRIES), f"in {model_folder()}")
+    for line in (*table(ENTRIES), f"in {model_folder()}"):
+        print(line)
 
 
 def _models(args: argparse.Namespace) -> None:
@@ -389,11 +440,11 @@ def _models(args: argparse.Namespace) -> None:
         remove(entry)
         _say(args, f"removed {entry.name}")
     elif args.action == "path":
-        _print(str(path(entry)))
+        print(path(entry))
     else:
         terms = "" if entry.any_use else ", which does not allow commercial use"
         _say(args, f"{entry.name} from {entry.source}, licence {entry.licence}{terms}")
-        _print(str(get(entry, progress=not args.quiet)))
+        print(get(entry, progress=not args.quiet))
 
 
 def _bench(args: argparse.Namespace) -> None:
@@ -403,14 +454,18 @@ def _bench(args: argparse.Namespace) -> None:
     if args.repeats < 1:
         raise ValueError(f"repeats: expected at least 1, got {args.repeats}")
     for line in table(pick_device(args.device), args.repeats):
-        _print(line)
+        print(line, flush=True)
 
 
 def _train(args: argparse.Namespace) -> None:
     from .networks import training
 
-    rest = {"resume": args.resume, "device": args.device, "progress": not args.quiet}
-    if args.stage == "motion":
+    rest: dict[str, Any] = {"resume": args.resume, "device": args.device, "progress": not args.quiet}
+    if args.stage == "perception":
+        from .perception.training import PerceptionConfig, train_perception
+
+        train_perception(training.read_config(args.config, PerceptionConfig), **rest)
+    elif args.stage == "motion":
         training.train_motion(training.read_config(args.config, training.MotionConfig), **rest)
     else:
         training.train_render(training.read_config(args.config, training.RenderConfig), **rest)

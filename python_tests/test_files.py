@@ -453,14 +453,6 @@ def test_a_folder_that_cannot_take_the_others_place_leaves_the_old_one(tmp_path,
     assert [path.name for path in tmp_path.iterdir()] == ["frames"]
 
 
-def test_a_link_to_a_folder_is_replaced_and_what_it_points_to_stays(tmp_path):
-    target = write_video(tmp_path / "other", waving(3))
-    (tmp_path / "frames").symlink_to(target)
-    folder = write_video(tmp_path / "frames", waving(2))
-    assert not folder.is_symlink() and len(list(folder.iterdir())) == 2 and len(list(target.iterdir())) == 3
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "other"]
-
-
 @pytest.mark.parametrize("name", ["v.gif", "v.apng", "v.webp", "folder"])
 def test_a_single_pixel_where_the_format_holds_one(tmp_path, name):
     out = write_video(tmp_path / name, [np.full((1, 1, 3), 200, np.uint8)] * 2)
@@ -504,7 +496,7 @@ def test_rendering_and_encoding_overlap(tmp_path):
 
 def test_gif_frame_rate_is_limited(tmp_path):
     check_output(tmp_path / "v.gif", MAX_GIF_FPS)
-    with pytest.raises(ValueError, match="at most 50"):
+    with pytest.raises(ValueError, match=r"0\.01 to 50"):
         check_output(tmp_path / "v.gif", MAX_GIF_FPS + 1)
 
 

@@ -20,6 +20,7 @@ RANKS = [
     {"models"},
     STAGES,
     {"networks"},
+    {"perception"},
     {"pipeline"},
     {"bench", "inspect", "info"},
     {"cli"},

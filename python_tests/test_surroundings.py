@@ -146,17 +146,6 @@ def test_warnings_are_shown_even_when_quiet(tmp_path: Path, monkeypatch: pytest.
     assert printed.out == "" and printed.err == "c3drender: warning: mask: marks nothing, so that nothing in it moves\n"
 
 
-def test_lack_of_memory_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    for error in (MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")):
-
-        def fail(args: object, error: BaseException = error) -> None:
-            raise error
-
-        monkeypatch.setattr(cli, "_info", fail)
-        assert cli.main(["info"]) == 2
-        assert capsys.readouterr().err == "c3drender: error: not enough memory; a smaller size needs less\n"
-
-
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "c3drender", "render", str(tmp_path / "none.jpg"), "--debug"]
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)

@@ -295,6 +295,14 @@ def check_blend(blend: str) -> None:
         raise ValueError(f"blend: expected one of {', '.join(get_args(BlendMode))}, got {blend!r}")
 
 
+def read_by_motion(motion: Motion | None) -> dict[str, object]:
+    """What the parts of a motion are read from, by name."""
+    parts = [part for part in motion or () if isinstance(part, (Fluid, Sway, Ripple))]
+    return {
+        f"motion[{n}].{name}": getattr(part, name, None) for n, part in enumerate(parts) for name in ("mask", "hints", "flow")
+    }
+
+
 def check_motion(frames: int, speed: float) -> None:
     if not isinstance(frames, Integral) or isinstance(frames, bool):
         raise TypeError(f"frames: expected a whole number, got {frames!r}")
@@ -302,6 +310,15 @@ def check_motion(frames: int, speed: float) -> None:
         raise ValueError(f"frames: expected >= 1, got {frames}")
     if isinstance(speed, bool) or not isinstance(speed, Real) or not isfinite(speed) or speed < 0:
         raise ValueError(f"speed: expected a finite number >= 0, got {speed!r}")
+
+
+def check_duration(loops: int | None, duration: float | None) -> None:
+    if duration is None:
+        return
+    if loops is not None:
+        raise ValueError("duration: expected loops or duration, got both")
+    if isinstance(duration, bool) or not isinstance(duration, Real) or not isfinite(duration) or duration <= 0:
+        raise ValueError(f"duration: expected seconds > 0, got {duration!r}")
 
 
 def read_renderer(model: RenderModel | PathLike) -> RenderModel:

@@ -23,7 +23,6 @@ from ..data import (
     Image,
     PathLike,
     PictureLike,
-    Scenery,
     Sway,
 )
 from ..depth import depth_from_disparity, depth_from_metric, estimate_depth
@@ -54,7 +53,7 @@ from .inputs import (
     read_inputs,
 )
 from .plain import plainly
-from .see import see_scenery
+from .see import Shown, look
 
 FAR_SHARE = 0.1  # of the range of disparities: what is farther is sky or as good as that
 MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the rounding of the border
@@ -162,18 +161,18 @@ def prepare(
     with bar(shown=progress, total=4, desc="prepare", unit="stage", leave=False) as steps:
         inputs = read_inputs(photo, parts, depth, focus, size, segments, Reading(depth_kind, depth_near, label, color))
         steps.set_description("depth")
-        shown, stays, seen_notes = see_scenery(inputs, target_device)
+        shown = look(inputs.image, inputs.segments, target_device)
         depth_map, depth_note = _find_depth(inputs, shown, target_device)
         steps.update()
         steps.set_description("flow")
-        field, motion_note = find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px, stays)
+        field, motion_note = find_flow(inputs.image, depth_map, shown.scenery, inputs.hints, inputs.step_px, shown.stays)
         if inputs.matte is not None:
             field = _softened(field, inputs.matte)
         harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
         flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
         steps.update()
         steps.set_description("layers")
-        notes = (*inputs.notes, *seen_notes, depth_note, *flow_notes, *harmonic_notes)
+        notes = (*inputs.notes, *shown.notes, depth_note, *flow_notes, *harmonic_notes)
         scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
         steps.update(2)
     return scene.to(target_device)
@@ -287,10 +286,10 @@ def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[H
     return (harmonic.joined(fields) if fields else None), tuple(notes)
 
 
-def _find_depth(inputs: Inputs, shown: Scenery, device: torch.device) -> tuple[DepthMap, str]:
+def _find_depth(inputs: Inputs, shown: Shown, device: torch.device) -> tuple[DepthMap, str]:
     given = inputs.depth
     if isinstance(given, str):
-        return estimate_depth(inputs.image, shown, method=given, device=device)
+        return estimate_depth(inputs.image, shown.scenery, shown.nearness, method=given, device=device)
     depth = depth_from_metric(given.values) if given.kind == "metric" else depth_from_disparity(given.values)
     return depth, given.notes[0]
 

@@ -84,7 +84,8 @@ def render_published(
     ----------
     Li, Cao, Sun, Zhang, Xian, Lin, "3D Cinemagraphy from a Single Image", CVPR 2023, arXiv:2303.05724.
     """
-    target = video.check_output(out, fps)
+    inputs: dict[str, object] = {"photo": photo, "model": model, "mask": mask, "hints": hints, "depth": depth}
+    target = video.check_output(out, fps, inputs | {"camera": camera})
     target_device = pick_device(device)
     models = model if isinstance(model, PublishedModels) else load_published(model, target_device)
     image = read_photo(photo)
