@@ -8,12 +8,14 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import as_file, files
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from . import defaults
 
@@ -42,13 +44,16 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     _open_closed_streams()
+    _show_every_character()
+    debug = bool(os.environ.get(DEBUG))
     try:
         args = _parser().parse_args(argv)
-        with _ended_by_sigterm():
+        debug = debug or args.debug
+        with _ended_by_sigterm(), _warnings_on_one_line():
             args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("c3drender: interrupted", file=sys.stderr)
+        _print("c3drender: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _drop_output()
@@ -56,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not any(words in str(error) for words in TORCH_LACKS_MEMORY):
             raise
-        if os.environ.get(DEBUG):
+        if debug:
             traceback.print_exc()
-        print(f"c3drender: error: {_line_of(error)}", file=sys.stderr)
+        _print(f"c3drender: error: {_line_of(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
     return 0
 
@@ -81,12 +86,40 @@ def _open_closed_streams() -> None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (for as long as the program runs)
 
 
+def _show_every_character() -> None:
+    """A name that a console cannot show is shown by its codes: no message may change what a command returns."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _drop_output() -> None:
     """Nobody reads on: what is still buffered must not fail when the interpreter ends."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             os.dup2(null, stream.fileno())
+
+
+def _print(*lines: str, file: TextIO | None = None) -> None:
+    """Print a message, which changes nothing where nobody reads it."""
+    try:
+        print(*lines, sep="\n", file=file, flush=True)
+    except (OSError, ValueError):
+        _drop_output()
+
+
+@contextmanager
+def _warnings_on_one_line() -> Iterator[None]:
+    """What readers warn of, ``InputWarning`` among others, on standard error, quiet or not."""
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if issubclass(category, UserWarning):
+            _print(f"c3drender: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager
@@ -110,8 +143,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="c3drender",
         description="Turn one photo into a looping 3D cinemagraph.",
-        epilog=f"With {DEBUG}=1 in the environment an error shows its traceback too.",
+        epilog=f"With --debug, or {DEBUG}=1 in the environment, an error shows its traceback too.",
     )
+    parser.add_argument("--debug", action="store_true", help="show an error's traceback")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     render = _command(
@@ -202,18 +236,34 @@ def _command(commands: Any, name: str, run: Any, summary: str, example: str) -> 
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", epilog=f"example: {example}"
     )
     parser.set_defaults(run=run)
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser
 
 
 def _add_scene_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mask", help="picture of the photo's size, white moves (default: found automatically)")
-    parser.add_argument("--hints", help="JSON list of arrows [[x0, y0], [x1, y1]], or a labelme file (default: guessed)")
+    parser.add_argument(
+        "--mask", help="picture of the photo's proportions, white or coloured moves (default: found automatically)"
+    )
+    parser.add_argument("--matte", help="grey picture: how freely each pixel moves, for soft edges of the mask")
+    parser.add_argument(
+        "--hints", help="JSON list of arrows [[x0, y0], [x1, y1]], or an annotation: labelme, COCO, VIA (default: guessed)"
+    )
+    parser.add_argument("--label", type=_labels, help="which labels of the annotation move, A,B (default: motion*)")
     parser.add_argument("--flow", help="dense flow, .npy or .flo, instead of hints")
     parser.add_argument("--sway", help="mask of what sways: trees, grass, flags, boats")
     parser.add_argument("--sway-hints", help="arrows whose direction and length are the swing's, as --hints")
     parser.add_argument("--sway-root", default="bottom", help="bottom, top, left or right: where it is held (default: bottom)")
     parser.add_argument("--ripple", help="mask of still water whose reflections ripple")
-    parser.add_argument("--depth", default="auto", help="auto, builtin, a model's name, or a file: grey picture, .npy, .pfm")
+    parser.add_argument(
+        "--depth",
+        default="auto",
+        help="auto, photo (its own), builtin, a model's name, or a file: picture, .npy .npz .pfm .exr",
+    )
+    parser.add_argument(
+        "--depth-kind", default="auto", help="auto, disparity or metric: what its numbers mean (default: auto)"
+    )
+    parser.add_argument("--depth-near", default="auto", help="auto, bright or dark: whether near is large (default: auto)")
+    parser.add_argument("--color", default="srgb", help="srgb or p3, from the photo to the video (default: %(default)s)")
     parser.add_argument("--segments", default="auto", help="auto, none, a model's name, or a file: .png with .json, .npz")
     parser.add_argument("--inpainter", help="paints what the photo does not show: a model's name, or its file, .pt or .onnx")
     parser.add_argument("--focus", type=_numbers, help="X,Y: the pixel that the camera keeps in place (default: the middle)")
@@ -249,6 +299,24 @@ def _add_motion_options(parser: argparse.ArgumentParser) -> None:
 def _add_video_options(parser: argparse.ArgumentParser) -> None:
     _add_motion_options(parser)
     parser.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
+    parser.add_argument("--loops", type=int, help="how often the video repeats, for players that do not (default: 1)")
+    parser.add_argument("--duration", type=float, help="seconds, instead: as many whole loops as come nearest")
+    parser.add_argument("--codec", help="h264 hevc av1 vp9 prores, as the container takes it (default: by the suffix)")
+    parser.add_argument("--crf", type=int, help="quality, 0 is best (default: by the codec)")
+    parser.add_argument("--bitrate", type=_bits, help="bits per second, such as 8M, instead of --crf")
+    parser.add_argument("--bits", type=int, default=8, help="8 or 10 per channel (default: %(default)s)")
+    parser.add_argument("--max-mb", type=float, help="the most MiB of a .gif, which shrinks until it fits")
+    parser.add_argument("--aspect", help="9:16, 1:1, 4:5, ...: the part where most moves, in these proportions")
+    parser.add_argument("--stereo", help="sbs, half-sbs, tb or anaglyph: both eyes")
+    parser.add_argument("--eyes", type=float, default=2.0, help="depth, percent of the width (default: %(default)s)")
+
+
+def _bits(text: str) -> int:
+    scale = {"k": 10**3, "m": 10**6}.get(text[-1:].lower(), 1)
+    try:
+        return round(float(text[:-1] if scale > 1 else text) * scale)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"expected bits per second, such as 8M, got {text!r}") from None
 
 
 def _size(text: str) -> int | tuple[int, ...] | str:
@@ -269,9 +337,13 @@ def _numbers(text: str) -> float | tuple[float, ...]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
+def _labels(text: str) -> list[str]:
+    return [label.strip() for label in text.split(",")]
+
+
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("depth", "segments", "inpainter", "focus", "size", "device")
-    fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow")}
+    names = ("label", "depth", "depth_kind", "depth_near", "color", "segments", "inpainter", "focus", "size", "device")
+    fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow", "matte")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.ripple:
         moves = dict.fromkeys(fluid) | {"motion": _motion_list(args, fluid)}
@@ -293,7 +365,9 @@ def _render(args: argparse.Namespace) -> None:
     from .pipeline import render_cinemagraph
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
-    render_cinemagraph(args.photo, out, fps=args.fps, **_motion_arguments(args), **_scene_arguments(args))
+    names = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "aspect", "stereo", "eyes")
+    video = {name: getattr(args, name) for name in names}
+    render_cinemagraph(args.photo, out, **video, **_motion_arguments(args), **_scene_arguments(args))
     _say(args, f"wrote {out}")
 
 
@@ -407,9 +481,10 @@ def _keeping(frames: Iterable[Frame], kept: dict[int, Frame], num_frames: int) -
 
 
 def _bar(args: argparse.Namespace, frames: Iterable[Frame], num_frames: int) -> Iterable[Frame]:
-    from tqdm import tqdm
+    from .progress import bar
 
-    return tqdm(frames, "rendering", num_frames, unit="frame", disable=args.quiet)
+    shown: Iterable[Frame] = bar(frames, shown=not args.quiet, desc="rendering", total=num_frames, unit="frame")
+    return shown
 
 
 def _write_sheet(photo: str | Path, size: Any, scene: Scene, kept: dict[int, Frame], num_frames: int, out: Path) -> None:
@@ -421,4 +496,4 @@ def _write_sheet(photo: str | Path, size: Any, scene: Scene, kept: dict[int, Fra
 
 def _say(args: argparse.Namespace, *lines: str) -> None:
     if not args.quiet:
-        print(*lines, sep="\n")
+        _print(*lines)
