@@ -21,7 +21,7 @@ RANKS = [
     STAGES,
     {"networks"},
     {"pipeline"},
-    {"bench", "inspect", "info"},
+    {"bench", "inspect", "info", "web"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}

@@ -232,13 +232,13 @@ def render_frames(
     >>> len(frames), frames[0].rgb_u8.dtype
     (4, torch.uint8)
     """
-    loop, total = _periods(frames)
+    loop, total = periods(frames)
     check_motion(loop, speed)
     path = camera_path(scene, camera, total, amplitude, ease)  # refused before the scene is traced
     return animate(scene, frames=loop, speed=speed, blend=blend, model=model).render(path)
 
 
-def _periods(frames: int | None) -> tuple[int, int]:
+def periods(frames: int | None) -> tuple[int, int]:
     """Frames of the motion's loop, and of the whole."""
     return (defaults.FRAMES, defaults.FRAMES * defaults.TURNS) if frames is None else (frames, frames)
 
@@ -336,7 +336,7 @@ def render_cinemagraph(
     'out.mp4'
     """
     target = video.check_output(out, fps)
-    loop, total = _periods(frames)
+    loop, total = periods(frames)
     check_motion(loop, speed)
     wanted = read_camera(camera, amplitude, ease)
     if wanted is None:
