@@ -156,6 +156,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_scene_options(render)
     _add_video_options(render)
 
+    export = _command(
+        commands, "export", _export, "photo to a page that plays in a browser", "c3drender export photo.jpg -o scene.html"
+    )
+    export.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...)")
+    export.add_argument("-o", "--out", help="the page, .html; with --folder a folder (default: <photo>.html, here)")
+    export.add_argument("--folder", action="store_true", help="write separate files, for a server, instead of one")
+    export.add_argument("--title", help="of the page (default: the name of the file)")
+    _add_scene_options(export)
+    _add_path_options(export)
+    export.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
+
     published = _command(
         commands,
         "published",
@@ -276,7 +287,7 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bars, no notes")
 
 
-def _add_motion_options(parser: argparse.ArgumentParser) -> None:
+def _add_path_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera",
         default=defaults.CAMERA,
@@ -293,6 +304,10 @@ def _add_motion_options(parser: argparse.ArgumentParser) -> None:
         "--speed", type=float, default=1.0, help="speed of the motion, larger is faster (default: %(default)s)"
     )
     parser.add_argument("--blend", default="contrast", help="contrast, or linear: the paper's (default: %(default)s)")
+
+
+def _add_motion_options(parser: argparse.ArgumentParser) -> None:
+    _add_path_options(parser)
     parser.add_argument("--model", help="render by learned features: a checkpoint model_<step>.pth, or the directory it is in")
 
 
@@ -357,8 +372,12 @@ def _motion_list(args: argparse.Namespace, fluid: dict[str, Any]) -> list[Fluid 
     return [Fluid(**fluid), *sway, *([Ripple(args.ripple)] if args.ripple else [])]
 
 
+def _path_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(args, name) for name in ("camera", "amplitude", "ease", "frames", "speed", "blend")}
+
+
 def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(args, name) for name in ("camera", "amplitude", "ease", "frames", "speed", "blend", "model")}
+    return _path_arguments(args) | {"model": args.model}
 
 
 def _render(args: argparse.Namespace) -> None:
@@ -369,6 +388,20 @@ def _render(args: argparse.Namespace) -> None:
     video = {name: getattr(args, name) for name in names}
     render_cinemagraph(args.photo, out, **video, **_motion_arguments(args), **_scene_arguments(args))
     _say(args, f"wrote {out}")
+
+
+def _export(args: argparse.Namespace) -> None:
+    from .pipeline import prepare
+    from .web import export_html
+    from .web.export import check_page
+
+    name = Path(args.photo).stem
+    out = check_page(args.out or (name if args.folder else f"{name}.html"), args.folder)
+    # For any camera: a hand moves it off its path.
+    scene = prepare(args.photo, amplitude=args.amplitude, **_scene_arguments(args))
+    wanted = _path_arguments(args)
+    export_html(scene, out, folder=args.folder, fps=args.fps, title=args.title or name, **wanted)
+    _say(args, *scene.notes, f"wrote {out}")
 
 
 def _published(args: argparse.Namespace) -> None:

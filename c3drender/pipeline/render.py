@@ -246,13 +246,13 @@ def render_frames(
     >>> len(frames), frames[0].rgb_u8.dtype
     (4, torch.uint8)
     """
-    loop, total = _periods(frames)
+    loop, total = periods(frames)
     check_motion(loop, speed)
     path = camera_path(scene, camera, total, amplitude, ease)  # refused before the scene is traced
     return animate(scene, frames=loop, speed=speed, blend=blend, model=model).render(path)
 
 
-def _periods(frames: int | None) -> tuple[int, int]:
+def periods(frames: int | None) -> tuple[int, int]:
     """Frames of the motion's loop, and of the whole."""
     return (defaults.FRAMES, defaults.FRAMES * defaults.TURNS) if frames is None else (frames, frames)
 
@@ -388,7 +388,7 @@ def render_cinemagraph(
     """
     given: dict[str, object] = {"photo": photo, "mask": mask, "hints": hints, "flow": flow, "depth": depth}
     given |= {"segments": segments, "inpainter": inpainter, "camera": camera, "model": model}
-    loop, total = _periods(frames)
+    loop, total = periods(frames)
     check_duration(loops, duration)
     check_stereo(stereo, eyes)
     proportions = read_aspect(aspect)
