@@ -18,6 +18,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from . import defaults
+from .options import (
+    DEFAULT_FRAMES,
+    SIZE_HELP,
+    add_common_options,
+    add_motion_options,
+    add_path_options,
+    add_scene_options,
+    add_video_options,
+    size_of,
+)
 
 if TYPE_CHECKING:
     from .data import Fluid, Frame, Ripple, Sway
@@ -29,9 +39,6 @@ EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C ...
 EXIT_TERMINATED = 143  # ... and for SIGTERM
 EXIT_BROKEN_PIPE = 141  # ... and for SIGPIPE
 TORCH_LACKS_MEMORY = ("can't allocate memory", "out of memory")  # in its RuntimeErrors
-DEFAULT_FRAMES = defaults.FRAMES * defaults.TURNS
-FRAMES_HELP = f"frames of one loop (default: {DEFAULT_FRAMES}, in which the motion's loop of {defaults.FRAMES} runs twice)"
-SIZE_HELP = f"longer side in pixels, WIDTHxHEIGHT, or photo (default: the photo's, at most {defaults.LONGER_SIDE_PX})"
 NUM_SHEET_FRAMES = 5  # with the seven tiles before them, three full rows
 EXAMPLE_FOLDER = files("c3drender") / "example"
 EXAMPLE_FILES = ("stream_cascade.jpg", "mask.png", "hints.json")
@@ -153,8 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     render.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...)")
     render.add_argument("-o", "--out", help=".mp4 .webm .gif .apng .webp, or a folder of PNGs (default: <photo>.mp4, here)")
-    _add_scene_options(render)
-    _add_video_options(render)
+    add_scene_options(render)
+    add_video_options(render)
 
     export = _command(
         commands, "export", _export, "photo to a page that plays in a browser", "c3drender export photo.jpg -o scene.html"
@@ -163,8 +170,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("-o", "--out", help="the page, .html; with --folder a folder (default: <photo>.html, here)")
     export.add_argument("--folder", action="store_true", help="write separate files, for a server, instead of one")
     export.add_argument("--title", help="of the page (default: the name of the file)")
-    _add_scene_options(export)
-    _add_path_options(export)
+    add_scene_options(export)
+    add_path_options(export)
     export.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
 
     published = _command(
@@ -183,23 +190,39 @@ def _parser() -> argparse.ArgumentParser:
     published.add_argument("--camera", default="paper-circle", help="a camera preset (default: %(default)s)")
     published.add_argument("--frames", type=int, default=defaults.FRAMES, help="frames of one loop (default: %(default)s)")
     published.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
-    published.add_argument("--size", type=_size, help=SIZE_HELP)
+    published.add_argument("--size", type=size_of, help=SIZE_HELP)
     published.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     published.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    export = _command(
+        commands,
+        "export",
+        _export,
+        "a scene for other programs",
+        "c3drender export scene.c3d -o scene.glb --camera-path way.chan",
+    )
+    export.add_argument("scene", help="a .c3d file, as Scene.save writes it")
+    export.add_argument("-o", "--out", help=".glb: textured meshes; .ply: points; .npz: arrays")
+    export.add_argument("--splats", action="store_true", help="Gaussians instead of points in the .ply")
+    export.add_argument("--camera-path", help=".json or .chan: the poses of --camera")
+    export.add_argument("--camera", default=defaults.CAMERA, help="a preset, or a .json (default: %(default)s)")
+    export.add_argument("--frames", type=int, default=DEFAULT_FRAMES, help="poses (default: %(default)s)")
+    export.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
+    export.add_argument("--quiet", action="store_true", help="no notes")
 
     demo = _command(commands, "demo", _demo, "render the bundled example", "c3drender demo -o demo.mp4")
     demo.add_argument(
         "-o", "--out", default="demo.mp4", help="the video; its contact sheet goes to <name>_sheet.png beside it"
     )
-    _add_common_options(demo)
+    add_common_options(demo)
 
     sheet = _command(
         commands, "inspect", _inspect, "write a contact sheet of every step", "c3drender inspect photo.jpg -o sheet.png"
     )
     sheet.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...)")
     sheet.add_argument("-o", "--out", help="the picture (default: <photo>_sheet.png, here)")
-    _add_scene_options(sheet)
-    _add_motion_options(sheet)
+    add_scene_options(sheet)
+    add_motion_options(sheet)
 
     models = commands.add_parser("models", help="large public models: list, fetch, remove", description="Large public models.")
     actions = models.add_subparsers(required=True, metavar="action")
@@ -249,111 +272,6 @@ def _command(commands: Any, name: str, run: Any, summary: str, example: str) -> 
     parser.set_defaults(run=run)
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser
-
-
-def _add_scene_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--mask", help="picture of the photo's proportions, white or coloured moves (default: found automatically)"
-    )
-    parser.add_argument("--matte", help="grey picture: how freely each pixel moves, for soft edges of the mask")
-    parser.add_argument(
-        "--hints", help="JSON list of arrows [[x0, y0], [x1, y1]], or an annotation: labelme, COCO, VIA (default: guessed)"
-    )
-    parser.add_argument("--label", type=_labels, help="which labels of the annotation move, A,B (default: motion*)")
-    parser.add_argument("--flow", help="dense flow, .npy or .flo, instead of hints")
-    parser.add_argument("--sway", help="mask of what sways: trees, grass, flags, boats")
-    parser.add_argument("--sway-hints", help="arrows whose direction and length are the swing's, as --hints")
-    parser.add_argument("--sway-root", default="bottom", help="bottom, top, left or right: where it is held (default: bottom)")
-    parser.add_argument("--ripple", help="mask of still water whose reflections ripple")
-    parser.add_argument(
-        "--depth",
-        default="auto",
-        help="auto, photo (its own), builtin, a model's name, or a file: picture, .npy .npz .pfm .exr",
-    )
-    parser.add_argument(
-        "--depth-kind", default="auto", help="auto, disparity or metric: what its numbers mean (default: auto)"
-    )
-    parser.add_argument("--depth-near", default="auto", help="auto, bright or dark: whether near is large (default: auto)")
-    parser.add_argument("--color", default="srgb", help="srgb or p3, from the photo to the video (default: %(default)s)")
-    parser.add_argument("--segments", default="auto", help="auto, none, a model's name, or a file: .png with .json, .npz")
-    parser.add_argument("--inpainter", help="paints what the photo does not show: a model's name, or its file, .pt or .onnx")
-    parser.add_argument("--focus", type=_numbers, help="X,Y: the pixel that the camera keeps in place (default: the middle)")
-    parser.add_argument("--size", type=_size, help=SIZE_HELP)
-    _add_common_options(parser)
-
-
-def _add_common_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars, no notes")
-
-
-def _add_path_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--camera",
-        default=defaults.CAMERA,
-        help="circle, swing, zoom, dolly, rise, orbit, still, dolly-zoom, or a .json of key frames (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--amplitude", type=_numbers, default=1.0, help="how far the camera moves, or X,Y,Z (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--ease", type=float, default=0.0, help="0..1: slow down towards the loop's start and end (default: %(default)s)"
-    )
-    parser.add_argument("--frames", type=int, help=FRAMES_HELP)
-    parser.add_argument(
-        "--speed", type=float, default=1.0, help="speed of the motion, larger is faster (default: %(default)s)"
-    )
-    parser.add_argument("--blend", default="contrast", help="contrast, or linear: the paper's (default: %(default)s)")
-
-
-def _add_motion_options(parser: argparse.ArgumentParser) -> None:
-    _add_path_options(parser)
-    parser.add_argument("--model", help="render by learned features: a checkpoint model_<step>.pth, or the directory it is in")
-
-
-def _add_video_options(parser: argparse.ArgumentParser) -> None:
-    _add_motion_options(parser)
-    parser.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
-    parser.add_argument("--loops", type=int, help="how often the video repeats, for players that do not (default: 1)")
-    parser.add_argument("--duration", type=float, help="seconds, instead: as many whole loops as come nearest")
-    parser.add_argument("--codec", help="h264 hevc av1 vp9 prores, as the container takes it (default: by the suffix)")
-    parser.add_argument("--crf", type=int, help="quality, 0 is best (default: by the codec)")
-    parser.add_argument("--bitrate", type=_bits, help="bits per second, such as 8M, instead of --crf")
-    parser.add_argument("--bits", type=int, default=8, help="8 or 10 per channel (default: %(default)s)")
-    parser.add_argument("--max-mb", type=float, help="the most MiB of a .gif, which shrinks until it fits")
-    parser.add_argument("--aspect", help="9:16, 1:1, 4:5, ...: the part where most moves, in these proportions")
-    parser.add_argument("--stereo", help="sbs, half-sbs, tb or anaglyph: both eyes")
-    parser.add_argument("--eyes", type=float, default=2.0, help="depth, percent of the width (default: %(default)s)")
-
-
-def _bits(text: str) -> int:
-    scale = {"k": 10**3, "m": 10**6}.get(text[-1:].lower(), 1)
-    try:
-        return round(float(text[:-1] if scale > 1 else text) * scale)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"expected bits per second, such as 8M, got {text!r}") from None
-
-
-def _size(text: str) -> int | tuple[int, ...] | str:
-    if text == "photo":
-        return text
-    try:
-        numbers = tuple(int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected the longer side, WIDTHxHEIGHT or photo, got {text!r}") from None
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _numbers(text: str) -> float | tuple[float, ...]:
-    try:
-        numbers = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected numbers, separated by commas, got {text!r}") from None
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _labels(text: str) -> list[str]:
-    return [label.strip() for label in text.split(",")]
 
 
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
@@ -446,6 +364,22 @@ def _inspect(args: argparse.Namespace) -> None:
         pass
     _write_sheet(args.photo, args.size, scene, kept, num_frames, out)
     _say(args, *scene.notes, f"wrote {out}")
+
+
+def _export(args: argparse.Namespace) -> None:
+    from .files.export import export_scene
+    from .files.scene import load_scene
+    from .files.track import write_track
+    from .pipeline.render import camera_path
+
+    if args.out is None and args.camera_path is None:
+        raise ValueError("out: expected --out or --camera-path, got neither")
+    scene = load_scene(args.scene)
+    if args.out is not None:
+        _say(args, f"wrote {export_scene(scene, args.out, args.splats)}")
+    if args.camera_path is not None:
+        path = camera_path(scene, args.camera, args.frames)
+        _say(args, f"wrote {write_track(path, scene.camera, args.camera_path, args.fps)}")
 
 
 def _info(args: argparse.Namespace) -> None:

@@ -136,6 +136,15 @@ def test_a_name_with_a_colon_is_no_address(suffix: str, tmp_path: Path, monkeypa
     assert out.exists() and [path.name for path in tmp_path.iterdir()] == [f"12:30:00{suffix}"]
 
 
+@pytest.mark.parametrize("stem", ["n" * 240, "海" * 80])
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ""])
+def test_a_name_as_long_as_names_can_be(stem: str, suffix: str, tmp_path: Path) -> None:
+    out = tmp_path / f"{stem}{suffix}"
+    for _ in range(2):  # the second replaces the first
+        assert write_video(out, [photo()] * 2) == out
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
 def test_warnings_are_shown_even_when_quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     cv2.imwrite("photo.png", photo())

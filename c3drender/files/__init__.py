@@ -6,6 +6,7 @@ TypeError for a wrong kind of argument. What was read but may not be meant so is
 """
 
 from .depth import read_depth
+from .export import export_scene
 from .flow import read_flow
 from .hints import read_hints
 from .keys import read_camera_keys
@@ -14,11 +15,13 @@ from .photo import read_photo, write_picture
 from .scene import Scene, load_scene, save_scene
 from .segments import read_segments
 from .tell import InputWarning
+from .track import write_track
 from .video import write_video
 
 __all__ = [
     "InputWarning",
     "Scene",
+    "export_scene",
     "load_scene",
     "read_camera_keys",
     "read_depth",
@@ -29,5 +32,6 @@ __all__ = [
     "read_segments",
     "save_scene",
     "write_picture",
+    "write_track",
     "write_video",
 ]

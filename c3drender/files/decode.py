@@ -32,7 +32,7 @@ UNREADABLE = (
     TypeError,
     OverflowError,
     ArithmeticError,
-    NotImplementedError,
+    RuntimeError,  # of libavif and libheif, and NotImplementedError
     PIL.Image.DecompressionBombError,
 )
 FORMATS_EXTRA = "pip install c3drender[formats]"

@@ -24,11 +24,13 @@ from ..files.depth import DEPTH_SUFFIXES, DepthGiven, depth_given
 from ..files.depth_kind import AskedKind, AskedNear, check_asked
 from ..files.embedded import photo_depth
 from ..files.hints import Labels, noted_hints
+from ..files.keys import read_json
 from ..files.masks import read_matte
 from ..files.photo import Photo, photo_of
 from ..files.place import is_path, read_bytes
 from ..files.segments import SEGMENTS_SUFFIXES
 from ..files.source import is_address
+from ..files.track import is_track, track_of
 from ..layers import inpainter as inpainters
 from ..layers.inpainter import Inpainter
 from ..models import ENTRIES, Entry, find
@@ -262,7 +264,8 @@ def read_camera(camera: CameraLike | None, amplitude: Amplitude, ease: float = 0
         kinds = "the name of a preset, a .json file, CameraKeys or a CameraPath"
         raise TypeError(f"camera: expected {kinds}, got {type(camera).__name__}")
     if Path(camera).suffix.lower() == ".json":
-        return read_camera_keys(camera)
+        content = read_json("camera", camera)
+        return track_of(content, os.fspath(camera)) if is_track(content) else read_camera_keys(camera)
     cameras.check_preset(str(camera))
     return str(camera)
 
