@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 
 from c3drender.data import DepthMap, MotionHints
-from c3drender.files.photo import read_mask, read_photo
+from c3drender.files.masks import read_mask
+from c3drender.files.photo import read_photo
 from c3drender.motion.flow import find_flow, guess_motion
 from c3drender.pipeline.see import look
 

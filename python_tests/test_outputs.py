@@ -249,13 +249,13 @@ def test_ctrl_c_while_all_is_rendered_and_being_encoded(tmp_path: Path) -> None:
     code = """
 import sys, signal, threading, time, os, numpy as np
 from c3drender.files import video
-def slow(part, target, arrays, fps, goes_on):
+def slow(part, target, arrays, rate, encoding, goes_on):
     list(arrays)
     print("ready", flush=True)
     while True:
         goes_on()
         time.sleep(0.01)
-video._write_container = slow
+video.write_container = slow
 video.write_video(sys.argv[1], [np.zeros((16, 24, 3), np.uint8)] * 2)
 """
     with run_python(code, tmp_path / "v.gif", stderr=subprocess.DEVNULL) as run:

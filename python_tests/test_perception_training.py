@@ -11,12 +11,16 @@ import pytest
 import torch
 
 from c3drender.networks.training.config import Schedule, read_config
-from c3drender.perception.network import OUT_STRIDE, Seen
+from c3drender.perception.encoder import TAP_CHANNELS
+from c3drender.perception.network import OUT_STRIDE, PerceptionNet, Seen
+from c3drender.perception.readout import NUM_FEATURES
 from c3drender.perception.training import PerceptionConfig, train_perception
 from c3drender.perception.training.augment import _placed, varied, whole
+from c3drender.perception.training.config import ReadoutSchedule
 from c3drender.perception.training.judge import judge
 from c3drender.perception.training.losses import Targets, losses
 from c3drender.perception.training.packed import UNKNOWN, Example, read_examples, write_examples
+from c3drender.perception.training.places import _places_of, train_readout
 from c3drender.perception.training.samples import Samples, batch, split_photos
 from c3drender.perception.weights import FILE, load_network
 
@@ -58,7 +62,8 @@ def data(tmp_path: Path) -> Path:
 
 def config(data: Path, out: str = "run", **more: object) -> PerceptionConfig:
     schedule = Schedule(steps=4, batch_size=2, log_every=1, validate_every=2, checkpoint_every=2)
-    told = {"size_px": 128, "frozen_steps": 1, "validation_every": 4, "schedule": schedule, **more}
+    readout = ReadoutSchedule(passes=1, places=30, steps=8, batch_size=64)
+    told = {"size_px": 128, "readout": readout, "frozen_steps": 1, "validation_every": 4, "schedule": schedule, **more}
     return PerceptionConfig(str(data / out), str(data / "scenes"), str(data / "photos.zip"), **told)
 
 
@@ -255,3 +260,34 @@ def test_targets_lie_on_the_networks_grid() -> None:
     assert truth.is_photo.tolist() == [False, True]
     assert bool(torch.isnan(truth.root[1]).all())
     assert bool((truth.rank[0] == -1).all())
+
+
+def halves() -> Example:
+    """Sky over ground, whatever the picture shows."""
+    rows = np.arange(96)[:, None] + np.zeros((1, 128), int)
+    return replace(scene(), surface=np.where(rows < 48, 0, 10).astype(np.uint8))
+
+
+def untrained() -> PerceptionNet:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return PerceptionNet().requires_grad_(False)
+
+
+def test_places_are_labelled_where_their_features_are() -> None:
+    """What is known of a place belongs to its row: the upper half of the picture is sky."""
+    places = _places_of(untrained(), halves(), 150, np.random.default_rng(0))
+    row = places.features[:, -1 - TAP_CHANNELS[-1]].float()
+    assert len(row) == 150
+    assert bool((places.surface == torch.where(row < 0, 0, 10)).all())
+    assert places.features.shape[1] == NUM_FEATURES
+
+
+def test_the_readout_learns_what_its_features_tell(data: Path) -> None:
+    """An untrained encoder tells little, but a place's height is among its features."""
+    told = config(data, validation_every=0, readout=ReadoutSchedule(passes=8, places=100, steps=150, batch_size=256))
+    network = untrained()
+    train_readout(network, Samples(told, [halves() for _ in range(8)], [halves() for _ in range(8)]), told, progress=False)
+    rgb, truth = batch([halves()])
+    right = network(rgb).surface.argmax(1) == truth.surface
+    assert float(right.float().mean()) > 0.75

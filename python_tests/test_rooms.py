@@ -12,7 +12,8 @@ import c3drender
 PACKAGE = Path(c3drender.__file__).parent
 STAGES = {"scenery", "depth", "motion", "layers", "camera", "render"}
 RANKS = [
-    {"defaults"},
+    {"defaults", "progress"},
+    {"options"},
     {"data"},
     {"pixels"},
     {"ops"},
@@ -22,7 +23,7 @@ RANKS = [
     {"networks"},
     {"perception"},
     {"pipeline"},
-    {"bench", "inspect", "info"},
+    {"bench", "inspect", "info", "web"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}

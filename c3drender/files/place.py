@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from ..data import PathLike
 
 IS_NAMED = "c3drender names its argument"  # in an error's attributes
 MOVES_TAKE_S = 5.0  # of others, at most
+MOST_STEM_BYTES = 200  # of an output's name, beside which a longer, hidden one is made
 MOST_DIGITS = 300  # of a whole number in JSON: a float holds no more
 
 
@@ -133,12 +135,18 @@ def _part_of(target: Path, place: Path, name: str, make: Callable[[Path], int]) 
 
 
 def _beside(place: Path, kind: str) -> Path:
-    return place.with_name(f".{place.stem}.{uuid.uuid4().hex[:8]}.{kind}{place.suffix}")
+    return place.with_name(f".{_short_stem(place)}.{uuid.uuid4().hex[:8]}.{kind}{place.suffix}")
+
+
+def _short_stem(place: Path) -> str:
+    """The stem, of a name that leaves no room for more a digest: file systems hold 255 bytes."""
+    encoded = os.fsencode(place.stem)
+    return place.stem if len(encoded) <= MOST_STEM_BYTES else hashlib.sha256(encoded).hexdigest()[:32]
 
 
 def _sweep(place: Path) -> None:
     """Remove what killed runs left of this output; the folder that one had put aside goes back."""
-    pattern = re.compile(rf"\.{re.escape(place.stem)}\.[0-9a-f]{{8}}\.(part|old){re.escape(place.suffix)}")
+    pattern = re.compile(rf"\.{re.escape(_short_stem(place))}\.[0-9a-f]{{8}}\.(part|old){re.escape(place.suffix)}")
     for path in sorted(place.parent.iterdir()):
         found = pattern.fullmatch(path.name)
         if not found or path.is_symlink() or _is_in_use(path):

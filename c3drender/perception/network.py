@@ -10,10 +10,12 @@ from torch.nn import functional
 
 from ..pixels.segments import SEGMENT_CLASSES
 from .encoder import TAP_CHANNELS, Encoder
+from .readout import Readout, features
 
 LAYOUTS = ("plane", "upright", "far")
 SPEEDS = 3
-HEADS = {"disparity": 1, "surface": len(SEGMENT_CLASSES), "layout": len(LAYOUTS), "free": 1, "way": 2, "speed": SPEEDS}
+READ = {"surface": len(SEGMENT_CLASSES), "layout": len(LAYOUTS), "free": 1, "way": 2, "speed": SPEEDS}
+HEADS = {"disparity": 1, **READ}
 WIDTHS = (64, 96, 128, 128)  # of the pyramid, at strides 4, 8, 16, 32
 GROUPS = 8  # of channels that are normed together: without norms half of the last features died within 600 steps
 OUT_STRIDE = 4
@@ -78,7 +80,11 @@ class Level(nn.Module):
 
 
 class PerceptionNet(nn.Module):
-    """Picture float ``[B, 3, H, W]``, sRGB, 0..1, sides multiples of 32, to `Seen`."""
+    """Picture float ``[B, 3, H, W]``, sRGB, 0..1, sides multiples of 32, to `Seen`.
+
+    Nearness comes from a pyramid over the encoder's features, all else from the `Readout`. The pyramid has heads for all of
+    it: what they are asked for in training is what teaches the encoder.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,11 +100,25 @@ class PerceptionNet(nn.Module):
         with torch.no_grad():  # it starts without an opinion
             for weight in self.heads.parameters():
                 weight.normal_(std=0.01) if weight.dim() > 1 else weight.zero_()
+        self.readout = Readout(READ)
 
     def forward(self, rgb: Tensor) -> Seen:
-        taps = self.encoder(2 * rgb - 1)
+        taps = self.taps(rgb)
+        seen = self.pyramid(taps)
+        size = seen.disparity.shape[2:]
+        read = self.readout(features(taps))
+        up = {name: functional.interpolate(x, size, mode="bilinear", align_corners=False) for name, x in read.items()}
+        return Seen(seen.disparity, **up)
+
+    def taps(self, rgb: Tensor) -> list[Tensor]:
+        """The encoder's features of a picture."""
+        taps: list[Tensor] = self.encoder(2 * rgb - 1)
+        return taps
+
+    def pyramid(self, taps: list[Tensor]) -> Seen:
+        """What the pyramid's own heads say."""
         x = self.whole(taps[-1].mean((2, 3)))[..., None, None].expand(-1, -1, *taps[-1].shape[2:])
-        for level, features in zip(reversed(self.levels), reversed(taps), strict=True):
-            x = level(features, x)
+        for level, tap in zip(reversed(self.levels), reversed(taps), strict=True):
+            x = level(tap, x)
         x = functional.relu(self.last(functional.relu(self.norm(x))))
         return Seen(**{name: head(x).float() for name, head in self.heads.items()})

@@ -25,6 +25,27 @@ class PerceptionWeights:
 
 
 @dataclass(frozen=True)
+class ReadoutSchedule:
+    """How the readout is trained once the encoder is done: ``passes`` over the photos and a quarter as many over the scenes
+    give ``places`` each, whose features are kept; then ``steps`` of ``batch_size`` places, drawn from all pictures at once.
+    ``scene_weight``: what a scene's place counts against a photo's."""
+
+    passes: int = 8
+    places: int = 200
+    steps: int = 2500
+    batch_size: int = 2048
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.2
+    dropout: float = 0.4
+    scene_weight: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name in ("passes", "places", "steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"readout.{name}: expected >= 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
 class PerceptionConfig:
     """``out``: the folder of the run. ``scenes``: a folder of shards; those named ``held_out*`` are left alone. ``photos``: a
     shard of labelled photos, every ``validation_every``-th of which is judged and not trained on (0: none is). ``encoder``:
@@ -46,6 +67,7 @@ class PerceptionConfig:
     ema_decay: float = 0.998
     seed: int = 0
     schedule: Schedule = field(default_factory=Schedule)
+    readout: ReadoutSchedule = field(default_factory=ReadoutSchedule)
     weights: PerceptionWeights = field(default_factory=PerceptionWeights)
 
     def __post_init__(self) -> None:

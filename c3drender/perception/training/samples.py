@@ -58,9 +58,7 @@ class Samples(Dataset):
 
     def __getitem__(self, step: int) -> tuple[Tensor, Targets]:
         random = np.random.default_rng((self.config.seed, step))
-        proportions = PROPORTIONS[random.integers(len(PROPORTIONS))]
-        size = tuple(round(self.config.size_px * side / STRIDE) * STRIDE for side in proportions)
-        size = (size[0], size[1])
+        size = self.size(random)
         number = self.config.schedule.batch_size
         count = round(number * self.config.photo_share)
         examples = []
@@ -68,7 +66,7 @@ class Samples(Dataset):
             if k < count:
                 chosen, look = self._next(self.photos, step * count + k), None
             else:
-                chosen, look = self._next(self.scenes, step * (number - count) + k - count), self._look(random)
+                chosen, look = self._next(self.scenes, step * (number - count) + k - count), self.look(random)
             examples.append(varied(chosen, size, random, look))
         return batch(examples)
 
@@ -77,7 +75,13 @@ class Samples(Dataset):
         turn, place = divmod(number, len(pool))
         return pool[np.random.default_rng((self.config.seed, 1, turn)).permutation(len(pool))[place]]
 
-    def _look(self, random: np.random.Generator) -> Array | None:
+    def size(self, random: np.random.Generator) -> tuple[int, int]:
+        """Height and width of a batch."""
+        height, width = PROPORTIONS[random.integers(len(PROPORTIONS))]
+        return round(self.config.size_px * height / STRIDE) * STRIDE, round(self.config.size_px * width / STRIDE) * STRIDE
+
+    def look(self, random: np.random.Generator) -> Array | None:
+        """A photo whose colours a rendered scene takes on; None: it keeps its own."""
         if not self.photos or random.random() < 0.5:
             return None
         return cv2.resize(self.photos[int(random.integers(len(self.photos)))].rgb, (64, 64), interpolation=cv2.INTER_AREA)
@@ -89,24 +93,24 @@ def _turns(photo: Example) -> int:
     return 1 + FLUID_TURNS * int(fluid) + ALIVE_TURNS * int(alive)
 
 
-def batch(examples: Sequence[Example]) -> tuple[Tensor, Targets]:
-    """Pictures float32 ``[B, 3, H, W]`` and what is known of them at a quarter of the size."""
+def batch(examples: Sequence[Example], stride: int = OUT_STRIDE) -> tuple[Tensor, Targets]:
+    """Pictures float32 ``[B, 3, H, W]`` and what is known of them in the middle of every ``stride`` x ``stride`` pixels."""
     rgb = torch.from_numpy(np.stack([example.rgb for example in examples])).permute(0, 3, 1, 2).float() / 255
 
     def maps(values: list[Array]) -> Tensor:
         return torch.from_numpy(np.stack(values).astype(np.int64))
 
-    surface = [_labels(example.surface) for example in examples]
-    free = [_free(example, own) for example, own in zip(examples, surface, strict=True)]
-    way = torch.from_numpy(np.stack([_every_fourth(example.flow) for example in examples])).permute(0, 3, 1, 2)
+    surface = [_labels(example.surface, stride) for example in examples]
+    free = [_free(example, own, stride) for example, own in zip(examples, surface, strict=True)]
+    way = torch.from_numpy(np.stack([_sampled(example.flow, stride) for example in examples])).permute(0, 3, 1, 2)
     return rgb, Targets(
-        root=torch.from_numpy(np.stack([_root(example) for example in examples])),
-        rank=maps([_ranks(example) for example in examples]),
+        root=torch.from_numpy(np.stack([_root(example, stride) for example in examples])),
+        rank=maps([_ranks(example, stride) for example in examples]),
         surface=maps(surface),
-        layout=maps([_labels(example.layout) for example in examples]),
+        layout=maps([_labels(example.layout, stride) for example in examples]),
         free=maps(free),
         way=way.contiguous(),
-        speed=maps([_every_fourth(example.speed).astype(np.int64) - 1 for example in examples]),
+        speed=maps([_sampled(example.speed, stride).astype(np.int64) - 1 for example in examples]),
         is_photo=torch.tensor([example.disparity is None for example in examples]),
     )
 
@@ -118,30 +122,30 @@ def at_size(example: Example, longer_px: int) -> Example:
     return whole(example, (max(1, round(height * scale / STRIDE)) * STRIDE, max(1, round(width * scale / STRIDE)) * STRIDE))
 
 
-def _every_fourth(values: Array) -> Array:
-    return values[OUT_STRIDE // 2 :: OUT_STRIDE, OUT_STRIDE // 2 :: OUT_STRIDE]
+def _sampled(values: Array, stride: int) -> Array:
+    return values[stride // 2 :: stride, stride // 2 :: stride]
 
 
-def _labels(values: Array) -> Array:
-    labels = _every_fourth(values).astype(np.int64)
+def _labels(values: Array, stride: int) -> Array:
+    labels = _sampled(values, stride).astype(np.int64)
     return np.where(labels == UNKNOWN, -1, labels)
 
 
-def _ranks(example: Example) -> Array:
-    return np.full(_every_fourth(example.surface).shape, -1) if example.rank is None else _labels(example.rank)
+def _ranks(example: Example, stride: int) -> Array:
+    return np.full(_sampled(example.surface, stride).shape, -1) if example.rank is None else _labels(example.rank, stride)
 
 
-def _free(example: Example, surface: Array) -> Array:
+def _free(example: Example, surface: Array, stride: int) -> Array:
     if example.free is not None:
-        return _labels(example.free)
+        return _labels(example.free, stride)
     return np.where(surface < 0, -1, ~np.isin(surface, STAYING))
 
 
-def _root(example: Example) -> Array:
+def _root(example: Example, stride: int) -> Array:
     """Square root of the disparity relative to the nearest, float32; NaN where it is not known."""
     if example.disparity is None:
-        return np.full(_every_fourth(example.surface).shape, np.nan, np.float32)
-    disparity = _every_fourth(example.disparity)
+        return np.full(_sampled(example.surface, stride).shape, np.nan, np.float32)
+    disparity = _sampled(example.disparity, stride)
     known = disparity >= 0
     nearest = np.quantile(disparity[known], NEAREST) if known.any() else 1.0
     root = np.sqrt(np.maximum(disparity, 0) / max(float(nearest), 1e-6))

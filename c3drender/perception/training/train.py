@@ -1,4 +1,4 @@
-"""The loop: batches, averaged weights, validation on photos that are not trained on, checkpoints, exact resume."""
+"""Encoder and pyramid first, in a loop with averaged weights, validation, checkpoints and exact resume; then the readout."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from .config import PerceptionConfig
 from .judge import judge
 from .losses import Targets, losses
 from .packed import read_examples
+from .places import train_readout
 from .samples import Samples, at_size, batch, read_scenes, split_photos
 
 FREE = ("out", "schedule")  # what a resumed run may be told anew
@@ -99,17 +100,21 @@ class Run:
                 records.report("train", self.step, means)
                 bar.set_postfix(loss=f"{means['loss']:.3f}")
                 sums, counted = {}, 0
-            if self.held and (self.step % schedule.validate_every == 0 or last):
-                records.report("validation", self.step, self.validate())
+            if self.held and self.step % schedule.validate_every == 0 and not last:
+                records.report("validation", self.step, self.validate(pyramid=True))
             if self.step % schedule.checkpoint_every == 0 or last:
                 self.save(records)
+        train_readout(self.average, self.samples, self.config, self.progress)
+        write_network(records.folder / FILE, self.average)
+        if self.held:
+            records.report("validation", self.step, self.validate())
 
     def _take_step(self, rgb: Tensor, truth: Targets) -> dict[str, Tensor]:
         for group in self.optimiser.param_groups:
             group["lr"] = group["rate"] * self._rate()
         self.network.train()
         self.network.encoder.requires_grad_(self.step >= self.config.frozen_steps)
-        seen = self.network(rgb.to(self.device, memory_format=torch.channels_last))
+        seen = self.network.pyramid(self.network.taps(rgb.to(self.device, memory_format=torch.channels_last)))
         random = torch.Generator().manual_seed(hash((self.config.seed, self.step)) % 2**31)
         parts = losses(seen, _moved(truth, self.device), random)
         weights = asdict(self.config.weights)
@@ -125,17 +130,18 @@ class Run:
         """Of the learning rates: a short rise, then a half cosine to zero."""
         return min(1.0, (self.step + 1) / WARM_STEPS) * 0.5 * (1 + math.cos(math.pi * self.step / self.config.schedule.steps))
 
-    def validate(self) -> dict[str, float]:
+    def validate(self, *, pyramid: bool = False) -> dict[str, float]:
+        """``pyramid``: by its heads, before there is a readout."""
+        look = (lambda rgb: self.average.pyramid(self.average.taps(rgb))) if pyramid else self.average
         seen: list[tuple[Seen, Targets]] = []
         with torch.inference_mode():
             for photo in self.held:
                 rgb, truth = batch([at_size(photo, self.config.size_px)])
-                answer = self.average(rgb.to(self.device))
+                answer = look(rgb.to(self.device))
                 seen.append((Seen(**{part.name: getattr(answer, part.name).cpu() for part in fields(Seen)}), truth))
         return judge(seen)
 
     def save(self, records: Records) -> None:
-        write_network(records.folder / FILE, self.average)
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         records.save(STATE, parts | {"step": self.step, "told": self._told()})
 
