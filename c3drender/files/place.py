@@ -18,9 +18,9 @@ from typing import Any, TypeGuard
 
 from ..data import PathLike
 
+MOST_STEM_BYTES = 200  # of an output's name, beside which a longer, hidden one is made
 IS_NAMED = "c3drender names its argument"  # in an error's attributes
 MOVES_TAKE_S = 5.0  # of others, at most
-MOST_STEM_BYTES = 200  # of an output's name, beside which a longer, hidden one is made
 MOST_DIGITS = 300  # of a whole number in JSON: a float holds no more
 
 
