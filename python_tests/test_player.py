@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import player_browser
+import player_firefox
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
@@ -181,6 +182,14 @@ def test_the_browser_shows_what_the_renderer_renders(browser, example: Scene, tm
             assert psnr(rendered[n].rgb_u8.numpy(), shown.rgb) >= 35
         again = player_browser.shown_at(page, MOMENTS[3] + FRAMES)
         assert np.array_equal(again.rgb, player_browser.shown_at(page, MOMENTS[3]).rgb)  # an exact period
+
+
+@pytest.mark.skipif(player_firefox.missing() is not None, reason=str(player_firefox.missing()))
+def test_firefox_shows_the_same(example: Scene, exported: Path, tmp_path) -> None:
+    rendered = list(c3d.render_frames(example, frames=FRAMES))
+    with player_firefox.opened(exported, tmp_path) as session:
+        for n in MOMENTS[::3]:
+            assert psnr(rendered[n].rgb_u8.numpy(), session.shown_at(n, size_of(example))) >= 35
 
 
 @needs_browser
