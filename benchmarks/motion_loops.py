@@ -1,16 +1,23 @@
-"""Loops of the motion: sharpness, seam and speed inside the mask, for both blends, the camera at rest.
+"""Loops of the motion: sharpness, ghosts, seam and speed inside the mask, for every blend, the camera at rest.
 
     python benchmarks/motion_loops.py [--photos ../shared/photos] [--size 800] [--out DIR] [NAME ...]
 
-Ten pairs of neighbouring frames and the last one are rendered of a loop of 60. Per photo and blend:
+Ten pairs of neighbouring frames and the last one are rendered of a loop of 60. Per photo and blend (``--blends``):
 
 sharp   root of the high-frequency energy (luma minus its Gaussian mean, sigma 2 px) inside the mask as a share of the photo's:
         its least value over the loop (asked: >= 0.95) and its swing, largest minus least (<= 0.05). A plain cross-fade of two
         unrelated pictures falls to 0.71.
 grain   the same of the finest detail (sigma 0.7 px), its largest value: well above 1 is noise that the photo does not have
+echo    how much of a frame's detail (sigma 4 px, by its local contrast) is there twice: its correlation with itself one loop's
+        displacement upstream, minus the photo's own there, at the loop's worst moment; "2nd" the same two displacements
+        upstream, its largest size. Two unrelated copies, equally strong, have 0.5. Counted where a loop's displacement is at
+        least 8 px
 seam    the step (mean absolute difference inside the mask) from frame 59 to 0 over the median step (<= 1.2)
 motion  mean length of the flow that OpenCV's DIS sees between neighbouring frames, over that of the step asked (0.75 .. 1.25),
         inside the mask where the photo has texture to be seen by; it fades in from the border, so narrow streams show less
+SSIM    of the whole picture, last frame against first
+MALF    SSIM one period apart (1: the loop is exact) minus its mean at ten wrong lags, from 0.5 to 0.9 and 1.1 to 1.5 periods:
+        how much the picture changes in between
 
 With --out, frames 0, 12, 30 and 42 are written there.
 """
@@ -27,6 +34,7 @@ from typing import get_args
 import cv2
 import numpy as np
 import torch
+from skimage.metrics import structural_similarity
 
 import c3drender
 from c3drender import render
@@ -43,6 +51,9 @@ PAIR_SPACING = 6
 SHOWN = (0, 12, 30, 42)
 DETAIL_SIGMA_PX = 2.0
 GRAIN_SIGMA_PX = 0.7
+ECHO_SIGMA_PX = 4.0
+CONTRAST_SIGMA_PX = 12.0
+LEAST_LOOP_PX = 8.0
 LEAST_TEXTURE = 0.01  # of white, root mean square of the detail around a pixel
 
 
@@ -67,6 +78,39 @@ def detail_of(luma: np.ndarray, sigma_px: float) -> np.ndarray:
 
 def mean_length(flow_px: np.ndarray, where: np.ndarray) -> float:
     return float(np.linalg.norm(flow_px[where], axis=-1).mean())
+
+
+def whole_loops_px(animation: render.Animation) -> tuple[np.ndarray, np.ndarray]:
+    """Where what the photo's pixels show of the fluid was a loop earlier, and two, (x, y) px ``[H, W, 2]``; NaN: nowhere."""
+    fluid, canvas, camera = animation.fluid, animation.canvas, animation.camera
+    upstream = np.full((canvas.height, canvas.width, 2), np.nan, np.float32)
+    x, y = fluid.start_px.numpy().astype(int).T
+    upstream[y, x] = (fluid.start_px + fluid.backward.at(animation.num_frames)).numpy()
+    twice = cv2.remap(upstream, *cv2.split(upstream - 0.5), cv2.INTER_LINEAR, borderValue=(np.nan, np.nan))
+    twice[~(np.isfinite(upstream).all(axis=-1))] = np.nan
+    margin = (canvas.width - camera.width) // 2
+    inside = slice(margin, canvas.height - margin), slice(margin, canvas.width - margin)
+    return upstream[inside] - margin, twice[inside] - margin
+
+
+def echo_of(luma: np.ndarray, upstream: np.ndarray, where: np.ndarray) -> float:
+    """The correlation of the detail at the pixels ``where [H, W]`` with the detail at ``upstream [H, W, 2]`` of each."""
+    detail = detail_of(luma, ECHO_SIGMA_PX)
+    contrast = np.sqrt(cv2.GaussianBlur(np.square(detail), (0, 0), CONTRAST_SIGMA_PX))
+    detail = detail / np.maximum(contrast, LEAST_TEXTURE)
+    here, there = detail[where], cv2.remap(detail, *cv2.split(upstream - 0.5), cv2.INTER_LINEAR)[where]
+    return float((here * there).mean() / np.sqrt(np.square(here).mean() * np.square(there).mean()))
+
+
+def similarity(first: np.ndarray, second: np.ndarray) -> float:
+    return float(structural_similarity(first, second, data_range=1.0))
+
+
+def periodicity(frames: dict[int, np.ndarray]) -> float:
+    """MALF from the frames ``0, PAIR_SPACING, ..``: lags of ``k`` and ``NUM_FRAMES - k`` frames are the same pairs."""
+    lags = range(PAIR_SPACING, NUM_FRAMES // 2 + 1, PAIR_SPACING)
+    starts = range(0, NUM_FRAMES, 2 * PAIR_SPACING)
+    return 1.0 - float(np.mean([similarity(frames[n], frames[(n + lag) % NUM_FRAMES]) for n in starts for lag in lags]))
 
 
 def measure(scene: c3drender.Scene, photo_u8: np.ndarray, blend: str, keep: Callable[[int, np.ndarray], None]) -> dict:
@@ -97,7 +141,18 @@ def measure(scene: c3drender.Scene, photo_u8: np.ndarray, blend: str, keep: Call
     textured = moving & (cv2.GaussianBlur(np.square(detail_of(photo, DETAIL_SIGMA_PX)), (0, 0), 4) > LEAST_TEXTURE**2)
     seen = [mean_length(dis.calc(pictures[n], pictures[n + 1], None), textured) for n in firsts]
     sharp = shares(DETAIL_SIGMA_PX)
+    echoes = []
+    for upstream in whole_loops_px(animation):
+        way_px = np.linalg.norm(upstream - np.indices(moving.shape)[::-1].transpose(1, 2, 0) - 0.5, axis=-1)
+        inside = ((upstream > 0) & (upstream < moving.shape[::-1])).all(axis=-1)
+        where = moving & inside & (way_px >= LEAST_LOOP_PX)
+        own = echo_of(photo, upstream, where)
+        echoes.append([echo_of(frame, upstream, where) - own for frame in frames.values()])
     return {
+        "echo": max(echoes[0]),
+        "echo_second": max(echoes[1], key=abs),
+        "ssim": similarity(frames[NUM_FRAMES - 1], frames[0]),
+        "malf": periodicity(frames),
         "sharp_min": min(sharp),
         "sharp_swing": max(sharp) - min(sharp),
         "grain_max": max(shares(GRAIN_SIGMA_PX)),
@@ -112,17 +167,19 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=["example", *DRAWN, *LABELLED])
     parser.add_argument("--photos", type=Path, default=ROOT.parent / "shared" / "photos")
     parser.add_argument("--size", type=int, default=800, help="longer side in pixels (default: %(default)s)")
+    parser.add_argument("--blends", nargs="+", choices=get_args(render.BlendMode), default=get_args(render.BlendMode))
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-    print(f"{'photo':12} {'blend':9} {'sharp, least':>12} {'swing':>6} {'grain':>6} {'seam':>6} {'motion':>7}  asked px/frame")
+    heads = f"{'echo':>6} {'2nd':>6} {'sharp':>6} {'swing':>6} {'grain':>6} {'seam':>6} {'SSIM':>6} {'MALF':>6} {'motion':>7}"
+    print(f"{'photo':12} {'blend':9} {heads}  asked px/frame")
     for name in args.names:
         path, hints = photo_and_hints(args.photos, name)
         scene = c3drender.prepare(path, depth="builtin", camera="still", size=args.size, **hints)
         photo = resize_photo(read_photo(path), scene.camera.height, scene.camera.width)
         photo_u8 = (photo.rgb * 255).round().to(torch.uint8).numpy()
-        for blend in get_args(render.BlendMode):
+        for blend in args.blends:
 
             def keep(n: int, frame: np.ndarray, prefix: str = f"{name}_{blend}") -> None:
                 if args.out:
@@ -130,8 +187,9 @@ def main() -> None:
 
             row = measure(scene, photo_u8, blend, keep)
             print(
-                f"{name:12} {blend:9} {row['sharp_min']:12.3f} {row['sharp_swing']:6.3f} {row['grain_max']:6.3f} "
-                f"{row['seam']:6.2f} {row['motion']:7.2f}  {row['asked_px']:.2f}",
+                f"{name:12} {blend:9} {row['echo']:6.3f} {row['echo_second']:6.3f} {row['sharp_min']:6.3f} "
+                f"{row['sharp_swing']:6.3f} {row['grain_max']:6.3f} {row['seam']:6.2f} {row['ssim']:6.3f} {row['malf']:6.3f} "
+                f"{row['motion']:7.2f}  {row['asked_px']:.2f}",
                 flush=True,
             )
 

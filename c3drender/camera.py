@@ -273,13 +273,14 @@ def envelope_path(camera: Camera, span: DepthSpan, *, amplitude: float | Sequenc
 
 def _seen_px(camera: Camera, views: CameraPath, disp: float) -> tuple[Tensor, Tensor]:
     """Pixels ``[N, 2]`` all over the photo, and where the views see content of disparity ``disp`` at them, ``[V, N, 2]``."""
-    v, u = torch.meshgrid(torch.linspace(0, camera.height, 5), torch.linspace(0, camera.width, 5), indexing="ij")
+    sides = (torch.linspace(0, side, 5, dtype=torch.float32) for side in (camera.height, camera.width))
+    v, u = torch.meshgrid(*sides, indexing="ij")
     uv = torch.stack([u, v], dim=-1).reshape(-1, 2)
-    focal, centre = torch.tensor([camera.fx, camera.fy]), torch.tensor([camera.cx, camera.cy])
-    rays = torch.cat([(uv - centre) / focal, torch.ones(len(uv), 1)], dim=1)
+    focal, centre = (uv.new_tensor(pair) for pair in ((camera.fx, camera.fy), (camera.cx, camera.cy)))
+    rays = torch.cat([(uv - centre) / focal, uv.new_ones(len(uv), 1)], dim=1)
     poses = views.world_to_cam
     seen = torch.einsum("vij,nj->vni", poses[:, :, :3], rays / disp) + poses[:, None, :, 3]
-    zoom = torch.ones(len(poses)) if views.zoom is None else views.zoom
+    zoom = poses.new_ones(len(poses)) if views.zoom is None else views.zoom
     in_front = torch.where(seen[..., 2:] > 0, seen[..., :2] / seen[..., 2:], torch.inf)
     return uv, in_front * zoom[:, None, None] * focal + centre
 

@@ -76,8 +76,11 @@ def camera_rows(op: str, camera: Camera) -> Tensor:
     """``[V, 16]`` float32 in host memory: fx, fy, cx, cy, then the pose, row-major."""
     if camera.pose.requires_grad and torch.is_grad_enabled():
         raise ValueError(f"{op}: camera.world_to_cam must not require grad: move the points instead, they have gradients")
+    if camera.pose.is_meta:
+        raise ValueError(f"{op}: camera.world_to_cam must hold values, got a tensor on meta")
     poses = camera.pose.cpu().reshape(-1, 12)
-    intrinsics = torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]], dtype=torch.float32)
+    lens = [[camera.fx, camera.fy, camera.cx, camera.cy]]
+    intrinsics = torch.tensor(lens, dtype=torch.float32, device="cpu")  # whatever the caller's defaults are
     return torch.cat([intrinsics.expand(len(poses), 4), poses], dim=1)
 
 

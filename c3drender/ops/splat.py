@@ -30,7 +30,8 @@ DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
 
 def _ranges(op: str, name: str, ranges: Sequence[tuple[int, int]]) -> Tensor:
     """``[V, 2]`` int64 in host memory."""
-    return torch.tensor([[whole(op, name, end) for end in pair] for pair in ranges], dtype=torch.int64).reshape(-1, 2)
+    pairs = [[whole(op, name, end) for end in pair] for pair in ranges]
+    return torch.tensor(pairs, dtype=torch.int64, device="cpu").reshape(-1, 2)
 
 
 def splat_points(
@@ -144,6 +145,7 @@ def splat_points(
         if keeps_idx:
             raise ValueError(f"{op}: out must be None with return_idx or where a gradient is needed, got a Raster")
         check_type(op, "out", out, Raster)
+        check_tensors(op, xyz=xyz, **{f"out.{name}": getattr(out, name) for name in SIDE})
         results = tuple(getattr(out, name) if is_batch else getattr(out, name)[None] for name in SIDE)
         call(torch.ops.c3drender.splat_points_out, xyz, feat, per_point, radius_all, rows, *numbers, ranges, opacity, *results)
         return out
