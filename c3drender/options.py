@@ -63,7 +63,7 @@ def add_path_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", type=float, default=1.0, help="speed of the motion, larger is faster (default: %(default)s)"
     )
-    parser.add_argument("--blend", default="contrast", help="contrast, or linear: the paper's (default: %(default)s)")
+    parser.add_argument("--blend", default="phase", help="phase, contrast, or linear: the paper's (default: %(default)s)")
 
 
 def add_motion_options(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from .. import defaults, render
 from ..data import PathLike
 from ..files.place import check_writable, make_folder, naming, replacing
 from ..files.scene import Scene
-from ..pipeline.inputs import Amplitude, CameraLike, check_blend, check_motion
+from ..pipeline.inputs import Amplitude, CameraLike, check_motion
 from ..pipeline.render import camera_path, periods
 from ..render import BlendMode
 from .pack import pack
@@ -29,6 +29,7 @@ SHADER_SUFFIXES = (".glsl", ".vert", ".frag")
 SUFFIX = ".html"
 POSTER_QUALITY = 80
 MOST_FPS = 240
+PLAYED = ("contrast", "linear")  # the loops that the player knows
 IMPORT = re.compile(r'^(import .*from )"\./([\w-]+\.js)";$', re.MULTILINE)
 
 
@@ -101,10 +102,11 @@ def export_html(
         raise ValueError(f"fps: expected a number in 0..{MOST_FPS}, got {fps!r}")
     loop, total = periods(frames)
     check_motion(loop, speed)
-    check_blend(blend)
+    if blend not in PLAYED:
+        raise ValueError(f"blend: expected one of {', '.join(PLAYED)}, which a page plays, got {blend!r}")
     path = camera_path(scene, camera, total, amplitude, ease)
     scene = scene.to("cpu")
-    animation = render.animate(scene, int(loop), speed, measure_contrast=blend == "contrast")
+    animation = render.animate(scene, int(loop), speed, blend=blend)
     packed = pack(
         scene,
         animation,
@@ -115,7 +117,7 @@ def export_html(
         focus=cameras.focus_point(scene.camera, scene.span).tolist(),
         reach=_reach(scene, amplitude),
     )
-    poster = _jpeg(render.render_view(animation, scene.camera.with_pose(scene.camera.pose), 0, blend).rgb_u8.numpy())
+    poster = _jpeg(render.render_view(animation, scene.camera.with_pose(scene.camera.pose), 0).rgb_u8.numpy())
     name = target.stem if title is None else title
     if folder:
         _write_folder(target, packed, poster, name)
