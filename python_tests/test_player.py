@@ -186,7 +186,7 @@ def test_the_browser_shows_what_the_renderer_renders(browser, example: Scene, tm
 
 @pytest.mark.skipif(player_firefox.missing() is not None, reason=str(player_firefox.missing()))
 def test_firefox_shows_the_same(example: Scene, exported: Path, tmp_path) -> None:
-    rendered = list(c3d.render_frames(example, frames=FRAMES))
+    rendered = list(c3d.render_frames(example, frames=FRAMES, blend="contrast"))
     with player_firefox.opened(exported, tmp_path) as session:
         for n in MOMENTS[::3]:
             assert psnr(rendered[n].rgb_u8.numpy(), session.shown_at(n, size_of(example))) >= 35
@@ -203,7 +203,7 @@ def test_what_sways_sways(browser, tmp_path) -> None:
         size=256,
     )
     page_file = c3d.export_html(scene, tmp_path / "scene.html", frames=FRAMES)
-    rendered = list(c3d.render_frames(scene, frames=FRAMES))
+    rendered = list(c3d.render_frames(scene, frames=FRAMES, blend="contrast"))
     still = list(c3d.render_frames(scene, frames=FRAMES, camera="still"))
     assert psnr(still[0].rgb_u8.numpy(), still[3].rgb_u8.numpy()) < 45  # it does
     with player_browser.opened(browser, page_file, size_of(scene)) as page:
