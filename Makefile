@@ -6,9 +6,10 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 endif
 BIN := .venv/bin
 CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
+WEB := $(addprefix c3drender/web/,'player/*.{js,ts,css,html}' '*.{js,json}')
 PY := c3drender python_tests benchmarks docs conftest.py setup.py
 
-.PHONY: demo test lint core-test core-test-clang core-test-arm wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
+.PHONY: demo test lint web-lint core-test core-test-clang core-test-arm wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
 
 demo: .venv/installed
 	$(BIN)/c3drender demo -o demo.mp4
@@ -20,6 +21,13 @@ lint: .venv/installed .venv/tools  # mypy reads the types of torch and its like
 	$(BIN)/ruff format --check $(PY)
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
+	if command -v npm >/dev/null; then $(MAKE) web-lint; else echo "no npm on the path: the player is not linted"; fi
+
+# The player's ES modules: types by their JSDoc, rules, format.
+web-lint: build/web-tools/installed
+	build/web-tools/node_modules/.bin/tsc -p c3drender/web
+	build/web-tools/node_modules/.bin/eslint --config c3drender/web/eslint.config.js c3drender/web/player
+	build/web-tools/node_modules/.bin/prettier --log-level warn --check $(WEB)
 
 # With nvcc, the kernels too: for the oldest and the newest architecture, which between them show every warning.
 core-test: .venv/tools
@@ -50,7 +58,7 @@ python-test: .venv/installed .venv/tools
 wheel-test: wheel .venv/installed
 	rm -rf build/unpacked
 	$(BIN)/python -m zipfile -e dist/c3drender-*-cp310-abi3-*.whl build/unpacked
-	cd build/unpacked && test -f c3drender/example/mask.png && ../../$(BIN)/python -m c3drender info
+	cd build/unpacked && test -f c3drender/example/mask.png && test -f c3drender/web/player/gather.frag && ../../$(BIN)/python -m c3drender info
 
 # The site, in build/site: docs/ and the docstrings. A warning, such as a link that leads nowhere, is an error.
 docs: .venv/docs-tools
@@ -91,6 +99,9 @@ format: .venv/tools
 	$(BIN)/ruff check --fix $(PY)
 	$(BIN)/ruff format $(PY)
 	$(BIN)/clang-format -i $(CPP)
+	if command -v npm >/dev/null; then \
+		$(MAKE) build/web-tools/installed && build/web-tools/node_modules/.bin/prettier --log-level warn --write $(WEB); \
+	fi
 
 clean:
 	rm -rf .venv build dist c3drender.egg-info c3drender/*.so demo.mp4 demo_sheet.png
@@ -104,6 +115,12 @@ clean:
 
 .venv/tools: .venv/build-tools
 	$(BIN)/pip install -q --group test
+	touch $@
+
+build/web-tools/installed: c3drender/web/package.json
+	mkdir -p build/web-tools
+	cp $< build/web-tools
+	npm install --prefix build/web-tools --silent --no-audit --no-fund
 	touch $@
 
 .venv/docs-tools: .venv/build-tools

@@ -18,6 +18,7 @@ motion  mean length of the flow that OpenCV's DIS sees between neighbouring fram
 SSIM    of the whole picture, last frame against first
 MALF    SSIM one period apart (1: the loop is exact) minus its mean at ten wrong lags, from 0.5 to 0.9 and 1.1 to 1.5 periods:
         how much the picture changes in between
+start   seconds of CPU time to set the scene in motion, frame: milliseconds of it to render one
 
 With --out, frames 0, 12, 30 and 42 are written there.
 """
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -113,17 +115,22 @@ def periodicity(frames: dict[int, np.ndarray]) -> float:
     return 1.0 - float(np.mean([similarity(frames[n], frames[(n + lag) % NUM_FRAMES]) for n in starts for lag in lags]))
 
 
-def measure(scene: c3drender.Scene, photo_u8: np.ndarray, blend: str, keep: Callable[[int, np.ndarray], None]) -> dict:
-    animation = render.animate(scene, NUM_FRAMES)
+def measure(
+    scene: c3drender.Scene, photo_u8: np.ndarray, blend: render.BlendMode, keep: Callable[[int, np.ndarray], None]
+) -> dict:
+    start = time.process_time()
+    animation = render.animate(scene, NUM_FRAMES, blend=blend)
+    prepared = time.process_time()
     layers = scene.layers
     moving, asked_px = layers.of_photo(layers.moving).numpy(), layers.of_photo(layers.step_px).numpy()
     firsts = range(0, NUM_FRAMES, PAIR_SPACING)
     frames = {}
     for n in sorted({*firsts, *(first + 1 for first in firsts), NUM_FRAMES - 1}):
-        frame = render.render_frame(animation, torch.eye(3, 4), n, blend).rgb_u8.numpy()
+        frame = render.render_frame(animation, torch.eye(3, 4), n).rgb_u8.numpy()
         frames[n] = luma_of(frame)
         if n in SHOWN:
             keep(n, frame)
+    rendered = time.process_time()
     photo = luma_of(photo_u8)
 
     def shares(sigma_px: float) -> list[float]:
@@ -158,6 +165,8 @@ def measure(scene: c3drender.Scene, photo_u8: np.ndarray, blend: str, keep: Call
         "grain_max": max(shares(GRAIN_SIGMA_PX)),
         "seam": step(NUM_FRAMES - 1) / float(np.median([step(n) for n in firsts])),
         "motion": float(np.mean(seen)) / mean_length(asked_px, textured),
+        "animate_s": prepared - start,
+        "frame_ms": 1000 * (rendered - prepared) / len(frames),
         "asked_px": mean_length(asked_px, textured),
     }
 
@@ -172,8 +181,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-    heads = f"{'echo':>6} {'2nd':>6} {'sharp':>6} {'swing':>6} {'grain':>6} {'seam':>6} {'SSIM':>6} {'MALF':>6} {'motion':>7}"
-    print(f"{'photo':12} {'blend':9} {heads}  asked px/frame")
+    heads = ("echo", "2nd", "sharp", "swing", "grain", "seam", "SSIM", "MALF", "motion", "start", "frame")
+    print(f"{'photo':12} {'blend':9} {' '.join(f'{head:>6}' for head in heads)}  asked px/frame")
     for name in args.names:
         path, hints = photo_and_hints(args.photos, name)
         scene = c3drender.prepare(path, depth="builtin", camera="still", size=args.size, **hints)
@@ -189,7 +198,7 @@ def main() -> None:
             print(
                 f"{name:12} {blend:9} {row['echo']:6.3f} {row['echo_second']:6.3f} {row['sharp_min']:6.3f} "
                 f"{row['sharp_swing']:6.3f} {row['grain_max']:6.3f} {row['seam']:6.2f} {row['ssim']:6.3f} {row['malf']:6.3f} "
-                f"{row['motion']:7.2f}  {row['asked_px']:.2f}",
+                f"{row['motion']:6.2f} {row['animate_s']:6.2f} {row['frame_ms']:6.1f}  {row['asked_px']:.2f}",
                 flush=True,
             )
 

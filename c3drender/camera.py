@@ -214,7 +214,7 @@ def make_camera_path(
 
     def path_of(share: float) -> CameraPath:
         centres = share * asked * _unit(camera, span)
-        poses = _poses_that_keep(_focus(camera, span), centres)
+        poses = _poses_that_keep(focus_point(camera, span), centres)
         zoomed = (1.0 - centres[:, 2] * span.focus).clamp_min(1.0) if preset in ZOOMING else zoom
         kept = None if bool((zoomed == 1.0).all()) else zoomed.to(torch.float32)
         return CameraPath(poses.to(torch.float32).contiguous(), name, kept)
@@ -240,7 +240,7 @@ def _unit(camera: Camera, span: DepthSpan) -> Tensor:
     return torch.tensor([side, side, PUSH / span.near], dtype=torch.float64)
 
 
-def _focus(camera: Camera, span: DepthSpan) -> Tensor:
+def focus_point(camera: Camera, span: DepthSpan) -> Tensor:
     """The point that stays in place, in scene units."""
     x, y = span.focus_px or (camera.cx, camera.cy)
     ray = [(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0]

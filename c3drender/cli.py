@@ -23,6 +23,7 @@ from .options import (
     SIZE_HELP,
     add_common_options,
     add_motion_options,
+    add_path_options,
     add_scene_options,
     add_video_options,
     size_of,
@@ -186,17 +187,19 @@ def _parser() -> argparse.ArgumentParser:
         commands,
         "export",
         _export,
-        "a scene for other programs",
-        "c3drender export scene.c3d -o scene.glb --camera-path way.chan",
+        "photo to a page that plays in a browser, or to a scene for other programs",
+        "c3drender export photo.jpg -o scene.html",
     )
-    export.add_argument("scene", help="a .c3d file, as Scene.save writes it")
-    export.add_argument("-o", "--out", help=".glb: textured meshes; .ply: points; .npz: arrays")
+    export.add_argument("photo", help="the photo, or a scene, .c3d, as Scene.save writes it")
+    export.add_argument("-o", "--out", help=".html: a page; .glb: textured meshes; .ply: points; .npz: arrays")
+    export.add_argument("--folder", action="store_true", help="write the page as separate files, for a server")
+    export.add_argument("--title", help="of the page (default: the name of the file)")
     export.add_argument("--splats", action="store_true", help="Gaussians instead of points in the .ply")
     export.add_argument("--camera-path", help=".json or .chan: the poses of --camera")
-    export.add_argument("--camera", default=defaults.CAMERA, help="a preset, or a .json (default: %(default)s)")
-    export.add_argument("--frames", type=int, default=DEFAULT_FRAMES, help="poses (default: %(default)s)")
+    add_scene_options(export)
+    add_path_options(export)
     export.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
-    export.add_argument("--quiet", action="store_true", help="no notes")
+    export.set_defaults(blend="contrast")  # the page plays contrast and linear
 
     demo = _command(commands, "demo", _demo, "render the bundled example", "c3drender demo -o demo.mp4")
     demo.add_argument(
@@ -278,8 +281,12 @@ def _motion_list(args: argparse.Namespace, fluid: dict[str, Any]) -> list[Fluid 
     return [Fluid(**fluid), *sway, *([Ripple(args.ripple)] if args.ripple else [])]
 
 
+def _path_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(args, name) for name in ("camera", "amplitude", "ease", "frames", "speed", "blend")}
+
+
 def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(args, name) for name in ("camera", "amplitude", "ease", "frames", "speed", "blend", "model")}
+    return _path_arguments(args) | {"model": args.model}
 
 
 def _render(args: argparse.Namespace) -> None:
@@ -338,18 +345,45 @@ def _inspect(args: argparse.Namespace) -> None:
 
 def _export(args: argparse.Namespace) -> None:
     from .files.export import export_scene
-    from .files.scene import load_scene
     from .files.track import write_track
     from .pipeline.render import camera_path
+    from .web import export_html
+    from .web.export import check_page
 
+    name = Path(args.photo).stem
+    as_page = args.folder or args.out is None or Path(args.out).suffix.lower() in (".html", ".htm")
     if args.out is None and args.camera_path is None:
-        raise ValueError("out: expected --out or --camera-path, got neither")
-    scene = load_scene(args.scene)
-    if args.out is not None:
+        args.out = name if args.folder else f"{name}.html"
+    for option, of_page in (("folder", True), ("title", True), ("splats", False)):
+        if getattr(args, option) and as_page != of_page:
+            raise ValueError(f"{option}: expected {'a page' if of_page else 'a .ply'} to write, got {args.out}")
+    if as_page and args.out is not None:
+        check_page(args.out, args.folder)
+    scene = _scene_to_export(args)
+    if args.out is not None and as_page:
+        out = check_page(args.out, args.folder)
+        export_html(scene, out, folder=args.folder, fps=args.fps, title=args.title or name, **_path_arguments(args))
+        _say(args, *scene.notes, f"wrote {out}")
+    elif args.out is not None:
         _say(args, f"wrote {export_scene(scene, args.out, args.splats)}")
     if args.camera_path is not None:
-        path = camera_path(scene, args.camera, args.frames)
+        path = camera_path(scene, args.camera, DEFAULT_FRAMES if args.frames is None else args.frames)
         _say(args, f"wrote {write_track(path, scene.camera, args.camera_path, args.fps)}")
+
+
+def _scene_to_export(args: argparse.Namespace) -> Scene:
+    """A photo's scene, for any camera, as a hand moves it off its path; or the one in a file, which is as it was prepared."""
+    from .files.scene import load_scene
+    from .pipeline import prepare
+
+    if Path(args.photo).suffix.lower() != ".c3d":
+        return prepare(args.photo, amplitude=args.amplitude, **_scene_arguments(args))
+    options = argparse.ArgumentParser()
+    add_scene_options(options)
+    for action in options._actions:
+        if action.dest not in ("help", "quiet", "device") and getattr(args, action.dest) != action.default:
+            raise ValueError(f"{action.dest}: expected a photo to prepare with it, got the scene {args.photo}")
+    return load_scene(args.photo)
 
 
 def _info(args: argparse.Namespace) -> None:

@@ -47,7 +47,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bars, no notes")
 
 
-def add_motion_options(parser: argparse.ArgumentParser) -> None:
+def add_path_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera",
         default=defaults.CAMERA,
@@ -63,7 +63,11 @@ def add_motion_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", type=float, default=1.0, help="speed of the motion, larger is faster (default: %(default)s)"
     )
-    parser.add_argument("--blend", default="contrast", help="contrast, or linear: the paper's (default: %(default)s)")
+    parser.add_argument("--blend", default="phase", help="phase, contrast, or linear: the paper's (default: %(default)s)")
+
+
+def add_motion_options(parser: argparse.ArgumentParser) -> None:
+    add_path_options(parser)
     parser.add_argument("--model", help="render by learned features: a checkpoint model_<step>.pth, or the directory it is in")
 
 

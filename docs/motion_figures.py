@@ -37,6 +37,7 @@ SHOWN_FRAME = 18
 FOCUS = (430.0, 560.0)
 KEYS = CameraKeys((0.0, 0.3, 0.55, 0.8), ((1, 0, 0), (0, 0.8, 1.2), (-1, 0, 0.4), (0.3, -0.8, 0)), (1.0, 1.0, 1.1, 1.0))
 NUM_FRAMES = 60
+BLENDS: tuple[render.BlendMode, ...] = ("linear", "contrast", "phase")
 LOOP_WIDTH = 480
 PLOT_PX = (300, 480)
 INK = ((230, 90, 60), (60, 130, 230), (60, 170, 90), (150, 90, 200))
@@ -120,14 +121,14 @@ def _sway_and_ripple() -> None:
 
 
 def _pulse() -> None:
-    """Sharpness inside the mask over the loop, and a detail in mid-loop, for both blends."""
+    """Sharpness inside the mask over the loop, and a detail in mid-loop, for all blends."""
     scene = c3drender.prepare(PHOTO, mask=MASK, hints=HINTS, depth="builtin", camera="still", size=800)
     moving = scene.layers.of_photo(scene.layers.moving).numpy()
-    animation = render.animate(scene, NUM_FRAMES)
     sampled = range(0, NUM_FRAMES + 1, 4)
     curves, middles = [], []
-    for blend in ("linear", "contrast"):
-        frames = [render.render_frame(animation, torch.eye(3, 4), n, blend).rgb_u8.numpy() for n in sampled]
+    for blend in BLENDS:
+        animation = render.animate(scene, NUM_FRAMES, blend=blend)
+        frames = [render.render_frame(animation, torch.eye(3, 4), n).rgb_u8.numpy() for n in sampled]
         energy = np.array([_detail_energy(frame, moving) for frame in frames])
         curves.append(np.sqrt(energy / energy[0]))
         middles.append(frames[len(frames) // 2])
@@ -135,12 +136,12 @@ def _pulse() -> None:
     rows, cols = np.nonzero(moving)
     y, x = int(np.median(rows)), int(np.median(cols))
     crop = np.s_[max(y - 75, 0) : y + 75, max(x - 120, 0) : x + 120]
-    tiles = [Tile(plot, "over one loop", "red: linear, blue: contrast; 1 is the photo's")]
+    tiles = [Tile(plot, "over one loop", "red: linear, blue: contrast, green: phase; 1 is the photo's")]
     tiles += [
         Tile(np.ascontiguousarray(frame[crop]), f"frame 30, {blend}", "enlarged")
-        for frame, blend in zip(middles, ("linear", "contrast"), strict=True)
+        for frame, blend in zip(middles, BLENDS, strict=True)
     ]
-    write_picture(IMAGES / "motion_pulse.png", compose(tiles, 3))
+    write_picture(IMAGES / "motion_pulse.png", compose(tiles, 2))
 
 
 def _detail_energy(rgb_u8: np.ndarray, where: np.ndarray) -> float:

@@ -37,9 +37,9 @@ def scene() -> Scene:
     return c3drender.prepare(str(EXAMPLE / "stream_cascade.jpg"), motion=parts, depth="builtin", size=SIZE)
 
 
-def rest_frames(scene: Scene, blend: str = "contrast") -> list[np.ndarray]:
-    animation = render.animate(scene, NUM_FRAMES)
-    return [render.render_frame(animation, REST, n, blend).rgb_u8.numpy() for n in range(NUM_FRAMES)]
+def rest_frames(scene: Scene, blend: render.BlendMode = "phase") -> list[np.ndarray]:
+    animation = render.animate(scene, NUM_FRAMES, blend=blend)
+    return [render.render_frame(animation, REST, n).rgb_u8.numpy() for n in range(NUM_FRAMES)]
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_another_surface_behind_a_fluid_is_drawn(behind: float, is_drawn: bool) 
     step_px = torch.tensor([0.2, 0.0]).expand(2, *size, 2).contiguous()
     layers = Layers.from_planes(torch.rand(2, *size, 3), exists.float(), z_cam, exists, step_px, exists, 0)
     scene = Scene(Camera.for_photo(60, 40), layers, DepthSpan(1.0, 1 / behind, 1.0))
-    animation = render.animate(scene, 6, measure_contrast=False)
+    animation = render.animate(scene, 6, blend="linear")
     # Away from the strip's border, whose fluid rests.
     hidden = layers.first[1] + 20 * size[1] + 15
     assert bool((animation.source == hidden).any()) == is_drawn

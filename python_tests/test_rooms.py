@@ -23,7 +23,7 @@ RANKS = [
     {"networks"},
     {"perception"},
     {"pipeline"},
-    {"bench", "inspect", "info"},
+    {"bench", "inspect", "info", "web"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}

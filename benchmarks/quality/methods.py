@@ -128,17 +128,17 @@ def prepared(given: Given) -> Scene:
     return pipeline.build_scene(given.image, given.depth, flow, views, 1.0, (), harmonics=given.harmonics)
 
 
-def shown(scene: Scene, given: Given, blend: render.BlendMode) -> Video:
-    animation = render.animate(scene, LOOP_FRAMES)
+def shown(scene: Scene, given: Given, blend: render.BlendMode = "phase") -> Video:
+    animation = render.animate(scene, LOOP_FRAMES, blend=blend)
 
     def video(frame: int, camera: int) -> tuple[Picture, NDArray[np.bool_]]:
-        made = render.render_frame(animation, given.poses[camera], frame, blend)
+        made = render.render_frame(animation, given.poses[camera], frame)
         return made.rgb_u8.numpy(), made.uncovered.numpy()
 
     return video
 
 
-def ours(given: Given, blend: render.BlendMode = "contrast") -> Video:
+def ours(given: Given, blend: render.BlendMode = "phase") -> Video:
     return shown(prepared(given), given, blend)
 
 
@@ -146,18 +146,18 @@ def without_inpainting(given: Given) -> Video:
     """Only what the photo shows: nothing behind, nothing beyond its border."""
     scene = prepared(given)
     layers = scene.layers
-    return shown(replace(scene, layers=layers.kept(layers.seen)), given, "contrast")
+    return shown(replace(scene, layers=layers.kept(layers.seen)), given)
 
 
 def forward_only(given: Given) -> Video:
     """The photo's points drift forward and nothing else: no second side, so the loop jumps at its end."""
-    animation = render.animate(prepared(given), LOOP_FRAMES)
+    animation = render.animate(prepared(given), LOOP_FRAMES, blend="linear")
     forward = animation.fluid.forward
     reversed_way = replace(forward, units=forward.units.flip(0), unit_px=forward.unit_px[::-1])
     one_way = replace(animation, fluid=replace(animation.fluid, backward=reversed_way))
 
     def video(frame: int, camera: int) -> tuple[Picture, NDArray[np.bool_]]:
-        made = render.render_frame(one_way, given.poses[camera], frame, "linear")
+        made = render.render_frame(one_way, given.poses[camera], frame)
         return made.rgb_u8.numpy(), made.uncovered.numpy()
 
     return video

@@ -67,6 +67,7 @@ def _ours_with_nothing(given: Given, truth: Truth) -> Video:
 # The first is ours in full. All but the last four are given the true depth and the true flow.
 ON_TRUTH: dict[str, Method] = {
     "ours": ours,
+    "ours, contrast blend": partial(ours, blend="contrast"),
     "ours, linear blend": partial(ours, blend="linear"),
     "ours, no inpainting": without_inpainting,
     "ours, forward only": forward_only,

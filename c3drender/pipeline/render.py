@@ -148,7 +148,7 @@ def animate(
     *,
     frames: int = defaults.FRAMES,
     speed: float = 1.0,
-    blend: BlendMode = "contrast",
+    blend: BlendMode = "phase",
     model: RenderModel | PathLike | None = None,
 ) -> Animation:
     """Set a scene in motion: its points, their ways over a loop of ``frames``, what contrast the loop leaves.
@@ -161,7 +161,7 @@ def animate(
         See `render_frames`.
     speed : float
         See `render_frames`.
-    blend : {"contrast", "linear"}
+    blend : {"phase", "contrast", "linear"}
         See `render_frames`.
     model : RenderModel or path, optional
         See `render_frames`.
@@ -182,13 +182,13 @@ def animate(
         return Animation(
             scene, count, partial(learned.render_frame, animate_learned(scene, read_renderer(model), count, speed))
         )
-    points = render.animate(scene, count, speed, measure_contrast=blend == "contrast")
-    return Animation(scene, count, lambda view, n: render.render_view(points, view, n, blend))
+    points = render.animate(scene, count, speed, blend=blend)
+    return Animation(scene, count, lambda view, n: render.render_view(points, view, n))
 
 
 def animate_learned(scene: Scene, model: RenderModel, frames: int, speed: float = 1.0) -> learned.LearnedAnimation:
     """The scene as a loop of ``frames`` whose points carry the features of ``model`` (`c3drender.networks.render`)."""
-    animation = render.animate(scene, frames, speed, measure_contrast=False)
+    animation = render.animate(scene, frames, speed, blend="linear")
     return learned.animate(scene, model, animation.source, partial(render.place_points, animation), frames)
 
 
@@ -200,7 +200,7 @@ def render_frames(
     ease: float = 0.0,
     frames: int | None = None,
     speed: float = 1.0,
-    blend: BlendMode = "contrast",
+    blend: BlendMode = "phase",
     model: RenderModel | PathLike | None = None,
 ) -> Iterator[Frame]:
     """Render one period of the loop, whose last frame is followed by the first.
@@ -222,8 +222,9 @@ def render_frames(
         runs twice.
     speed : float
         Of the motion, larger is faster, >= 0.
-    blend : {"contrast", "linear"}
-        How the loop's two sides are blended; ``"linear"`` is the paper's cross-fade.
+    blend : {"phase", "contrast", "linear"}
+        How the loop's two sides are blended: ``"phase"`` shows each wave once, turned by whole turns over the loop;
+        ``"contrast"`` fades two copies of it into each other and keeps their contrast; ``"linear"`` is the paper's cross-fade.
     model : RenderModel or path, optional
         Render by learned features instead, which ``blend`` does not concern: a checkpoint, a directory of them
         (`c3drender.networks.load_renderer`), or what was loaded.
@@ -246,13 +247,13 @@ def render_frames(
     >>> len(frames), frames[0].rgb_u8.dtype
     (4, torch.uint8)
     """
-    loop, total = _periods(frames)
+    loop, total = periods(frames)
     check_motion(loop, speed)
     path = camera_path(scene, camera, total, amplitude, ease)  # refused before the scene is traced
     return animate(scene, frames=loop, speed=speed, blend=blend, model=model).render(path)
 
 
-def _periods(frames: int | None) -> tuple[int, int]:
+def periods(frames: int | None) -> tuple[int, int]:
     """Frames of the motion's loop, and of the whole."""
     return (defaults.FRAMES, defaults.FRAMES * defaults.TURNS) if frames is None else (frames, frames)
 
@@ -291,7 +292,7 @@ def render_cinemagraph(
     eyes: float = EYES_PERCENT,
     size: resize.Size = None,
     speed: float = 1.0,
-    blend: BlendMode = "contrast",
+    blend: BlendMode = "phase",
     model: RenderModel | PathLike | None = None,
     device: str | torch.device = "auto",
     progress: bool = True,
@@ -356,7 +357,7 @@ def render_cinemagraph(
         The longer side in pixels, or (width, height).
     speed : float
         Of the motion, larger is faster.
-    blend : {"contrast", "linear"}
+    blend : {"phase", "contrast", "linear"}
         How the loop's two sides are blended.
     model : RenderModel or path, optional
         Render by learned features.
@@ -388,7 +389,7 @@ def render_cinemagraph(
     """
     given: dict[str, object] = {"photo": photo, "mask": mask, "hints": hints, "flow": flow, "depth": depth}
     given |= {"segments": segments, "inpainter": inpainter, "camera": camera, "model": model}
-    loop, total = _periods(frames)
+    loop, total = periods(frames)
     check_duration(loops, duration)
     check_stereo(stereo, eyes)
     proportions = read_aspect(aspect)

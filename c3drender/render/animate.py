@@ -13,8 +13,9 @@ from ..files.scene import Scene
 from . import contrast
 from .drift import trace
 from .fluid import FluidPoints, Fringe, bare, clean, details_of, fade_in, find_region, surface_of
-from .frame import Animation, BentPoints, draw
+from .frame import Animation, BentPoints, BlendMode, draw
 from .lift import among, neighbours, presharpened
+from .phase import copies_of
 
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 LEAST_SWAY_PX = 0.01  # what sways by less stands still
@@ -25,11 +26,11 @@ BED_RADIUS_PX = 3.0  # wide enough to meet its surroundings, from which its grea
 
 
 def animate(
-    scene: Scene, num_frames: int, speed: float = 1.0, *, measure_contrast: bool = True, rules: SplatRules = SPLAT_RULES
+    scene: Scene, num_frames: int, speed: float = 1.0, *, blend: BlendMode = "phase", rules: SplatRules = SPLAT_RULES
 ) -> Animation:
     """Lift the scene's layers to points and trace its flow for a loop of ``num_frames``. ``speed`` scales the motion.
 
-    ``measure_contrast``: see what the loop leaves of it, which takes a while and serves the blend ``"contrast"`` alone.
+    ``blend``: all but ``"linear"`` see what the loop leaves of its contrast, which takes a while.
     ``rules``: those that the layers were filled for.
     """
     layers = scene.layers
@@ -76,11 +77,15 @@ def animate(
     covered = cloud(region.below, freedom.new_tensor(LEAST_CONFIDENCE**2))
     bent = _bent_points(scene, cloud(sways, sure), sways, xy_px[sways])
     sharpness = BLEND_SHARPNESS / scene.span.near
-    if measure_contrast and len(fluid.cloud) > 0:
-        fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames, rules))
+    if blend == "phase":
+        loops_px = fluid.forward.at(num_frames), fluid.backward.at(num_frames)
+        beside, own = (fluid.right, fluid.below), at_rest.feat[:, :3].clone()
+        fluid = replace(fluid, copies=copies_of(region.on_surface(cleaned), region.exists, start_px, beside, loops_px, own))
+    if blend != "linear" and len(fluid.cloud) > 0:
+        fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames, rules, blend))
     source = torch.cat([where.nonzero()[:, 0] for where in (rests, thin, region.below, sways, moves, moves)])
     others = [cloud(rests, sure), bed, covered, bent.cloud]
-    return _assembled(scene.camera, canvas, others, source, bent, fluid, sharpness, num_frames, rules)
+    return _assembled(scene.camera, canvas, others, source, bent, fluid, sharpness, num_frames, rules, blend)
 
 
 def _assembled(
@@ -93,11 +98,12 @@ def _assembled(
     sharpness: float,
     num_frames: int,
     rules: SplatRules,
+    blend: BlendMode,
 ) -> Animation:
     points = _joined([*others, fluid.cloud, fluid.cloud])
     pixels = (2, camera.height, camera.width)
     raster = Raster(*(points.feat.new_empty(shape) for shape in ((*pixels, 4), pixels, pixels)))
-    return Animation(camera, canvas, points, source, bent, fluid, raster, sharpness, num_frames, rules)
+    return Animation(camera, canvas, points, source, bent, fluid, raster, sharpness, num_frames, rules, blend)
 
 
 def _swaying(scene: Scene) -> Tensor:
@@ -119,14 +125,20 @@ def _bent_points(scene: Scene, cloud: PointCloud, sways: Tensor, start_px: Tenso
 
 
 def _measured_gains(
-    canvas: Camera, bent: BentPoints, fluid: FluidPoints, sharpness: float, num_frames: int, rules: SplatRules
+    canvas: Camera,
+    bent: BentPoints,
+    fluid: FluidPoints,
+    sharpness: float,
+    num_frames: int,
+    rules: SplatRules,
+    blend: BlendMode,
 ) -> contrast.ContrastGains:
     """The fluid alone is splatted on its part of the canvas at a few moments, to see what contrast is left."""
     exists = fluid.surface[..., 1] > 0
     x0, y0, x1, y1 = contrast.measured_box(exists)
     around = replace(canvas, cx=canvas.cx - x0, cy=canvas.cy - y0, width=x1 - x0, height=y1 - y0)
     nothing = fluid.start_px.new_empty(0, dtype=torch.int64)
-    alone = _assembled(around, canvas, [], nothing, bent, fluid, sharpness, num_frames, rules)
+    alone = _assembled(around, canvas, [], nothing, bent, fluid, sharpness, num_frames, rules, blend)
 
     def blended(loop_t: float, gains: contrast.ContrastGains | None) -> Tensor:
         now = alone if gains is None else replace(alone, fluid=replace(alone.fluid, gains=gains))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import cv2
 import numpy as np
@@ -48,12 +47,16 @@ def point_details(rgb: Tensor, fluid: Tensor) -> PointDetails:
     x0, y0, x1, y1 = _bounds(fluid, 2 * BAND_PX)
     rgb, fluid = rgb[y0:y1, x0:x1], fluid[y0:y1, x0:x1]
     weight = fluid[..., None].to(rgb.dtype)
+    means = [_binomial(rgb * weight, dim) / _binomial(weight, dim).clamp_min(1e-4) for dim in (1, 0)]
+    fine = torch.stack([(rgb - mean)[fluid] for mean in means], dim=1)
+    return PointDetails(fine, (rgb - local_mean(rgb, fluid, BAND_PX))[fluid])
 
-    def detail(mean_of: Callable[[Tensor], Tensor]) -> Tensor:
-        return (rgb - mean_of(rgb * weight) / mean_of(weight).clamp_min(1e-4))[fluid]
 
-    fine = [detail(partial(_binomial, dim=dim)) for dim in (1, 0)]
-    return PointDetails(torch.stack(fine, dim=1), detail(lambda plane: _box(_box(plane, BAND_PX), BAND_PX)))
+def local_mean(plane: Tensor, where: Tensor, width_px: int) -> Tensor:
+    """``plane [H, W, C]`` under twice a box of ``width_px``; what is not True in ``where [H, W]`` does not count."""
+    weight = where[..., None].to(plane.dtype)
+    total, share = (_box(_box(values, width_px), width_px) for values in (plane * weight, weight))
+    return total / share.clamp_min(1e-4)
 
 
 def _bounds(where: Tensor, margin_px: int) -> tuple[int, int, int, int]:

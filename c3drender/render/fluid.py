@@ -14,6 +14,7 @@ from ..pixels.fits import smooth_step
 from ..pixels.fringe import without_fringe
 from .contrast import ContrastGains, PointDetails, point_details
 from .drift import Drift
+from .phase import LoopCopies
 
 FADE = 1 / 200  # of the longer side: the width over which a fluid's motion fades in from its border
 LEAST_FREEDOM = 0.1  # of a fluid pixel that moves: along the border it would only blur what rests there
@@ -74,7 +75,8 @@ class FluidPoints:
     ``cloud``: at rest. ``start_px [M, 2]``; ``right``, ``below`` int32 ``[M]``, the points next to each (itself: none);
     ``forward``, ``backward``: their ways. ``surface [H, W, 8]``: of the canvas' fluid surface the disparity, where it exists,
     how freely it moves (0 at its border .. 1), and its colour at rest. ``fringe``: those of the points that lose a part of
-    their colour. ``detail``, ``phase [M]`` and ``gains`` keep the contrast (`contrast`).
+    their colour. ``detail``, ``phase [M]`` and ``gains`` keep the contrast (`contrast`), ``copies`` show each crest once
+    (`phase`).
     """
 
     cloud: PointCloud
@@ -88,6 +90,7 @@ class FluidPoints:
     detail: PointDetails
     phase: Tensor
     gains: ContrastGains | None = None
+    copies: LoopCopies | None = None
 
 
 def _spread(values: Tensor, exists: Tensor) -> Tensor:

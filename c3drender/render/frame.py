@@ -19,7 +19,7 @@ from ..pixels.fringe import FRINGE_PX
 from . import contrast
 from .fluid import FluidPoints
 
-BlendMode = Literal["contrast", "linear"]
+BlendMode = Literal["phase", "contrast", "linear"]
 
 MAX_POINTS = 64  # behind an edge several layers lie close: what hides a pixel must not crowd it out of its own list
 UNCOVERED_ALPHA = 1e-4
@@ -42,7 +42,9 @@ class Animation:
 
     ``points``: those that never move, the bent ones, the fluid on its way forward, and the fluid on its way backward; each
     frame writes all but the first anew, so one Animation renders one frame at a time, frozen though its fields are. Their
-    four channels are colour, and the confidence with which they speak for their pixel when the two sides are blended.
+    four channels are colour, and the confidence with which they speak for their pixel when the two sides are blended, as
+    ``blend`` says: ``"linear"`` is the paper's cross-fade, which dims and blurs in mid-loop; ``"contrast"`` keeps the detail's
+    contrast, ``"phase"`` also shows each crest once.
     ``source`` int64 ``[N]``: the layers' pixel that each was lifted from. ``raster``: memory for what both sides splat.
     """
 
@@ -56,6 +58,7 @@ class Animation:
     sharpness: float
     num_frames: int
     rules: SplatRules
+    blend: BlendMode
 
 
 def _fluid_parts(animation: Animation) -> tuple[int, int, int]:
@@ -64,8 +67,26 @@ def _fluid_parts(animation: Animation) -> tuple[int, int, int]:
     return end - 2 * num_fluid, end - num_fluid, end
 
 
+def _colour(fluid: FluidPoints, offset_px: Tensor, shown: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Give the points that drifted by ``offset_px [M, 2]`` their colours: less of the edge's that they left, and what is
+    ``shown`` of their waves (`LoopCopies.mixed`; None: as at rest). Returns their detail ``[M, 3]`` for the gains."""
+    colour, fringe, copies = fluid.cloud.feat[:, :3], fluid.fringe, fluid.copies
+    away = (offset_px[fringe.index].norm(dim=1, keepdim=True) / FRINGE_PX).clamp_max(1.0)
+    left = torch.lerp(fringe.resting, fringe.clean, away)
+    detail = fluid.detail.broad
+    if copies is not None and shown is not None:
+        change, fine = shown
+        torch.addcmul(copies.colour, change[:, None], copies.tint, out=colour)
+        left += change[fringe.index, None] * copies.tint[fringe.index]
+        detail = fine[:, None] * copies.tint
+    elif copies is not None:
+        colour.copy_(copies.colour)
+    colour[fringe.index] = left
+    return detail
+
+
 def _drift_to(
-    animation: Animation, n: int, fades: tuple[float, float] = (0.0, 0.0), detail: ops.ContrastDetail | None = None
+    animation: Animation, n: int, fades: tuple[float, float] = (0.0, 0.0), gain: tuple[Tensor, float] | None = None
 ) -> list[tuple[int, int]]:
     """Let the fluid drift to frame ``n``. Returns what each side does not see: the fluid's points on the other side's way."""
     fluid = animation.fluid
@@ -73,9 +94,9 @@ def _drift_to(
     parts, hidden = ((forward, backward), (backward, end)), [(backward, end), (forward, backward)]
     offsets = (fluid.forward.at(n), fluid.backward.at(animation.num_frames - n))
     used = 2 if n > 0 and forward < backward else 1  # at rest, and where nothing drifts, both sides are the same
-    for part, offset_px, fade in list(zip(parts, offsets, fades, strict=True))[:used]:
-        away = (offset_px[fluid.fringe.index].norm(dim=1, keepdim=True) / FRINGE_PX).clamp_max(1.0)
-        fluid.cloud.feat[fluid.fringe.index, :3] = torch.lerp(fluid.fringe.resting, fluid.fringe.clean, away)
+    mixed = (None, None) if fluid.copies is None or n == 0 else fluid.copies.mixed(n / animation.num_frames)
+    for part, offset_px, fade, shown in list(zip(parts, offsets, fades, mixed, strict=True))[:used]:
+        broad = _colour(fluid, offset_px, shown)
         ops.drift_points(
             fluid.start_px,
             offset_px,
@@ -87,23 +108,20 @@ def _drift_to(
             rules=animation.rules,
             phase=fluid.phase,
             fade=fade,
-            detail=detail,
+            detail=None if gain is None else ops.ContrastDetail(fluid.detail.fine, broad, *gain),
         )
     return hidden[:used]
 
 
-def draw(animation: Animation, view: Camera, n: int, blend: BlendMode = "contrast") -> Frame:
+def draw(animation: Animation, view: Camera, n: int) -> Frame:
     """Splat both sides of frame ``n`` and blend them."""
     fluid, loop_t = animation.fluid, n / animation.num_frames
-    share, fades, detail = loop_t, (0.0, 0.0), None
-    if blend == "contrast" and n > 0:
+    share, fades, gain = loop_t, (0.0, 0.0), None
+    if animation.blend != "linear" and n > 0:
         share = contrast.backward_share(loop_t)
         fades = contrast.fades(share)
-        gain, spacing_px = (
-            (fluid.phase.new_ones(1, 1), 1) if fluid.gains is None else (fluid.gains.at(loop_t), fluid.gains.spacing_px)
-        )
-        detail = ops.ContrastDetail(fluid.detail.fine, fluid.detail.broad, gain, spacing_px)
-    hidden = _drift_to(animation, n, fades, detail)
+        gain = (fluid.phase.new_ones(1, 1), 1.0) if fluid.gains is None else (fluid.gains.at(loop_t), fluid.gains.spacing_px)
+    hidden = _drift_to(animation, n, fades, gain)
     raster = ops.splat_points(
         animation.points.xyz,
         animation.points.feat,
@@ -162,25 +180,20 @@ def _fill_uncovered(frame: Frame) -> Frame:
     return Frame((value[0].permute(1, 2, 0) + 0.5).to(torch.uint8).contiguous(), uncovered)
 
 
-def render_frame(
-    animation: Animation, world_to_cam: Tensor, frame: int, blend: BlendMode = "contrast", zoom: float = 1.0
-) -> Frame:
+def render_frame(animation: Animation, world_to_cam: Tensor, frame: int, zoom: float = 1.0) -> Frame:
     """Render frame ``frame`` (any integer: the loop repeats) from the pose ``world_to_cam [3, 4]``, with the focal length
-    times ``zoom``.
-
-    ``blend="linear"`` is the paper's cross-fade, which dims and blurs in mid-loop; ``"contrast"`` keeps the detail's contrast.
-    """
-    return render_view(animation, animation.camera.with_pose(world_to_cam).zoomed(zoom), frame, blend)
+    times ``zoom``."""
+    return render_view(animation, animation.camera.with_pose(world_to_cam).zoomed(zoom), frame)
 
 
-def render_view(animation: Animation, view: Camera, frame: int, blend: BlendMode = "contrast") -> Frame:
+def render_view(animation: Animation, view: Camera, frame: int) -> Frame:
     """`render_frame` for a camera with its pose."""
     n = frame % animation.num_frames
     _bend(animation, n / animation.num_frames)
-    return _fill_uncovered(draw(animation, view, n, blend))
+    return _fill_uncovered(draw(animation, view, n))
 
 
-def render_path(animation: Animation, path: CameraPath, blend: BlendMode = "contrast") -> Iterator[Frame]:
+def render_path(animation: Animation, path: CameraPath) -> Iterator[Frame]:
     """Render one frame per pose of ``path``; the motion's loop repeats every ``animation.num_frames``."""
     for n in range(len(path)):
-        yield render_frame(animation, path.world_to_cam[n], n, blend, 1.0 if path.zoom is None else float(path.zoom[n]))
+        yield render_frame(animation, path.world_to_cam[n], n, 1.0 if path.zoom is None else float(path.zoom[n]))

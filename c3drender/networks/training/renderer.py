@@ -86,7 +86,7 @@ def _placed(sample: RenderSample) -> list[tuple[PointCloud, Tensor, tuple[int, i
     unit, placed = disparity_unit(sample.start), []
     for layers, side in ((sample.start, 0), (sample.end, -1)):
         scene = Scene(resting, layers, DepthSpan(unit, unit, unit))
-        animation = render.animate(scene, sample.num_frames, measure_contrast=False)
+        animation = render.animate(scene, sample.num_frames, blend="linear")
         points, hidden = render.place_points(animation, sample.frame)
         placed.append((points, animation.source, hidden[side]))
     return placed
