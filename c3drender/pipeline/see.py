@@ -29,12 +29,15 @@ class Shown:
         For `c3drender.depth.estimate_depth`.
     notes : tuple of str
         A line that says who told.
+    by_segmenter : bool
+        Segments of the user's, or a model that was installed, told, not the network alone.
     """
 
     scenery: Scenery
     stays: Tensor | None
     nearness: Nearness
     notes: tuple[str, ...]
+    by_segmenter: bool = False
 
 
 def look(image: Image, segments: Segments | str = "auto", device: torch.device | str = "cpu") -> Shown:
@@ -59,7 +62,7 @@ def look(image: Image, segments: Segments | str = "auto", device: torch.device |
     told, stays = apply_segments(image, cues, seen.segments if found is None else found)
     told = replace(told, way=_at_size(seen.way, image.size).to(told.sky.device))
     notes = () if found is None else (f"{note}; {float(stays.float().mean()):.0%} of the picture stays",)
-    return Shown(told, stays, seen.nearness, notes)
+    return Shown(told, stays, seen.nearness, notes, found is not None)
 
 
 def _at_size(way: Tensor, size: tuple[int, int]) -> Tensor:
