@@ -1,4 +1,4 @@
-# make demo | test | core-test-arm | docs | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
+# make demo | test | fuzz | sanitize | core-test-arm | docs | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
 # Everything is made in .venv, build and dist. PYTHON names the interpreter to start from: any CPython >= 3.10.
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -6,20 +6,28 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 endif
 BIN := .venv/bin
 CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
+WEB := $(addprefix c3drender/web/,'player/*.{js,ts,css,html}' '*.{js,json}')
 PY := c3drender python_tests benchmarks docs conftest.py setup.py
 
-.PHONY: demo test lint core-test core-test-clang core-test-arm wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
+.PHONY: demo test lint web-lint core-test core-test-clang core-test-types core-test-arm fuzz sanitize wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
 
 demo: .venv/installed
 	$(BIN)/c3drender demo -o demo.mp4
 
-test: lint core-test core-test-clang python-test wheel-test docs
+test: lint core-test core-test-clang core-test-types python-test wheel-test docs
 
 lint: .venv/installed .venv/tools  # mypy reads the types of torch and its like
 	$(BIN)/ruff check $(PY)
 	$(BIN)/ruff format --check $(PY)
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
+	if command -v npm >/dev/null; then $(MAKE) web-lint; else echo "no npm on the path: the player is not linted"; fi
+
+# The player's ES modules: types by their JSDoc, rules, format.
+web-lint: build/web-tools/installed
+	build/web-tools/node_modules/.bin/tsc -p c3drender/web
+	build/web-tools/node_modules/.bin/eslint --config c3drender/web/eslint.config.js c3drender/web/player
+	build/web-tools/node_modules/.bin/prettier --log-level warn --check $(WEB)
 
 # With nvcc, the kernels too: for the oldest and the newest architecture, which between them show every warning.
 core-test: .venv/tools
@@ -36,6 +44,30 @@ core-test-clang: .venv/tools
 		$(BIN)/cmake --build build/core-clang && $(BIN)/ctest --test-dir build/core-clang --output-on-failure; \
 	else echo "no clang++ on the path: the core is tested as the default compiler makes it alone"; fi
 
+# As projects around the core may build it. Least of all is inlined in the first.
+core-test-types: .venv/tools
+	for type in Debug MinSizeRel RelWithDebInfo; do \
+		$(BIN)/cmake -S . -B build/core-$$type -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
+			-DCMAKE_BUILD_TYPE=$$type -DCMAKE_COMPILE_WARNING_AS_ERROR=ON && \
+		$(BIN)/cmake --build build/core-$$type && \
+		$(BIN)/ctest --test-dir build/core-$$type --tests-regex '^core$$' --output-on-failure || exit 1; \
+	done
+
+# The core's tests under the address, undefined behaviour and thread sanitizers, then the emulated kernels under the first two.
+sanitize: .venv/installed .venv/tools
+	for checks in address,undefined,float-cast-overflow thread; do \
+		$(BIN)/cmake -S . -B build/core-$${checks%%,*} -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
+			-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS="-fsanitize=$$checks -fno-sanitize-recover=all" && \
+		$(BIN)/cmake --build build/core-$${checks%%,*} && \
+		$(BIN)/ctest --test-dir build/core-$${checks%%,*} --tests-regex '^core$$' --output-on-failure || exit 1; \
+	done
+	$(BIN)/pytest -q python_tests/test_emulation.py -k leaves_its_arrays
+
+# Random calls of every op, each within limits of time and memory (python_tests/fuzz_ops.py).
+FUZZ_SECONDS ?= 60
+fuzz: .venv/installed .venv/tools
+	$(BIN)/python python_tests/fuzz_ops.py --seconds $(FUZZ_SECONDS)
+
 # For AArch64, run by qemu: needs g++-aarch64-linux-gnu and qemu-user.
 core-test-arm: .venv/tools
 	$(BIN)/cmake -S . -B build/core-arm -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
@@ -50,7 +82,7 @@ python-test: .venv/installed .venv/tools
 wheel-test: wheel .venv/installed
 	rm -rf build/unpacked
 	$(BIN)/python -m zipfile -e dist/c3drender-*-cp310-abi3-*.whl build/unpacked
-	cd build/unpacked && test -f c3drender/example/mask.png && ../../$(BIN)/python -m c3drender info
+	cd build/unpacked && test -f c3drender/example/mask.png && test -f c3drender/web/player/gather.frag && ../../$(BIN)/python -m c3drender info
 
 # The site, in build/site: docs/ and the docstrings. A warning, such as a link that leads nowhere, is an error.
 docs: .venv/docs-tools
@@ -91,6 +123,9 @@ format: .venv/tools
 	$(BIN)/ruff check --fix $(PY)
 	$(BIN)/ruff format $(PY)
 	$(BIN)/clang-format -i $(CPP)
+	if command -v npm >/dev/null; then \
+		$(MAKE) build/web-tools/installed && build/web-tools/node_modules/.bin/prettier --log-level warn --write $(WEB); \
+	fi
 
 clean:
 	rm -rf .venv build dist c3drender.egg-info c3drender/*.so demo.mp4 demo_sheet.png
@@ -104,6 +139,12 @@ clean:
 
 .venv/tools: .venv/build-tools
 	$(BIN)/pip install -q --group test
+	touch $@
+
+build/web-tools/installed: c3drender/web/package.json
+	mkdir -p build/web-tools
+	cp $< build/web-tools
+	npm install --prefix build/web-tools --silent --no-audit --no-fund
 	touch $@
 
 .venv/docs-tools: .venv/build-tools

@@ -17,7 +17,7 @@ import torch
 from c3drender.data import Image
 from c3drender.depth.estimate import estimate_depth
 from c3drender.files.photo import read_photo
-from c3drender.scenery.find import find_scenery
+from c3drender.pipeline.see import look
 
 REPO = Path(__file__).resolve().parent.parent
 PAIRS = REPO / "python_tests" / "data" / "depth_pairs.json"
@@ -40,7 +40,8 @@ def measure(photos: Path) -> list[dict]:
     for name, photo in json.loads(PAIRS.read_text())["photos"].items():
         image = read_photo(photos / photo["file"])
         start = time.perf_counter()
-        depth, _ = estimate_depth(image, find_scenery(image), method="builtin")
+        shown = look(image)
+        depth, _ = estimate_depth(image, shown.scenery, shown.nearness, method="builtin")
         row = {"photo": name, "seconds": time.perf_counter() - start}
         for half in HALVES:
             builtin, plain = ordered_rightly(depth.z_cam, photo[half]), ordered_rightly(ramp(image), photo[half])

@@ -17,9 +17,10 @@ from pathlib import Path
 import torch
 
 from c3drender.data import DepthMap, MotionHints
-from c3drender.files.photo import read_mask, read_photo
+from c3drender.files.masks import read_mask
+from c3drender.files.photo import read_photo
 from c3drender.motion.flow import find_flow, guess_motion
-from c3drender.scenery.find import find_scenery
+from c3drender.pipeline.see import look
 
 REPO = Path(__file__).resolve().parent.parent
 MASKS = REPO / "python_tests" / "data" / "masks"
@@ -38,9 +39,11 @@ def list_pairs(photos: Path) -> list[tuple[str, Path, Path]]:
 def measure(name: str, photo: Path, mask: Path) -> dict:
     image = read_photo(photo)
     hand = read_mask(mask, *image.size)
-    depth, scenery = DepthMap(torch.ones(image.size)), find_scenery(image)
+    depth = DepthMap(torch.ones(image.size))
     no_arrows = torch.zeros(0, 2, 2)
     start = time.perf_counter()
+    shown = look(image)
+    scenery = shown.scenery
     found, _ = guess_motion(image, depth, scenery, MotionHints(None, no_arrows))
     find_seconds = time.perf_counter() - start
     flow_seconds = []
@@ -56,7 +59,7 @@ def measure(name: str, photo: Path, mask: Path) -> dict:
         "extra": 1 - both / max(found.mask.sum().item(), 1),
         "find_seconds": find_seconds,
         "flow_seconds": min(flow_seconds),
-        "note": find_flow(image, depth, scenery, MotionHints(None, no_arrows))[1],
+        "note": find_flow(image, depth, scenery, MotionHints(None, no_arrows), None, shown.stays)[1],
     }
 
 

@@ -26,7 +26,7 @@ from c3drender.depth import estimate as depth
 from c3drender.files import resize, video
 from c3drender.files.hints import read_hints
 from c3drender.motion.flow import find_flow
-from c3drender.scenery import find as scenery
+from c3drender.pipeline.see import look
 
 DEMO = REPO.parent / "shared" / "photos" / "demo0"
 EXAMPLE = REPO / "c3drender" / "example"
@@ -63,9 +63,9 @@ def main() -> None:
 
     stages = Stages()
     image, hints = stages.run("load", lambda: load(args.photo, args.hints, args.size))
-    shown = stages.run("scenery", lambda: scenery.find_scenery(image))
-    depth_map, _ = stages.run("depth", lambda: depth.estimate_depth(image, shown, method="builtin"))
-    flow, _ = stages.run("flow", lambda: find_flow(image, depth_map, shown, hints))
+    shown = stages.run("look", lambda: look(image))
+    depth_map, _ = stages.run("depth", lambda: depth.estimate_depth(image, shown.scenery, shown.nearness, method="builtin"))
+    flow, _ = stages.run("flow", lambda: find_flow(image, depth_map, shown.scenery, hints, None, shown.stays))
     scene = stages.run("layers", lambda: pipeline.build_scene(image, depth_map, flow, "circle", 1.0, ()))
     prepared = sum(stages.seconds.values())
     animation = stages.run("animate", lambda: render.animate(scene, args.frames))

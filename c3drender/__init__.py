@@ -10,6 +10,7 @@ needs none of it. The rooms, each of which uses those above it alone:
 - ``scenery``, ``depth``, ``motion``, ``layers``, ``camera``, ``render``: the stages
 - ``networks``: the learned parts and their training
 - ``pipeline``: composes them
+- ``web``: a scene in a web page
 - ``bench``, ``inspect``, ``info``, ``cli``: what is built on top
 """
 

@@ -3,6 +3,7 @@ from .data import Camera, CameraKeys, CameraPath, Fluid, Frame, Ripple, Sway
 from .files.scene import Scene, load_scene, save_scene
 from .pipeline.prepare import prepare
 from .pipeline.render import Animation, animate, camera_path, render_cinemagraph, render_frames
+from .web import export_html
 
 __all__ = [
     "Animation",
@@ -16,6 +17,7 @@ __all__ = [
     "Sway",
     "animate",
     "camera_path",
+    "export_html",
     "load_scene",
     "ops",
     "prepare",

@@ -214,7 +214,7 @@ def make_camera_path(
 
     def path_of(share: float) -> CameraPath:
         centres = share * asked * _unit(camera, span)
-        poses = _poses_that_keep(_focus(camera, span), centres)
+        poses = _poses_that_keep(focus_point(camera, span), centres)
         zoomed = (1.0 - centres[:, 2] * span.focus).clamp_min(1.0) if preset in ZOOMING else zoom
         kept = None if bool((zoomed == 1.0).all()) else zoomed.to(torch.float32)
         return CameraPath(poses.to(torch.float32).contiguous(), name, kept)
@@ -240,7 +240,7 @@ def _unit(camera: Camera, span: DepthSpan) -> Tensor:
     return torch.tensor([side, side, PUSH / span.near], dtype=torch.float64)
 
 
-def _focus(camera: Camera, span: DepthSpan) -> Tensor:
+def focus_point(camera: Camera, span: DepthSpan) -> Tensor:
     """The point that stays in place, in scene units."""
     x, y = span.focus_px or (camera.cx, camera.cy)
     ray = [(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0]
@@ -273,13 +273,14 @@ def envelope_path(camera: Camera, span: DepthSpan, *, amplitude: float | Sequenc
 
 def _seen_px(camera: Camera, views: CameraPath, disp: float) -> tuple[Tensor, Tensor]:
     """Pixels ``[N, 2]`` all over the photo, and where the views see content of disparity ``disp`` at them, ``[V, N, 2]``."""
-    v, u = torch.meshgrid(torch.linspace(0, camera.height, 5), torch.linspace(0, camera.width, 5), indexing="ij")
+    sides = (torch.linspace(0, side, 5, dtype=torch.float32) for side in (camera.height, camera.width))
+    v, u = torch.meshgrid(*sides, indexing="ij")
     uv = torch.stack([u, v], dim=-1).reshape(-1, 2)
-    focal, centre = torch.tensor([camera.fx, camera.fy]), torch.tensor([camera.cx, camera.cy])
-    rays = torch.cat([(uv - centre) / focal, torch.ones(len(uv), 1)], dim=1)
+    focal, centre = (uv.new_tensor(pair) for pair in ((camera.fx, camera.fy), (camera.cx, camera.cy)))
+    rays = torch.cat([(uv - centre) / focal, uv.new_ones(len(uv), 1)], dim=1)
     poses = views.world_to_cam
     seen = torch.einsum("vij,nj->vni", poses[:, :, :3], rays / disp) + poses[:, None, :, 3]
-    zoom = torch.ones(len(poses)) if views.zoom is None else views.zoom
+    zoom = poses.new_ones(len(poses)) if views.zoom is None else views.zoom
     in_front = torch.where(seen[..., 2:] > 0, seen[..., :2] / seen[..., 2:], torch.inf)
     return uv, in_front * zoom[:, None, None] * focal + centre
 

@@ -8,14 +8,26 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import as_file, files
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from . import defaults
+from .options import (
+    DEFAULT_FRAMES,
+    SIZE_HELP,
+    add_common_options,
+    add_motion_options,
+    add_path_options,
+    add_scene_options,
+    add_video_options,
+    size_of,
+)
 
 if TYPE_CHECKING:
     from .data import Fluid, Frame, Ripple, Sway
@@ -25,9 +37,8 @@ DEBUG = "C3D_DEBUG"  # in the environment: an error's traceback is printed befor
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C ...
 EXIT_TERMINATED = 143  # ... and for SIGTERM
-DEFAULT_FRAMES = defaults.FRAMES * defaults.TURNS
-FRAMES_HELP = f"frames of one loop (default: {DEFAULT_FRAMES}, in which the motion's loop of {defaults.FRAMES} runs twice)"
-SIZE_HELP = f"longer side in pixels, WIDTHxHEIGHT, or photo (default: the photo's, at most {defaults.LONGER_SIDE_PX})"
+EXIT_BROKEN_PIPE = 141  # ... and for SIGPIPE
+TORCH_LACKS_MEMORY = ("can't allocate memory", "out of memory")  # in its RuntimeErrors
 NUM_SHEET_FRAMES = 5  # with the seven tiles before them, three full rows
 EXAMPLE_FOLDER = files("c3drender") / "example"
 EXAMPLE_FILES = ("stream_cascade.jpg", "mask.png", "hints.json")
@@ -39,19 +50,83 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = _parser().parse_args(argv)
+    _open_closed_streams()
+    _show_every_character()
+    debug = bool(os.environ.get(DEBUG))
     try:
-        with _ended_by_sigterm():
+        args = _parser().parse_args(argv)
+        debug = debug or args.debug
+        with _ended_by_sigterm(), _warnings_on_one_line():
             args.run(args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        print("c3drender: interrupted", file=sys.stderr)
+        _print("c3drender: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except (ValueError, TypeError, OSError) as error:
-        if os.environ.get(DEBUG):
+    except BrokenPipeError:
+        _drop_output()
+        return EXIT_BROKEN_PIPE
+    except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in TORCH_LACKS_MEMORY):
+            raise
+        if debug:
             traceback.print_exc()
-        print(f"c3drender: error: {' '.join(str(error).split())}", file=sys.stderr)
+        _print(f"c3drender: error: {_line_of(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
     return 0
+
+
+def _line_of(error: Exception) -> str:
+    if isinstance(error, RuntimeError) or (isinstance(error, MemoryError) and not str(error)):
+        return "out of memory; a smaller size takes less"
+    return " ".join(str(error).split())
+
+
+def _open_closed_streams() -> None:
+    """Where the caller has closed a standard stream its number would go to the next file, into which messages were printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (for as long as the program runs)
+
+
+def _show_every_character() -> None:
+    """A name that a console cannot show is shown by its codes: no message may change what a command returns."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Nobody reads on: what is still buffered must not fail when the interpreter ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            os.dup2(null, stream.fileno())
+
+
+def _print(*lines: str, file: TextIO | None = None) -> None:
+    """Print a message, which changes nothing where nobody reads it."""
+    try:
+        print(*lines, sep="\n", file=file, flush=True)
+    except (OSError, ValueError):
+        _drop_output()
+
+
+@contextmanager
+def _warnings_on_one_line() -> Iterator[None]:
+    """What readers warn of, ``InputWarning`` among others, on standard error, quiet or not."""
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if issubclass(category, UserWarning):
+            _print(f"c3drender: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager
@@ -75,8 +150,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="c3drender",
         description="Turn one photo into a looping 3D cinemagraph.",
-        epilog=f"With {DEBUG}=1 in the environment an error shows its traceback too.",
+        epilog=f"With --debug, or {DEBUG}=1 in the environment, an error shows its traceback too.",
     )
+    parser.add_argument("--debug", action="store_true", help="show an error's traceback")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     render = _command(
@@ -84,8 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     render.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...)")
     render.add_argument("-o", "--out", help=".mp4 .webm .gif .apng .webp, or a folder of PNGs (default: <photo>.mp4, here)")
-    _add_scene_options(render)
-    _add_video_options(render)
+    add_scene_options(render)
+    add_video_options(render)
 
     published = _command(
         commands,
@@ -103,23 +179,41 @@ def _parser() -> argparse.ArgumentParser:
     published.add_argument("--camera", default="paper-circle", help="a camera preset (default: %(default)s)")
     published.add_argument("--frames", type=int, default=defaults.FRAMES, help="frames of one loop (default: %(default)s)")
     published.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
-    published.add_argument("--size", type=_size, help=SIZE_HELP)
+    published.add_argument("--size", type=size_of, help=SIZE_HELP)
     published.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     published.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    export = _command(
+        commands,
+        "export",
+        _export,
+        "photo to a page that plays in a browser, or to a scene for other programs",
+        "c3drender export photo.jpg -o scene.html",
+    )
+    export.add_argument("photo", help="the photo, or a scene, .c3d, as Scene.save writes it")
+    export.add_argument("-o", "--out", help=".html: a page; .glb: textured meshes; .ply: points; .npz: arrays")
+    export.add_argument("--folder", action="store_true", help="write the page as separate files, for a server")
+    export.add_argument("--title", help="of the page (default: the name of the file)")
+    export.add_argument("--splats", action="store_true", help="Gaussians instead of points in the .ply")
+    export.add_argument("--camera-path", help=".json or .chan: the poses of --camera")
+    add_scene_options(export)
+    add_path_options(export)
+    export.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
+    export.set_defaults(blend="contrast")  # the page plays contrast and linear
 
     demo = _command(commands, "demo", _demo, "render the bundled example", "c3drender demo -o demo.mp4")
     demo.add_argument(
         "-o", "--out", default="demo.mp4", help="the video; its contact sheet goes to <name>_sheet.png beside it"
     )
-    _add_common_options(demo)
+    add_common_options(demo)
 
     sheet = _command(
         commands, "inspect", _inspect, "write a contact sheet of every step", "c3drender inspect photo.jpg -o sheet.png"
     )
     sheet.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...)")
     sheet.add_argument("-o", "--out", help="the picture (default: <photo>_sheet.png, here)")
-    _add_scene_options(sheet)
-    _add_motion_options(sheet)
+    add_scene_options(sheet)
+    add_motion_options(sheet)
 
     models = commands.add_parser("models", help="large public models: list, fetch, remove", description="Large public models.")
     actions = models.add_subparsers(required=True, metavar="action")
@@ -145,10 +239,14 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     train = commands.add_parser(
-        "train", help="train the networks", description="Train the networks, in the paper's two stages."
+        "train", help="train the networks", description="Train the networks: the paper's two stages, and the eyes."
     )
     stages = train.add_subparsers(required=True, metavar="stage")
-    for stage, summary in (("motion", "stage one: the motion network"), ("render", "stage two: extractor and decoder")):
+    for stage, summary in (
+        ("motion", "stage one: the motion network"),
+        ("render", "stage two: extractor and decoder"),
+        ("perception", "what a photo shows"),
+    ):
         run = _command(stages, stage, _train, summary, f"c3drender train {stage} --config {stage}.json")
         run.add_argument("--config", required=True, help="JSON file; docs/training.md lists its names")
         run.add_argument("--resume", action="store_true", help="continue the run that stands in the config's folder")
@@ -163,76 +261,13 @@ def _command(commands: Any, name: str, run: Any, summary: str, example: str) -> 
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", epilog=f"example: {example}"
     )
     parser.set_defaults(run=run)
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser
 
 
-def _add_scene_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mask", help="picture of the photo's size, white moves (default: found automatically)")
-    parser.add_argument("--hints", help="JSON list of arrows [[x0, y0], [x1, y1]], or a labelme file (default: guessed)")
-    parser.add_argument("--flow", help="dense flow, .npy or .flo, instead of hints")
-    parser.add_argument("--sway", help="mask of what sways: trees, grass, flags, boats")
-    parser.add_argument("--sway-hints", help="arrows whose direction and length are the swing's, as --hints")
-    parser.add_argument("--sway-root", default="bottom", help="bottom, top, left or right: where it is held (default: bottom)")
-    parser.add_argument("--ripple", help="mask of still water whose reflections ripple")
-    parser.add_argument("--depth", default="auto", help="auto, builtin, a model's name, or a file: grey picture, .npy, .pfm")
-    parser.add_argument("--segments", default="auto", help="auto, none, a model's name, or a file: .png with .json, .npz")
-    parser.add_argument("--inpainter", help="paints what the photo does not show: a model's name, or its file, .pt or .onnx")
-    parser.add_argument("--focus", type=_numbers, help="X,Y: the pixel that the camera keeps in place (default: the middle)")
-    parser.add_argument("--size", type=_size, help=SIZE_HELP)
-    _add_common_options(parser)
-
-
-def _add_common_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars, no notes")
-
-
-def _add_motion_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--camera",
-        default=defaults.CAMERA,
-        help="circle, swing, zoom, dolly, rise, orbit, still, dolly-zoom, or a .json of key frames (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--amplitude", type=_numbers, default=1.0, help="how far the camera moves, or X,Y,Z (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--ease", type=float, default=0.0, help="0..1: slow down towards the loop's start and end (default: %(default)s)"
-    )
-    parser.add_argument("--frames", type=int, help=FRAMES_HELP)
-    parser.add_argument(
-        "--speed", type=float, default=1.0, help="speed of the motion, larger is faster (default: %(default)s)"
-    )
-    parser.add_argument("--blend", default="phase", help="phase, contrast, or linear: the paper's (default: %(default)s)")
-    parser.add_argument("--model", help="render by learned features: a checkpoint model_<step>.pth, or the directory it is in")
-
-
-def _add_video_options(parser: argparse.ArgumentParser) -> None:
-    _add_motion_options(parser)
-    parser.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
-
-
-def _size(text: str) -> int | tuple[int, ...] | str:
-    if text == "photo":
-        return text
-    try:
-        numbers = tuple(int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected the longer side, WIDTHxHEIGHT or photo, got {text!r}") from None
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _numbers(text: str) -> float | tuple[float, ...]:
-    try:
-        numbers = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected numbers, separated by commas, got {text!r}") from None
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("depth", "segments", "inpainter", "focus", "size", "device")
-    fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow")}
+    names = ("label", "depth", "depth_kind", "depth_near", "color", "segments", "inpainter", "focus", "size", "device")
+    fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow", "matte")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.ripple:
         moves = dict.fromkeys(fluid) | {"motion": _motion_list(args, fluid)}
@@ -246,15 +281,21 @@ def _motion_list(args: argparse.Namespace, fluid: dict[str, Any]) -> list[Fluid 
     return [Fluid(**fluid), *sway, *([Ripple(args.ripple)] if args.ripple else [])]
 
 
+def _path_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(args, name) for name in ("camera", "amplitude", "ease", "frames", "speed", "blend")}
+
+
 def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(args, name) for name in ("camera", "amplitude", "ease", "frames", "speed", "blend", "model")}
+    return _path_arguments(args) | {"model": args.model}
 
 
 def _render(args: argparse.Namespace) -> None:
     from .pipeline import render_cinemagraph
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
-    render_cinemagraph(args.photo, out, fps=args.fps, **_motion_arguments(args), **_scene_arguments(args))
+    names = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "aspect", "stereo", "eyes")
+    video = {name: getattr(args, name) for name in names}
+    render_cinemagraph(args.photo, out, **video, **_motion_arguments(args), **_scene_arguments(args))
     _say(args, f"wrote {out}")
 
 
@@ -287,9 +328,11 @@ def _demo(args: argparse.Namespace) -> None:
 
 def _inspect(args: argparse.Namespace) -> None:
     from .files.photo import check_picture_output
+    from .files.place import check_is_not_read
     from .pipeline import prepare, render_frames
 
     out = check_picture_output(args.out or f"{Path(args.photo).stem}_sheet.png")
+    check_is_not_read(out, vars(args) | {"out": None})
     scene = prepare(args.photo, camera=args.camera, amplitude=args.amplitude, **_scene_arguments(args))
     kept: dict[int, Frame] = {}
     num_frames = args.frames or DEFAULT_FRAMES
@@ -298,6 +341,49 @@ def _inspect(args: argparse.Namespace) -> None:
         pass
     _write_sheet(args.photo, args.size, scene, kept, num_frames, out)
     _say(args, *scene.notes, f"wrote {out}")
+
+
+def _export(args: argparse.Namespace) -> None:
+    from .files.export import export_scene
+    from .files.track import write_track
+    from .pipeline.render import camera_path
+    from .web import export_html
+    from .web.export import check_page
+
+    name = Path(args.photo).stem
+    as_page = args.folder or args.out is None or Path(args.out).suffix.lower() in (".html", ".htm")
+    if args.out is None and args.camera_path is None:
+        args.out = name if args.folder else f"{name}.html"
+    for option, of_page in (("folder", True), ("title", True), ("splats", False)):
+        if getattr(args, option) and as_page != of_page:
+            raise ValueError(f"{option}: expected {'a page' if of_page else 'a .ply'} to write, got {args.out}")
+    if as_page and args.out is not None:
+        check_page(args.out, args.folder)
+    scene = _scene_to_export(args)
+    if args.out is not None and as_page:
+        out = check_page(args.out, args.folder)
+        export_html(scene, out, folder=args.folder, fps=args.fps, title=args.title or name, **_path_arguments(args))
+        _say(args, *scene.notes, f"wrote {out}")
+    elif args.out is not None:
+        _say(args, f"wrote {export_scene(scene, args.out, args.splats)}")
+    if args.camera_path is not None:
+        path = camera_path(scene, args.camera, DEFAULT_FRAMES if args.frames is None else args.frames)
+        _say(args, f"wrote {write_track(path, scene.camera, args.camera_path, args.fps)}")
+
+
+def _scene_to_export(args: argparse.Namespace) -> Scene:
+    """A photo's scene, for any camera, as a hand moves it off its path; or the one in a file, which is as it was prepared."""
+    from .files.scene import load_scene
+    from .pipeline import prepare
+
+    if Path(args.photo).suffix.lower() != ".c3d":
+        return prepare(args.photo, amplitude=args.amplitude, **_scene_arguments(args))
+    options = argparse.ArgumentParser()
+    add_scene_options(options)
+    for action in options._actions:
+        if action.dest not in ("help", "quiet", "device") and getattr(args, action.dest) != action.default:
+            raise ValueError(f"{action.dest}: expected a photo to prepare with it, got the scene {args.photo}")
+    return load_scene(args.photo)
 
 
 def _info(args: argparse.Namespace) -> None:
@@ -345,8 +431,12 @@ def _bench(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace) -> None:
     from .networks import training
 
-    rest = {"resume": args.resume, "device": args.device, "progress": not args.quiet}
-    if args.stage == "motion":
+    rest: dict[str, Any] = {"resume": args.resume, "device": args.device, "progress": not args.quiet}
+    if args.stage == "perception":
+        from .perception.training import PerceptionConfig, train_perception
+
+        train_perception(training.read_config(args.config, PerceptionConfig), **rest)
+    elif args.stage == "motion":
         training.train_motion(training.read_config(args.config, training.MotionConfig), **rest)
     else:
         training.train_render(training.read_config(args.config, training.RenderConfig), **rest)
@@ -362,9 +452,10 @@ def _keeping(frames: Iterable[Frame], kept: dict[int, Frame], num_frames: int) -
 
 
 def _bar(args: argparse.Namespace, frames: Iterable[Frame], num_frames: int) -> Iterable[Frame]:
-    from tqdm import tqdm
+    from .progress import bar
 
-    return tqdm(frames, "rendering", num_frames, unit="frame", disable=args.quiet)
+    shown: Iterable[Frame] = bar(frames, shown=not args.quiet, desc="rendering", total=num_frames, unit="frame")
+    return shown
 
 
 def _write_sheet(photo: str | Path, size: Any, scene: Scene, kept: dict[int, Frame], num_frames: int, out: Path) -> None:
@@ -376,4 +467,4 @@ def _write_sheet(photo: str | Path, size: Any, scene: Scene, kept: dict[int, Fra
 
 def _say(args: argparse.Namespace, *lines: str) -> None:
     if not args.quiet:
-        print(*lines, sep="\n")
+        _print(*lines)

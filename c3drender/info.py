@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import av
 import torch
 
-from .files.video import codecs
+from .files.container import encoders
 from .models import installed, model_folder
 from .ops.device import has_cuda
 
@@ -24,8 +24,8 @@ def report() -> Iterator[str]:
     yield f"cuda        {', '.join(_cuda_devices()) or 'no device that torch can use'}"
     yield f"depth       builtin{_learned_depth()}"
     yield f"models      {', '.join(entry.name for entry in installed()) or 'none'} in {model_folder()}"
-    missing = [suffix for suffix, codec in codecs().items() if codec not in av.codecs_available]
-    yield f"video       PyAV {av.__version__}: {', '.join(suffix for suffix in codecs() if suffix not in missing)}"
+    missing = [suffix for suffix, codec in encoders().items() if codec not in av.codecs_available]
+    yield f"video       PyAV {av.__version__}: {', '.join(suffix for suffix in encoders() if suffix not in missing)}"
     if missing:
         yield f"            not in this build of PyAV: {', '.join(missing)}"
 

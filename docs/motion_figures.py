@@ -14,7 +14,8 @@ import torch
 import c3drender
 from c3drender import render
 from c3drender.data import CameraKeys, CameraPath, Fluid, MotionHints, Ripple, Sway
-from c3drender.files.photo import read_mask, read_photo, write_picture
+from c3drender.files.masks import read_mask
+from c3drender.files.photo import read_photo, write_picture
 from c3drender.files.scene import Scene
 from c3drender.inspect import FILLED_COLOUR, flow_tile
 from c3drender.pixels.sheet import Tile, compose

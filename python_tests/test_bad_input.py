@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,9 +22,11 @@ import torch
 import c3drender
 from c3drender import cli, render_frames
 from c3drender.data import Camera, DepthSpan, Layers, Ripple, Sway
+from c3drender.files.depth import read_depth
+from c3drender.files.flow import read_flow
 from c3drender.files.hints import read_hints
-from c3drender.files.maps import read_depth, read_flow
-from c3drender.files.photo import check_picture_output, read_mask, read_photo, write_picture
+from c3drender.files.masks import read_mask
+from c3drender.files.photo import check_picture_output, read_photo, write_picture
 from c3drender.files.scene import Scene, load_scene, save_scene
 from c3drender.files.video import write_video
 from c3drender.pipeline import inputs
@@ -52,7 +55,7 @@ class Bad:
 
     def argv(self) -> list[str]:
         arguments = self.arguments
-        options = [[f"--{name}", _text(value)] for name, value in arguments.items() if name != "photo"]
+        options = [[f"--{name.replace('_', '-')}", _text(value)] for name, value in arguments.items() if name != "photo"]
         return ["render", arguments["photo"], *itertools.chain(*options), "--quiet"]
 
 
@@ -107,24 +110,81 @@ BAD = [
     Bad("size fraction", TypeError, "size: expected the longer side", call=lambda: read_photo(np.zeros((H, W)), 640.5)),
     # Masks
     Bad("mask missing", FileNotFoundError, "mask: cannot read none.png", {"mask": "none.png"}),
-    Bad("mask size", ValueError, "mask: expected 64 x 48 px, the photo's size, got 10 x 20", {"mask": "other.png"}),
+    Bad(
+        "mask size",
+        ValueError,
+        "mask: expected 64 x 48 px, the photo's size, or its proportions, got 10 x 20",
+        {"mask": "other.png"},
+    ),
     Bad("mask no image", ValueError, "mask: expected a picture", {"mask": "text.jpg"}),
     Bad("mask NaN", ValueError, "mask: expected finite numbers", call=lambda: read_mask(np.full((H, W), np.nan), H, W)),
     Bad("mask text", TypeError, "mask: expected uint8", call=lambda: read_mask(np.full((H, W), "x"), H, W)),
     # Depth
     Bad("depth missing", FileNotFoundError, "depth: cannot read none.npy", {"depth": "none.npy"}),
-    Bad("depth size", ValueError, "depth: expected 64 x 48 px, the photo's size, got 10 x 20", {"depth": "other.png"}),
-    Bad("depth NaN", ValueError, "depth: expected finite numbers, got 1 NaN or infinite of 3072", {"depth": "nan.npy"}),
-    Bad("depth infinite pfm", ValueError, "depth: expected finite numbers", {"depth": "inf.pfm"}),
-    Bad("depth negative", ValueError, "depth: expected metric depth > 0 everywhere, got -1", {"depth": "negative.npy"}),
-    Bad("depth below zero", ValueError, "depth: expected disparity >= 0, got -1", {"depth": "negative_int.npy"}),
+    Bad(
+        "depth size",
+        ValueError,
+        "depth: expected 64 x 48 px, the photo's size, or its proportions, got 10 x 20",
+        {"depth": "other.png"},
+    ),
+    Bad("depth NaN", ValueError, "depth: expected a metric depth > 0 somewhere, got none", {"depth": "nan.npy"}),
+    Bad("depth infinite pfm", ValueError, "depth: expected a metric depth > 0 somewhere, got none", {"depth": "inf.pfm"}),
+    Bad("depth below zero", ValueError, "depth: expected a disparity somewhere, got none", {"depth": "negative_int.npy"}),
+    Bad("depth kind", ValueError, "depth_kind: expected one of auto, disparity, metric", {"depth_kind": "metres"}),
+    Bad("depth near", ValueError, "depth_near: expected one of auto, bright, dark", {"depth_near": "white"}),
+    Bad(
+        "depth bright metres",
+        ValueError,
+        "depth_near: expected dark or auto for metric depth",
+        {"depth_kind": "metric", "depth_near": "bright"},
+    ),
+    Bad(
+        "depth not in the photo",
+        ValueError,
+        "depth: expected a photo that holds its depth .* none in photo.png",
+        {"depth": "photo"},
+    ),
+    Bad(
+        "depth a folder",
+        ValueError,
+        "depth: expected a file, or a model's folder .* got the folder folder",
+        {"depth": "folder"},
+    ),
+    Bad("depth a bomb", ValueError, "depth: expected at most 268 Mpx, got 100000 x 100000", {"depth": "bomb.png"}),
+    Bad(
+        "depth a picture named pfm",
+        ValueError,
+        "depth: expected a picture in bomb.pfm, got something else",
+        {"depth": "bomb.pfm"},
+    ),
+    Bad("depth a false header", ValueError, "depth: expected a NumPy array in huge.npy, got a header", {"depth": "huge.npy"}),
+    Bad("depth a zip bomb", ValueError, "depth: expected at most 1024 MiB in bomb.npz, got more", {"depth": "bomb.npz"}),
+    Bad(
+        "depth two arrays",
+        ValueError,
+        "depth: expected one array, or one of the name depth, in two.npz, got a, b",
+        {"depth": "two.npz"},
+    ),
+    Bad(
+        "depth near a model",
+        ValueError,
+        "depth: .* did you mean 'depth-anything-v2-small'",
+        {"depth": "depth-anythin-v2-small"},
+    ),
+    Bad("depth a model's case", ValueError, "depth: .* did you mean 'Intel/dpt-large'", {"depth": "intel/DPT-large"}),
+    Bad(
+        "segments near a model", ValueError, "segments: .* did you mean 'eomt-large-ade20k'", {"segments": "eomt-large-ade20"}
+    ),
+    Bad("segments of another kind", ValueError, "segments: expected a .png with its .json", {"segments": "plain"}),
+    Bad("inpainter near a model", ValueError, "inpainter: .* did you mean 'big-lama'", {"inpainter": "big-llama"}),
     Bad("depth zero", ValueError, "depth: expected a disparity above zero somewhere", {"depth": "zero.png"}),
     Bad("depth colour", ValueError, "depth: expected a grey picture", {"depth": "colour.png"}),
     Bad("depth pickled", ValueError, "depth: expected a NumPy array in pickled.npy", {"depth": "pickled.npy"}),
     Bad("depth truncated npy", ValueError, "depth: expected a NumPy array in cut.npy", {"depth": "cut.npy"}),
     Bad("depth truncated pfm", ValueError, "depth: expected a picture in cut.pfm", {"depth": "cut.pfm"}),
-    Bad("depth other suffix", ValueError, r"depth: expected auto, builtin, .* \(.npy .pfm", {"depth": "mydepth.exr"}),
-    Bad("depth suffix below a folder", ValueError, "depth: expected auto, .* got 'maps/d.exr'", {"depth": "maps/d.exr"}),
+    Bad("depth other suffix", ValueError, r"depth: expected auto, builtin, .* \(.npy .npz .pfm", {"depth": "mydepth.psd"}),
+    Bad("depth exr missing", FileNotFoundError, "depth: cannot read mydepth.exr: No such file", {"depth": "mydepth.exr"}),
+    Bad("depth suffix below a folder", ValueError, "depth: expected auto, .* got 'maps/d.xyz'", {"depth": "maps/d.xyz"}),
     Bad(
         "depth mistyped suffix",
         ValueError,
@@ -151,7 +211,7 @@ BAD = [
     Bad("labelme bad points", ValueError, "hints: expected the points of shape 0", {"hints": "bad_points.json"}),
     Bad("labelme shape no object", ValueError, "hints: expected shape 0 to have", {"hints": "no_object.json"}),
     Bad("labelme two corners", ValueError, r"hints: expected shape 0 \(motion\) to have >= 3 points", {"hints": "two.json"}),
-    Bad("labelme one end", ValueError, "hints: expected shape 0 to be a line", {"hints": "one_end.json"}),
+    Bad("labelme one end", ValueError, r"hints: expected shape 0 \(hint\) to be a line", {"hints": "one_end.json"}),
     Bad("labelme line region", ValueError, "hints: expected shape 0 .motion. to be polygon", {"hints": "line.json"}),
     Bad("labelme no bitmap", ValueError, "hints: expected a picture in the annotation's mask", {"hints": "no_bitmap.json"}),
     Bad("labelme other photo", ValueError, "hints: expected an annotation of the 64 x 48 photo, got", {"hints": "other.json"}),
@@ -161,6 +221,33 @@ BAD = [
     Bad("labelme bomb", ValueError, "hints: expected a picture in the annotation's imageData, got", {"hints": "bomb.json"}),
     Bad("labelme mask bomb", ValueError, "expected a picture in the annotation's mask, got", {"hints": "mask_bomb.json"}),
     Bad("labelme cut mask", ValueError, "expected a complete picture in the annotation's mask", {"hints": "cut_mask.json"}),
+    Bad(
+        "hints of other labels",
+        ValueError,
+        r"hints: expected shapes labelled motion.*got water \(1\)",
+        {"hints": "water.json"},
+    ),
+    Bad(
+        "label unknown",
+        ValueError,
+        r"label: expected a label of the file, water \(1\), got sea",
+        {"hints": "water.json", "label": "sea"},
+    ),
+    Bad("label of nothing", ValueError, "label: expected hints in a file", call=lambda: read_hints(None, H, W, label="sea")),
+    Bad(
+        "hints a long arrow",
+        ValueError,
+        "hints: expected arrow 0 to be at most 1280 px long, got 1e.08",
+        {"hints": "long.json"},
+    ),
+    Bad(
+        "hints too many",
+        ValueError,
+        "hints: expected at most 10000 arrows",
+        call=lambda: read_hints([((1, 1), (2, 2))] * 10_001, H, W),
+    ),
+    Bad("mask no annotation", ValueError, "hints: expected a list of arrows or a labelme, COCO", {"mask": "neither.json"}),
+    Bad("mask a photo", ValueError, "mask: expected colours on black", {"mask": "pale.png"}),
     Bad("hints number", TypeError, "hints: expected arrows", call=lambda: read_hints(3, H, W)),
     Bad("hints NaN", ValueError, "hints: expected every arrow", call=lambda: read_hints([((np.nan, 0), (1, 1))], H, W)),
     # Flow
@@ -168,12 +255,19 @@ BAD = [
     Bad("flow truncated", ValueError, "flow: expected a Middlebury .flo file", {"flow": "cut.flo"}),
     Bad("flow size", ValueError, r"flow: expected \[48, 64, 2\]", {"flow": "other_flow.npy"}),
     Bad("flow NaN", ValueError, "flow: expected finite numbers", call=lambda: read_flow(np.full((H, W, 2), np.nan), H, W)),
+    Bad(
+        "flow long",
+        ValueError,
+        "flow: expected steps in pixels per frame, shorter",
+        call=lambda: read_flow(np.full((H, W, 2), 1e20), H, W),
+    ),
     Bad("flow integers", TypeError, "flow: expected floats", call=lambda: read_flow(np.zeros((H, W, 2), int), H, W)),
     # What to render
     Bad("frames zero", ValueError, "frames: expected", {"frames": 0}),
+    Bad("frames without end", ValueError, "frames: expected 1 to 100000, got 100000000000", {"frames": 10**11}),
     Bad("frames negative", ValueError, "frames: expected", {"frames": -3}),
     Bad("camera unknown", ValueError, "camera: expected", {"camera": "sideways"}),
-    Bad("camera deep", ValueError, "camera: expected key frames .*nested too deep", {"camera": "deep.json"}),
+    Bad("camera deep", ValueError, "camera: expected JSON in deep.json, got brackets nested", {"camera": "deep.json"}),
     Bad("camera none", TypeError, "camera: expected the name of a preset", call=lambda: render_frames(_scene(), camera=None)),
     Bad("sway without a mask", ValueError, "sway: expected a mask of what moves", call=lambda: _prepare(Sway(None))),
     Bad("ripple without a mask", ValueError, "ripple: expected a mask of what moves", call=lambda: _prepare(Ripple(None))),
@@ -183,11 +277,24 @@ BAD = [
     Bad("device unknown", ValueError, "device: expected", {"device": "toaster"}),
     Bad("device missing", ValueError, "device: expected", {"device": "cuda:99"}),
     # Where to write
-    Bad("fps zero", ValueError, "fps: expected more than 0", {"fps": 0}),
-    Bad("fps negative", ValueError, "fps: expected more than 0", {"fps": -25}),
-    Bad("fps NaN", ValueError, "fps: expected more than 0", {"fps": float("nan")}),
-    Bad("fps too high", ValueError, "fps: expected more than 0 and at most 240", {"fps": 1e9}),
-    Bad("fps too high for gif", ValueError, "fps: expected more than 0 and at most 50", {"out": "out.gif", "fps": 60}),
+    Bad("fps next to nothing", ValueError, "fps: expected 0.01 to 240", {"fps": 1e-9}),
+    Bad("size immense", ValueError, "size: expected at most 16384 px a side", {"size": 1_000_000}),
+    Bad(
+        "photo of a bomb", ValueError, "photo: expected at most 268 Mpx, got 100000 x 100000, 10000 Mpx", {"photo": "bomb.png"}
+    ),
+    Bad("photo a video", ValueError, "photo: expected a picture, got a video", {"photo": "video.mp4"}),
+    Bad(
+        "photo no address",
+        ValueError,
+        "photo: expected a path or an address that begins with https",
+        {"photo": "http://x.y/z.png"},
+    ),
+    Bad("color unknown", ValueError, "color: expected srgb or p3, got 'cmyk'", {"color": "cmyk"}),
+    Bad("fps zero", ValueError, "fps: expected 0.01 to 240", {"fps": 0}),
+    Bad("fps negative", ValueError, "fps: expected 0.01 to 240", {"fps": -25}),
+    Bad("fps NaN", ValueError, "fps: expected 0.01 to 240", {"fps": float("nan")}),
+    Bad("fps too high", ValueError, "fps: expected 0.01 to 240", {"fps": 1e9}),
+    Bad("fps too high for gif", ValueError, "fps: expected 0.01 to 50", {"out": "out.gif", "fps": 60}),
     Bad("fps text", TypeError, "fps: expected a number", call=lambda: write_video("out.mp4", FRAMES, "fast")),
     Bad("out unknown suffix", ValueError, r"out: expected the suffix \.mp4.* got 'out\.avi'", {"out": "out.avi"}),
     Bad("out in no folder", FileNotFoundError, "out: cannot write none/out.mp4: No such file", {"out": "none/out.mp4"}),
@@ -248,11 +355,22 @@ def materials(tmp_path_factory) -> Path:
     (folder / "empty.jpg").write_bytes(b"")
 
     depth = np.ones((H, W), np.float32)
-    bad_depth = {"nan.npy": np.nan, "negative.npy": -1}
-    for name, value in bad_depth.items():
-        changed = depth.copy()
-        changed[3, 4] = value
-        np.save(folder / name, changed)
+    np.save(folder / "nan.npy", np.full((H, W), np.nan, np.float32))
+    bomb = base64.b64decode(_png_of(100_000, 100_000))
+    for name in ("bomb.png", "bomb.pfm"):
+        (folder / name).write_bytes(bomb)
+    header = np.lib.format.header_data_from_array_1_0(depth) | {"shape": (10**9, 10**9)}
+    with (folder / "huge.npy").open("wb") as huge:
+        np.lib.format.write_array_header_1_0(huge, header)
+    with (
+        zipfile.ZipFile(folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("depth.npy", "w") as member,
+    ):
+        for _ in range(1025):
+            member.write(bytes(2**20))
+    np.savez(folder / "two.npz", a=depth, b=depth)
+    (folder / "video.mp4").write_bytes(b"\0\0\0 ftypisom" + bytes(100))
+    picture("pale.png", noise // 2 + 100)
     np.save(folder / "negative_int.npy", -depth.astype(np.int32))
     np.save(folder / "pickled.npy", np.array([{}], dtype=object))
     cut("cut.npy", (folder / "nan.npy").read_bytes())
@@ -264,6 +382,8 @@ def materials(tmp_path_factory) -> Path:
     (folder / "outside.json").write_text("[[[5, 5], [6, 6]], [[70, 5], [60, 5]]]")
     (folder / "neither.json").write_text('{"arrows": 3}')
     (folder / "three.json").write_text("[[1, 2, 3]]")
+    (folder / "long.json").write_text("[[[5, 5], [1e8, 6]]]")
+    annotation("water.json", {"label": "water", "points": [[1, 2], [30, 2], [30, 40]]})
     annotation("no_points.json", {"label": "motion"})
     annotation("bad_points.json", {"label": "motion", "points": [[1, 2, 3]]})
     annotation("no_object.json", 3)
@@ -411,4 +531,12 @@ def test_a_path_that_exists_is_no_name_of_a_model(tmp_path, monkeypatch):
     for name in ("own/maps", "map.exr", "map"):
         Path(name).write_bytes(b"no picture")
         assert not inputs._names_an_estimator(name)
+    with pytest.raises(ValueError, match="depth: expected a file, or a model's folder"):
+        inputs._names_an_estimator("own")
+    (tmp_path / "own" / "config.json").write_text("{}")
     assert inputs._names_an_estimator("own")
+    Path("big-lama").write_bytes(b"no program")
+    Path("eomt-large-ade20k").write_bytes(b"no segments")
+    assert not inputs._names_a_segmenter("eomt-large-ade20k")
+    with pytest.raises(ValueError, match="inpainter: "):
+        inputs.read_inpainter("big-lama", torch.device("cpu"))

@@ -102,11 +102,16 @@ def test_help_is_fast_because_it_imports_nothing_heavy():
 def test_render_passes_every_option_on(calls, photo_path, capsys):
     argv = "render photo.png -o out.gif --mask m.png --hints h.json --flow f.flo --depth d.npy --camera swing --amplitude 0.5"
     argv += " --frames 30 --fps 12.5 --size 640x480 --speed 2 --blend linear --device cpu --quiet"
+    argv += " --matte a.png --label water,sky --depth-kind metric --depth-near dark --color p3"
+    argv += " --duration 12 --codec hevc --crf 20 --bitrate 8M --bits 10 --max-mb 8 --aspect 9:16 --stereo sbs --eyes 3"
     argv += " --ease 0.5 --focus 100,200 --model m.pth --inpainter lama.pt --segments s.npz"
     assert cli.main(argv.split()) == 0
     expected = {"mask": "m.png", "hints": "h.json", "flow": "f.flo", "depth": "d.npy", "camera": "swing", "amplitude": 0.5}
     expected |= {"frames": 30, "fps": 12.5, "size": (640, 480), "speed": 2.0, "blend": "linear"}
     expected |= {"device": "cpu", "progress": False, "motion": None}
+    expected |= {"loops": None, "duration": 12.0, "codec": "hevc", "crf": 20, "bitrate": 8_000_000, "bits": 10, "max_mb": 8.0}
+    expected |= {"aspect": "9:16", "stereo": "sbs", "eyes": 3.0}
+    expected |= {"matte": "a.png", "label": ["water", "sky"], "depth_kind": "metric", "depth_near": "dark", "color": "p3"}
     expected |= {"ease": 0.5, "focus": (100.0, 200.0), "model": "m.pth", "inpainter": "lama.pt", "segments": "s.npz"}
     assert calls.render == ("photo.png", "out.gif", expected)
     assert capsys.readouterr().out == ""

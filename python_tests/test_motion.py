@@ -13,7 +13,8 @@ import torch
 from scipy import ndimage
 
 from c3drender.data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Scenery
-from c3drender.files.photo import read_mask, read_photo
+from c3drender.files.masks import read_mask
+from c3drender.files.photo import read_photo
 from c3drender.motion import behind as flow_behind
 from c3drender.motion import flow as motion
 from c3drender.motion import words

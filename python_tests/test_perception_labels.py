@@ -16,10 +16,12 @@ import labels  # noqa: E402
 import photos  # noqa: E402
 
 
-@pytest.mark.parametrize("split", ["train", "heldout"])
-def test_every_region_is_answered_once(split):
-    read = labels.read(split)
-    assert len(read) == len((HERE / "labels" / f"{split}.txt").read_text().split("\n")) - 1
+@pytest.mark.parametrize("name", ["train", "heldout", "second", "independent"])
+def test_every_region_is_answered_once(name):
+    splits = [name] if name in ("train", "heldout") else ["heldout", "train"]
+    read = [labelled for split in splits for labelled in labels.read(split, name)]
+    ids = [line.partition(":")[0] for line in (HERE / "labels" / f"{name}.txt").read_text().splitlines()]
+    assert sorted(labelled.photo.id for labelled in read) == sorted(ids)
     for labelled in read:
         assert sorted(labelled.regions) == list(np.unique(labelled.region_map)), labelled.photo.id
         for region in filter(None, labelled.regions.values()):

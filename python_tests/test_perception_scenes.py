@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from c3drender.perception.training import packed
+
 HERE = Path(__file__).resolve().parent
 PERCEPTION = HERE.parent / "benchmarks" / "perception"
 sys.path.insert(0, str(PERCEPTION))
 
-from scenes import packed  # noqa: E402
 from scenes.classes import FLUIDS, Layout, Surface  # noqa: E402
 from scenes.registry import FAMILIES, HELD_OUT  # noqa: E402
 
@@ -28,13 +29,14 @@ def rows() -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def scene() -> packed.Scene:
+def scene() -> packed.Example:
     """A stream under a sky: every map holds several values."""
     height, width = 48, 64
     y, x = np.mgrid[:height, :width] / 1.0
     water = (y > 20) & (x > 10)
     angle = x / width * 2 * np.pi
-    return packed.Scene(
+    return packed.Example(
+        name="stream/000007",
         rgb=np.repeat((x * 3 + y).astype(np.uint8)[..., None], 3, 2),
         disparity=np.where(y > 10, (y - 10) ** 2 / 300, 0).astype(np.float32),
         surface=np.where(water, Surface.MOVING_WATER, np.where(y > 10, Surface.GROUND, Surface.SKY)).astype(np.uint8),
@@ -46,9 +48,9 @@ def scene() -> packed.Scene:
 
 
 def test_a_scene_comes_back_as_it_went(scene, tmp_path):
-    packed.write_scene(tmp_path / "one.zip", scene)
-    assert packed.scene_names(tmp_path / "one.zip") == ["stream/000007"]
-    (back,) = packed.read_scenes(tmp_path / "one.zip")
+    packed.write_examples(tmp_path / "one.zip", [scene])
+    assert packed.example_names(tmp_path / "one.zip") == ["stream/000007"]
+    (back,) = packed.read_examples(tmp_path / "one.zip")
     for name in ("surface", "layout", "speed"):
         np.testing.assert_array_equal(getattr(back, name), getattr(scene, name))
     np.testing.assert_array_equal(back.disparity > 0, scene.disparity > 0)
@@ -64,8 +66,8 @@ def test_a_scene_in_which_nothing_flows_has_no_flow_file(scene, tmp_path):
     still = replace(scene, flow=scene.flow * 0, speed=scene.speed * 0)
     assert "flow.png" in packed.members(scene)
     assert "flow.png" not in packed.members(still)
-    packed.write_scene(tmp_path / "still.zip", still)
-    (back,) = packed.read_scenes(tmp_path / "still.zip")
+    packed.write_examples(tmp_path / "still.zip", [still])
+    (back,) = packed.read_examples(tmp_path / "still.zip")
     assert not back.flow.any()
     assert not back.speed.any()
 
@@ -80,7 +82,7 @@ def test_disparity_codes_keep_order_over_the_whole_range():
 
 def test_the_manifest_names_what_the_shards_hold_and_versions_are_current():
     told = {(row["shard"], f"{row['family']}/{int(row['seed']):06d}") for row in rows()}
-    held = {(shard.name, name) for shard in SHARDS for name in packed.scene_names(shard)}
+    held = {(shard.name, name) for shard in SHARDS for name in packed.example_names(shard)}
     assert told == held
     assert len(told) == len(rows())
     for row in rows():
@@ -91,7 +93,7 @@ def test_the_manifest_names_what_the_shards_hold_and_versions_are_current():
 
 @pytest.mark.parametrize("shard", SHARDS, ids=lambda path: path.stem)
 def test_committed_scenes_hold_what_their_classes_allow(shard):
-    for scene in packed.read_scenes(shard):
+    for scene in packed.read_examples(shard):
         assert scene.rgb.shape == (*scene.surface.shape, 3), scene.name
         assert scene.surface.max() <= max(Surface), scene.name
         assert scene.layout.max() <= max(Layout), scene.name

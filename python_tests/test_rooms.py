@@ -12,7 +12,8 @@ import c3drender
 PACKAGE = Path(c3drender.__file__).parent
 STAGES = {"scenery", "depth", "motion", "layers", "camera", "render"}
 RANKS = [
-    {"defaults"},
+    {"defaults", "progress"},
+    {"options"},
     {"data"},
     {"pixels"},
     {"ops"},
@@ -20,8 +21,9 @@ RANKS = [
     {"models"},
     STAGES,
     {"networks"},
+    {"perception"},
     {"pipeline"},
-    {"bench", "inspect", "info"},
+    {"bench", "inspect", "info", "web"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}

@@ -153,8 +153,8 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
     assert "expected one number per pixel" in refusal(ValueError, png)
     png.write_bytes(b"no picture")
     assert "expected a picture" in refusal(ValueError, png)
-    PIL.Image.fromarray(np.zeros((H, W + 1), np.uint8)).save(png)
-    assert f"expected {W} x {H} px, the photo's size, got {W + 1} x {H}" in refusal(ValueError, png)
+    PIL.Image.fromarray(np.zeros((H, 2 * W), np.uint8)).save(png)
+    assert f"expected {W} x {H} px, the photo's size, or its proportions, got {2 * W}x{H}" in refusal(ValueError, png)
     np.savez(npz, sky=np.full((H, W), 2.0))
     assert "expected 0..1 for sky" in refusal(ValueError, npz)
     np.savez(npz, sky=np.full((H, W), 1))
@@ -201,17 +201,17 @@ def test_smoke_that_a_segmenter_has_no_word_for_may_move() -> None:
     assert bool(with_people[:20].all())
 
 
-def test_running_water_runs_and_still_water_foams_as_the_cues_say() -> None:
+def test_white_water_runs_and_level_water_foams_as_the_cues_say() -> None:
     image = beach()
     cues = find_scenery(image)
     half = torch.full((H, W), 0.5)
     foaming = type(cues)(cues.sky, half, half, torch.zeros(H, W), cues.horizon_y)
     maps = segments_of(still_water=block(50, 80), moving_water=block(80, 100), white_water=block(100, H))
     told, _ = apply_segments(image, foaming, maps)
-    assert float((told.rapids[50:80] - 0.5).abs().max()) < 1e-6
-    assert float((told.water[50:80] - 0.5).abs().max()) < 1e-6
-    assert float(told.rapids[80:].min()) == 1
-    assert float(told.water[80:].max()) == 0
+    assert float((told.rapids[50:100] - 0.5).abs().max()) < 1e-6
+    assert float((told.water[50:100] - 0.5).abs().max()) < 1e-6
+    assert float(told.rapids[100:].min()) == 1
+    assert float(told.water[100:].max()) == 0
     assert float(told.water[:50].max()) == 0
 
 

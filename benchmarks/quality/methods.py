@@ -21,7 +21,7 @@ from c3drender.files.scene import Scene
 from c3drender.motion import flow as motion
 from c3drender.motion import harmonics as harmonic
 from c3drender.motion import sway
-from c3drender.scenery import find as scenery
+from c3drender.pipeline.see import look
 
 from .flows import SWINGS, sway_rate
 from .scenes import LOOP_FRAMES
@@ -97,7 +97,8 @@ def photo_of(truth: Truth) -> Image:
 def builtin_depth(truth: Truth) -> DepthMap:
     """The built-in estimate. It knows depth up to a scale and a shift of 1/z, which are fitted to the truth."""
     image = photo_of(truth)
-    estimate, _ = depths.estimate_depth(image, scenery.find_scenery(image), method="builtin")
+    shown = look(image)
+    estimate, _ = depths.estimate_depth(image, shown.scenery, shown.nearness, method="builtin")
     disp, true = 1 / estimate.z_cam.numpy().astype(np.float64), 1 / truth.z_cam.astype(np.float64)
     scale, shift = np.polyfit(disp.ravel(), true.ravel(), 1)
     fitted = np.clip(scale * disp + shift, true.min(), true.max())
@@ -114,7 +115,8 @@ def automatic_flow(truth: Truth, depth: DepthMap) -> FlowField:
     """The motion stage's own field, from the photo alone."""
     image = photo_of(truth)
     hints = MotionHints(None, torch.zeros(0, 2, 2))
-    return motion.find_flow(image, depth, scenery.find_scenery(image), hints)[0]
+    shown = look(image)
+    return motion.find_flow(image, depth, shown.scenery, hints, None, shown.stays)[0]
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ import torch
 
 from c3drender.data import DepthMap, Image
 from c3drender.depth import estimate as depths
-from c3drender.scenery import find as scenery
+from c3drender.pipeline.see import look
 
 from .metrics import Numbers, psnr, similarity
 
@@ -24,7 +24,8 @@ def measure_stereo(folder: Path) -> list[Numbers]:
     image = Image(torch.from_numpy(np.ascontiguousarray(pair.left)))
     measured = np.isfinite(pair.disparity)
     disparity = stereo.complete(pair.disparity)
-    estimate, _ = depths.estimate_depth(image, scenery.find_scenery(image), method="builtin")
+    shown = look(image)
+    estimate, _ = depths.estimate_depth(image, shown.scenery, shown.nearness, method="builtin")
     guess = 1 / estimate.z_cam.numpy().astype(np.float64)
     scale, shift = np.polyfit(guess[measured], pair.disparity[measured], 1)
     fitted = np.clip(scale * guess + shift, disparity.min(), disparity.max())

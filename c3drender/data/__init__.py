@@ -12,7 +12,7 @@ from .checks import Arrow, Arrows, PathLike, PictureLike, check_tensor, to_devic
 from .frames import Frame, PointCloud, Raster
 from .layers import SPLAT_RULES, Layers, SplatRules
 from .motion import FRAMES_PER_ARROW, HIDES, FlowField, Fluid, Harmonics, MotionHints, Ripple, Sway, harmonic_px
-from .picture import DepthMap, Image, Scenery
+from .picture import DepthMap, Image, Nearness, Scenery
 
 __all__ = [
     "FRAMES_PER_ARROW",
@@ -33,6 +33,7 @@ __all__ = [
     "Image",
     "Layers",
     "MotionHints",
+    "Nearness",
     "PathLike",
     "PictureLike",
     "PointCloud",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import inf, isfinite
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -11,6 +12,8 @@ from torch import Tensor
 from .checks import check_tensor
 
 LEAST_RANGE = 0.5  # of the near disparity: a scene with less between near and far is looked at as if it had this much
+MAX_SIDE_PX = 2**23  # of a picture's width and height
+FLOAT32_MAX = float(torch.finfo(torch.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,11 +23,11 @@ class Camera:
     Attributes
     ----------
     fx, fy : float
-        Focal lengths, px, > 0.
+        Focal lengths, px, finite and > 0.
     cx, cy : float
         Principal point, px: ``u = fx*x/z + cx``, ``v = fy*y/z + cy``.
     width, height : int
-        Size of the picture, px, >= 1.
+        Size of the picture, px, 1..2^23: up to there float32 tells all pixel centres apart.
     world_to_cam : Tensor or None
         float32 ``[3, 4]``, or ``[V, 3, 4]`` for V cameras with these intrinsics; None is the identity.
 
@@ -53,10 +56,19 @@ class Camera:
     world_to_cam: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            raise ValueError(f"Camera: width and height must be >= 1, got {self.width} x {self.height}")
-        if not (self.fx > 0 and self.fy > 0):
-            raise ValueError(f"Camera: fx and fy must be > 0, got {self.fx}, {self.fy}")
+        sizes = self.width, self.height
+        if not all(isinstance(side, Integral) and not isinstance(side, bool) for side in sizes):
+            raise TypeError(f"Camera: width and height must be integers, got {self.width!r} x {self.height!r}")
+        if not all(1 <= side <= MAX_SIDE_PX for side in sizes):
+            raise ValueError(f"Camera: width and height must be 1..{MAX_SIDE_PX}, got {self.width} x {self.height}")
+        for name in ("fx", "fy", "cx", "cy"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise TypeError(f"Camera: {name} must be a number, got {value!r}")
+        if not (0 < self.fx < FLOAT32_MAX and 0 < self.fy < FLOAT32_MAX):
+            raise ValueError(f"Camera: fx and fy must be > 0 and finite, got {self.fx}, {self.fy}")
+        if not all(-FLOAT32_MAX < value < FLOAT32_MAX for value in (self.cx, self.cy)):
+            raise ValueError(f"Camera: cx and cy must be finite, got {self.cx}, {self.cy}")
         if self.world_to_cam is not None:
             batched = isinstance(self.world_to_cam, Tensor) and self.world_to_cam.dim() == 3
             shape = ("V", 3, 4) if batched else (3, 4)
@@ -90,7 +102,9 @@ class Camera:
     @property
     def pose(self) -> Tensor:
         """`world_to_cam`, or the identity ``[3, 4]``."""
-        return torch.eye(3, 4) if self.world_to_cam is None else self.world_to_cam
+        if self.world_to_cam is not None:
+            return self.world_to_cam
+        return torch.eye(3, 4, dtype=torch.float32, device="cpu")
 
     def with_pose(self, world_to_cam: Tensor) -> Camera:
         """The same camera at the pose ``world_to_cam``, float32 ``[3, 4]`` or ``[V, 3, 4]``."""

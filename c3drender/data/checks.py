@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 import numpy as np
 import PIL.Image
@@ -14,7 +14,7 @@ from torch import Tensor
 
 # What a user may hand over; the readers of `files` turn it into the values below.
 PathLike = str | os.PathLike[str]
-PictureLike = PathLike | PIL.Image.Image | np.ndarray | Tensor
+PictureLike = PathLike | bytes | IO[bytes] | PIL.Image.Image | np.ndarray | Tensor
 Arrow = tuple[tuple[float, float], tuple[float, float]]  # ((x0, y0), (x1, y1)), px of the photo
 Arrows = PathLike | Sequence[Arrow] | np.ndarray | Tensor
 Value = TypeVar("Value")

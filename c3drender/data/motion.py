@@ -74,11 +74,14 @@ class Fluid:
         (`c3drender.files.read_hints`); None: the direction is guessed.
     flow : path, array, Tensor or None
         The dense flow itself, ``[H, W, 2]``, px per frame (`c3drender.files.read_flow`).
+    matte : PictureLike or None
+        How freely each pixel moves, 0..1, for soft edges (`c3drender.files.masks.read_matte`); without a mask also what moves.
     """
 
     mask: PictureLike | None = None
     hints: Arrows | MotionHints | None = None
     flow: PathLike | np.ndarray | Tensor | None = None
+    matte: PictureLike | None = None
 
 
 @dataclass(frozen=True, eq=False)

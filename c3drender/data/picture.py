@@ -48,6 +48,8 @@ class Scenery:
         Smoke, steam, flames.
     horizon_y : float
         Row (px, may lie outside the picture) of the ground's vanishing line.
+    way : Tensor or None
+        float32 ``[H, W, 2]``: where a fluid goes in the picture; the surer, the nearer to unit length; None: not known.
     """
 
     sky: Tensor
@@ -55,10 +57,33 @@ class Scenery:
     rapids: Tensor
     smoke: Tensor
     horizon_y: float
+    way: Tensor | None = None
 
     def __post_init__(self) -> None:
+        if self.way is not None:
+            check_tensor("Scenery", "way", self.way, (*self.sky.shape, 2), torch.float32)
         for name in ("sky", "water", "rapids", "smoke"):
             check_tensor("Scenery", name, getattr(self, name), (*self.sky.shape,), torch.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Nearness:
+    """How near things are, coarse and blurred, as a network sees it.
+
+    Attributes
+    ----------
+    near : Tensor
+        float32 ``[h, w]``: relative disparity, 0 (endlessly far) to 1 (nearest).
+    plane : Tensor
+        float32 ``[h, w]``, 0..1: how surely the surface recedes there, such as ground, water, a floor.
+    """
+
+    near: Tensor
+    plane: Tensor
+
+    def __post_init__(self) -> None:
+        check_tensor("Nearness", "near", self.near, ("h", "w"), torch.float32)
+        check_tensor("Nearness", "plane", self.plane, (*self.near.shape,), torch.float32)
 
 
 @dataclass(frozen=True, eq=False)

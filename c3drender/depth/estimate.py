@@ -8,17 +8,23 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..data import DepthMap, Image, Scenery
+from ..data import DepthMap, Image, Nearness, Scenery
 from ..models import best, find
 from ..models.depth import Prediction, load_entry, load_transformers
 from .builtin import estimate_disparity
+from .surfaces import surfaces_from
 
 FAR_DISP = 0.05  # disparity of the farthest point where the nearest has 1: the farthest depth is 20 times the nearest
 LEAST_FOV_DEG, MOST_FOV_DEG = 5.0, 150.0  # of the longer side: a lens beyond these is a mistake of the model
 
 
 def estimate_depth(
-    image: Image, scenery: Scenery, *, method: str = "auto", device: torch.device | str = "cpu"
+    image: Image,
+    scenery: Scenery,
+    nearness: Nearness | None = None,
+    *,
+    method: str = "auto",
+    device: torch.device | str = "cpu",
 ) -> tuple[DepthMap, str]:
     """Estimate the depth of every pixel of ``image``.
 
@@ -26,6 +32,8 @@ def estimate_depth(
     ----------
     image : Image
     scenery : Scenery
+    nearness : Nearness, optional
+        What the network of this package says, on the CPU; None: the built-in estimate does without, by cues and geometry.
     method : str
         ``"auto"`` takes the best installed model (`models.best`) and the built-in estimate where there is none; ``"builtin"``
         always the latter; anything else names an installed model of `models.registry`, or a depth model of ``transformers``: a
@@ -52,15 +60,15 @@ def estimate_depth(
             f"estimate_depth: scenery must be of the image's size {list(image.size)}, got {list(scenery.sky.shape)}"
         )
     if method == "builtin":
-        return _builtin_depth(image, scenery), "depth: built-in estimate"
+        return _builtin_depth(image, scenery, nearness)
     entry = best("depth") if method == "auto" else find(method, "depth")
     if entry is not None:
         predict, name = load_entry(entry, device), entry.name
     elif method != "auto":
         predict, name = load_transformers(method, device), method
     else:
-        note = "depth: built-in estimate (no model is installed: c3drender models list)"
-        return _builtin_depth(image, scenery), note
+        depth, note = _builtin_depth(image, scenery, nearness)
+        return depth, f"{note} (larger ones: c3drender models list)"
     depth = _depth_of(predict(image))
     lens = "" if depth.focal_px is None else f", which found a lens of {_fov_deg(depth.focal_px, max(image.size)):.0f} degrees"
     return depth, f"depth: model {name}{lens}"
@@ -139,9 +147,11 @@ def _fov_deg(focal_px: float, side_px: int) -> float:
     return 2 * math.degrees(math.atan(side_px / 2 / focal_px))
 
 
-def _builtin_depth(image: Image, scenery: Scenery) -> DepthMap:
-    rel = estimate_disparity(image.rgb.detach().cpu().numpy(), scenery)
-    return _depth_of_share(torch.from_numpy(rel).to(image.rgb.device))
+def _builtin_depth(image: Image, scenery: Scenery, nearness: Nearness | None) -> tuple[DepthMap, str]:
+    rgb = image.rgb.detach().cpu().numpy()
+    rel = estimate_disparity(rgb, scenery) if nearness is None else surfaces_from(rgb, scenery, nearness)
+    note = "depth: built-in estimate" if nearness is None else "depth: built-in network"
+    return _depth_of_share(torch.from_numpy(rel).to(image.rgb.device)), note
 
 
 def _depth_of_share(share: Tensor) -> DepthMap:

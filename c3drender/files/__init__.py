@@ -1,19 +1,27 @@
 """Everything that touches the disk: photos, masks, depth maps, flows, hints, camera keys, scenes and videos.
 
-Every reader takes a path or the value itself, checks it once, and raises one line that names the argument, what was expected
-and what came: OSError for an unreadable file, ValueError for unusable content, TypeError for a wrong kind of argument.
+Every reader takes a path, an address (``https://``), bytes, an open file or the value itself, checks it once, and raises one
+line that names the argument, what was expected and what came: OSError for an unreadable file, ValueError for unusable content,
+TypeError for a wrong kind of argument. What was read but may not be meant so is an `InputWarning`.
 """
 
+from .depth import read_depth
+from .export import export_scene
+from .flow import read_flow
 from .hints import read_hints
 from .keys import read_camera_keys
-from .maps import read_depth, read_flow
-from .photo import read_mask, read_photo, write_picture
+from .masks import read_mask
+from .photo import read_photo, write_picture
 from .scene import Scene, load_scene, save_scene
 from .segments import read_segments
+from .tell import InputWarning
+from .track import write_track
 from .video import write_video
 
 __all__ = [
+    "InputWarning",
     "Scene",
+    "export_scene",
     "load_scene",
     "read_camera_keys",
     "read_depth",
@@ -24,5 +32,6 @@ __all__ = [
     "read_segments",
     "save_scene",
     "write_picture",
+    "write_track",
     "write_video",
 ]

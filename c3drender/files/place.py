@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
+import re
+import shutil
 import tempfile
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from ..data import PathLike
 
+MOST_STEM_BYTES = 200  # of an output's name, beside which a longer, hidden one is made
+IS_NAMED = "c3drender names its argument"  # in an error's attributes
+MOVES_TAKE_S = 5.0  # of others, at most
 MOST_DIGITS = 300  # of a whole number in JSON: a float holds no more
 
 
@@ -21,8 +29,36 @@ def check_writable(name: str, target: Path) -> None:
     with naming(name, "write", target):
         if target.is_dir():
             raise IsADirectoryError(f"a folder of the name {target.name} is in the way")
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
+        check_folder_takes_files(target)
+
+
+def check_folder_takes_files(target: Path) -> None:
+    with tempfile.TemporaryFile(dir=where_it_leads(target).parent):
+        pass
+
+
+def check_is_not_read(target: Path, given: Mapping[str, object]) -> None:
+    """Refuse an output that would replace what is read: the same file, or a folder around it.
+
+    Parameters
+    ----------
+    target : Path
+        The output.
+    given : mapping of str to object
+        The inputs by name; those that are no paths are passed over.
+    """
+    place = where_it_leads(target)
+    for name, value in given.items():
+        if not is_path(value) or not Path(value).exists():
+            continue
+        source = where_it_leads(value)
+        if place in (source, *source.parents):
+            raise ValueError(f"out: expected a name of its own, got {target}, from where {name} is read")
+
+
+def where_it_leads(path: PathLike) -> Path:
+    """Links followed, so that they stay and what they lead to is replaced."""
+    return Path(os.path.realpath(path))
 
 
 def make_folder(name: str, path: PathLike) -> list[Path]:
@@ -33,14 +69,135 @@ def make_folder(name: str, path: PathLike) -> list[Path]:
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``target``; it takes the target's place on success and is removed on any failure."""
-    part = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}.part{target.suffix}")
+def replacing(target: Path, name: str = "out") -> Iterator[Path]:
+    """Give a temporary file beside ``target``; it takes the target's place on success and is removed on any failure. What
+    killed runs left beside it is removed, too."""
+    place = where_it_leads(target)
+    with _part_of(target, place, name, lambda part: os.open(part, os.O_CREAT | os.O_RDWR, 0o666)) as part:
+        yield part
+        with naming(name, "write", target):
+            part.replace(place)
+
+
+@contextmanager
+def replacing_folder(target: Path, check: Callable[[Path], None], name: str = "out") -> Iterator[Path]:
+    """`replacing` for a folder. At every moment the old or the new one is there whole: under the name or, between two
+    renames, beside it under a hidden one, from where the next run takes it back.
+
+    Parameters
+    ----------
+    target : Path
+    check : callable
+        Raises for a folder that must not be replaced. Asked again just before: rendering takes its time.
+    name : str
+        The argument, for messages.
+    """
+
+    def made(part: Path) -> int:
+        part.mkdir()
+        return os.open(part, os.O_RDONLY)
+
+    place = where_it_leads(target)
+    with _part_of(target, place, name, made) as part:
+        yield part
+        with naming(name, "write", target), alone_in(place.parent):
+            if not place.exists():
+                part.replace(place)
+                return
+            check(place)
+            old = _beside(place, "old")
+            place.replace(old)
+            try:
+                part.replace(place)
+            except BaseException:
+                old.replace(place)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _part_of(target: Path, place: Path, name: str, make: Callable[[Path], int]) -> Iterator[Path]:
+    """A new file or folder beside ``place``, locked for as long as it is in use: what is not locked was left behind."""
+    part = _beside(place, "part")
+    with naming(name, "write", target), alone_in(place.parent) as alone:
+        if alone:
+            _sweep(place)
+        descriptor = make(part)
+        _lock(descriptor)
     try:
         yield part
-        part.replace(target)
     finally:
-        part.unlink(missing_ok=True)
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _beside(place: Path, kind: str) -> Path:
+    return place.with_name(f".{_short_stem(place)}.{uuid.uuid4().hex[:8]}.{kind}{place.suffix}")
+
+
+def _short_stem(place: Path) -> str:
+    """The stem, of a name that leaves no room for more a digest: file systems hold 255 bytes."""
+    encoded = os.fsencode(place.stem)
+    return place.stem if len(encoded) <= MOST_STEM_BYTES else hashlib.sha256(encoded).hexdigest()[:32]
+
+
+def _sweep(place: Path) -> None:
+    """Remove what killed runs left of this output; the folder that one had put aside goes back."""
+    pattern = re.compile(rf"\.{re.escape(_short_stem(place))}\.[0-9a-f]{{8}}\.(part|old){re.escape(place.suffix)}")
+    for path in sorted(place.parent.iterdir()):
+        found = pattern.fullmatch(path.name)
+        if not found or path.is_symlink() or _is_in_use(path):
+            continue
+        if found[1] == "old" and not place.exists():
+            path.replace(place)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether another process holds its lock, or may: not every file system has locks."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        return not _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, patience_s: float = 0.0) -> bool:
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.02)
+        except OSError:  # a file system without locks
+            return False
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Keep other processes from moving outputs in this folder meanwhile; False where that cannot be had, as where the caller
+    itself has locked the folder for other reasons."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # of a folder that may be written but not listed
+        yield False
+        return
+    try:
+        yield _lock(descriptor, MOVES_TAKE_S)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -49,10 +206,14 @@ def naming(name: str, verb: str, path: PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if IS_NAMED in vars(error):
+            raise
         reason = os.strerror(error.errno) if error.errno else one_line(error)
         kinds = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
         kind = next((kind for kind in kinds if isinstance(error, kind)), OSError)
-        raise kind(f"{name}: cannot {verb} {os.fspath(path)}: {reason}") from error
+        named = kind(f"{name}: cannot {verb} {os.fspath(path)}: {reason}")
+        vars(named)[IS_NAMED] = True
+        raise named from error
 
 
 def is_path(value: object) -> TypeGuard[PathLike]:

@@ -14,6 +14,7 @@ from .. import defaults
 from ..data import Image, MotionHints
 
 MIN_SIDE_PX = 16
+MOST_SIDE_PX = 2**14  # 16K; scenes larger than that fit into no memory
 MAX_ASPECT_CHANGE = 0.01  # relative; more is not rounding but another picture
 
 Size = int | Sequence[int] | Literal["photo"] | None  # whole numbers of NumPy count, too
@@ -49,6 +50,8 @@ def fit_size(height: int, width: int, size: Size) -> tuple[int, int]:
     if not isinstance(given, (Sequence, np.ndarray)) or isinstance(given, str) or not all(map(_is_whole, given)):
         raise TypeError(f"size: expected the longer side in pixels, (width, height) or 'photo', got {size!r}")
     numbers = [int(n) for n in given]
+    if max(numbers) > MOST_SIDE_PX:
+        raise ValueError(f"size: expected at most {MOST_SIDE_PX} px a side, got {size!r}")
     if len(numbers) not in (1, 2) or min(numbers) < MIN_SIDE_PX:
         raise ValueError(f"size: expected the longer side or (width, height), each >= {MIN_SIDE_PX} px, got {size!r}")
     if len(numbers) == 1:

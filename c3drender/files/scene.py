@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields, is_dataclass
-from math import isfinite
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -215,7 +214,6 @@ def _shown(node: Any) -> str:
 def _check(scene: Scene) -> None:
     """Raise ValueError unless every value is one that can be rendered."""
     camera = scene.camera
-    _need(all(map(isfinite, (camera.fx, camera.fy, camera.cx, camera.cy))), "camera", "finite numbers", camera)
     if camera.world_to_cam is not None:
         _need_all(torch.isfinite(camera.world_to_cam), "camera.world_to_cam", "finite")
     _check_layers(scene.layers, camera.height, camera.width)

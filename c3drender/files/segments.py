@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import torch
 
 from ..pixels.segments import Segments, class_of, known_classes
-from .photo import check_size
-from .place import is_path, naming, one_line, read_bytes
+from .decode import MOST_DECODED_BYTES
+from .masks import resized
+from .numbers import decode_npy, read_numbers
+from .place import is_path, one_line, parse_json, read_bytes
+from .resize import same_aspect
 
 SEGMENTS_SUFFIXES = (".png", ".npz")
 
 
 def read_segments(segments: Any, height: int, width: int) -> Segments:
-    """Read segments of the photo's size.
+    """Read segments of the photo's proportions; those of another size are scaled.
 
     ``.png``: one number per pixel (grey or a palette's index), and beside it a ``.json`` of the same stem that names them:
     ``{"0": "sky", "4": "person"}``; what it does not name is nothing in particular. ``.npz``: one array ``[H, W]`` per class,
@@ -36,25 +39,22 @@ def read_segments(segments: Any, height: int, width: int) -> Segments:
     classes = known_classes("segments", maps)
     share = np.zeros((len(classes), height, width), np.float32)
     for name, values in maps.items():
-        check_size("segments", values.shape, height, width)
-        share[classes.index(class_of(name))] += values
+        if values.ndim != 2 or values.size == 0 or not same_aspect(values.shape[0], values.shape[1], height, width):
+            got = "x".join(map(str, values.shape[::-1]))
+            raise ValueError(f"segments: expected {width} x {height} px, the photo's size, or its proportions, got {got}")
+        share[classes.index(class_of(name))] += resized(values.astype(np.float32), height, width)
     return Segments(classes, torch.from_numpy(share.clip(0, 1)), measured=True)
 
 
 def _read_indexed(path: Path) -> dict[str, np.ndarray]:
     """One bool map per name of the legend."""
-    data = read_bytes("segments", path)
+    index = read_numbers("segments", path).values
     legend_path = path.with_suffix(".json")
     text = read_bytes("segments", legend_path)
     try:
-        legend = {int(index): str(name) for index, name in json.loads(text).items()}
+        legend = {int(number): str(name) for number, name in parse_json(text).items()}
     except (ValueError, AttributeError) as error:
         raise ValueError(f'segments: expected {{"0": "sky", ...}} in {legend_path}, got {one_line(error)}') from error
-    try:
-        with PIL.Image.open(path) as picture:
-            index = np.asarray(picture)
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"segments: expected a picture in {path}, got {one_line(error)} ({len(data)} bytes)") from error
     if index.ndim != 2:
         raise ValueError(f"segments: expected one number per pixel in {path} (grey or a palette), got a colour picture")
     maps: dict[str, np.ndarray] = {}
@@ -64,16 +64,20 @@ def _read_indexed(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    with naming("segments", "read", path), path.open("rb") as data:
-        try:
-            with np.load(data, allow_pickle=False) as arrays:
-                maps = {name: arrays[name] for name in arrays.files}
-        except Exception as error:
-            # A damaged archive fails as whatever zipfile, zlib or NumPy's reader runs into.
-            raise ValueError(f"segments: expected NumPy arrays in {path}, got {one_line(error)}") from error
+    data = read_bytes("segments", path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            if sum(info.file_size for info in infos) > MOST_DECODED_BYTES:
+                raise ValueError(f"more than {MOST_DECODED_BYTES // 2**20} MiB")
+            contents = {info.filename.removesuffix(".npy"): archive.read(info) for info in infos}
+    except Exception as error:
+        # A damaged archive fails as whatever zipfile, zlib or LZMA runs into.
+        raise ValueError(f"segments: expected NumPy arrays in {path}, got {one_line(error)}") from error
+    maps = {name: decode_npy("segments", content, os.fspath(path)) for name, content in contents.items()}
     for name, values in maps.items():
         if values.dtype != bool and values.dtype.kind != "f":
             raise TypeError(f"segments: expected bool or floats for {name}, got {values.dtype}")
         if not (np.isfinite(values).all() and values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
             raise ValueError(f"segments: expected 0..1 for {name}, got other numbers")
-    return {name: values.astype(np.float32) for name, values in maps.items()}
+    return maps

@@ -21,9 +21,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from ..files.place import make_folder, naming, one_line, replacing
+from ..progress import bar
 from .registry import ENTRIES, NEEDS, Entry, Task
 
 FOLDER_VARIABLE = "C3DRENDER_MODELS"
@@ -222,10 +221,10 @@ def _resume(address: str, part: Path, progress: bool) -> None:
         start = out.tell()
         length = answer.headers.get("Content-Length")
         total = None if length is None else start + int(length)
-        with tqdm(total=total, initial=start, desc=part.stem, unit="B", unit_scale=True, disable=not progress) as bar:
+        with bar(shown=progress, total=total, initial=start, desc=part.stem, unit="B", unit_scale=True) as fetched:
             while block := answer.read(BLOCK_BYTES):
                 out.write(block)
-                bar.update(len(block))
+                fetched.update(len(block))
         if total is not None and out.tell() < total:
             raise ConnectionError(f"cut off after {out.tell()} of {total} bytes")
 

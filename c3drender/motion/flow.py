@@ -183,7 +183,8 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     if unguided:
         horizon_y = scenery.horizon_y if scenery is not None else None
         known = np.array([[*(arrow.start + arrow.end) / 2, *arrow.step_px] for arrow in arrows if arrow.pulls]).reshape(-1, 4)
-        guess = guess_steps(rgb, disp, _members(unguided, count)[labels] & moving, maps, horizon_y, known)
+        way = None if scenery is None or scenery.way is None else scenery.way.detach().cpu().numpy()
+        guess = guess_steps(rgb, disp, _members(unguided, count)[labels] & moving, maps, horizon_y, known, way)
     else:
         guess = Guess(np.zeros((*moving.shape, 2), np.float32), np.zeros(moving.shape, np.float32))
     untrusted = np.zeros_like(guess.weight)

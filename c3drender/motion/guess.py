@@ -29,7 +29,7 @@ FAMILIES = (("water", "rapids"), ("sky",), ("smoke",))  # kinds that mix in one 
 SPEED_PX = {"water": 0.8, "rapids": 1.2, "sky": 0.7, "smoke": 0.9}  # px per frame in a picture whose longer side is 1280 px
 WORK_SIDE_PX = 320
 SURE = 0.5  # a map above this is taken for its kind
-LEAST_SURE = 0.6  # mean over a part: what is less sure stays still, unless an arrow points at it
+LEAST_SURE = 0.8  # mean over a part: what is less sure stays still, unless an arrow points at it
 THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on
 FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
 SMOKE_FILLED_SHARE = 0.05  # ... and what shows between the curls of smoke drifts with them
@@ -70,7 +70,8 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part
     touched = [_segment_pixels(segment, height, width) for segment in segments]
     parts, reached = [], [False] * len(touched)
     for family in FAMILIES:
-        value = np.max([maps[kind] for kind in family], axis=0)
+        strongest = np.max([maps[kind] for kind in family], axis=0)
+        value = np.minimum(np.sum([maps[kind] for kind in family], axis=0), 1)
         others = [maps[kind] for kind in KINDS if kind not in family]
         mask = _fluid_mask(family, value, np.max(others, axis=0))
         if family == ("sky",) and not touched:
@@ -86,7 +87,7 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part
             wanted = (areas >= least) & (np.arange(count + 1) > 0)
             sure = np.bincount(labels.ravel(), value.ravel(), count + 1) >= LEAST_SURE * areas
         for kind in family:
-            own = maps[kind] == value
+            own = maps[kind] == strongest
             for moves, regions in ((True, wanted & sure), (False, wanted & ~sure)):
                 chosen = regions[labels] & own
                 if chosen.any():
@@ -112,12 +113,19 @@ def _fluid_mask(family: tuple[str, ...], value: Array, other: Array) -> Array:
 
 
 def guess_steps(
-    rgb: Array, disp: Array, moving: Array, maps: dict[str, Array], horizon_y: float | None, arrows: Array
+    rgb: Array,
+    disp: Array,
+    moving: Array,
+    maps: dict[str, Array],
+    horizon_y: float | None,
+    arrows: Array,
+    way: Array | None = None,
 ) -> Guess:
     """A plausible step for every moving pixel. ``disp`` ``[H, W]``; ``moving`` bool; ``maps`` as in `find_parts`.
 
     What no map knows is taken for level water below ``horizon_y`` and for sky above it; without a horizon, for running water.
     ``arrows`` float ``[A, 4]``: middle (x, y) px and step (x, y) px per frame of what is known elsewhere; like moves like.
+    ``way`` ``[H, W, 2]``: where a network saw fluids go (`Scenery.way`).
     """
     height, width = moving.shape
     scale, size = work_size(height, width, WORK_SIDE_PX)
@@ -127,6 +135,7 @@ def guess_steps(
 
     inside = shrink(moving) > 0.3
     axis, coherence = _streaks(shrink(rgb))
+    told_way = np.zeros_like(axis) if way is None else shrink(way)
     share = _shares(np.stack([shrink(maps[kind]) for kind in KINDS]), horizon_y, scale)
     disparity = shrink(disp)
     step = np.zeros((*inside.shape, 2), np.float32)
@@ -134,7 +143,8 @@ def guess_steps(
     labels, _ = ndimage.label(inside, np.ones((3, 3)))
     for k, box in enumerate(ndimage.find_objects(labels), start=1):
         region = labels[box] == k
-        heading, trust = _headings(Piece(region, box, inside.shape), share[(slice(None), *box)], axis[box], coherence[box])
+        piece = Piece(region, box, inside.shape)
+        heading, trust = _headings(piece, share[(slice(None), *box)], axis[box], coherence[box], told_way[box])
         near_far = np.clip(disparity[box] / np.median(disparity[box][region]), *NEAR_FAR)
         for kind in heading:
             part = np.where(region, share[KINDS.index(kind)][box], 0)
@@ -188,7 +198,9 @@ class Piece:
         return frame_sides(self.shape, *self.box)
 
 
-def _headings(piece: Piece, share: Array, axis: Array, coherence: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+def _headings(
+    piece: Piece, share: Array, axis: Array, coherence: Array, way: Array
+) -> tuple[dict[str, Array], dict[str, Array]]:
     """Unit directions and trust per kind that one region of the reduced picture has some of, all in its box."""
     region = piece.region
     means = {kind: float(part[region].mean()) for kind, part in zip(KINDS, share, strict=True)}
@@ -204,9 +216,14 @@ def _headings(piece: Piece, share: Array, axis: Array, coherence: Array) -> tupl
     base = {"water": flowing, "rapids": flowing, "sky": still + np.array([1.0, 0.0]), "smoke": rising}
     follow = {"water": 0.3 * runs, "rapids": 0.5 * runs, "sky": 0.0, "smoke": 0.8}
     heading, trust = {}, {}
-    for kind, direction in base.items():
+    for k, kind in enumerate(KINDS):
         if means[kind] == 0:
             continue
+        # One wind for all clouds; elsewhere each place has its own way. What the network is sure of takes the rule's place.
+        wind = np.average(way[region], axis=0, weights=share[k][region]) if kind == "sky" else None
+        seen = way if wind is None else still + wind
+        sure = np.minimum(np.linalg.norm(seen, axis=-1, keepdims=True), 1)
+        direction = (1 - sure) * base[kind] + seen
         along = (axis * direction).sum(-1, keepdims=True)
         pull = follow[kind] * coherence[..., None]
         mixed = (1 - pull) * direction + pull * along * axis

@@ -60,7 +60,8 @@ def drift_points(
     start_px, offset_px : Tensor
         float32 ``[M, 2]``, canvas px: where the points are at rest, and by how much they drifted.
     neighbours : (Tensor, Tensor)
-        int32 ``[M]`` twice, the points at +1 px in x and in y at rest (itself: none).
+        int32 ``[M]`` twice, the points at +1 px in x and in y at rest (itself: none), 0..M-1. CUDA, which does not wait to
+        see it, gives a point of which this does not hold radius 0.
     feat : Tensor
         float32 ``[M, 4]``, colour and confidence at rest.
     surface : Tensor
@@ -82,22 +83,26 @@ def drift_points(
         As every op (see the head of this page).
     """
     op = "drift_points"
+    if not isinstance(neighbours, (tuple, list)) or len(neighbours) != 2:
+        raise TypeError(f"{op}: neighbours must be two tensors, (right, below), got {type(neighbours).__name__}")
     right, below = neighbours
     tensors = {"start_px": start_px, "offset_px": offset_px, "right": right, "below": below, "feat": feat, "surface": surface}
-    check_tensors(op, **tensors, phase=phase, **{f"out.{name}": getattr(out, name) for name in ("xyz", "feat", "radius")})
+    written = {f"out.{name}": getattr(out, name) for name in ("xyz", "feat", "radius")}
+    details = {} if detail is None else {f"detail.{name}": getattr(detail, name) for name in ("fine", "broad", "gain")}
+    check_tensors(op, **tensors, phase=phase, **written, **details)
     check_type(op, "canvas", canvas, Camera)
     if surface.shape[:2] != (canvas.height, canvas.width):
         expected = f"[{canvas.height}, {canvas.width}, 8] (from canvas)"
         raise ValueError(f"{op}: surface must be {expected}, got {list(surface.shape)}")
-    details = (None, None, None, 1.0) if detail is None else (detail.fine, detail.broad, detail.gain, detail.gain_spacing_px)
+    spacing_px = 1.0 if detail is None else real(op, "detail.gain_spacing_px", detail.gain_spacing_px)
     lens = (canvas.fx, canvas.fy, canvas.cx, canvas.cy)
     limits = (rules.radius_px, rules.max_stretch_px, rules.least_existence)
     call(
         torch.ops.c3drender.drift_points,
         *tensors.values(),
         *(float(number) for number in (*lens, *limits)),
-        *details[:3],
-        float(details[3]),
+        *(details.values() or (None, None, None)),
+        spacing_px,
         phase,
         real(op, "fade", fade),
         out.xyz,

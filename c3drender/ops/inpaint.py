@@ -29,7 +29,7 @@ def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor,
         ``[H, W]``: in the hole, the disparity of the surface to continue; it is smoothed, and kept ``tear_disp`` behind what
         hides it.
     tear_disp : float
-        Difference of disparity that tells two surfaces apart.
+        Difference of disparity that tells two surfaces apart, finite.
 
     Returns
     -------

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
@@ -18,19 +18,34 @@ from torch import Tensor
 
 from .. import camera as cameras
 from ..data import Arrows, CameraKeys, CameraPath, Fluid, Image, MotionHints, PathLike, PictureLike, Ripple, Sway
-from ..files import read_camera_keys, read_depth, read_flow, read_hints, read_photo, read_segments, resize
-from ..files.maps import DEPTH_SUFFIXES, DepthKind
+from ..files import read_camera_keys, read_flow, read_hints, read_segments, resize
+from ..files.colour import Color
+from ..files.depth import DEPTH_SUFFIXES, DepthGiven, depth_given
+from ..files.depth_kind import AskedKind, AskedNear, check_asked
+from ..files.embedded import photo_depth
+from ..files.hints import Labels, noted_hints
+from ..files.keys import read_json
+from ..files.masks import read_matte
+from ..files.photo import Photo, photo_of
 from ..files.place import is_path, read_bytes
 from ..files.segments import SEGMENTS_SUFFIXES
+from ..files.source import is_address
+from ..files.track import is_track, track_of
 from ..layers import inpainter as inpainters
 from ..layers.inpainter import Inpainter
-from ..models import find
+from ..models import ENTRIES, Entry, find
 from ..models.store import file_of
 from ..networks import RenderModel, load_renderer
 from ..pixels.segments import Segments
+from ..pixels.upsample import upsampled
 from ..render import BlendMode
 
-DEPTH_METHODS = ("auto", "builtin")
+MOST_FRAMES = 100_000  # an hour of video
+OWN_DEPTH = "photo"
+DEPTH_METHODS = ("auto", "builtin", OWN_DEPTH)
+SEGMENT_METHODS = ("auto", "none")
+MODEL_CONFIG = "config.json"
+LEAST_MATTE = 0.02  # of a pixel: less of it moves nothing
 MODEL_ID = re.compile(r"[\w.-]+/[\w.-]+")
 FILE_SUFFIX = re.compile(r"\.(?!v\d)[a-z][a-z0-9]{1,4}")  # of a file, not the 2.1 or v2 that ends a model's name
 
@@ -40,14 +55,6 @@ Motion = Sequence[Fluid | Sway | Ripple]
 FlowLike = PathLike | np.ndarray | Tensor
 HintsLike = Arrows | MotionHints
 SegmentsLike = PathLike | Segments
-
-
-@dataclass(frozen=True, eq=False)
-class DepthGiven:
-    """A depth map of the user's, float32 ``[H, W]``, and what its numbers mean."""
-
-    values: Tensor
-    kind: DepthKind
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +78,17 @@ class Inputs:
     segments: Segments | str  # or the name of a segmenter
     harmonic: tuple[HarmonicGiven, ...]
     notes: tuple[str, ...]  # one line per thing that was decided without being asked
+    matte: Tensor | None = None  # float32 [H, W], 0..1: how freely each pixel of the fluid moves
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How what is given is to be read: the arguments of `c3drender.prepare` of these names."""
+
+    depth_kind: AskedKind = "auto"
+    depth_near: AskedNear = "auto"
+    label: Labels = None
+    color: Color = "srgb"
 
 
 def read_inputs(
@@ -80,13 +98,19 @@ def read_inputs(
     focus: tuple[float, float] | None,
     size: resize.Size,
     segments: SegmentsLike = "none",
+    reading: Reading = Reading(),
 ) -> Inputs:
-    original = read_photo(photo)
-    height, width = original.size
-    target = resize.fit_size(height, width, size)
+    check_asked(reading.depth_kind, reading.depth_near)
+    shot = photo_of(photo, size, reading.color)
+    height, width = shot.size
+    target = shot.image.size
+    notes = list(shot.notes)
 
     def hints_of(hints: HintsLike | None, mask: PictureLike | None) -> MotionHints:
-        return resize.resize_hints(read_hints(hints, height, width, mask), (height, width), *target)
+        label = reading.label if hints is not None or mask is not None else None
+        noted = noted_hints(hints, shot.size, target, mask, label, shot.name)
+        notes.extend(noted.notes)
+        return noted.value
 
     def masked(part: Sway | Ripple) -> HarmonicGiven:
         hints = hints_of(part.hints, part.mask)
@@ -101,29 +125,66 @@ def read_inputs(
 
     harmonic = tuple(masked(part) for part in motion if not isinstance(part, Fluid))
     fluid = next((part for part in motion if isinstance(part, Fluid)), None)
-    moving = hints_of(None, np.zeros((height, width), bool)) if fluid is None else hints_of(fluid.hints, fluid.mask)
+    matte = None if fluid is None or fluid.matte is None else read_matte(fluid.matte, *target)
+    if fluid is None:
+        moving = MotionHints(torch.zeros(target, dtype=torch.bool, device="cpu"), read_hints(None, *target).arrows)
+    else:
+        moving = hints_of(fluid.hints, fluid.mask)
+    if matte is not None and moving.mask is None:
+        moving = replace(moving, mask=matte > LEAST_MATTE)
     step_px = None
     if fluid is not None and fluid.flow is not None:
-        step_px = resize.resize_flow(read_flow(fluid.flow, height, width), *target)
+        step_px = read_flow(fluid.flow, *target)
     focus_px = None
     if focus is not None:
         x, y = _check_focus(focus, height, width)
         focus_px = (x * target[1] / width, y * target[0] / height)
-    given: DepthGiven | str
-    if isinstance(depth, str) and _names_an_estimator(depth):
-        given = depth
-    else:
-        values, kind = read_depth(depth, height, width)
-        given = DepthGiven(resize.resize_depth(values, *target), kind)
+    given = _read_depth(depth, shot, reading)
+    if isinstance(given, DepthGiven):
+        notes.extend(given.notes[1:])
     seen: Segments | str
-    if is_path(segments) and Path(segments).suffix.lower() not in SEGMENTS_SUFFIXES:
+    if is_path(segments) and _names_a_segmenter(os.fspath(segments)):
         seen = os.fspath(segments)
     else:
-        seen = read_segments(segments, height, width)
-    notes: tuple[str, ...] = ()
+        seen = read_segments(segments, *target)
     if size is None and target != (height, width):
-        notes = (f"size: {width} x {height} becomes {target[1]} x {target[0]}; size 'photo' keeps it",)
-    return Inputs(resize.resize_photo(original, *target), moving, step_px, focus_px, given, seen, harmonic, notes)
+        notes.append(f"size: {width} x {height} becomes {target[1]} x {target[0]}; size 'photo' keeps it")
+    return Inputs(shot.image, moving, step_px, focus_px, given, seen, harmonic, tuple(dict.fromkeys(notes)), matte)
+
+
+def _read_depth(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven | str:
+    """The user's map or the photo's own, at the photo's size, or the name of an estimator."""
+    own = photo_depth(shot) if isinstance(depth, str) and depth in ("auto", OWN_DEPTH) else None
+    if isinstance(depth, str) and depth == OWN_DEPTH and own is None:
+        kinds = "a photo that holds its depth (GDepth, Dynamic Depth, MPO, HEIC)"
+        raise ValueError(f"depth: expected {kinds}, got none in {shot.name or 'what is given'}")
+    if own is None:
+        if isinstance(depth, str) and _names_an_estimator(depth):
+            return depth
+        own = _given_or_own(depth, shot, reading)
+    return _at_photo_size(own, shot.image)
+
+
+def _given_or_own(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven:
+    """A depth map, or the depth that lies in a photo given as one."""
+    if is_path(depth) and os.fspath(depth) == shot.name:
+        own = photo_depth(shot)
+        if own is not None:
+            return own
+    return depth_given(depth, *shot.size, reading.depth_kind, reading.depth_near)
+
+
+def _at_photo_size(given: DepthGiven, image: Image) -> DepthGiven:
+    """A larger map is sampled, a smaller one gets its edges from the photo."""
+    height, width = image.size
+    values, notes = given.values, given.notes
+    if values.shape != (height, width):
+        notes += (f"depth: {values.shape[1]} x {values.shape[0]} px, scaled to the photo's {width} x {height}",)
+    if values.shape[0] < height and values.shape[1] < width:
+        disp = 1.0 / values if given.kind == "metric" else values
+        fine = torch.from_numpy(upsampled(disp.numpy(), image.rgb.numpy()))
+        values = 1.0 / fine if given.kind == "metric" else fine
+    return DepthGiven(resize.resize_depth(values, height, width), given.kind, notes)
 
 
 def list_motion(motion: Motion | None, **single: Any) -> Motion:
@@ -141,13 +202,16 @@ def list_motion(motion: Motion | None, **single: Any) -> Motion:
 
 
 def _names_an_estimator(depth: str) -> bool:
-    """Whether ``depth`` is a method, or a model's folder or ``owner/name``, and no file of a depth map. What is neither, such
-    as a file of another kind, or a method misspelt, is a ValueError."""
-    if depth in DEPTH_METHODS or Path(depth).is_dir():
+    """Whether ``depth`` is a method, or a model's name, folder or ``owner/name``, and no file of a depth map. A file that is
+    there is never a model's name; what is neither, such as a method misspelt, is a ValueError."""
+    if Path(depth).exists():
+        return _is_model_folder("depth", depth)
+    if depth in DEPTH_METHODS or find(depth, "depth") is not None:
         return True
     suffix = Path(depth).suffix.lower()
-    if suffix in DEPTH_SUFFIXES or Path(depth).exists():
+    if suffix in DEPTH_SUFFIXES or is_address(depth):
         return False
+    _check_known("depth", depth, [entry for entry in ENTRIES if entry.task == "depth"])
     if MODEL_ID.fullmatch(depth) and not FILE_SUFFIX.fullmatch(suffix):
         return True
     known = [*DEPTH_METHODS, *(f"{depth[: -len(suffix)]}{other}" for other in DEPTH_SUFFIXES if suffix)]
@@ -157,6 +221,38 @@ def _names_an_estimator(depth: str) -> bool:
     raise ValueError(
         f"depth: expected {', '.join(DEPTH_METHODS)}, {models} or a file ({' '.join(DEPTH_SUFFIXES)}), got {depth!r}{meant}"
     )
+
+
+def _names_a_segmenter(segments: str) -> bool:
+    """As `_names_an_estimator`, of segments."""
+    if Path(segments).exists():
+        return _is_model_folder("segments", segments)
+    if segments in SEGMENT_METHODS or find(segments, "segmentation") is not None:
+        return True
+    if Path(segments).suffix.lower() in SEGMENTS_SUFFIXES:
+        return False
+    _check_known("segments", segments, [entry for entry in ENTRIES if entry.task == "segmentation"])
+    if MODEL_ID.fullmatch(segments) and not FILE_SUFFIX.fullmatch(Path(segments).suffix.lower()):
+        return True
+    files = " ".join(SEGMENTS_SUFFIXES)
+    raise ValueError(f"segments: expected {', '.join(SEGMENT_METHODS)}, a model's name or a file ({files}), got {segments!r}")
+
+
+def _is_model_folder(name: str, path: str) -> bool:
+    """Whether what is there is a model's folder; a folder that is none is a ValueError, a file is never a model."""
+    if not Path(path).is_dir():
+        return False
+    if not (Path(path) / MODEL_CONFIG).is_file():
+        raise ValueError(f"{name}: expected a file, or a model's folder with {MODEL_CONFIG} in it, got the folder {path}")
+    return True
+
+
+def _check_known(name: str, value: str, entries: Sequence[Entry]) -> None:
+    """Raise where ``value`` is all but a known model's name or source: a typo."""
+    names = {known.lower(): known for entry in entries for known in (entry.name, entry.source)}
+    near = difflib.get_close_matches(value.lower(), names, n=1, cutoff=0.85)
+    if near and names[near[0]] != value and (value.lower() == near[0] or not MODEL_ID.fullmatch(value)):
+        raise ValueError(f"{name}: expected a known model, got {value!r}; did you mean {names[near[0]]!r}?")
 
 
 def read_camera(camera: CameraLike | None, amplitude: Amplitude, ease: float = 0.0) -> str | CameraKeys | CameraPath | None:
@@ -169,7 +265,8 @@ def read_camera(camera: CameraLike | None, amplitude: Amplitude, ease: float = 0
         kinds = "the name of a preset, a .json file, CameraKeys or a CameraPath"
         raise TypeError(f"camera: expected {kinds}, got {type(camera).__name__}")
     if Path(camera).suffix.lower() == ".json":
-        return read_camera_keys(camera)
+        content = read_json("camera", camera)
+        return track_of(content, os.fspath(camera)) if is_track(content) else read_camera_keys(camera)
     cameras.check_preset(str(camera))
     return str(camera)
 
@@ -202,13 +299,30 @@ def check_blend(blend: str) -> None:
         raise ValueError(f"blend: expected one of {', '.join(get_args(BlendMode))}, got {blend!r}")
 
 
+def read_by_motion(motion: Motion | None) -> dict[str, object]:
+    """What the parts of a motion are read from, by name."""
+    parts = [part for part in motion or () if isinstance(part, (Fluid, Sway, Ripple))]
+    return {
+        f"motion[{n}].{name}": getattr(part, name, None) for n, part in enumerate(parts) for name in ("mask", "hints", "flow")
+    }
+
+
 def check_motion(frames: int, speed: float) -> None:
     if not isinstance(frames, Integral) or isinstance(frames, bool):
         raise TypeError(f"frames: expected a whole number, got {frames!r}")
-    if frames < 1:
-        raise ValueError(f"frames: expected >= 1, got {frames}")
+    if not 1 <= frames <= MOST_FRAMES:
+        raise ValueError(f"frames: expected 1 to {MOST_FRAMES}, got {frames}")
     if isinstance(speed, bool) or not isinstance(speed, Real) or not isfinite(speed) or speed < 0:
         raise ValueError(f"speed: expected a finite number >= 0, got {speed!r}")
+
+
+def check_duration(loops: int | None, duration: float | None) -> None:
+    if duration is None:
+        return
+    if loops is not None:
+        raise ValueError("duration: expected loops or duration, got both")
+    if isinstance(duration, bool) or not isinstance(duration, Real) or not isfinite(duration) or duration <= 0:
+        raise ValueError(f"duration: expected seconds > 0, got {duration!r}")
 
 
 def read_renderer(model: RenderModel | PathLike) -> RenderModel:
@@ -218,7 +332,11 @@ def read_renderer(model: RenderModel | PathLike) -> RenderModel:
 
 
 def read_inpainter(inpainter: Inpainter | PathLike | None, device: torch.device) -> Inpainter | None:
-    entry = find(inpainter, "inpainting") if isinstance(inpainter, str) else None
+    entry = None
+    if isinstance(inpainter, str) and not Path(inpainter).exists():
+        entry = find(inpainter, "inpainting")
+        if entry is None:
+            _check_known("inpainter", inpainter, [entry for entry in ENTRIES if entry.task == "inpainting"])
     if entry is not None:
         inpainter = file_of(entry)
     if isinstance(inpainter, (str, os.PathLike)):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import ceil
 
 import torch
-from tqdm import tqdm
+from torch import Tensor
 
 from .. import camera as cameras
 from .. import defaults
@@ -23,36 +23,43 @@ from ..data import (
     Image,
     PathLike,
     PictureLike,
-    Scenery,
     Sway,
 )
 from ..depth import depth_from_disparity, depth_from_metric, estimate_depth
 from ..files import resize
+from ..files.colour import Color
+from ..files.depth_kind import AskedKind, AskedNear
+from ..files.hints import Labels
 from ..files.scene import Scene
 from ..layers import LayerConfig, build_layers
 from ..layers.inpainter import Inpainter
 from ..motion import find_flow, ripple_field, sway_field
 from ..motion import harmonics as harmonic
 from ..ops.device import pick_device
+from ..progress import bar
 from .inputs import (
+    LEAST_MATTE,
     Amplitude,
     CameraLike,
     FlowLike,
     HintsLike,
     Inputs,
     Motion,
+    Reading,
     SegmentsLike,
     list_motion,
     read_camera,
     read_inpainter,
     read_inputs,
 )
-from .see import see_scenery
+from .plain import plainly
+from .see import Shown, look
 
 FAR_SHARE = 0.1  # of the range of disparities: what is farther is sky or as good as that
 MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the rounding of the border
 
 
+@plainly
 def prepare(
     photo: PictureLike,
     *,
@@ -60,7 +67,12 @@ def prepare(
     hints: HintsLike | None = None,
     flow: FlowLike | None = None,
     motion: Motion | None = None,
+    matte: PictureLike | None = None,
+    label: Labels = None,
     depth: PictureLike = "auto",
+    depth_kind: AskedKind = "auto",
+    depth_near: AskedNear = "auto",
+    color: Color = "srgb",
     segments: SegmentsLike = "auto",
     inpainter: Inpainter | PathLike | None = None,
     size: resize.Size = None,
@@ -85,9 +97,19 @@ def prepare(
         Dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo`` (`c3drender.files.read_flow`).
     motion : sequence of Fluid, Sway and Ripple, optional
         Instead of these three a list of what moves, each with its own mask; at most one Fluid.
+    matte : PictureLike, optional
+        How freely each pixel moves, 0..1: soft edges of the mask; without a mask also what moves.
+    label : str or sequence of str, optional
+        Which labels of an annotation move, instead of ``motion*``.
     depth : str, path, array or Tensor
-        ``"auto"``, ``"builtin"``, an installed or any other model (`c3drender.depth.estimate_depth`), or a depth map
-        (`c3drender.files.read_depth`).
+        ``"auto"`` (the photo's own, an installed model, or the built-in estimate), ``"photo"``, ``"builtin"``, a model
+        (`c3drender.depth.estimate_depth`), or a depth map (`c3drender.files.read_depth`).
+    depth_kind : {"auto", "disparity", "metric"}
+        What the numbers of a depth map mean; ``"auto"``: what the file, their range and their layout say.
+    depth_near : {"auto", "bright", "dark"}
+        Whether near is large in a depth map.
+    color : {"srgb", "p3"}
+        The space of colours, from the photo to the video: sRGB or Display P3.
     segments : str, path or Segments
         What each pixel shows, which says what may move and what never does: ``"auto"`` (an installed model, if there is one),
         ``"none"``, the name of a model, or a file (`c3drender.files.read_segments`).
@@ -133,25 +155,26 @@ def prepare(
     True
     """
     wanted = read_camera(camera, amplitude)
-    parts = list_motion(motion, mask=mask, hints=hints, flow=flow)
+    parts = list_motion(motion, mask=mask, hints=hints, flow=flow, matte=matte)
     target_device = pick_device(device)
     painter = read_inpainter(inpainter, target_device)
-    steps = tqdm(total=4, desc="prepare", unit="stage", disable=not progress, leave=False)
-    inputs = read_inputs(photo, parts, depth, focus, size, segments)
-    steps.set_description("depth")
-    shown, stays, seen_notes = see_scenery(inputs, target_device)
-    depth_map, depth_note = _find_depth(inputs, shown, target_device)
-    steps.update()
-    steps.set_description("flow")
-    field, motion_note = find_flow(inputs.image, depth_map, shown, inputs.hints, inputs.step_px, stays)
-    harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
-    flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
-    steps.update()
-    steps.set_description("layers")
-    notes = (*inputs.notes, *seen_notes, depth_note, *flow_notes, *harmonic_notes)
-    scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
-    steps.update(2)
-    steps.close()
+    with bar(shown=progress, total=4, desc="prepare", unit="stage", leave=False) as steps:
+        inputs = read_inputs(photo, parts, depth, focus, size, segments, Reading(depth_kind, depth_near, label, color))
+        steps.set_description("depth")
+        shown = look(inputs.image, inputs.segments, target_device)
+        depth_map, depth_note = _find_depth(inputs, shown, target_device)
+        steps.update()
+        steps.set_description("flow")
+        field, motion_note = find_flow(inputs.image, depth_map, shown.scenery, inputs.hints, inputs.step_px, shown.stays)
+        if inputs.matte is not None:
+            field = _softened(field, inputs.matte)
+        harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
+        flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
+        steps.update()
+        steps.set_description("layers")
+        notes = (*inputs.notes, *shown.notes, depth_note, *flow_notes, *harmonic_notes)
+        scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
+        steps.update(2)
     return scene.to(target_device)
 
 
@@ -263,10 +286,15 @@ def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[H
     return (harmonic.joined(fields) if fields else None), tuple(notes)
 
 
-def _find_depth(inputs: Inputs, shown: Scenery, device: torch.device) -> tuple[DepthMap, str]:
+def _find_depth(inputs: Inputs, shown: Shown, device: torch.device) -> tuple[DepthMap, str]:
     given = inputs.depth
     if isinstance(given, str):
-        return estimate_depth(inputs.image, shown, method=given, device=device)
-    if given.kind == "metric":
-        return depth_from_metric(given.values), "depth: yours, along the view axis"
-    return depth_from_disparity(given.values), "depth: yours, near is bright"
+        return estimate_depth(inputs.image, shown.scenery, shown.nearness, method=given, device=device)
+    depth = depth_from_metric(given.values) if given.kind == "metric" else depth_from_disparity(given.values)
+    return depth, given.notes[0]
+
+
+def _softened(flow: FlowField, matte: Tensor) -> FlowField:
+    """``flow`` as freely as ``matte`` lets it."""
+    step_px = flow.step_px * matte[..., None].to(flow.step_px)
+    return FlowField(step_px, flow.moving & (matte > LEAST_MATTE).to(flow.moving.device))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from .. import camera as cameras
 from .. import defaults
@@ -14,6 +13,7 @@ from ..files import read_depth, read_hints, read_photo, resize, video
 from ..networks import PublishedModels, load_published
 from ..networks.published import preset
 from ..ops.device import pick_device
+from ..progress import bar
 from .inputs import Amplitude, HintsLike
 
 DEFAULT_CAMERA = "paper-circle"
@@ -84,7 +84,8 @@ def render_published(
     ----------
     Li, Cao, Sun, Zhang, Xian, Lin, "3D Cinemagraphy from a Single Image", CVPR 2023, arXiv:2303.05724.
     """
-    target = video.check_output(out, fps)
+    inputs: dict[str, object] = {"photo": photo, "model": model, "mask": mask, "hints": hints, "depth": depth}
+    target = video.check_output(out, fps, inputs | {"camera": camera})
     target_device = pick_device(device)
     models = model if isinstance(model, PublishedModels) else load_published(model, target_device)
     image = read_photo(photo)
@@ -105,5 +106,5 @@ def render_published(
     else:
         path = cameras.make_camera_path(scene.sheets.camera, camera, frames, SPAN, amplitude=amplitude)
     rendered = preset.render(scene, models.renderer.decoder, path, frames, speed)
-    shown = tqdm(rendered, total=len(path), desc="render", unit="frame", disable=not progress)
-    return video.write_video(target, (frame.cpu() for frame in shown), fps)
+    with bar(rendered, shown=progress, total=len(path), desc="render", unit="frame") as shown:
+        return video.write_video(target, (frame.cpu() for frame in shown), fps)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from .. import camera as cameras
 from .. import defaults, render
 from ..data import Camera, CameraPath, Frame, PathLike, PictureLike
 from ..files import resize, video
+from ..files.colour import Color
+from ..files.container import Encoding
+from ..files.depth_kind import AskedKind, AskedNear
+from ..files.hints import Labels
 from ..files.scene import Scene
 from ..layers.inpainter import Inpainter
 from ..networks import RenderModel
 from ..networks import render as learned
+from ..pixels.seam import SeamScore
+from ..progress import bar, say
 from ..render import BlendMode
+from .crop import crop_of, read_aspect
 from .inputs import (
     Amplitude,
     CameraLike,
@@ -28,16 +35,21 @@ from .inputs import (
     Motion,
     SegmentsLike,
     check_blend,
+    check_duration,
     check_motion,
     check_period,
+    read_by_motion,
     read_camera,
     read_renderer,
 )
+from .plain import plainly
 from .prepare import prepare
+from .stereo import EYES_PERCENT, check_stereo, stereo_frames
 
 NO_CAMERA = "camera: expected the name of a preset, a .json file, CameraKeys or a CameraPath, got None"
 
 
+@plainly
 def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplitude = 1.0, ease: float = 0.0) -> CameraPath:
     """The path that a camera's name, key frames or file stand for in this scene.
 
@@ -101,6 +113,7 @@ class Animation:
     num_frames: int
     draw: Callable[[Camera, int], Frame]
 
+    @plainly
     def frame(self, n: int, world_to_cam: Tensor | None = None, zoom: float = 1.0) -> Frame:
         """Render one frame.
 
@@ -117,7 +130,7 @@ class Animation:
         -------
         Frame
         """
-        pose = torch.eye(3, 4) if world_to_cam is None else world_to_cam
+        pose = torch.eye(3, 4, dtype=torch.float32, device="cpu") if world_to_cam is None else world_to_cam
         return self.draw(self.scene.camera.with_pose(pose).zoomed(zoom), n)
 
     def render(
@@ -129,6 +142,7 @@ class Animation:
         return (self.frame(n, pose, zoom) for n, (pose, zoom) in enumerate(zip(path.world_to_cam, zooms, strict=True)))
 
 
+@plainly
 def animate(
     scene: Scene,
     *,
@@ -233,13 +247,13 @@ def render_frames(
     >>> len(frames), frames[0].rgb_u8.dtype
     (4, torch.uint8)
     """
-    loop, total = _periods(frames)
+    loop, total = periods(frames)
     check_motion(loop, speed)
     path = camera_path(scene, camera, total, amplitude, ease)  # refused before the scene is traced
     return animate(scene, frames=loop, speed=speed, blend=blend, model=model).render(path)
 
 
-def _periods(frames: int | None) -> tuple[int, int]:
+def periods(frames: int | None) -> tuple[int, int]:
     """Frames of the motion's loop, and of the whole."""
     return (defaults.FRAMES, defaults.FRAMES * defaults.TURNS) if frames is None else (frames, frames)
 
@@ -252,7 +266,12 @@ def render_cinemagraph(
     hints: HintsLike | None = None,
     flow: FlowLike | None = None,
     motion: Motion | None = None,
+    matte: PictureLike | None = None,
+    label: Labels = None,
     depth: PictureLike = "auto",
+    depth_kind: AskedKind = "auto",
+    depth_near: AskedNear = "auto",
+    color: Color = "srgb",
     segments: SegmentsLike = "auto",
     inpainter: Inpainter | PathLike | None = None,
     camera: CameraLike = defaults.CAMERA,
@@ -261,6 +280,16 @@ def render_cinemagraph(
     focus: tuple[float, float] | None = None,
     frames: int | None = None,
     fps: float = defaults.FPS,
+    loops: int | None = None,
+    duration: float | None = None,
+    codec: str | None = None,
+    crf: int | None = None,
+    bitrate: int | None = None,
+    bits: int = 8,
+    max_mb: float | None = None,
+    aspect: str | None = None,
+    stereo: str | None = None,
+    eyes: float = EYES_PERCENT,
     size: resize.Size = None,
     speed: float = 1.0,
     blend: BlendMode = "phase",
@@ -286,8 +315,18 @@ def render_cinemagraph(
         The dense flow itself.
     motion : sequence of Fluid, Sway and Ripple, optional
         Instead of these three.
+    matte : PictureLike, optional
+        How freely each pixel moves.
+    label : str or sequence of str, optional
+        Which labels of an annotation move.
     depth : str, path, array or Tensor
-        How far; ``"auto"``: estimated.
+        How far; ``"auto"``: the photo's own, or estimated.
+    depth_kind : {"auto", "disparity", "metric"}
+        What the numbers of a depth map mean.
+    depth_near : {"auto", "bright", "dark"}
+        Whether near is large in a depth map.
+    color : {"srgb", "p3"}
+        The space of colours; Display P3 is tagged in the video.
     inpainter : callable or path, optional
         Paints what the photo does not show.
     camera : str, path, CameraKeys or CameraPath
@@ -302,6 +341,18 @@ def render_cinemagraph(
         One period of the loop.
     fps : float
         Frames per second.
+    loops : int, optional
+        How often a video repeats the period, for players that do not.
+    duration : float, optional
+        Seconds, instead of ``loops``: as many whole periods as come nearest.
+    codec, crf, bitrate, bits, max_mb
+        See `c3drender.files.write_video`.
+    aspect : str, optional
+        ``"9:16"``, ``"1:1"``, ...: a part of the picture in these proportions, where what moves and what is near lies.
+    stereo : {"sbs", "half-sbs", "tb", "anaglyph"}, optional
+        Both eyes: side by side, the same squeezed to one picture's width, one above the other, or for red and cyan glasses.
+    eyes : float
+        How far what is nearest lies from what is farthest between the eyes, percent of the width, at most 5.
     size : int, (int, int), "photo" or None
         The longer side in pixels, or (width, height).
     speed : float
@@ -336,8 +387,14 @@ def render_cinemagraph(
     >>> video.name
     'out.mp4'
     """
-    target = video.check_output(out, fps)
-    loop, total = _periods(frames)
+    given: dict[str, object] = {"photo": photo, "mask": mask, "hints": hints, "flow": flow, "depth": depth}
+    given |= {"segments": segments, "inpainter": inpainter, "camera": camera, "model": model}
+    loop, total = periods(frames)
+    check_duration(loops, duration)
+    check_stereo(stereo, eyes)
+    proportions = read_aspect(aspect)
+    encoding = Encoding(codec, crf, bitrate, bits, 1 if loops is None else loops, max_mb, color)
+    target = video.check_output(out, fps, given | read_by_motion(motion), encoding)
     check_motion(loop, speed)
     wanted = read_camera(camera, amplitude, ease)
     if wanted is None:
@@ -353,25 +410,57 @@ def render_cinemagraph(
         hints=hints,
         flow=flow,
         motion=motion,
+        matte=matte,
+        label=label,
         depth=depth,
+        depth_kind=depth_kind,
+        depth_near=depth_near,
+        color=color,
         segments=segments,
         inpainter=inpainter,
         size=size,
-        amplitude=amplitude,
-        camera=wanted,
+        amplitude=amplitude if stereo is None else _with_eyes(amplitude, eyes),
+        camera=wanted if stereo is None else None,
         focus=focus,
         device=device,
         progress=progress,
     )
-    height, width = scene.camera.height, scene.camera.width
-    out_height, out_width = video.output_size(target, height, width)
+    crop = (slice(None), slice(None)) if proportions is None else crop_of(scene, proportions)
+    animation = animate(scene, frames=loop, speed=speed, blend=blend, model=renderer)
+    path = camera_path(scene, wanted, total, amplitude, ease)
+    if stereo is None:
+        rendered: Iterator[np.ndarray] = (frame.rgb_u8.cpu().numpy()[crop] for frame in animation.render(path))
+    else:
+        rendered = stereo_frames(animation.draw, scene.camera, scene.span, path, stereo, eyes, crop)
+    if duration is not None:
+        loops = max(1, round(duration * fps / total))
+        encoding = replace(encoding, loops=loops)
     if progress:
-        for note in scene.notes:
-            tqdm.write(note)
+        say(*scene.notes)
+        if loops is not None and loops > 1:
+            say(f"loops: {loops} of {total / fps:.1f} s, {loops * total / fps:.1f} s in all")
+    seam = SeamScore()
+
+    def pictures(shown: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for picture in shown:
+            seam.add(picture)
+            yield picture
+
+    with bar(rendered, shown=progress, total=total, desc="render", unit="frame") as shown:
+        video.write_video(target, pictures(shown), fps, **vars(encoding))
+    if progress:
+        height, width = seam.size
+        out_height, out_width = video.output_size(target, height, width)
         if (out_height, out_width) != (height, width):
-            tqdm.write(f"size: {width} x {height} becomes {out_width} x {out_height}, {target.suffix} needs even sides")
-    rendered = render_frames(
-        scene, camera=wanted, amplitude=amplitude, ease=ease, frames=frames, speed=speed, blend=blend, model=renderer
-    )
-    shown = tqdm(rendered, total=total, desc="render", unit="frame", disable=not progress)
-    return video.write_video(target, (frame.rgb_u8.cpu() for frame in shown), fps)
+            say(f"size: {width} x {height} becomes {out_width} x {out_height}, {target.suffix} needs even sides")
+        if seam.score is not None:
+            say(f"seam: {seam.score:.2f} (from the last frame to the first, over the other steps: 1 is none)")
+    return target
+
+
+def _with_eyes(amplitude: Amplitude, eyes: float) -> Amplitude:
+    """The amplitude of presets that see as far around as both eyes do on a path of ``amplitude``."""
+    more = eyes / 100 / cameras.PARALLAX
+    if isinstance(amplitude, Sequence | np.ndarray):
+        return [float(part) + more for part in amplitude]
+    return float(amplitude) + more

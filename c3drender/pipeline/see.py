@@ -1,37 +1,77 @@
-"""What the photo shows: the cues, and a segmenter's word where there is one."""
+"""What the photo shows: the network's word, or that of a larger segmenter where there is one, and the cues of the picture."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from ..data import Scenery
+from ..data import Image, Nearness, Scenery
 from ..models import best, find
 from ..models.segmentation import load_entry, load_transformers
+from ..perception import perceive
 from ..pixels.segments import Segments
 from ..scenery import apply_segments, find_scenery
-from .inputs import Inputs
 
 
-def see_scenery(inputs: Inputs, device: torch.device) -> tuple[Scenery, Tensor | None, tuple[str, ...]]:
-    """The scenery, what must never move (bool ``[H, W]``; None: not known), and a line that says who told."""
-    scenery = find_scenery(inputs.image)
-    segments, note = _find_segments(inputs, device)
-    if segments is None:
-        return scenery, None, ()
-    told, stays = apply_segments(inputs.image, scenery, segments)
-    return told, stays, (f"{note}; {float(stays.float().mean()):.0%} of the picture stays",)
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a photo shows.
+
+    Attributes
+    ----------
+    scenery : Scenery
+    stays : Tensor or None
+        bool ``[H, W]``: what must never move; None: not known.
+    nearness : Nearness
+        For `c3drender.depth.estimate_depth`.
+    notes : tuple of str
+        A line that says who told.
+    """
+
+    scenery: Scenery
+    stays: Tensor | None
+    nearness: Nearness
+    notes: tuple[str, ...]
 
 
-def _find_segments(inputs: Inputs, device: torch.device) -> tuple[Segments | None, str]:
-    given = inputs.segments
-    if isinstance(given, Segments):
-        return given, "segments: yours"
-    if given == "none":
-        return None, ""
-    entry = best("segmentation") if given == "auto" else find(given, "segmentation")
+def look(image: Image, segments: Segments | str = "auto", device: torch.device | str = "cpu") -> Shown:
+    """What a photo shows.
+
+    Parameters
+    ----------
+    image : Image
+    segments : Segments or str
+        As in `prepare`.
+    device : str or torch.device
+        Where an installed segmenter runs.
+
+    Returns
+    -------
+    Shown
+    """
+    cues, seen = find_scenery(image), perceive(image)
+    if isinstance(segments, str) and segments == "none":
+        return Shown(cues, None, seen.nearness, ())
+    found, note = (segments, "segments: yours") if isinstance(segments, Segments) else _by_model(image, segments, device)
+    told, stays = apply_segments(image, cues, seen.segments if found is None else found)
+    told = replace(told, way=_at_size(seen.way, image.size).to(told.sky.device))
+    notes = () if found is None else (f"{note}; {float(stays.float().mean()):.0%} of the picture stays",)
+    return Shown(told, stays, seen.nearness, notes)
+
+
+def _at_size(way: Tensor, size: tuple[int, int]) -> Tensor:
+    channels = functional.interpolate(way.permute(2, 0, 1)[None], size, mode="bilinear", align_corners=False)
+    return channels[0].permute(1, 2, 0).contiguous()
+
+
+def _by_model(image: Image, name: str, device: torch.device | str) -> tuple[Segments | None, str]:
+    """A larger segmenter's word, and its name; None where ``auto`` has none."""
+    entry = best("segmentation") if name == "auto" else find(name, "segmentation")
     if entry is not None:
-        return load_entry(entry, device)(inputs.image), f"segments: model {entry.name}"
-    if given == "auto":
+        return load_entry(entry, device)(image), f"segments: model {entry.name}"
+    if name == "auto":
         return None, ""
-    return load_transformers(given, device)(inputs.image), f"segments: model {given}"
+    return load_transformers(name, device)(image), f"segments: model {name}"

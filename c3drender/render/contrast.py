@@ -141,6 +141,8 @@ def measure_gains(
 
     def over_the_canvas(table: list[np.ndarray]) -> ContrastGains:
         gain = resting.new_ones(len(moments), *(size // spacing + 1 for size in fluid.shape))
+        if not table:  # a loop of one frame shows the photo alone
+            return ContrastGains(moments, gain, spacing)
         height, width = wanted.shape
         gain[1:-1, y0 // spacing :, x0 // spacing :][:, :height, :width] = torch.from_numpy(np.stack(table))
         return ContrastGains(moments, gain, spacing)

@@ -10,7 +10,7 @@ from ..data import Image, Scenery
 from ..pixels.segments import Segments
 from .cut import refine_to_edges
 
-SKY, STILL, FLOWING, SMOKE = ("sky", "cloud"), ("still_water",), ("moving_water", "white_water"), ("smoke", "fire")
+SKY, LEVEL, WHITE, SMOKE = ("sky", "cloud"), ("still_water", "moving_water"), ("white_water",), ("smoke", "fire")
 ALIVE, STAYING = ("person", "animal"), ("person", "animal", "ground", "object")
 LEAST_WATER = 0.2  # the cues know how much of a pixel's water foams where they see this much of it
 HORIZON_AGREES = 0.03  # of the height: the cues' horizon, if it lies so near to the segments', is the better one
@@ -22,9 +22,9 @@ def apply_segments(image: Image, scenery: Scenery, segments: Segments) -> tuple[
     Each group of classes (sky, water, smoke and fire) that the segmenter can tell replaces the cues' map; of level water the
     cues still say how much of it foams. People, animals, ground and objects stay.
     """
-    groups = (SKY, STILL, FLOWING, SMOKE, ALIVE, STAYING)
+    groups = (SKY, LEVEL, WHITE, SMOKE, ALIVE, STAYING)
     maps = np.stack([segments.of(*group).numpy() for group in groups], axis=-1)
-    sky, still, flowing, smoke, alive, staying = np.moveaxis(_at_full_size(image, maps, segments.measured), -1, 0)
+    sky, level, white, smoke, alive, staying = np.moveaxis(_at_full_size(image, maps, segments.measured), -1, 0)
     cues = {name: getattr(scenery, name).cpu().numpy() for name in ("sky", "water", "rapids", "smoke")}
 
     stays = alive > 0.5
@@ -35,10 +35,10 @@ def apply_segments(image: Image, scenery: Scenery, segments: Segments) -> tuple[
     told = dict(cues)
     if segments.knows(*SKY):
         told["sky"] = sky
-    if segments.knows(*STILL, *FLOWING):
+    if segments.knows(*LEVEL, *WHITE):
         seen = cues["water"] + cues["rapids"]
         foam = np.where(seen > LEAST_WATER, cues["rapids"] / np.maximum(seen, LEAST_WATER), 0)
-        told["water"], told["rapids"] = still * (1 - foam), np.minimum(flowing + still * foam, 1)
+        told["water"], told["rapids"] = level * (1 - foam), np.minimum(white + level * foam, 1)
     if knows_smoke:
         told["smoke"] = smoke
     device = scenery.sky.device

@@ -55,8 +55,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> blend_bidirectional(const Tensor& fea
       check, {feat_fwd, alpha_fwd, disp_fwd, feat_bwd, alpha_bwd, disp_bwd, loop_t, loop_t_all, sharpness});
   const Shape shape = shape_of(alpha_fwd);
 
-  Tensor feat = empty(feat_fwd, shape_of(feat_fwd)), alpha = empty(feat_fwd, shape);
-  Tensor w_fwd = empty(feat_fwd, shape), w_bwd = empty(feat_fwd, shape);
+  Tensor feat = check.result(feat_fwd, shape_of(feat_fwd)), alpha = check.result(feat_fwd, shape);
+  Tensor w_fwd = check.result(feat_fwd, shape), w_bwd = check.result(feat_fwd, shape);
   args.feat_out = write(feat);
   args.alpha_out = write(alpha);
   args.w_fwd = write(w_fwd);
@@ -80,10 +80,10 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> blend_bidirec
   check.tensor("grad_w_fwd", grad_w_fwd, shape, spell(shape));
   check.tensor("grad_w_bwd", grad_w_bwd, shape, spell(shape));
 
-  Tensor grad_feat_fwd = empty(feat_fwd, feat_shape), grad_feat_bwd = empty(feat_fwd, feat_shape);
-  Tensor grad_alpha_fwd = empty(feat_fwd, shape), grad_alpha_bwd = empty(feat_fwd, shape);
-  Tensor grad_disp_fwd = empty(feat_fwd, shape), grad_disp_bwd = empty(feat_fwd, shape);
-  Tensor grad_loop_t = empty(feat_fwd, loop_t ? shape : Shape{0});
+  Tensor grad_feat_fwd = check.result(feat_fwd, feat_shape), grad_feat_bwd = check.result(feat_fwd, feat_shape);
+  Tensor grad_alpha_fwd = check.result(feat_fwd, shape), grad_alpha_bwd = check.result(feat_fwd, shape);
+  Tensor grad_disp_fwd = check.result(feat_fwd, shape), grad_disp_bwd = check.result(feat_fwd, shape);
+  Tensor grad_loop_t = check.result(feat_fwd, loop_t ? shape : Shape{0});
   args.grad_feat_out = read(grad_feat_out);
   args.grad_alpha_out = read(grad_alpha_out);
   args.grad_w_fwd = read(grad_w_fwd);

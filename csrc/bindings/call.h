@@ -8,17 +8,11 @@
 #include <torch/csrc/stable/accelerator.h>
 #endif
 #include <torch/csrc/stable/library.h>
-#include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
-#include <cstring>
 #include <stdexcept>
 #include <tuple>
 #include <vector>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #include "c3d/api.h"
 
@@ -44,26 +38,6 @@ struct WritePointer {
 };
 inline WritePointer write(const Tensor& tensor) { return {tensor.mutable_data_ptr()}; }
 inline WritePointer write_if(bool wanted, const Tensor& tensor) { return {wanted ? tensor.mutable_data_ptr() : nullptr}; }
-
-// Large results are fresh memory at every call, which the system hands out faster in pages of 2 MB than of 4 KB.
-inline void prefer_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] size_t num_bytes) {
-#if defined(__linux__)
-  constexpr uintptr_t kPage = uintptr_t{1} << 21;
-  const auto begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
-  const auto end = (reinterpret_cast<uintptr_t>(data) + num_bytes) / kPage * kPage;
-  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // a wish: its failure changes nothing
-#endif
-}
-
-inline Tensor empty(const Tensor& like, const Shape& shape, ScalarType type = ScalarType::Float) {
-  Tensor made = torch::stable::new_empty(like, shape, type);
-  const size_t num_bytes = static_cast<size_t>(made.numel()) * made.element_size();
-  if (!made.is_cuda()) prefer_huge_pages(made.mutable_data_ptr(), num_bytes);
-#ifdef C3D_GARBAGE  // for tests: a byte that all memory begins with, so that what nobody writes is seen
-  std::memset(made.mutable_data_ptr(), C3D_GARBAGE, num_bytes);
-#endif
-  return made;
-}
 
 // Working memory, threads and CUDA stream of one call, all torch's own. Memory goes back to torch when the call returns: torch
 // gives it to nobody but this stream, so what is queued here has passed before it is written again.

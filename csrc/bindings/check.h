@@ -1,17 +1,23 @@
-// What the bindings share before a call: how they check arguments, and how a failure is said.
+// What the bindings share before a call: how they check arguments, get memory for results, and say a failure.
 //
 // A failure throws "ValueError: ...", with the type that c3drender/ops raises as its first word.
 #pragma once
 
 #define TORCH_TARGET_VERSION 0x020a000000000000  // the stable ABI of torch 2.10: the extension loads under any torch since
 
+#include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
+#include <cstring>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include "c3d/api.h"
 
@@ -63,6 +69,26 @@ inline const char* name_of(ScalarType type) {
   }
 }
 
+// Large results are fresh memory at every call, which the system hands out faster in pages of 2 MB than of 4 KB.
+inline void prefer_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] size_t num_bytes) {
+#if defined(__linux__)
+  constexpr uintptr_t kPage = uintptr_t{1} << 21;
+  const auto begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
+  const auto end = (reinterpret_cast<uintptr_t>(data) + num_bytes) / kPage * kPage;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // a wish: its failure changes nothing
+#endif
+}
+
+inline Tensor empty(const Tensor& like, const Shape& shape, ScalarType type) {
+  Tensor made = torch::stable::new_empty(like, shape, type);
+  const size_t num_bytes = static_cast<size_t>(made.numel()) * made.element_size();
+  if (!made.is_cuda()) prefer_huge_pages(made.mutable_data_ptr(), num_bytes);
+#ifdef C3D_GARBAGE  // for tests: a byte that all memory begins with, so that what nobody writes is seen
+  std::memset(made.mutable_data_ptr(), C3D_GARBAGE, num_bytes);
+#endif
+  return made;
+}
+
 // The checks of one op's arguments. All tensors must share the device of the first one checked.
 class Checker {
  public:
@@ -96,6 +122,15 @@ class Checker {
       fail("ValueError", op_, ": ", name, " must be on the device of the other tensors, got a tensor elsewhere");
   }
 
+  // Fresh memory for a result on the device of `like`.
+  Tensor result(const Tensor& like, const Shape& shape, ScalarType type = ScalarType::Float) const {
+    try {
+      return empty(like, shape, type);
+    } catch (const std::exception&) {  // torch's own sentence is long, and of another type
+      fail("MemoryError", op_, ": out of memory for a result of ", spell(shape), " ", name_of(type));
+    }
+  }
+
   template <typename... Parts>
   void that(bool condition, const Parts&... parts) const {
     if (!condition) fail("ValueError", op_, ": ", parts...);
@@ -106,15 +141,13 @@ class Checker {
   OptionalTensor first_;
 };
 
-constexpr int64_t kMaxSide = int64_t{1} << 30;  // px; sums of two pixel positions stay within int32
-
 // [V, 16] float32 in host memory: fx, fy, cx, cy, then world_to_cam [3, 4].
 inline std::vector<Camera> read_cameras(const Checker& check, const Tensor& cameras, int64_t width, int64_t height) {
   check.that(!cameras.is_cuda() && cameras.scalar_type() == ScalarType::Float && cameras.is_contiguous() &&
                  cameras.dim() == 2 && cameras.size(1) == 16,
              "cameras must be a contiguous float32 CPU tensor [V, 16], got ", spell(shape_of(cameras)));
   check.that(width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide,
-             "the camera's width and height must be 1..2^30, got ", width, " x ", height);
+             "the camera's width and height must be 1..2^23, got ", width, " x ", height);
   std::vector<Camera> views(static_cast<size_t>(cameras.size(0)));
   const float* row = cameras.const_data_ptr<float>();
   for (Camera& view : views) {

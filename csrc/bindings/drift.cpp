@@ -19,7 +19,7 @@ void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor&
   check.tensor("feat", feat, {m, 4}, "[M, 4]" + from_start);
   check.tensor("surface", surface, {-1, -1, 8}, "[H, W, 8]");
   const int64_t h = surface.size(0), w = surface.size(1);
-  check.that(h >= 1 && w >= 1 && h <= kMaxSide && w <= kMaxSide, "surface must be [H, W, 8] with H and W in 1..2^30, got ",
+  check.that(h >= 1 && w >= 1 && h <= kMaxSide && w <= kMaxSide, "surface must be [H, W, 8] with H and W in 1..2^23, got ",
              spell(shape_of(surface)));
   check.that(fx > 0.0 && fy > 0.0, "canvas must have fx and fy > 0, got ", fx, ", ", fy);
   check.that(fine.has_value() == gain.has_value() && broad.has_value() == gain.has_value(),
@@ -27,6 +27,8 @@ void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor&
   check.tensor("fine", fine, {m, 2, 3}, "[M, 2, 3]" + from_start);
   check.tensor("broad", broad, {m, 3}, "[M, 3]" + from_start);
   check.tensor("gain", gain, {-1, -1}, "[h, w]");
+  check.that(!gain || (gain->size(0) >= 1 && gain->size(1) >= 1 && gain->size(0) <= kMaxSide && gain->size(1) <= kMaxSide),
+             "gain must be [h, w] with h and w in 1..2^23, got ", gain ? spell(shape_of(*gain)) : "None");
   check.that(!gain || gain_spacing_px > 0.0, "gain_spacing_px must be > 0, got ", gain_spacing_px);
   check.tensor("phase", phase, {m}, "[M]" + from_start);
   check.tensor("out.xyz", xyz_out, {m, 3}, "[M, 3]" + from_start);

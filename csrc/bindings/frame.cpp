@@ -22,8 +22,8 @@ std::tuple<Tensor, Tensor> compose_frame(const Tensor& feat_fwd, const Tensor& a
   check.that(std::isfinite(sharpness), "sharpness must be finite, got ", sharpness);
   check.that(least_alpha > 0.0, "least_alpha must be > 0, got ", least_alpha);
 
-  Tensor rgb = empty(feat_fwd, {pixels[0], pixels[1], 3}, ScalarType::Byte);
-  Tensor uncovered = empty(feat_fwd, pixels, ScalarType::Bool);
+  Tensor rgb = check.result(feat_fwd, {pixels[0], pixels[1], 3}, ScalarType::Byte);
+  Tensor uncovered = check.result(feat_fwd, pixels, ScalarType::Bool);
   ComposeFrameArgs args;
   args.feat_fwd = read(feat_fwd);
   args.alpha_fwd = read(alpha_fwd);

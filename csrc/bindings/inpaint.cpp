@@ -14,9 +14,9 @@ std::tuple<Tensor, Tensor> inpaint_layers(const Tensor& rgb, const Tensor& disp,
   check.tensor("hole", hole, {h, w}, spelled, ScalarType::Bool);
   check.tensor("disp_hidden", disp_hidden, {h, w}, spelled);
   check.that(tear_disp >= 0.0, "tear_disp must be >= 0, got ", tear_disp);
-  check.that(h * w <= kMaxSide, "rgb must be [H, W, 3] with H * W <= 2^30, got ", spell(shape_of(rgb)));
+  check.that(h * w <= int64_t{1} << 30, "rgb must be [H, W, 3] with H * W <= 2^30, got ", spell(shape_of(rgb)));
 
-  Tensor rgb_out = empty(rgb, {h, w, 3}), disp_out = empty(rgb, {h, w});
+  Tensor rgb_out = check.result(rgb, {h, w, 3}), disp_out = check.result(rgb, {h, w});
   InpaintLayersArgs args;
   args.rgb = read(rgb);
   args.disp = read(disp);

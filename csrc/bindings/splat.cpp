@@ -101,8 +101,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> splat_points(const Tensor& xyz, const
   const SplatInputs in{xyz, feat, radius, radius_all, cameras, width, height, compositor, depth_tolerance, opacity};
   const SplatOutputs out = splat_to(check, in, max_points, hidden, [&](const Shape& pixels, const Shape& with_channels) {
     const Shape idx_shape = return_idx ? Shape{pixels[0], height, width, max_points} : Shape{0};
-    return SplatOutputs{empty(xyz, with_channels), empty(xyz, pixels), empty(xyz, pixels),
-                        empty(xyz, idx_shape, ScalarType::Int)};
+    return SplatOutputs{check.result(xyz, with_channels), check.result(xyz, pixels), check.result(xyz, pixels),
+                        check.result(xyz, idx_shape, ScalarType::Int)};
   });
   return {out.feat, out.alpha, out.disp, out.idx};
 }
@@ -117,7 +117,7 @@ void splat_points_out(const Tensor& xyz, const Tensor& feat, const OptionalTenso
     check.tensor("out.feat", feat_out, with_channels, spell(with_channels));
     check.tensor("out.alpha", alpha_out, pixels, spell(pixels));
     check.tensor("out.disp", disp_out, pixels, spell(pixels));
-    return SplatOutputs{feat_out, alpha_out, disp_out, empty(xyz, {0}, ScalarType::Int)};
+    return SplatOutputs{feat_out, alpha_out, disp_out, check.result(xyz, {0}, ScalarType::Int)};
   });
 }
 
@@ -141,9 +141,9 @@ std::tuple<Tensor, Tensor, Tensor> splat_points_bwd(const OptionalTensor& grad_f
   check.tensor("grad_alpha_out", grad_alpha_out, pixels, spell(pixels));
   check.tensor("grad_disp_out", grad_disp_out, pixels, spell(pixels));
 
-  Tensor grad_xyz = empty(xyz, wants_xyz ? Shape{args.num_points, 3} : Shape{0});
-  Tensor grad_feat = empty(xyz, wants_feat ? Shape{args.num_points, args.num_channels} : Shape{0});
-  Tensor grad_radius = empty(xyz, wants_radius ? Shape{args.num_points} : Shape{0});
+  Tensor grad_xyz = check.result(xyz, wants_xyz ? Shape{args.num_points, 3} : Shape{0});
+  Tensor grad_feat = check.result(xyz, wants_feat ? Shape{args.num_points, args.num_channels} : Shape{0});
+  Tensor grad_radius = check.result(xyz, wants_radius ? Shape{args.num_points} : Shape{0});
   args.max_points = idx.size(3);
   args.idx = read(idx);
   args.grad_feat_out = read(grad_feat_out);

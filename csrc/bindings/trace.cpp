@@ -9,16 +9,16 @@ std::tuple<Tensor, Tensor> integrate_flow(const Tensor& step_px, int64_t num_ste
   Checker check("integrate_flow");
   check.tensor("step_px", step_px, {-1, -1, 2}, "[H, W, 2]");
   const int64_t h = step_px.size(0), w = step_px.size(1);
-  check.that(h >= 1 && w >= 1 && h <= kMaxSide && w <= kMaxSide, "step_px must be [H, W, 2] with H and W in 1..2^30, got ",
+  check.that(h >= 1 && w >= 1 && h <= kMaxSide && w <= kMaxSide, "step_px must be [H, W, 2] with H and W in 1..2^23, got ",
              spell(shape_of(step_px)));
-  check.that(num_steps >= 0 && num_steps <= 1 << 20, "num_steps must be 0..2^20, got ", num_steps);
+  check.that(num_steps >= 0 && num_steps <= kMaxSteps, "num_steps must be 0..2^20, got ", num_steps);
   check.that(sampling == 0 || sampling == 1, "sampling must be 0 (bilinear) or 1 (nearest), got ", sampling);
   check.that(!(sampling == 1 && start_px), "start_px must be None for sampling='nearest', which starts at every pixel");
   check.tensor("start_px", start_px, {-1, 2}, "[P, 2]");
   const int64_t p = start_px ? start_px->size(0) : h * w;
 
-  Tensor offset_px = empty(step_px, {num_steps + 1, p, 2});
-  Tensor inside = empty(step_px, {num_steps + 1, p}, ScalarType::Bool);
+  Tensor offset_px = check.result(step_px, {num_steps + 1, p, 2});
+  Tensor inside = check.result(step_px, {num_steps + 1, p}, ScalarType::Bool);
   IntegrateFlowArgs args;
   args.step_px = read(step_px);
   args.width = w;

@@ -6,7 +6,7 @@
 namespace c3d::cpu {
 
 Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context) {
-  const Status status = check(args);
+  const Status status = check_on_host(args, context);
   if (!status.ok() || args.num_pixels == 0) return status;
   const int32_t num_channels = args.num_channels;
   parallel_ranges(context.executor, args.num_pixels, 4096, [&](int64_t begin, int64_t end) {

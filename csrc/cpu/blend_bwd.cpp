@@ -35,7 +35,7 @@ void blend_pixel_bwd(const BlendBidirectionalBwdArgs& args, int64_t i) {
 }  // namespace
 
 Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context) {
-  const Status status = check(args);
+  const Status status = check_on_host(args, context);
   if (!status.ok() || args.num_pixels == 0) return status;
   parallel_ranges(context.executor, args.num_pixels, 4096, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) blend_pixel_bwd(args, i);

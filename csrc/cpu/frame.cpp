@@ -25,7 +25,7 @@ C3D_DISPATCH(compose_part, compose_body, const Part&)
 }  // namespace
 
 Status compose_frame(const ComposeFrameArgs& args, const Context& context) {
-  const Status status = check(args);
+  const Status status = check_on_host(args, context);
   if (!status.ok()) return status;
   parallel_ranges(context.executor, args.num_pixels, 4096,
                   [&](int64_t begin, int64_t end) { compose_part({args, begin, end}); });

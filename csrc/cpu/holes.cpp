@@ -17,7 +17,7 @@ bool some_view_sees(const FindHolesArgs& args, float disp_max, int32_t x, int32_
 }  // namespace
 
 Status find_holes(const FindHolesArgs& args, const Context& context) {
-  const Status status = check(args);
+  const Status status = check_on_host(args, context);
   if (!status.ok()) return status;
   const int32_t width = args.cameras[0].width, height = args.cameras[0].height;
   const int64_t num_pixels = holes::num_pixels_of(args.cameras[0]);

@@ -110,7 +110,7 @@ void fill_level(const Level& level, PackedPixel* packed, int n, bool is_coarsest
 }  // namespace
 
 Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
-  if (const Status status = check(args); !status.ok()) return status;
+  if (const Status status = check_on_host(args, context); !status.ok()) return status;
   const Status out_of_memory{StatusCode::kOutOfMemory, "inpaint_layers: out of memory for working buffers"};
   const Executor& executor = context.executor;
   const int64_t num_pixels = static_cast<int64_t>(args.width) * args.height;

@@ -120,7 +120,7 @@ Status splat_one_camera(const SplatPointsArgs& args, int32_t first_view, int32_t
 }  // namespace
 
 Status splat_points(const SplatPointsArgs& args, const Context& context) {
-  Status status = check(args);
+  Status status = check_on_host(args, context);
   for (int32_t view = 0, num_views; status.ok() && view < args.num_cameras; view += num_views) {
     num_views = 1;
     while (view + num_views < args.num_cameras &&

@@ -180,7 +180,7 @@ Status add_gradients_of(const View& view, const Context& context) {
 
 Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context) {
   const int64_t n = args.num_points;
-  if (const Status status = check(args); !status.ok() || n == 0) return status;
+  if (const Status status = check_on_host(args, context); !status.ok() || n == 0) return status;
   if (args.grad_xyz) std::fill_n(args.grad_xyz, 3 * n, 0.0f);
   if (args.grad_feat) std::fill_n(args.grad_feat, n * args.num_channels, 0.0f);
   if (args.grad_radius) std::fill_n(args.grad_radius, n, 0.0f);

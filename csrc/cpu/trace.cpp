@@ -30,7 +30,7 @@ void trace_block(const IntegrateFlowArgs& args, int64_t begin, int64_t end) {
 }  // namespace
 
 Status integrate_flow(const IntegrateFlowArgs& args, const Context& context) {
-  const Status status = check(args);
+  const Status status = check_on_host(args, context);
   if (!status.ok() || args.num_paths == 0) return status;
   const int64_t num_blocks = (args.num_paths + kBlock - 1) / kBlock;
   parallel_ranges(context.executor, num_blocks, 4, [&](int64_t first, int64_t last) {

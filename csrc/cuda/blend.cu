@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(kBlockPixels) blend_pixels_kernel(BlendArgs la
 }  // namespace
 
 Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context) {
-  const Status status = check(args);
+  const Status status = check_on_device(args, context);
   if (!status.ok() || args.num_pixels == 0) return status;
   if (args.num_channels > kMaxBlendChannels)
     return {StatusCode::kInvalidArgument, "blend_bidirectional: num_channels must be <= 2^23"};

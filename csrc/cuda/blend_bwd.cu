@@ -55,7 +55,7 @@ __global__ void __launch_bounds__(256) blend_bwd_pixels_kernel(BlendBwdArgs laun
 }  // namespace
 
 Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context) {
-  const Status status = check(args);
+  const Status status = check_on_device(args, context);
   if (!status.ok() || args.num_pixels == 0) return status;
   int lanes = 1;
   while (lanes < args.num_channels && lanes < 16) lanes *= 2;

@@ -16,7 +16,7 @@ __global__ void __launch_bounds__(256) drift_points_kernel(DriftPointsArgs args)
 }  // namespace
 
 Status drift_points(const DriftPointsArgs& args, const Context& context) {
-  const Status status = check(args);
+  const Status status = check_on_device(args, context);
   if (!status.ok() || args.num_points == 0) return status;
   return C3D_LAUNCH(drift_points_kernel, thread_per_item(args.num_points, 256), context, args);
 }

@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(256) frame_compose_kernel(ComposeFrameArgs arg
 }  // namespace
 
 Status compose_frame(const ComposeFrameArgs& args, const Context& context) {
-  const Status status = check(args);
+  const Status status = check_on_device(args, context);
   if (!status.ok() || args.num_pixels == 0) return status;
   return C3D_LAUNCH(frame_compose_kernel, thread_per_item(args.num_pixels, 256), context, args);
 }

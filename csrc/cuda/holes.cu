@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(kBlockPixels) holes_drift_kernel(HolesArgs arg
 }  // namespace
 
 Status find_holes(const FindHolesArgs& args, const Context& context) {
-  Status status = check(args);
+  Status status = check_on_device(args, context);
   if (!status.ok()) return status;
   const int64_t num_pixels = holes::num_pixels_of(args.cameras[0]);
   HolesArgs holes{};

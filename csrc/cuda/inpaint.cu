@@ -206,7 +206,7 @@ Status write_photo(const InpaintArgs& args, const Context& context) {
 }  // namespace
 
 Status inpaint_layers(const InpaintLayersArgs& images, const Context& context) {
-  Status status = check(images);
+  Status status = check_on_device(images, context);
   if (!status.ok() || images.width == 0 || images.height == 0) return status;
   Memory memory{context.scratch};
   InpaintArgs args{};

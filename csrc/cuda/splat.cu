@@ -81,7 +81,7 @@ Status clear_outputs(const SplatPointsArgs& args, const Context& context) {
 }  // namespace
 
 Status splat_points(const SplatPointsArgs& args, const Context& context) {
-  Status status = check(args);
+  Status status = check_on_device(args, context);
   if (!status.ok() || args.num_cameras == 0) return status;
   if (args.num_points == 0) return clear_outputs(args, context);
 

@@ -15,7 +15,6 @@ namespace c3d::cuda {
 constexpr int kTileShift = 4;
 constexpr int kTileSide = 1 << kTileShift;  // px
 constexpr int kTilePixels = kTileSide * kTileSide;
-constexpr int32_t kMaxSide = 1 << 23;  // px; the largest where float32 tells all pixel centres apart
 constexpr int kMaxLevels = 20;         // 16 << 19 = kMaxSide
 constexpr int kMaxTilesPerPoint = 4;
 
@@ -139,8 +138,6 @@ static __global__ void __launch_bounds__(256) splat_fill_kernel(BinArgs args) {
 }
 
 inline Status make_pyramid(int32_t width, int32_t height, Pyramid* pyramid) {
-  if (width > kMaxSide || height > kMaxSide)
-    return {StatusCode::kInvalidArgument, "splat_points: camera width and height must be <= 2^23"};
   *pyramid = {};
   pyramid->width = width;
   pyramid->height = height;

@@ -255,7 +255,7 @@ Status add_gradients_of(const BwdArgs& args, const Context& context) {
 }  // namespace
 
 Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context) {
-  Status status = check(args);
+  Status status = check_on_device(args, context);
   const int64_t n = args.num_points;
   if (!status.ok() || n == 0) return status;
   const auto clear = [&](float* grad, int64_t count) {

@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(256) trace_steps_kernel(IntegrateFlowArgs args
 }  // namespace
 
 Status integrate_flow(const IntegrateFlowArgs& args, const Context& context) {
-  const Status status = check(args);
+  const Status status = check_on_device(args, context);
   if (!status.ok() || args.num_paths == 0) return status;
   if (reinterpret_cast<uintptr_t>(args.offset_px) % sizeof(float2) != 0)
     return {StatusCode::kInvalidArgument, "integrate_flow: offset_px must be aligned to 8 bytes"};

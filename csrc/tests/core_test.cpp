@@ -1,5 +1,6 @@
 // The core below torch and Python: edge cases, properties, bad arguments, and the same bits for every thread count.
 #include <c3d/api.h>
+#include <c3d/formulas.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -13,13 +14,30 @@
 #include <memory>
 #include <random>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "cpu/parallel.h"
 
+// Less fitting than the library's own, which is there only where the CUDA half is.
+namespace c3d::cuda {
+struct Absent {};
+Absent splat_points(...);
+}  // namespace c3d::cuda
+
 namespace {
 
+#ifdef C3D_WITHOUT_CUDA
+constexpr bool kHasCuda = false;
+#else
+constexpr bool kHasCuda = true;
+#endif
+using Declared = decltype(c3d::cuda::splat_points(c3d::SplatPointsArgs{}, c3d::Context{}));
+static_assert(std::is_same_v<Declared, c3d::cuda::Absent> != kHasCuda, "c3d::cuda:: is declared where it is built");
+
 using Array = std::vector<float>;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
 
 int num_failed = 0;
 
@@ -130,6 +148,12 @@ void test_items_ahead() {
     }
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kIsSanitized = true;  // which takes memory of its own at every turn
+#else
+constexpr bool kIsSanitized = false;
+#endif
+
 // Where the system has no memory for another thread's stack, those that there are do everything.
 void test_executor_without_threads() {
   const int64_t num_tasks = 1000;
@@ -206,7 +230,19 @@ void test_splat_bad_arguments() {
   CHECK(rejects(status_of([](Splat& s) { s.args.xyz = nullptr; }), "splat_points: xyz"));
   CHECK(rejects(status_of([](Splat& s) { s.args.feat_out = nullptr; }), "outputs"));
   CHECK(rejects(status_of([](Splat& s) { s.camera.width = 0; }), "width"));
+  CHECK(rejects(status_of([](Splat& s) { s.camera.height = c3d::kMaxSide + 1; }), "splat_points: camera width and height"));
+  for (const float lens : {0.0f, -1.0f, kNan, kInfinity})
+    CHECK(rejects(Splat({0, 0, 2}, {1, 1}, {0.1f}, {lens, 4, 2, 2, 4, 4}).run(), "splat_points: camera fx"));
+  CHECK(rejects(status_of([](Splat& s) { s.camera.cy = kNan; }), "cx and cy"));
+  CHECK(rejects(status_of([](Splat& s) { s.args.radius = nullptr, s.args.radius_all = kNan; }), "splat_points: radius_all"));
+  CHECK(rejects(status_of([](Splat& s) { s.args.depth_tolerance = kNan; }), "splat_points: depth_tolerance"));
+  CHECK(rejects(status_of([](Splat& s) { s.args.compositor = c3d::Compositor{7}; }), "splat_points: compositor"));
+  CHECK(rejects(status_of([](Splat& s) { s.args.feat_type = c3d::FeatType{-1}; }), "splat_points: feat_type"));
+  const int64_t hidden[] = {0, 2};
   Splat other({0, 0, 2}, {1, 1}, {0.1f}, make_camera(4, 4));
+  other.args.hidden = hidden;
+  CHECK(rejects(other.run(), "splat_points: hidden"));
+  other.args.hidden = nullptr;
   const c3d::Camera cameras[] = {make_camera(4, 4), make_camera(64, 64)};
   other.args.cameras = cameras;
   other.args.num_cameras = 2;
@@ -301,6 +337,15 @@ void test_trace() {
 
   CHECK(rejects(Trace(width, height, 0, 0, -1, 1).status, "integrate_flow: num_steps"));
   c3d::IntegrateFlowArgs args{};
+  args.num_steps = c3d::kMaxSteps + 1;
+  CHECK(rejects(c3d::cpu::integrate_flow(args, Call().context), "integrate_flow: num_steps"));
+  args.num_steps = 0;
+  args.sampling = c3d::Sampling{2};
+  CHECK(rejects(c3d::cpu::integrate_flow(args, Call().context), "integrate_flow: sampling"));
+  args.sampling = c3d::Sampling::kBilinear;
+  args.width = c3d::kMaxSide + 1, args.height = 1;
+  args.num_paths = 1;
+  CHECK(rejects(c3d::cpu::integrate_flow(args, Call().context), "integrate_flow: width and height"));
   args.width = args.height = 2;
   args.num_paths = 4;
   CHECK(rejects(c3d::cpu::integrate_flow(args, Call().context), "step_px"));
@@ -349,6 +394,21 @@ void test_blend() {
   args.loop_t = nullptr;  // loop_t_all = 0: the forward side alone
   CHECK(c3d::cpu::blend_bidirectional(args, Call().context).ok());
   for (size_t i = 1; i < num_pixels; ++i) CHECK(std::fabs(w_fwd[i] - 1.0f) <= 1e-6f && w_bwd[i] == 0.0f);
+  // However much nearer a side of no weight is, the other one shows.
+  std::fill(disp_bwd.begin(), disp_bwd.end(), 1000.0f);
+  CHECK(c3d::cpu::blend_bidirectional(args, Call().context).ok());
+  for (size_t i = 1; i < num_pixels; ++i) CHECK(std::fabs(w_fwd[i] - 1.0f) <= 1e-6f && w_bwd[i] == 0.0f);
+  args.loop_t_all = 1.0f;
+  CHECK(c3d::cpu::blend_bidirectional(args, Call().context).ok());
+  for (size_t i = 1; i < num_pixels; ++i) CHECK(w_fwd[i] == 0.0f && std::fabs(w_bwd[i] - 1.0f) <= 1e-6f);
+  args.loop_t_all = 0.5f, args.sharpness = 1e38f;  // exponents that no float holds
+  CHECK(c3d::cpu::blend_bidirectional(args, Call().context).ok());
+  for (size_t i = 2; i < num_pixels; ++i) CHECK(w_fwd[i] == 0.0f && w_bwd[i] == 1.0f);
+  args.sharpness = kInfinity;
+  CHECK(rejects(c3d::cpu::blend_bidirectional(args, Call().context), "blend_bidirectional: sharpness"));
+  args.loop_t_all = kNan;
+  CHECK(rejects(c3d::cpu::blend_bidirectional(args, Call().context), "blend_bidirectional: loop_t_all"));
+  args.loop_t_all = 0.0f, args.sharpness = 4.0f;
   args.disp_bwd = nullptr;
   CHECK(rejects(c3d::cpu::blend_bidirectional(args, Call().context), "blend_bidirectional: rasters"));
   args.num_channels = 0;
@@ -414,6 +474,12 @@ void test_holes() {
   args.step_px = step_px.data();
   args.holes = holes.data();
   CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: all cameras"));
+  args.num_cameras = 1;
+  args.num_steps = c3d::kMaxDriftSteps + 1;
+  CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: num_steps"));
+  args.num_steps = 0;
+  args.radius_px = kNan;
+  CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: radius_px"));
 }
 
 // Vertical stripes 4 px wide with a hole in their middle.
@@ -441,6 +507,10 @@ void test_inpaint() {
   for (const size_t budget : {size_t{0}, size_t{1} << 12, size_t{1} << 16})
     CHECK(c3d::cpu::inpaint_layers(args, Call(2, budget).context).code == c3d::StatusCode::kOutOfMemory);
 
+  for (const float tear_disp : {kNan, kInfinity, -0.1f}) {
+    args.tear_disp = tear_disp;
+    CHECK(rejects(c3d::cpu::inpaint_layers(args, Call().context), "inpaint_layers: tear_disp"));
+  }
   args.width = 1 << 30, args.height = 1;  // with its padding more than 2^31 pixels
   CHECK(rejects(c3d::cpu::inpaint_layers(args, Call().context), "must be < 2^31"));
   args.width = 1, args.height = 0;
@@ -449,11 +519,60 @@ void test_inpaint() {
   CHECK(rejects(c3d::cpu::inpaint_layers(args, Call().context), "inpaint_layers: rgb"));
 }
 
+// Two points on a canvas [2, 2] that drift nowhere.
+void test_drift() {
+  const Array start_px = {0.5f, 0.5f, 1.5f, 0.5f}, offset_px(4), feat(8, 1.0f), surface(4 * 8, 1.0f), phase(2);
+  std::vector<int32_t> right = {1, 1}, below = {0, 1};
+  Array xyz(6), feat_out(8), radius(2, kNan);
+  c3d::DriftPointsArgs args;
+  args.start_px = start_px.data(), args.offset_px = offset_px.data();
+  args.right = right.data(), args.below = below.data();
+  args.feat = feat.data(), args.surface = surface.data(), args.phase = phase.data();
+  args.canvas = make_camera(2, 2);
+  args.radius_px = 1.5f, args.max_stretch = 3.0f, args.least_existence = 0.75f;
+  args.num_points = 2;
+  args.xyz = xyz.data(), args.feat_out = feat_out.data(), args.radius = radius.data();
+  CHECK(c3d::cpu::drift_points(args, Call().context).ok());
+  CHECK(radius[0] == 0.75f && radius[1] == 0.75f);
+  radius[0] = kNan;
+  for (const int32_t stray : {-1, 2, 1000000000, std::numeric_limits<int32_t>::min()})
+    for (std::vector<int32_t>* neighbours : {&right, &below}) {
+      (*neighbours)[1] = stray;
+      CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: right and below"));
+      (*neighbours)[1] = 1;
+    }
+  CHECK(std::isnan(radius[0]));  // refused before anything is written
+  below[1] = 1000000000;  // where nobody refuses it, as on a device, the point is not drawn, and nothing else is read
+  c3d::drift_point(args, 1);
+  CHECK(radius[1] == 0.0f);
+  below[1] = 1;
+  args.canvas.height = c3d::kMaxSide + 1;
+  CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: canvas width and height"));
+  args.canvas.height = 2, args.canvas.fx = 0;
+  CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: canvas fx"));
+  args.canvas.fx = 2, args.radius_px = kNan;
+  CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: radius_px"));
+}
+
+// An embedder's first call: what it has not set is said, not called.
+void test_unset_context() {
+  const Splat splat({0, 0, 2}, {1, 1}, {0.1f}, make_camera(4, 4));
+  CHECK(rejects(c3d::cpu::splat_points(splat.args, {}), "context: scratch.allocate"));
+  Call call;
+  c3d::Context context = call.context;
+  context.executor.run = nullptr;
+  CHECK(rejects(c3d::cpu::splat_points(splat.args, context), "context: executor.run"));
+  context = call.context;
+  context.executor.num_threads = 0;
+  CHECK(rejects(c3d::cpu::splat_points(splat.args, context), "num_threads >= 1"));
+  CHECK(rejects(c3d::cpu::compose_frame({}, {}), "context:"));
+}
+
 }  // namespace
 
 int main() {
   test_items_ahead();
-  test_executor_without_threads();
+  if (!kIsSanitized) test_executor_without_threads();
   test_splat_without_visible_points();
   test_splat_of_one_point();
   test_splat_threads();
@@ -463,6 +582,8 @@ int main() {
   test_blend();
   test_holes();
   test_inpaint();
+  test_drift();
+  test_unset_context();
   std::printf(num_failed ? "%d checks failed\n" : "all checks passed\n", num_failed);
   return num_failed != 0;
 }

@@ -17,10 +17,11 @@ import time
 import traceback
 from pathlib import Path
 
+from c3drender.perception.training.packed import Example, write_examples
+
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from scenes.packed import Scene, write_scene  # noqa: E402
 from scenes.registry import FAMILIES, HELD_OUT  # noqa: E402
 
 SCENES_PER_PROCESS = 8  # Blender leaks: a fresh process now and then bounds it
@@ -111,9 +112,10 @@ def _render(out: Path, family: str, seed: int, threads: int) -> None:
         "height_m": round(float(camera.location[2]), 3),
         **stage.notes,
     }
-    scene = Scene(shot.rgb, shot.disparity, shot.surface, shot.layout, shot.flow, shot.speed, json.loads(json.dumps(meta)))
+    maps = shot.rgb, shot.surface, shot.layout, shot.flow, shot.speed
+    example = Example(f"{family}/{seed:06d}", *maps, json.loads(json.dumps(meta)), shot.disparity)
     partial = out / f".{os.getpid()}.zip"
-    write_scene(partial, scene)
+    write_examples(partial, [example])
     partial.replace(_place(out, family, seed))
     print(
         f"{family} {seed}: built {built - started:.1f} s, rendered {time.process_time() - built:.1f} s of CPU",

@@ -14,10 +14,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+from c3drender.perception.training.packed import example_names
+
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from scenes.packed import scene_names  # noqa: E402
 from scenes.registry import FAMILIES, HELD_OUT  # noqa: E402
 
 SHARD_MB = 5.0
@@ -56,7 +57,7 @@ def _in_turns(folder: Path, families: list[str]) -> list[Path]:
 
 def _meta(path: Path) -> dict:
     with zipfile.ZipFile(path) as file:
-        return json.loads(file.read(f"{scene_names(path)[0]}/meta.json"))
+        return json.loads(file.read(f"{example_names(path)[0]}/meta.json"))
 
 
 def _write(out: Path, stem: str, paths: list[Path]) -> list[tuple[str, str, int, int]]:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from c3drender.perception.training.packed import Example, read_examples
+
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from scenes.classes import Surface  # noqa: E402
-from scenes.packed import Scene, read_scenes  # noqa: E402
 
 CLASS_RGB = {
     Surface.SKY: (150, 200, 255),
@@ -32,7 +33,7 @@ CLASS_RGB = {
 TILE = 224
 
 
-def views(scene: Scene) -> list[np.ndarray]:
+def views(scene: Example) -> list[np.ndarray]:
     """Four pictures [H, W, 3]: colour, log disparity, classes (layout as brightness), flow by hue."""
     seen = scene.disparity > 0
     logs = np.log(np.maximum(scene.disparity, 1e-4))
@@ -47,7 +48,7 @@ def views(scene: Scene) -> list[np.ndarray]:
 
 
 def main() -> None:
-    scenes = [scene for path in sys.argv[2:] for scene in read_scenes(Path(path))]
+    scenes = [scene for path in sys.argv[2:] for scene in read_examples(Path(path))]
     across = 2
     page = Image.new("RGB", (TILE * 4 * across, TILE * -(-len(scenes) // across)))
     draw = ImageDraw.Draw(page)

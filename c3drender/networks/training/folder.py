@@ -20,7 +20,8 @@ from torch import Tensor
 
 from ...data import Camera, Image, Layers
 from ...depth import estimate as depths
-from ...files.maps import read_depth, read_flow
+from ...files.depth import read_depth
+from ...files.flow import read_flow
 from ...files.photo import read_photo
 from ...files.place import naming
 from ...files.resize import resize_depth, resize_flow, resize_photo

@@ -52,6 +52,9 @@ struct Camera {
 
 constexpr int kMaxChannels = 256;
 constexpr int kMaxHits = 64;
+constexpr int32_t kMaxSide = 1 << 23;        // px of a width or height: up to here a float tells all pixel centres apart
+constexpr int32_t kMaxSteps = 1 << 20;       // of integrate_flow
+constexpr int32_t kMaxDriftSteps = 1024;     // of find_holes, which looks from every view at each
 
 // An op takes a struct of its own, whose fields are set by name:
 //
@@ -186,7 +189,9 @@ struct InpaintLayersArgs {
 struct DriftPointsArgs {
   const float* start_px = nullptr;   // [M, 2]
   const float* offset_px = nullptr;  // [M, 2]
-  const int32_t* right = nullptr;    // [M] the point one pixel to the right at rest; itself where there is none
+  // [M] 0 .. M-1, the point one pixel to the right at rest; itself where there is none. c3d::cpu:: refuses others,
+  // c3d::cuda:: does not draw their points.
+  const int32_t* right = nullptr;
   const int32_t* below = nullptr;    // [M]
   const float* feat = nullptr;       // [M, 4] colour and confidence
   const float* surface = nullptr;    // [H, W, 8] disparity, existence, freedom to move (each 0..1), resting colour, 0, 0
@@ -233,6 +238,7 @@ Status drift_points(const DriftPointsArgs& args, const Context& context);
 Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cpu
 
+#ifndef C3D_WITHOUT_CUDA  // what c3d::c3d says of itself where it was built without
 // The same on the current CUDA device, queued on context.stream: nothing waits for the device. Arrays are device memory, but
 // for cameras, which are read before the call returns; what the scratch allocator handed out must live until the stream has
 // passed. One stream at a time may use a Context's scratch.
@@ -248,5 +254,6 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
 Status drift_points(const DriftPointsArgs& args, const Context& context);
 Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cuda
+#endif
 
 }  // namespace c3d

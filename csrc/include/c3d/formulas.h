@@ -185,25 +185,37 @@ struct BlendWeights {
 };
 
 struct BlendTerms {
-  float exp_fwd, exp_bwd;  // exp(k d) over exp of the larger k d
-  float floor;  // 1e-6 over the same; the least that weights are divided by
+  float exp_fwd, exp_bwd;  // exp(k d) over exp(k d) of one side
+  float fwd, bwd;  // the weights over the same
+  float sum;  // what they are divided by: theirs, or 1e-6 over the same
 };
 
-// The larger exponent is taken out first: the weights keep their ratio and a very near point cannot overflow to inf/inf.
-C3D_HD inline BlendTerms blend_terms(float disp_fwd, float disp_bwd, float sharpness) {
-  const float k_fwd = sharpness * disp_fwd, k_bwd = sharpness * disp_bwd;
-  const float k_max = fmaxf(k_fwd, k_bwd);
-  return {expf(k_fwd - k_max), expf(k_bwd - k_max), fmaxf(1e-6f * expf(-k_max), 1e-30f)};
+// The larger exponent of the sides that count is taken out first: weights keep their ratio, a very near point cannot overflow
+// to inf/inf, and a nearer side of no weight cannot press the other one below what a float holds. From the difference of the
+// disparities, which is finite where each exponent would not be.
+C3D_HD inline BlendTerms blend_terms(float alpha_fwd, float disp_fwd, float alpha_bwd, float disp_bwd, float loop_t,
+                                     float sharpness) {
+  constexpr float kMostExponent = 60.0f;  // of a side of no weight: its gradient stays finite
+  const float share_fwd = (1.0f - loop_t) * alpha_fwd, share_bwd = loop_t * alpha_bwd;
+  const float nearer = sharpness * (disp_fwd - disp_bwd);  // by how much, in the exponent, the forward side is
+  const bool from_fwd = share_bwd == 0.0f || (share_fwd != 0.0f && !(nearer < 0.0f));
+  BlendTerms terms;
+  const float exponent = from_fwd ? -nearer : nearer;
+  const float exp_other = expf(exponent > kMostExponent ? kMostExponent : exponent);
+  terms.exp_fwd = from_fwd ? 1.0f : exp_other;
+  terms.exp_bwd = from_fwd ? exp_other : 1.0f;
+  terms.fwd = share_fwd * terms.exp_fwd;
+  terms.bwd = share_bwd * terms.exp_bwd;
+  const float floor = 1e-6f * expf(-sharpness * (from_fwd ? disp_fwd : disp_bwd));
+  terms.sum = fmaxf(terms.fwd + terms.bwd, fmaxf(floor, 1e-37f));
+  return terms;
 }
 
 // w_f = (1-t) a_f exp(k d_f), w_b = t a_b exp(k d_b), divided by max(w_f + w_b, 1e-6).
 C3D_HD inline BlendWeights blend_weights(float alpha_fwd, float disp_fwd, float alpha_bwd, float disp_bwd, float loop_t,
                                          float sharpness) {
-  const BlendTerms terms = blend_terms(disp_fwd, disp_bwd, sharpness);
-  const float fwd = (1.0f - loop_t) * alpha_fwd * terms.exp_fwd;
-  const float bwd = loop_t * alpha_bwd * terms.exp_bwd;
-  const float sum = fmaxf(fwd + bwd, terms.floor);
-  return {fwd / sum, bwd / sum};
+  const BlendTerms terms = blend_terms(alpha_fwd, disp_fwd, alpha_bwd, disp_bwd, loop_t, sharpness);
+  return {terms.fwd / terms.sum, terms.bwd / terms.sum};
 }
 
 struct BlendGrad {
@@ -214,15 +226,14 @@ struct BlendGrad {
 // each is on its own.
 C3D_HD inline BlendGrad blend_weights_grad(float alpha_fwd, float disp_fwd, float alpha_bwd, float disp_bwd, float loop_t,
                                            float sharpness, BlendWeights grad) {
-  const BlendTerms terms = blend_terms(disp_fwd, disp_bwd, sharpness);
-  const float fwd = (1.0f - loop_t) * alpha_fwd * terms.exp_fwd;
-  const float bwd = loop_t * alpha_bwd * terms.exp_bwd;
-  const float sum = fmaxf(fwd + bwd, terms.floor);
-  const float share_fwd = fwd / sum, share_bwd = bwd / sum;
-  const bool shared = fwd + bwd > terms.floor;
+  const BlendTerms terms = blend_terms(alpha_fwd, disp_fwd, alpha_bwd, disp_bwd, loop_t, sharpness);
+  const float share_fwd = terms.fwd / terms.sum, share_bwd = terms.bwd / terms.sum;
+  const bool shared = terms.fwd + terms.bwd == terms.sum;
   const float gain_fwd = shared ? share_bwd * (grad.fwd - grad.bwd) : grad.fwd;
   const float gain_bwd = shared ? share_fwd * (grad.bwd - grad.fwd) : grad.bwd;
-  const float per_fwd = terms.exp_fwd / sum * gain_fwd, per_bwd = terms.exp_bwd / sum * gain_bwd;
+  constexpr float kMostGain = 1e30f;
+  const float per_fwd = fminf(terms.exp_fwd / terms.sum, kMostGain) * gain_fwd;
+  const float per_bwd = fminf(terms.exp_bwd / terms.sum, kMostGain) * gain_bwd;
   return {(1.0f - loop_t) * per_fwd, sharpness * share_fwd * gain_fwd, loop_t * per_bwd, sharpness * share_bwd * gain_bwd,
           alpha_bwd * per_bwd - alpha_fwd * per_fwd};
 }
@@ -324,6 +335,8 @@ C3D_HD inline float fine_share(float offset_px) {
   return 8.0f * both * both;
 }
 
+C3D_HD inline bool is_point(const DriftPointsArgs& args, int32_t i) { return i >= 0 && i < args.num_points; }
+
 // Where point i of a fluid has drifted to, and what it shows there.
 C3D_HD inline void drift_point(const DriftPointsArgs& args, int64_t i) {
   const Camera& canvas = args.canvas;
@@ -334,8 +347,9 @@ C3D_HD inline void drift_point(const DriftPointsArgs& args, int64_t i) {
   const float freedom = surface[2], z = 1.0f / (surface[0] > 1e-6f ? surface[0] : 1e-6f);
 
   // How far the flow has pulled the neighbours apart, in px.
-  const float* right = args.offset_px + 2 * static_cast<int64_t>(args.right[i]);
-  const float* below = args.offset_px + 2 * static_cast<int64_t>(args.below[i]);
+  const bool has_neighbours = is_point(args, args.right[i]) && is_point(args, args.below[i]);
+  const float* right = args.offset_px + 2 * (has_neighbours ? args.right[i] : i);
+  const float* below = args.offset_px + 2 * (has_neighbours ? args.below[i] : i);
   const Vec2 along = {right[0] - offset.x + 1.0f, right[1] - offset.y},
              down = {below[0] - offset.x, below[1] - offset.y + 1.0f};
   const float along2 = along.x * along.x + along.y * along.y, down2 = down.x * down.x + down.y * down.y;
@@ -345,8 +359,8 @@ C3D_HD inline void drift_point(const DriftPointsArgs& args, int64_t i) {
   args.xyz[3 * i] = (at.x - canvas.cx) / canvas.fx * z;
   args.xyz[3 * i + 1] = (at.y - canvas.cy) / canvas.fy * z;
   args.xyz[3 * i + 2] = z;
-  const bool drawn =
-      is_within(at, static_cast<float>(canvas.width), static_cast<float>(canvas.height)) && surface[1] > args.least_existence;
+  const bool drawn = has_neighbours && is_within(at, static_cast<float>(canvas.width), static_cast<float>(canvas.height)) &&
+                     surface[1] > args.least_existence;
   args.radius[i] = drawn ? args.radius_px * (1.0f + widened * freedom) * z / canvas.fx : 0.0f;
 
   float gain = 1.0f;

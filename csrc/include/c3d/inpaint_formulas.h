@@ -155,8 +155,8 @@ C3D_HD inline void quantise_pixel(const InpaintLayersArgs& args, const Known& kn
   } else if (level.kind[p] == Kind::kKnown) {
     const float scale = known.rgb_max > known.rgb_min ? 255.0f / (known.rgb_max - known.rgb_min) : 0.0f;
     level.disp[p] = level.disp_known[p] = disp_steps(known, args.disp[i]);
-    for (int c = 0; c < 3; ++c)
-      level.colour[c][p] = static_cast<uint8_t>((args.rgb[3 * i + c] - known.rgb_min) * scale + 0.5f);
+    for (int c = 0; c < 3; ++c)  // a range beyond float's: the difference is infinite, the scale 0
+      level.colour[c][p] = static_cast<uint8_t>(clamped((args.rgb[3 * i + c] - known.rgb_min) * scale + 0.5f, 0.0f, 255.0f));
   }
 }
 

@@ -1,0 +1,187 @@
+"""What the numbers of a depth map mean: said by the user, by the file, or told from the numbers themselves.
+
+Two kinds come out: ``disparity``, of any range, near is large, and ``metric``, z along the view axis, > 0, in any unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.stats import rankdata
+
+from .numbers import Numbers
+
+DepthKind = Literal["disparity", "metric"]
+AskedKind = Literal["auto", "disparity", "metric"]
+AskedNear = Literal["auto", "bright", "dark"]
+KINDS = ("auto", "disparity", "metric")
+NEARS = ("auto", "bright", "dark")
+
+SIDE_PX = 128  # of the grid on which a map is looked at
+LEAN = 0.08  # of ranks: from here on the layout of the picture says which numbers are near
+STRONG_LEAN = 0.15  # from here on it speaks against what pictures usually mean
+SKY_TIMES = 20.0  # the rest of the scene: a value so much larger, all alone, is the sky or no hit
+SKY_LEAST = 1e4
+FULL_SCALE_16 = 60000  # 16-bit maps that come so close to the top were stretched to it
+MOST_SENSOR, LEAST_SENSOR = 50000, 100  # what sensors write: millimetres, or 1/5000 m
+MISSING = 0.0005  # share of zeros that makes them gaps
+RELATIVE_NEAR = 0.25  # of the range: how far before a relative depth's 0 the camera stands (far is then 5 times near)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """``near_large``: larger numbers are nearer. ``zero_is_gap``: a 0 is no measurement. ``relative``: a shift is unknown.
+    ``why``: what a line about it says; ``sure``: it need not be warned of."""
+
+    kind: DepthKind
+    near_large: bool
+    zero_is_gap: bool
+    relative: bool
+    why: str
+    sure: bool = True
+
+
+def check_asked(kind: str, near: str) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"depth_kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+    if near not in NEARS:
+        raise ValueError(f"depth_near: expected one of {', '.join(NEARS)}, got {near!r}")
+    if kind == "metric" and near == "bright":
+        raise ValueError(
+            "depth_near: expected dark or auto for metric depth, whose numbers are small where it is near, got bright"
+        )
+
+
+def meaning_of(numbers: Numbers, values: np.ndarray, kind: AskedKind = "auto", near: AskedNear = "auto") -> Meaning:
+    """What ``values [H, W]`` mean, of the map ``numbers``."""
+    floats = values.dtype.kind == "f"
+    known = values[np.isfinite(values)] if floats else values.reshape(-1)
+    relative = known.size > 0 and (bool(known.min() < 0) or _is_normalised(known) if floats else _is_relative(values))
+    if kind == "metric":
+        return Meaning("metric", False, not relative, relative, "along the view axis, as you say")
+    if kind == "disparity":
+        near_large = near != "dark"
+        return Meaning("disparity", near_large, False, False, f"near is {'bright' if near_large else 'dark'}, as you say")
+    if near == "bright":
+        return Meaning("disparity", True, False, False, "near is bright, as you say")
+    if near == "dark" and not floats and _bits(values) == 8:
+        return Meaning("disparity", False, False, False, "near is dark, as you say")
+    if near == "dark":
+        return Meaning("metric", False, not relative, relative, "along the view axis, near is dark, as you say")
+    told = _told(numbers)
+    if told is not None:
+        return told
+    if floats and not numbers.picture:
+        return _of_floats(numbers, values, known)
+    return _of_integers(values)
+
+
+def lean(values: np.ndarray) -> float:
+    """Whether larger numbers lie where near things do, below and amid the picture (> 0), or above and around (< 0)."""
+    step = max(min(values.shape) // SIDE_PX, 1)
+    small = values[::step, ::step].astype(np.float64)
+    finite = small[np.isfinite(small)]
+    if min(small.shape) < 6 or finite.size == 0 or np.ptp(finite) == 0:
+        return 0.0
+    small = np.nan_to_num(small, nan=float(np.median(finite)), posinf=np.inf, neginf=-np.inf)
+    rank = rankdata(small.reshape(-1)).reshape(small.shape) / small.size
+    h, w = small.shape
+    down = float(rank[-(h // 3) :].mean() - rank[: h // 3].mean())
+    middle = np.zeros(small.shape, bool)
+    middle[h // 4 : h - h // 4, w // 4 : w - w // 4] = True
+    frame = np.ones(small.shape, bool)
+    frame[max(h // 10, 1) : -max(h // 10, 1), max(w // 10, 1) : -max(w // 10, 1)] = False
+    return down + float(rank[middle].mean() - rank[frame].mean())
+
+
+def sky_level(known: np.ndarray) -> float | None:
+    """The value from which on numbers stand for the sky, or for no hit; None where there is none."""
+    if known.size == 0:
+        return None
+    top = float(known.max())
+    if top <= 0:
+        return None
+    rest = known[known < top / SKY_TIMES]
+    alone = rest.size > 0 and bool((known[known >= top / SKY_TIMES] > top * 0.5).all())
+    share = 1.0 - rest.size / known.size
+    if alone and top >= SKY_LEAST and share < 0.99:
+        return top * 0.5
+    return None
+
+
+def _told(numbers: Numbers) -> Meaning | None:
+    """What an array's or a channel's own name says."""
+    told = (numbers.told or "").lower()
+    if told.startswith(("disp", "inv")):
+        return Meaning("disparity", True, False, False, f"near is large, as the name {numbers.told} says")
+    if numbers.suffix == ".exr" and told:
+        return Meaning("metric", False, True, False, f"along the view axis, channel {numbers.told}")
+    return None
+
+
+def _of_floats(numbers: Numbers, values: np.ndarray, known: np.ndarray) -> Meaning:
+    metric = "metric, along the view axis"
+    if known.size == 0:
+        return Meaning("metric", False, True, False, metric)
+    if numbers.suffix != ".pfm" and bool(np.isposinf(values).any()):
+        return Meaning("metric", False, True, False, f"{metric} (infinite in the sky)")
+    if sky_level(known) is not None:
+        return Meaning("metric", False, True, False, f"{metric} (the sky at {known.max():g})")
+    towards = lean(values)
+    shifted = bool((known < 0).any()) and not _is_sentinel(known)
+    if shifted or _is_normalised(known):
+        kind = "relative numbers"
+        if towards < -LEAN:
+            return Meaning(
+                "metric", False, False, True, f"{kind} of depth, near is small, as below and amid the picture", False
+            )
+        return Meaning("disparity", True, False, False, f"{kind} of disparity, near is large", towards > LEAN)
+    if towards > LEAN:
+        return Meaning("disparity", True, False, False, "disparity, near is large, as below and amid the picture", False)
+    if numbers.suffix == ".pfm" and towards > -LEAN and float(np.ptp(known)) > 0:
+        return Meaning(
+            "disparity", True, False, False, "disparity, near is large, as .pfm files of MiDaS and stereo have it", False
+        )
+    return Meaning("metric", False, True, False, metric)
+
+
+def _of_integers(values: np.ndarray) -> Meaning:
+    bright = "near is bright"
+    known = values[values > 0]
+    towards = lean(values)
+    if _bits(values) > 8 and known.size and not _is_stretched(known):
+        sensor = known.min() >= LEAST_SENSOR and known.max() <= MOST_SENSOR
+        gaps = known.size < (1 - MISSING) * values.size
+        if sensor and (towards < -LEAN or (gaps and towards < LEAN)):
+            return Meaning("metric", False, True, False, "a sensor's whole numbers (millimetres), along the view axis")
+    return Meaning("disparity", True, False, False, bright, towards > -STRONG_LEAN)
+
+
+def _bits(values: np.ndarray) -> int:
+    if values.dtype == np.uint8 or values.dtype == np.int8:
+        return 8
+    return 8 if values.size and np.nanmax(values) <= 255 else 16
+
+
+def _is_stretched(known: np.ndarray) -> bool:
+    """Whether 16-bit numbers were stretched to the whole range, or repeat 8 bits twice."""
+    whole = known.astype(np.int64)
+    return bool(whole.max() >= FULL_SCALE_16 or (whole % 257 == 0).all())
+
+
+def _is_relative(values: np.ndarray) -> bool:
+    """Whether whole numbers were stretched to all that their type holds, so that 0 is no distance."""
+    return bool(values.max() >= 250) if _bits(values) == 8 else _is_stretched(values)
+
+
+def _is_normalised(known: np.ndarray) -> bool:
+    """Whether numbers were stretched to 0..1, or lie in 0..1 with many about 0."""
+    return bool(-1e-6 <= known.min() < 0.02 and 0.9 < known.max() <= 1.0 + 1e-6)
+
+
+def _is_sentinel(known: np.ndarray) -> bool:
+    """Whether all that is below zero is one number: no measurement."""
+    below = known[known < 0]
+    return below.size > 0 and bool((below == below[0]).all()) and below.size < known.size

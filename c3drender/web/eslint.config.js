@@ -1,0 +1,11 @@
+export default [
+  {
+    files: ["player/*.js"],
+    rules: {
+      eqeqeq: "error",
+      "no-unused-vars": "error",
+      "no-var": "error",
+      "prefer-const": "error",
+    },
+  },
+];

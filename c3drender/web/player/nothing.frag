@@ -1,0 +1,2 @@
+// For programs whose vertices are all that is wanted.
+void main() {}

@@ -1,0 +1,2 @@
+// export.py writes shaders.js from the shaders' files.
+export const SHADERS: Record<string, string>;
