@@ -165,7 +165,9 @@ def prepare(
         depth_map, depth_note = _find_depth(inputs, shown, target_device)
         steps.update()
         steps.set_description("flow")
-        field, motion_note = find_flow(inputs.image, depth_map, shown.scenery, inputs.hints, inputs.step_px, shown.stays)
+        field, motion_note = find_flow(
+            inputs.image, depth_map, shown.scenery, inputs.hints, inputs.step_px, shown.held(inputs.hints)
+        )
         if inputs.matte is not None:
             field = _softened(field, inputs.matte)
         harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
