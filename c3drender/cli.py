@@ -15,7 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import defaults, streams
+from . import defaults
+from .console import drop_output, line_of, open_closed_streams, print_message, show_every_character, warnings_on_one_line
 from .options import (
     DEFAULT_FRAMES,
     SIZE_HELP,
@@ -48,35 +49,29 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    streams.open_closed()
-    streams.show_every_character()
+    open_closed_streams()
+    show_every_character()
     debug = bool(os.environ.get(DEBUG))
     try:
         args = _parser().parse_args(argv)
         debug = debug or args.debug
-        with _ended_by_sigterm(), streams.warnings_on_one_line():
+        with _ended_by_sigterm(), warnings_on_one_line():
             args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        streams.say("c3drender: interrupted", file=sys.stderr)
+        print_message("c3drender: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        streams.drop_output()
+        drop_output()
         return EXIT_BROKEN_PIPE
     except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not any(words in str(error) for words in TORCH_LACKS_MEMORY):
             raise
         if debug:
             traceback.print_exc()
-        streams.say(f"c3drender: error: {_line_of(error)}", file=sys.stderr)
+        print_message(f"c3drender: error: {line_of(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
     return 0
-
-
-def _line_of(error: Exception) -> str:
-    if isinstance(error, RuntimeError) or (isinstance(error, MemoryError) and not str(error)):
-        return "out of memory; a smaller size takes less"
-    return " ".join(str(error).split())
 
 
 @contextmanager
@@ -417,4 +412,4 @@ def _write_sheet(photo: str | Path, size: Any, scene: Scene, kept: dict[int, Fra
 
 def _say(args: argparse.Namespace, *lines: str) -> None:
     if not args.quiet:
-        streams.say(*lines)
+        print_message(*lines)

@@ -12,8 +12,8 @@ import c3drender
 PACKAGE = Path(c3drender.__file__).parent
 STAGES = {"scenery", "depth", "motion", "layers", "camera", "render"}
 RANKS = [
-    {"defaults", "progress", "streams"},
-    {"options"},
+    {"defaults", "progress"},
+    {"options", "console"},
     {"data"},
     {"pixels"},
     {"ops"},

@@ -1,4 +1,4 @@
-"""The standard streams of the command line: closed, broken or of few characters, they harm nothing but themselves."""
+"""The streams of the command line: open, able to show every character, and of no effect on what a command does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 
-def open_closed() -> None:
+def line_of(error: Exception) -> str:
+    if isinstance(error, RuntimeError) or (isinstance(error, MemoryError) and not str(error)):
+        return "out of memory; a smaller size takes less"
+    return " ".join(str(error).split())
+
+
+def open_closed_streams() -> None:
     """Where the caller has closed a standard stream its number would go to the next file, into which messages were printed."""
     for number in range(3):
         try:
@@ -39,7 +45,7 @@ def drop_output() -> None:
             os.dup2(null, stream.fileno())
 
 
-def say(*lines: str, file: TextIO | None = None) -> None:
+def print_message(*lines: str, file: TextIO | None = None) -> None:
     """Print a message, which changes nothing where nobody reads it."""
     try:
         print(*lines, sep="\n", file=file, flush=True)
@@ -53,7 +59,7 @@ def warnings_on_one_line() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         if issubclass(category, UserWarning):
-            say(f"c3drender: warning: {' '.join(str(message).split())}", file=sys.stderr)
+            print_message(f"c3drender: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.showwarning = show
