@@ -230,7 +230,8 @@ def with_values(dice: Dice, tensor: Tensor) -> Tensor:
     if tensor.numel() == 0 or tensor.is_meta or tensor.dtype == torch.bool:
         return tensor
     flat = tensor.clone().flatten()
-    number = dice.one_of(FLOATS) if tensor.is_floating_point() else dice.one_of([n for n in INTEGERS if abs(n) < 2**31])
+    kinds = (FLOATS, torch.float64) if tensor.is_floating_point() or tensor.is_complex() else (INTEGERS, torch.int64)
+    number = torch.tensor(dice.one_of(kinds[0]), dtype=kinds[1]).to(tensor.dtype)  # beyond its type: infinite, or wrapped
     places = slice(None) if dice.hits(0.3) else torch.from_numpy(dice.numbers.integers(0, len(flat), dice.one_of((1, 3, 50))))
     flat[places] = number
     return flat.reshape(tensor.shape)
@@ -456,7 +457,8 @@ def main() -> int:
         return 0
     print(f"from seed {args.seed}, for {args.seconds:.0f} s")
     counts, found = watch(args.seconds, args.seed)
-    print(*found, sep="\n")
+    for line in found:
+        print(line)
     print(f"{sum(counts.values())} calls:", ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())))
     return bool(found)
 
