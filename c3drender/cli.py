@@ -8,16 +8,15 @@ import signal
 import sys
 import threading
 import traceback
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from importlib.resources import as_file, files
-from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import defaults
+from .console import drop_output, line_of, open_closed_streams, print_message, show_every_character, warnings_on_one_line
 from .options import (
     DEFAULT_FRAMES,
     SIZE_HELP,
@@ -50,83 +49,29 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    _open_closed_streams()
-    _show_every_character()
+    open_closed_streams()
+    show_every_character()
     debug = bool(os.environ.get(DEBUG))
     try:
         args = _parser().parse_args(argv)
         debug = debug or args.debug
-        with _ended_by_sigterm(), _warnings_on_one_line():
+        with _ended_by_sigterm(), warnings_on_one_line():
             args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        _print("c3drender: interrupted", file=sys.stderr)
+        print_message("c3drender: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
         return EXIT_BROKEN_PIPE
     except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not any(words in str(error) for words in TORCH_LACKS_MEMORY):
             raise
         if debug:
             traceback.print_exc()
-        _print(f"c3drender: error: {_line_of(error)}", file=sys.stderr)
+        print_message(f"c3drender: error: {line_of(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
     return 0
-
-
-def _line_of(error: Exception) -> str:
-    if isinstance(error, RuntimeError) or (isinstance(error, MemoryError) and not str(error)):
-        return "out of memory; a smaller size takes less"
-    return " ".join(str(error).split())
-
-
-def _open_closed_streams() -> None:
-    """Where the caller has closed a standard stream its number would go to the next file, into which messages were printed."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (for as long as the program runs)
-
-
-def _show_every_character() -> None:
-    """A name that a console cannot show is shown by its codes: no message may change what a command returns."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _drop_output() -> None:
-    """Nobody reads on: what is still buffered must not fail when the interpreter ends."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            os.dup2(null, stream.fileno())
-
-
-def _print(*lines: str, file: TextIO | None = None) -> None:
-    """Print a message, which changes nothing where nobody reads it."""
-    try:
-        print(*lines, sep="\n", file=file, flush=True)
-    except (OSError, ValueError):
-        _drop_output()
-
-
-@contextmanager
-def _warnings_on_one_line() -> Iterator[None]:
-    """What readers warn of, ``InputWarning`` among others, on standard error, quiet or not."""
-
-    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        if issubclass(category, UserWarning):
-            _print(f"c3drender: warning: {' '.join(str(message).split())}", file=sys.stderr)
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
 
 
 @contextmanager
@@ -467,4 +412,4 @@ def _write_sheet(photo: str | Path, size: Any, scene: Scene, kept: dict[int, Fra
 
 def _say(args: argparse.Namespace, *lines: str) -> None:
     if not args.quiet:
-        _print(*lines)
+        print_message(*lines)

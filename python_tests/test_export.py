@@ -158,7 +158,6 @@ def test_from_the_command_line(scene: Scene, tmp_path: Path, capsys: pytest.Capt
     assert len(json.loads((tmp_path / "t.json").read_text())["world_to_cam"]) == 4
     for bad, words in (
         (["-o", str(tmp_path / "s.obj")], "suffix .glb, .ply, .npz"),
-        ([], "neither"),
         (["-o", "s.glb", "--splats"], "splats"),
     ):
         assert cli.main(["export", str(tmp_path / "s.c3d"), *bad]) == 2

@@ -155,6 +155,15 @@ def test_16_bit_tiff_keeps_its_depth(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_photo(tmp_path / "p.tif").rgb.numpy() * 65535, deep, atol=0.01)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_float_tiff(dtype: type, channels: int, tmp_path: Path) -> None:
+    floats = (RGB / 255).astype(dtype)
+    cv2.imwrite(str(tmp_path / "p.tif"), floats[..., 0] if channels == 1 else floats[..., ::-1])
+    read = u8(read_photo(tmp_path / "p.tif"))
+    np.testing.assert_array_equal(read, np.repeat(RGB[..., :1], 3, axis=2) if channels == 1 else RGB)
+
+
 def test_heic_and_avif(tmp_path: Path) -> None:
     PIL.Image.fromarray(RGB).save(tmp_path / "p.avif", quality=100, subsampling="4:4:4")
     assert off(read_photo(tmp_path / "p.avif")) < 12

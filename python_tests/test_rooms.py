@@ -13,7 +13,7 @@ PACKAGE = Path(c3drender.__file__).parent
 STAGES = {"scenery", "depth", "motion", "layers", "camera", "render"}
 RANKS = [
     {"defaults", "progress"},
-    {"options"},
+    {"options", "console"},
     {"data"},
     {"pixels"},
     {"ops"},

@@ -83,6 +83,17 @@ def test_one_frame_is_the_photo(mask: np.ndarray) -> None:
     assert np.abs(frame.rgb_u8.numpy().astype(int) - photo())[2:-2, 2:-2].mean() < 1
 
 
+def test_a_mask_moves_what_it_marks_whatever_it_shows() -> None:
+    """A red box before a wall, which no one takes for a fluid."""
+    y, x = np.mgrid[0:120, 0:160]
+    box = (np.abs(x - 80) < 20) & (np.abs(y - 65) < 25)
+    waves = (30 * np.sin(x / 5) + 30 * np.sin(y / 7))[..., None]
+    pixels = (np.where(box[..., None], (190, 60, 60), (60, 110, 150)) + waves).clip(0, 255).astype(np.uint8)
+    scene = c3d.prepare(pixels, mask=box, hints=[((80, 60), (90, 60))], camera="still")
+    moving = scene.layers.of_photo(scene.layers.moving).numpy()
+    assert moving[box].mean() > 0.9 and moving[~box].mean() < 0.01
+
+
 @pytest.mark.parametrize("fps", [0.01, 0.3, 1, 23.976, np.float32(59.94), np.int64(240)])
 def test_rates_of_any_size(fps: float, tmp_path: Path) -> None:
     path = write_video(tmp_path / "v.mp4", [photo()] * 3, fps)

@@ -154,7 +154,7 @@ def check_area(name: str, width: int, height: int, shown: str) -> None:
 def is_raw(data: bytes, suffix: str) -> bool:
     """Whether these are a camera's raw data. A TIFF or JPEG by content counts only where its suffix says raw."""
     is_box = data[4:12] == b"ftypcrx "
-    return is_box or data.startswith(RAW_BEGINNINGS) or (data[8:10] == b"CR" and _is_tiff(data)) or suffix in RAW_SUFFIXES
+    return is_box or data.startswith(RAW_BEGINNINGS) or (data[8:10] == b"CR" and is_tiff(data)) or suffix in RAW_SUFFIXES
 
 
 def loaded(name: str, opened: Opened) -> PIL.Image.Image:
@@ -190,7 +190,7 @@ def with_opencv(name: str, opened_or_data: Opened | bytes, shown: str = "") -> n
     if pixels is None:
         raise ValueError(f"{name}: expected a picture in {shown}, got something else or a truncated file")
     if pixels.ndim == 3 and pixels.shape[2] in (3, 4):
-        return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+        return np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
     return pixels
 
 
@@ -251,7 +251,7 @@ def _largest_page(name: str, picture: Any) -> tuple[PIL.Image.Image, str | None]
     return picture, f"{name}: page {best + 1} of {count}, the largest" if best else f"{name}: the first of {count} pages"
 
 
-def _is_tiff(data: bytes) -> bool:
+def is_tiff(data: bytes) -> bool:
     return data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 

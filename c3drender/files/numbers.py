@@ -17,6 +17,7 @@ from .decode import (
     Opened,
     check_area,
     is_deep,
+    is_tiff,
     loaded,
     open_picture,
     orientation_of,
@@ -28,7 +29,6 @@ from .exr import read_exr
 from .place import one_line
 from .source import is_source, read_source, shown, suffix_of
 
-TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 NPY_MAGIC, ZIP_MAGIC, PFM_MAGICS = b"\x93NUMPY", b"PK", (b"Pf", b"PF")
 PFM_HEADER = re.compile(rb"(P[fF])\s+(\d{1,9})\s+(\d{1,9})\s+([-+.0-9eE]{1,32})[ \t\r]*\n")
 PREFERRED_ARRAYS = ("depth", "disparity", "disp", "z", "mask", "masks", "predicted_depth", "depths", "arr_0")
@@ -74,10 +74,9 @@ def read_numbers(name: str, value: object) -> Numbers:
     try:
         opened = open_picture(name, data, shown(value))
     except ValueError:
-        # Pillow reads no TIFF of doubles, nor of several floats a pixel; OpenCV does.
-        if not data.startswith(TIFF_MAGICS) or suffix in RAW_SUFFIXES:
+        if suffix in RAW_SUFFIXES or not is_tiff(data):
             raise
-        values = with_opencv(name, data, shown(value))
+        values = with_opencv(name, data, shown(value))  # of doubles, or several floats a pixel, which Pillow does not read
         return Numbers(values, picture=values.dtype.kind != "f")
     return _of_file(name, opened)
 

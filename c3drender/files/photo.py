@@ -22,6 +22,7 @@ from .decode import (
     check_area,
     is_deep,
     is_raw,
+    is_tiff,
     loaded,
     open_picture,
     optional_module,
@@ -101,7 +102,10 @@ def photo_of(photo: PictureLike, size: Size, color: Color = "srgb") -> Photo:
     if is_source(photo):
         data, name = read_source("photo", photo), shown(photo)
         opened = None if is_raw(data, suffix_of(photo)) else _opened(data, name)
-        if opened is None:
+        if isinstance(opened, np.ndarray):
+            rgb = _as_rgb(opened if opened.ndim == 3 else opened[..., None])
+            height, width = rgb.shape[:2]
+        elif opened is None:
             rgb = _developed(data, name, target)
             height, width = rgb.shape[:2]
         else:
@@ -120,14 +124,22 @@ def photo_of(photo: PictureLike, size: Size, color: Color = "srgb") -> Photo:
     return Photo(resize_photo(image, *fit_size(height, width, size)), (height, width), notes, data, name)
 
 
-def _opened(data: bytes, name: str) -> Opened | None:
-    """The picture of a file; None where it shows itself to be a raw one that can be developed."""
+def _opened(data: bytes, name: str) -> Opened | np.ndarray | None:
+    """The picture of a file; its pixels where it is one of several floats, which Pillow does not read; None where it shows
+    itself to be a raw one that can be developed."""
     try:
         return open_picture("photo", data, name)
     except RawPhoto:
         if optional_module("rawpy") is None:
             raise
         return None
+    except ValueError as error:
+        if not is_tiff(data):
+            raise
+        try:
+            return with_opencv("photo", data, name)
+        except ValueError:
+            raise error from None
 
 
 def _check_sides(height: int, width: int) -> None:

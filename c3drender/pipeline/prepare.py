@@ -31,6 +31,7 @@ from ..files.colour import Color
 from ..files.depth_kind import AskedKind, AskedNear
 from ..files.hints import Labels
 from ..files.scene import Scene
+from ..files.tell import warn
 from ..layers import LayerConfig, build_layers
 from ..layers.inpainter import Inpainter
 from ..motion import find_flow, ripple_field, sway_field
@@ -165,7 +166,10 @@ def prepare(
         depth_map, depth_note = _find_depth(inputs, shown, target_device)
         steps.update()
         steps.set_description("flow")
-        field, motion_note = find_flow(inputs.image, depth_map, shown.scenery, inputs.hints, inputs.step_px, shown.stays)
+        held = shown.held(inputs.hints)
+        field, motion_note = find_flow(inputs.image, depth_map, shown.scenery, inputs.hints, inputs.step_px, held)
+        if inputs.hints.mask is not None and bool(inputs.hints.mask.any()) and not bool(field.moving.any()):
+            warn("mask: nothing in it moves: it is frozen, or segments say that it stays (segments='none' lets it move)")
         if inputs.matte is not None:
             field = _softened(field, inputs.matte)
         harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
