@@ -1,4 +1,4 @@
-# make demo | test | core-test-arm | docs | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
+# make demo | test | fuzz | sanitize | core-test-arm | docs | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
 # Everything is made in .venv, build and dist. PYTHON names the interpreter to start from: any CPython >= 3.10.
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -9,12 +9,12 @@ CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name 
 WEB := $(addprefix c3drender/web/,'player/*.{js,ts,css,html}' '*.{js,json}')
 PY := c3drender python_tests benchmarks docs conftest.py setup.py
 
-.PHONY: demo test lint web-lint core-test core-test-clang core-test-arm wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
+.PHONY: demo test lint web-lint core-test core-test-clang core-test-types core-test-arm fuzz sanitize wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
 
 demo: .venv/installed
 	$(BIN)/c3drender demo -o demo.mp4
 
-test: lint core-test core-test-clang python-test wheel-test docs
+test: lint core-test core-test-clang core-test-types python-test wheel-test docs
 
 lint: .venv/installed .venv/tools  # mypy reads the types of torch and its like
 	$(BIN)/ruff check $(PY)
@@ -43,6 +43,30 @@ core-test-clang: .venv/tools
 			-DCMAKE_CXX_COMPILER=clang++ -DCMAKE_COMPILE_WARNING_AS_ERROR=ON && \
 		$(BIN)/cmake --build build/core-clang && $(BIN)/ctest --test-dir build/core-clang --output-on-failure; \
 	else echo "no clang++ on the path: the core is tested as the default compiler makes it alone"; fi
+
+# As projects around the core may build it. Least of all is inlined in the first.
+core-test-types: .venv/tools
+	for type in Debug MinSizeRel RelWithDebInfo; do \
+		$(BIN)/cmake -S . -B build/core-$$type -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
+			-DCMAKE_BUILD_TYPE=$$type -DCMAKE_COMPILE_WARNING_AS_ERROR=ON && \
+		$(BIN)/cmake --build build/core-$$type && \
+		$(BIN)/ctest --test-dir build/core-$$type --tests-regex '^core$$' --output-on-failure || exit 1; \
+	done
+
+# The core's tests under the address, undefined behaviour and thread sanitizers, then the emulated kernels under the first two.
+sanitize: .venv/installed .venv/tools
+	for checks in address,undefined,float-cast-overflow thread; do \
+		$(BIN)/cmake -S . -B build/core-$${checks%%,*} -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
+			-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS="-fsanitize=$$checks -fno-sanitize-recover=all" && \
+		$(BIN)/cmake --build build/core-$${checks%%,*} && \
+		$(BIN)/ctest --test-dir build/core-$${checks%%,*} --tests-regex '^core$$' --output-on-failure || exit 1; \
+	done
+	$(BIN)/pytest -q python_tests/test_emulation.py -k leaves_its_arrays
+
+# Random calls of every op, each within limits of time and memory (python_tests/fuzz_ops.py).
+FUZZ_SECONDS ?= 60
+fuzz: .venv/installed .venv/tools
+	$(BIN)/python python_tests/fuzz_ops.py --seconds $(FUZZ_SECONDS)
 
 # For AArch64, run by qemu: needs g++-aarch64-linux-gnu and qemu-user.
 core-test-arm: .venv/tools

@@ -65,7 +65,7 @@ def main() -> None:
     image, hints = stages.run("load", lambda: load(args.photo, args.hints, args.size))
     shown = stages.run("look", lambda: look(image))
     depth_map, _ = stages.run("depth", lambda: depth.estimate_depth(image, shown.scenery, shown.nearness, method="builtin"))
-    flow, _ = stages.run("flow", lambda: find_flow(image, depth_map, shown.scenery, hints, None, shown.stays))
+    flow, _ = stages.run("flow", lambda: find_flow(image, depth_map, shown.scenery, hints, None, shown.held(hints)))
     scene = stages.run("layers", lambda: pipeline.build_scene(image, depth_map, flow, "circle", 1.0, ()))
     prepared = sum(stages.seconds.values())
     animation = stages.run("animate", lambda: render.animate(scene, args.frames))

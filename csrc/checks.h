@@ -132,7 +132,7 @@ inline Status check(const FindHolesArgs& args) {
       {"find_holes: camera width and height must be 1..2^23", "find_holes: all cameras must have the size of cameras[0]",
        "find_holes: camera fx and fy must be finite and > 0, cx and cy finite"});
   if (!cameras.ok()) return cameras;
-  if (args.num_steps < 0 || args.num_steps > kMaxDriftSteps) return invalid("find_holes: num_steps must be 0..2^14");
+  if (args.num_steps < 0 || args.num_steps > kMaxDriftSteps) return invalid("find_holes: num_steps must be 0..1024");
   if (args.loop_steps < 0) return invalid("find_holes: loop_steps must be >= 0");
   if (!(args.radius_px > 0.0f && args.radius_px <= kMaxHoleRadiusPx))
     return invalid("find_holes: radius_px must be > 0 and <= 64");

@@ -264,6 +264,7 @@ BAD = [
     Bad("flow integers", TypeError, "flow: expected floats", call=lambda: read_flow(np.zeros((H, W, 2), int), H, W)),
     # What to render
     Bad("frames zero", ValueError, "frames: expected", {"frames": 0}),
+    Bad("frames without end", ValueError, "frames: expected 1 to 100000, got 100000000000", {"frames": 10**11}),
     Bad("frames negative", ValueError, "frames: expected", {"frames": -3}),
     Bad("camera unknown", ValueError, "camera: expected", {"camera": "sideways"}),
     Bad("camera deep", ValueError, "camera: expected JSON in deep.json, got brackets nested", {"camera": "deep.json"}),

@@ -20,6 +20,7 @@ from twin_cases import (
     camera_of,
     one_of_each,
     random_cloud,
+    random_drift,
     random_flow,
     random_hole,
     random_layer,
@@ -368,6 +369,21 @@ def test_a_barrier_that_not_all_reach_is_caught() -> None:
     broken = build_emulation(kernels=planted("divergent", "trace.cu", sound, sound + "  if (i & 1) __syncwarp();\n"))
     done = run_apart(RUN_UNDER_ALL_SCHEDULES.format(library=str(broken), call="integrate_flow every pixel"))
     assert "RuntimeError: trace_steps_kernel: threads of a block wait for each other for good" in done.stderr
+
+
+def test_a_point_beside_none_is_not_drawn(emulation: Emulation) -> None:
+    """The device does not wait to refuse it, as the CPU does; and reads no foreign memory."""
+    call = random_drift(np.random.default_rng(9), 301, (17, 23), with_detail=True)
+    expected = emulation.run(call)
+    right, below = call.args[2], call.args[3]
+    strays = {3: -1, 77: 301, 200: 2**31 - 1, 300: -(2**31)}
+    for n, (place, stray) in enumerate(strays.items()):
+        (right, below)[n % 2][place] = stray
+    xyz, feat, radius = emulation.run(call)
+    assert not radius[list(strays)].any()
+    others = np.delete(np.arange(301), list(strays))
+    assert np.array_equal(radius[others], expected[2][others]) and np.array_equal(feat[others], expected[1][others])
+    assert np.array_equal(xyz, expected[0])
 
 
 def test_no_kernel_leaves_its_arrays() -> None:

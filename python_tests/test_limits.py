@@ -82,11 +82,14 @@ def test_a_camera_counts_whole_pixels(size: Any) -> None:
     assert Camera(8.0, 8.0, 4.0, 3.0, np.int64(8), np.uint8(6)).height == 6
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 1e39, -(10**400)])
 def test_a_camera_has_finite_intrinsics(number: float) -> None:
     for name in ("fx", "fy", "cx", "cy"):
         with pytest.raises(ValueError, match=rf"^Camera: .*{name}.* must be .*finite"):
             replace(CAMERA, **{name: number})
+        for value in (None, True, 1j, "8"):
+            with pytest.raises(TypeError, match=rf"^Camera: {name} must be a number, got"):
+                replace(CAMERA, **{name: value})
 
 
 def test_numbers_beyond_float32_are_refused() -> None:
@@ -94,8 +97,8 @@ def test_numbers_beyond_float32_are_refused() -> None:
     for radius in (float("nan"), float("inf"), 1e39):
         with pytest.raises(ValueError, match=r"^splat_points: radius_all must be finite"):
             ops.splat_points(xyz, feat, radius, CAMERA)
-    with pytest.raises(ValueError, match=r"^splat_points: camera fx and fy must be finite"):
-        ops.splat_points(xyz, feat, 0.1, replace(CAMERA, fx=1e39))
+    with pytest.raises(ValueError, match=r"^splat_points: camera fx and fy must be finite and > 0"):
+        ops.splat_points(xyz, feat, 0.1, replace(CAMERA, fx=1e-46))
     side = raster(1.0, 1.0, 0.5)
     with pytest.raises(ValueError, match=r"^blend_bidirectional: sharpness must be finite"):
         ops.blend_bidirectional(side, side, 0.5, sharpness=1e39)
@@ -107,7 +110,7 @@ def test_numbers_beyond_float32_are_refused() -> None:
 
 def test_steps_that_would_take_days_are_refused() -> None:
     disp, step_px = torch.ones(6, 8), torch.zeros(6, 8, 2)
-    with pytest.raises(ValueError, match=r"^find_holes: num_steps must be 0\.\.2\^14, got 1073741824$"):
+    with pytest.raises(ValueError, match=r"^find_holes: num_steps must be 0\.\.1024, got 1073741824$"):
         ops.find_holes(disp, disp, disp, step_px, CAMERA, (0, 0, 8, 6), num_steps=2**30)
 
 
@@ -234,3 +237,29 @@ def test_shapes_alone_are_told_on_meta() -> None:
     with torch.device("meta"):
         got = ops.splat_points(torch.zeros(5, 3), torch.zeros(5, 2), 0.3, CAMERA)
     assert got.feat.is_meta and got.feat.shape == (6, 8, 2)
+    with pytest.raises(ValueError, match=r"^splat_points: feat must be \[N, C\], got \[5\]$"):
+        ops.splat_points(torch.zeros(5, 3, device="meta"), torch.zeros(5, device="meta"), 0.3, CAMERA)
+    with pytest.raises(ValueError, match=r"^integrate_flow: step_px must be \[H, W, 2\], got \[4\]$"):
+        ops.integrate_flow(torch.zeros(4, device="meta"), 2)
+
+
+def test_numbers_beyond_64_bits_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^integrate_flow: num_steps must be an integer of 64 bits, got one of 100$"):
+        ops.integrate_flow(torch.zeros(2, 2, 2), 10**30)
+    with pytest.raises(ValueError, match=r"^blend_bidirectional: loop_t must be a number that float64 holds, got 1000"):
+        ops.blend_bidirectional(raster(1, 1, 1), raster(1, 1, 1), 10**400)
+
+
+@pytest.mark.parametrize("hidden", [3.0, [1], [(0, 1, 2)], [None]])
+def test_ranges_that_are_none_are_named(hidden: Any) -> None:
+    with pytest.raises(TypeError, match=r"^splat_points: hidden must be a sequence of \(first, end\), got"):
+        ops.splat_points(torch.zeros(1, 3), torch.zeros(1, 1), 0.3, CAMERA, hidden=hidden)
+
+
+def test_arguments_of_any_type_are_named() -> None:
+    with pytest.raises(ValueError, match=r"^splat_points: compositor must be one of 'alpha', 'surface', got \[\]$"):
+        ops.splat_points(torch.zeros(1, 3), torch.zeros(1, 1), 0.3, CAMERA, compositor=[])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^splat_points: return_idx must be a bool, got str$"):
+        ops.splat_points(torch.zeros(1, 3), torch.zeros(1, 1), 0.3, CAMERA, return_idx="yes")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^drift_points: neighbours must be two tensors"):
+        ops.drift_points(**drift_arguments() | {"neighbours": 1.0})

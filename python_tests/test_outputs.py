@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -186,6 +187,17 @@ def test_a_folder_put_aside_by_a_killed_run_goes_back(tmp_path: Path) -> None:
     (tmp_path / ".frames.0123abcd.old").mkdir()
     write_video(folder, frames(2))
     assert names(tmp_path) == ["frames"] and len(names(folder)) == 2
+
+
+def test_a_folder_that_the_caller_has_locked_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``flock . c3drender render ...`` does."""
+    monkeypatch.setattr("c3drender.files.place.MOVES_TAKE_S", 0.1)
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    for count in (3, 2):
+        write_video(tmp_path / "v.gif", frames(count))
+        assert len(names(write_video(tmp_path / "frames", frames(count)))) == count
+    os.close(descriptor)
 
 
 def test_only_what_a_run_may_have_left_is_removed(tmp_path: Path) -> None:

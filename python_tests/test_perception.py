@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -11,14 +12,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from c3drender.data import Image
+from c3drender.data import Image, MotionHints
 from c3drender.depth import estimate_depth
 from c3drender.perception import Perception, perceive
 from c3drender.perception.encoder import NORM_EPS, STAGES, TAP_CHANNELS, TAPS, Encoder, from_published
 from c3drender.perception.network import HEADS, PerceptionNet
 from c3drender.perception.weights import FILE, load_network, write_network
 from c3drender.pipeline.see import look
-from c3drender.pixels.segments import SEGMENT_CLASSES
+from c3drender.pixels.segments import SEGMENT_CLASSES, Segments
 
 MOST_BYTES = 12_000_000
 
@@ -177,4 +178,10 @@ def test_the_pipeline_looks_through_the_network() -> None:
     assert note == "depth: built-in network"
     assert bool((depth.z_cam > 0).all())
     assert look(image, "none").stays is None
+    nothing = MotionHints(None, torch.zeros(0, 2, 2))
+    assert shown.held(nothing) is shown.stays
+    assert shown.held(replace(nothing, mask=torch.ones(image.size, dtype=torch.bool))) is None  # the user's mask rules
+    assert shown.held(replace(nothing, arrows=torch.zeros(1, 2, 2))) is None
+    told = look(image, Segments(("sky", "ground"), torch.full((2, *image.size), 0.5)))
+    assert told.held(replace(nothing, arrows=torch.zeros(1, 2, 2))) is told.stays
     assert isinstance(perceive(image), Perception)

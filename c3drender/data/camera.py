@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import inf, isfinite
-from numbers import Integral
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from torch import Tensor
 from .checks import check_tensor
 
 LEAST_RANGE = 0.5  # of the near disparity: a scene with less between near and far is looked at as if it had this much
-
 MAX_SIDE_PX = 2**23  # of a picture's width and height
+FLOAT32_MAX = float(torch.finfo(torch.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +61,13 @@ class Camera:
             raise TypeError(f"Camera: width and height must be integers, got {self.width!r} x {self.height!r}")
         if not all(1 <= side <= MAX_SIDE_PX for side in sizes):
             raise ValueError(f"Camera: width and height must be 1..{MAX_SIDE_PX}, got {self.width} x {self.height}")
-        if not (0 < self.fx < inf and 0 < self.fy < inf):
+        for name in ("fx", "fy", "cx", "cy"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise TypeError(f"Camera: {name} must be a number, got {value!r}")
+        if not (0 < self.fx < FLOAT32_MAX and 0 < self.fy < FLOAT32_MAX):
             raise ValueError(f"Camera: fx and fy must be > 0 and finite, got {self.fx}, {self.fy}")
-        if not (isfinite(self.cx) and isfinite(self.cy)):
+        if not all(-FLOAT32_MAX < value < FLOAT32_MAX for value in (self.cx, self.cy)):
             raise ValueError(f"Camera: cx and cy must be finite, got {self.cx}, {self.cy}")
         if self.world_to_cam is not None:
             batched = isinstance(self.world_to_cam, Tensor) and self.world_to_cam.dim() == 3

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from typing import Any, TypeGuard
 from ..data import PathLike
 
 MOST_STEM_BYTES = 200  # of an output's name, beside which a longer, hidden one is made
+IS_NAMED = "c3drender names its argument"  # in an error's attributes
+MOVES_TAKE_S = 5.0  # of others, at most
 MOST_DIGITS = 300  # of a whole number in JSON: a float holds no more
 
 
@@ -168,24 +171,31 @@ def _is_in_use(path: Path) -> bool:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, wait: bool = False) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        return False
-    return True
+def _lock(descriptor: int, patience_s: float = 0.0) -> bool:
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.02)
+        except OSError:  # a file system without locks
+            return False
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[bool]:
-    """Keep other processes from moving outputs in this folder meanwhile; False where that cannot be had."""
+    """Keep other processes from moving outputs in this folder meanwhile; False where that cannot be had, as where the caller
+    itself has locked the folder for other reasons."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:  # of a folder that may be written but not listed
         yield False
         return
     try:
-        yield _lock(descriptor, wait=True)
+        yield _lock(descriptor, MOVES_TAKE_S)
     finally:
         os.close(descriptor)
 
@@ -196,12 +206,14 @@ def naming(name: str, verb: str, path: PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is None and isinstance(error.__cause__, OSError):  # named already
+        if IS_NAMED in vars(error):
             raise
         reason = os.strerror(error.errno) if error.errno else one_line(error)
         kinds = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
         kind = next((kind for kind in kinds if isinstance(error, kind)), OSError)
-        raise kind(f"{name}: cannot {verb} {os.fspath(path)}: {reason}") from error
+        named = kind(f"{name}: cannot {verb} {os.fspath(path)}: {reason}")
+        vars(named)[IS_NAMED] = True
+        raise named from error
 
 
 def is_path(value: object) -> TypeGuard[PathLike]:

@@ -36,7 +36,7 @@ def call(op: Callable[..., Any], *args: Any) -> Any:
 
 
 def choice(op: str, name: str, value: str, choices: dict[str, int]) -> int:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{op}: {name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return choices[value]
 
@@ -55,16 +55,28 @@ def check_tensors(op: str, **values: Any) -> None:
         raise ValueError(f"{op}: all tensors must be on one device, got {listed}")
 
 
+def check_dims(op: str, name: str, value: Tensor, shape: str) -> None:
+    """For the shapes of results on meta, where no kernel checks: ``shape`` is, say, ``[N, C]``."""
+    if value.dim() != shape.count(",") + 1:
+        raise ValueError(f"{op}: {name} must be {shape}, got {list(value.shape)}")
+
+
 def real(op: str, name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{op}: {name} must be a number, got {type(value).__name__}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of 309 digits
+        raise ValueError(f"{op}: {name} must be a number that float64 holds, got {value!r:.20}...") from None
 
 
 def whole(op: str, name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{op}: {name} must be an integer, got {value!r}")
-    return int(value)
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{op}: {name} must be an integer of 64 bits, got one of {number.bit_length()}")
+    return number
 
 
 def in_float32(*tensors: Tensor) -> list[Tensor]:

@@ -83,6 +83,8 @@ def drift_points(
         As every op (see the head of this page).
     """
     op = "drift_points"
+    if not isinstance(neighbours, (tuple, list)) or len(neighbours) != 2:
+        raise TypeError(f"{op}: neighbours must be two tensors, (right, below), got {type(neighbours).__name__}")
     right, below = neighbours
     tensors = {"start_px": start_px, "offset_px": offset_px, "right": right, "below": below, "feat": feat, "surface": surface}
     written = {f"out.{name}": getattr(out, name) for name in ("xyz", "feat", "radius")}

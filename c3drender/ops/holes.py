@@ -47,7 +47,7 @@ def find_holes(
     frame_px : (int, int, int, int)
         ``(x0, y0, x1, y1)``, the part of the layers' canvas that the views show.
     num_steps : int
-        Euler steps that the fluid drifts, at most; 0..16384.
+        Euler steps that the fluid drifts, at most; 0..1024.
     loop_steps : int
         With it the views are the frames of a loop: view v looks when the fluid has drifted ``v % loop_steps`` steps forward,
         or ``loop_steps`` less that backward; with 0 any view may look at any moment.

@@ -13,6 +13,7 @@ from .call import (
     SIDE,
     call,
     camera_rows,
+    check_dims,
     check_tensors,
     check_type,
     choice,
@@ -30,6 +31,8 @@ DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
 
 def _ranges(op: str, name: str, ranges: Sequence[tuple[int, int]]) -> Tensor:
     """``[V, 2]`` int64 in host memory."""
+    if not isinstance(ranges, Sequence) or not all(isinstance(pair, Sequence) and len(pair) == 2 for pair in ranges):
+        raise TypeError(f"{op}: {name} must be a sequence of (first, end), got {ranges!r:.80}")
     pairs = [[whole(op, name, end) for end in pair] for pair in ranges]
     return torch.tensor(pairs, dtype=torch.int64, device="cpu").reshape(-1, 2)
 
@@ -120,6 +123,7 @@ def splat_points(
     """
     op = "splat_points"
     check_type(op, "camera", camera, Camera)
+    check_type(op, "return_idx", return_idx, bool)
     kind = choice(op, "compositor", compositor, COMPOSITORS)
     most = DEFAULT_MAX_POINTS[compositor] if max_points is None else whole(op, "max_points", max_points)
     if isinstance(radius, Tensor):
@@ -174,6 +178,7 @@ def _(
     hidden: Tensor | None = None,
     opacity: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
+    check_dims("splat_points", "feat", feat, "[N, C]")
     views = (cameras.shape[0], height, width)
     idx_shape = (*views, max_points) if return_idx else (0,)
     return (

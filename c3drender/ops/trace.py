@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .call import call, check_tensors, choice, in_float32, refuse_gradient, whole
+from .call import call, check_dims, check_tensors, choice, in_float32, refuse_gradient, whole
 
 Sampling = Literal["bilinear", "nearest"]
 SAMPLINGS = {"bilinear": 0, "nearest": 1}
@@ -85,6 +85,9 @@ def integrate_flow(
 
 @torch.library.register_fake("c3drender::integrate_flow")
 def _(step_px: Tensor, num_steps: int, start_px: Tensor | None, sampling: int) -> tuple[Tensor, ...]:
+    check_dims("integrate_flow", "step_px", step_px, "[H, W, 2]")
+    if start_px is not None:
+        check_dims("integrate_flow", "start_px", start_px, "[P, 2]")
     num_paths = step_px.shape[0] * step_px.shape[1] if start_px is None else start_px.shape[0]
     shape = (num_steps + 1, num_paths)
     return step_px.new_empty((*shape, 2)), step_px.new_empty(shape, dtype=torch.bool)

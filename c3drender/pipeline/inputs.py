@@ -40,6 +40,7 @@ from ..pixels.segments import Segments
 from ..pixels.upsample import upsampled
 from ..render import BlendMode
 
+MOST_FRAMES = 100_000  # an hour of video
 OWN_DEPTH = "photo"
 DEPTH_METHODS = ("auto", "builtin", OWN_DEPTH)
 SEGMENT_METHODS = ("auto", "none")
@@ -309,8 +310,8 @@ def read_by_motion(motion: Motion | None) -> dict[str, object]:
 def check_motion(frames: int, speed: float) -> None:
     if not isinstance(frames, Integral) or isinstance(frames, bool):
         raise TypeError(f"frames: expected a whole number, got {frames!r}")
-    if frames < 1:
-        raise ValueError(f"frames: expected >= 1, got {frames}")
+    if not 1 <= frames <= MOST_FRAMES:
+        raise ValueError(f"frames: expected 1 to {MOST_FRAMES}, got {frames}")
     if isinstance(speed, bool) or not isinstance(speed, Real) or not isfinite(speed) or speed < 0:
         raise ValueError(f"speed: expected a finite number >= 0, got {speed!r}")
 

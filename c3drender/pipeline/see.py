@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..data import Image, Nearness, Scenery
+from ..data import Image, MotionHints, Nearness, Scenery
 from ..models import best, find
 from ..models.segmentation import load_entry, load_transformers
 from ..perception import perceive
@@ -24,20 +24,26 @@ class Shown:
     ----------
     scenery : Scenery
     stays : Tensor or None
-        bool ``[H, W]``: what must never move; None: not known.
+        bool ``[H, W]``: what must not move; None: not known.
+    rules : bool
+        Whether ``stays`` holds against the user's own mask and arrows: a segmenter's that was chosen or installed does, the
+        network's own opinion does not.
     nearness : Nearness
         For `c3drender.depth.estimate_depth`.
     notes : tuple of str
         A line that says who told.
-    by_segmenter : bool
-        Segments of the user's, or a model that was installed, told, not the network alone.
     """
 
     scenery: Scenery
     stays: Tensor | None
+    rules: bool
     nearness: Nearness
     notes: tuple[str, ...]
-    by_segmenter: bool = False
+
+    def held(self, hints: MotionHints) -> Tensor | None:
+        """What must not move, given these hints."""
+        pointed = hints.mask is not None or len(hints.arrows) > 0
+        return self.stays if self.rules or not pointed else None
 
 
 def look(image: Image, segments: Segments | str = "auto", device: torch.device | str = "cpu") -> Shown:
@@ -57,12 +63,12 @@ def look(image: Image, segments: Segments | str = "auto", device: torch.device |
     """
     cues, seen = find_scenery(image), perceive(image)
     if isinstance(segments, str) and segments == "none":
-        return Shown(cues, None, seen.nearness, ())
+        return Shown(cues, None, False, seen.nearness, ())
     found, note = (segments, "segments: yours") if isinstance(segments, Segments) else _by_model(image, segments, device)
     told, stays = apply_segments(image, cues, seen.segments if found is None else found)
     told = replace(told, way=_at_size(seen.way, image.size).to(told.sky.device))
     notes = () if found is None else (f"{note}; {float(stays.float().mean()):.0%} of the picture stays",)
-    return Shown(told, stays, seen.nearness, notes, found is not None)
+    return Shown(told, stays, found is not None, seen.nearness, notes)
 
 
 def _at_size(way: Tensor, size: tuple[int, int]) -> Tensor:

@@ -17,7 +17,7 @@ Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& d
   check.tensor("disp_hidden", disp_hidden, {h, w}, spelled);
   check.tensor("disp_fluid", disp_fluid, {h, w}, spelled);
   check.tensor("step_px", step_px, {h, w, 2}, spell({h, w, 2}) + " (from disp)");
-  check.that(num_steps >= 0 && num_steps <= kMaxDriftSteps, "num_steps must be 0..2^14, got ", num_steps);
+  check.that(num_steps >= 0 && num_steps <= kMaxDriftSteps, "num_steps must be 0..1024, got ", num_steps);
   check.that(loop_steps >= 0 && loop_steps <= kMost, "loop_steps must be 0..2^30, got ", loop_steps);
   check.that(radius_px > 0.0 && radius_px <= 64.0, "radius_px must be > 0 and <= 64, got ", radius_px);
   check.that(depth_tolerance >= 0.0, "depth_tolerance must be >= 0, got ", depth_tolerance);

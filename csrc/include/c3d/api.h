@@ -54,7 +54,7 @@ constexpr int kMaxChannels = 256;
 constexpr int kMaxHits = 64;
 constexpr int32_t kMaxSide = 1 << 23;        // px of a width or height: up to here a float tells all pixel centres apart
 constexpr int32_t kMaxSteps = 1 << 20;       // of integrate_flow
-constexpr int32_t kMaxDriftSteps = 1 << 14;  // of find_holes, which looks from every view at each
+constexpr int32_t kMaxDriftSteps = 1024;     // of find_holes, which looks from every view at each
 
 // An op takes a struct of its own, whose fields are set by name:
 //
@@ -238,6 +238,7 @@ Status drift_points(const DriftPointsArgs& args, const Context& context);
 Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cpu
 
+#ifndef C3D_WITHOUT_CUDA  // what c3d::c3d says of itself where it was built without
 // The same on the current CUDA device, queued on context.stream: nothing waits for the device. Arrays are device memory, but
 // for cameras, which are read before the call returns; what the scratch allocator handed out must live until the stream has
 // passed. One stream at a time may use a Context's scratch.
@@ -253,5 +254,6 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
 Status drift_points(const DriftPointsArgs& args, const Context& context);
 Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cuda
+#endif
 
 }  // namespace c3d

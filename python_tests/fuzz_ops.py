@@ -1,0 +1,465 @@
+"""Calls every op with what no test thought of, for a given time: ``python python_tests/fuzz_ops.py --seconds 60``.
+
+Each call begins as a right one, of random sizes, of which up to four parts are then spoiled: shapes, dtypes, strides, devices,
+NaN, infinities, denormals, numbers at the ends of their types, threads, defaults of torch. It must
+
+- be refused in one line that begins with the op's name, as TypeError, ValueError, MemoryError or NotImplementedError, or
+- give the same bits again, with another number of threads and from memory that held something else; and, where nothing is
+  spoiled, finite numbers.
+
+The calls run in a process of their own, whose memory and whose time for a call are limited. What breaks the rules is printed
+with its seed and counted; ``--call SEED`` makes that call again, in this process. The exit status is 1 where anything was
+found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import dataclasses
+import json
+import mmap
+import os
+import resource
+import struct
+import subprocess
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from c3drender import Camera, ops
+from c3drender.data import PointCloud, Raster, SplatRules
+from c3drender.ops.drift import ContrastDetail
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMIT_BYTES = 8 << 30  # of address space, of which an interpreter with torch takes three
+LIMIT_S = 60  # for a call: the machine may be busy
+REFUSALS = (TypeError, ValueError, MemoryError, NotImplementedError)
+NAMED = ("Camera: ", "PointCloud: ", "SplatRules: ")  # values whose own constructor refuses
+FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e-38, 1e-30, 1e-6, 1e6, 2.0**23, 2.0**24 + 2, 1e18, 1e38, 3.4e38]
+FLOATS += [-x for x in FLOATS[5:]] + [float("nan"), float("inf"), -float("inf")]
+INTEGERS = [0, 1, -1, 2, 3, 63, 64, 65, 255, 2**14, 2**23, 2**23 + 1, 2**24 + 1, 2**31 - 1, 2**31, 2**32, 2**63 - 1, -(2**31)]
+ODD = [None, "1", True, [], (1,), 1 + 2j, 10**30, 1e39, np.float32(2), np.int64(3), float("nan"), float("inf")]
+DTYPES = [torch.float64, torch.float16, torch.bfloat16, torch.int32, torch.int64, torch.uint8, torch.bool, torch.complex64]
+
+Arguments = dict[str, Any]
+
+
+class Dice:
+    """Random choices from one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.numbers = np.random.default_rng(seed)
+
+    def below(self, end: int) -> int:
+        return int(self.numbers.integers(end))
+
+    def one_of(self, items: Any) -> Any:
+        return items[self.below(len(items))]
+
+    def hits(self, chance: float) -> bool:
+        return bool(self.numbers.random() < chance)
+
+    def tensor(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        return torch.from_numpy(self.numbers.uniform(low, high, shape).astype(np.float32))
+
+    def side(self) -> int:
+        return self.one_of((1, 2, 3, 7, 16, 33, 70))
+
+
+# --- right calls ------------------------------------------------------------------------------------------------------
+
+
+def camera(dice: Dice, height: int, width: int, views: int | None = None) -> Camera:
+    made = Camera.for_photo(width, height)
+    if views is None:
+        return made
+    poses = torch.eye(3, 4).repeat(views, 1, 1)
+    poses[:, :, 3] += dice.tensor(views, 3, low=-0.1, high=0.1)
+    return made.with_pose(poses)
+
+
+def splat_points(dice: Dice) -> Arguments:
+    num_points, num_channels = dice.one_of((0, 1, 5, 200, 5000)), dice.one_of((1, 3, 4, 5, 37))
+    xyz = dice.tensor(num_points, 3, low=-1)
+    xyz[:, 2] += 2.5
+    made: Arguments = {
+        "xyz": xyz,
+        "feat": dice.tensor(num_points, num_channels).to(dice.one_of((torch.float32, torch.float16, torch.bfloat16))),
+        "radius": dice.one_of((0.05, dice.tensor(num_points, high=0.3))),
+        "camera": camera(dice, dice.side(), dice.side(), dice.one_of((None, 1, 3))),
+        "compositor": dice.one_of(("surface", "alpha")),
+    }
+    views = 1 if made["camera"].world_to_cam is None else len(made["camera"].world_to_cam)
+    optional: Arguments = {
+        "max_points": dice.one_of((1, 8, 32, 64)),
+        "opacity": dice.tensor(num_points),
+        "depth_tolerance": dice.one_of((0.0, 0.02, 1.0)),
+        "return_idx": True,
+        "hidden": [(0, dice.below(num_points + 1))] * views,
+    }
+    return made | {name: value for name, value in optional.items() if dice.hits(0.3)}
+
+
+def integrate_flow(dice: Dice) -> Arguments:
+    height, width = dice.side(), dice.side()
+    made: Arguments = {"step_px": dice.tensor(height, width, 2, low=-3, high=3), "num_steps": dice.below(12)}
+    if dice.hits(0.5):
+        made["start_px"] = dice.tensor(dice.one_of((0, 1, 300)), 2, low=-5, high=75)
+    elif dice.hits(0.5):
+        made["sampling"] = "nearest"
+    return made
+
+
+def raster(dice: Dice, shape: tuple[int, ...], num_channels: int) -> Raster:
+    return Raster(dice.tensor(*shape, num_channels), dice.tensor(*shape), dice.tensor(*shape, high=dice.one_of((1.0, 30.0))))
+
+
+def blend_bidirectional(dice: Dice) -> Arguments:
+    shape = (dice.side(), dice.side()) if dice.hits(0.7) else (2, dice.side(), dice.side())
+    num_channels = dice.one_of((1, 4, 9))
+    loop_t = dice.one_of((0.0, 1.0, 0.3, dice.tensor(*shape)))
+    made: Arguments = {"fwd": raster(dice, shape, num_channels), "bwd": raster(dice, shape, num_channels), "loop_t": loop_t}
+    return made | ({"sharpness": dice.one_of((0.0, 4.0, 100.0))} if dice.hits(0.5) else {})
+
+
+def compose_frame(dice: Dice) -> Arguments:
+    shape = dice.side(), dice.side()
+    loop_t = dice.one_of((0.0, 1.0, 0.3))
+    return {
+        "fwd": raster(dice, shape, 4),
+        "bwd": raster(dice, shape, 4),
+        "loop_t": loop_t,
+        "sharpness": 4.0,
+        "least_alpha": 1e-4,
+    }
+
+
+def find_holes(dice: Dice) -> Arguments:
+    height, width, num_layers = dice.side(), dice.side(), dice.one_of((1, 2, 4))
+    disp = dice.tensor(num_layers, height, width, low=0.2)
+    hidden = dice.tensor(height, width, low=-0.1, high=0.5)
+    return {
+        "disp": disp if num_layers > 1 or dice.hits(0.5) else disp[0],
+        "disp_hidden": hidden,
+        "disp_fluid": hidden.clone() if dice.hits(0.7) else torch.zeros(height, width),
+        "step_px": dice.tensor(height, width, 2, low=-2, high=2),
+        "camera": camera(dice, height, width, dice.one_of((1, 3, 16))),
+        "frame_px": (0, 0, width, height),
+        "num_steps": dice.below(9),
+        "loop_steps": dice.one_of((0, 8)),
+        "rules": SplatRules(),
+    }
+
+
+def inpaint_layers(dice: Dice) -> Arguments:
+    height, width = dice.side(), dice.side()
+    hole = torch.from_numpy(dice.numbers.random((height, width)) < dice.one_of((0.0, 0.3, 0.9)))
+    hole[0, 0] = False
+    disp, hidden = dice.tensor(height, width, low=0.5), dice.tensor(height, width, low=0.2, high=0.5)
+    return {"rgb": dice.tensor(height, width, 3), "disp": disp, "hole": hole, "disp_hidden": hidden, "tear_disp": 0.02}
+
+
+def drift_points(dice: Dice) -> Arguments:
+    height, width, num_points = dice.side(), dice.side(), dice.one_of((0, 1, 7, 3000))
+    indices = dice.numbers.integers(0, max(num_points, 1), (2, num_points), dtype=np.int32)
+    made: Arguments = {
+        "start_px": dice.tensor(num_points, 2, high=max(height, width)),
+        "offset_px": dice.tensor(num_points, 2, low=-4, high=4),
+        "neighbours": (torch.from_numpy(indices[0].copy()), torch.from_numpy(indices[1].copy())),
+        "feat": dice.tensor(num_points, 4),
+        "surface": dice.tensor(height, width, 8),
+        "canvas": camera(dice, height, width),
+        "out": PointCloud(torch.zeros(num_points, 3), torch.zeros(num_points, 4), torch.zeros(num_points)),
+        "phase": dice.tensor(num_points),
+        "fade": 0.3,
+    }
+    if dice.hits(0.5):
+        gain = dice.tensor(dice.side(), dice.side())
+        made["detail"] = ContrastDetail(dice.tensor(num_points, 2, 3), dice.tensor(num_points, 3), gain, 4.0)
+    return made
+
+
+OPS: dict[str, tuple[Callable[..., Any], Callable[[Dice], Arguments]]] = {
+    make.__name__: (getattr(ops, make.__name__), make)
+    for make in (
+        splat_points,
+        integrate_flow,
+        blend_bidirectional,
+        compose_frame,
+        find_holes,
+        inpaint_layers,
+        drift_points,
+    )
+}
+
+
+# --- spoiling ---------------------------------------------------------------------------------------------------------
+
+
+def spoiled(dice: Dice, value: Any) -> Any:
+    """The value with one thing in it changed."""
+    if isinstance(value, Tensor):
+        return spoiled_tensor(dice, value)
+    if dataclasses.is_dataclass(value):
+        name = dice.one_of([entry.name for entry in dataclasses.fields(value)])
+        return dataclasses.replace(value, **{name: spoiled(dice, getattr(value, name))})  # type: ignore[type-var]
+    if isinstance(value, (tuple, list)) and value and dice.hits(0.9):
+        place = dice.below(len(value))
+        return type(value)([*value[:place], spoiled(dice, value[place]), *value[place + 1 :]])
+    return dice.one_of(dice.one_of((FLOATS, INTEGERS, ODD)))
+
+
+def spoiled_tensor(dice: Dice, tensor: Tensor) -> Any:
+    if tensor.layout != torch.strided:
+        return tensor
+    changes = [with_values] * 6 + [with_dtype, with_strides, with_shape, with_shape, elsewhere, no_tensor]
+    return dice.one_of(changes)(dice, tensor)
+
+
+def with_values(dice: Dice, tensor: Tensor) -> Tensor:
+    if tensor.numel() == 0 or tensor.is_meta or tensor.dtype == torch.bool:
+        return tensor
+    flat = tensor.clone().flatten()
+    number = dice.one_of(FLOATS) if tensor.is_floating_point() else dice.one_of([n for n in INTEGERS if abs(n) < 2**31])
+    places = slice(None) if dice.hits(0.3) else torch.from_numpy(dice.numbers.integers(0, len(flat), dice.one_of((1, 3, 50))))
+    flat[places] = number
+    return flat.reshape(tensor.shape)
+
+
+def with_dtype(dice: Dice, tensor: Tensor) -> Tensor:
+    return tensor.to(dice.one_of(DTYPES))
+
+
+def with_strides(dice: Dice, tensor: Tensor) -> Tensor:
+    if tensor.dim() == 0 or len(tensor) == 0:
+        return tensor
+    return dice.one_of(
+        (
+            lambda: tensor.transpose(0, -1),
+            lambda: tensor.repeat_interleave(2, 0)[::2],
+            lambda: tensor[:1].expand(2**20, *tensor.shape[1:]),
+        )
+    )()
+
+
+def with_shape(dice: Dice, tensor: Tensor) -> Tensor:
+    if tensor.dim() == 0:
+        return tensor[None]
+    return dice.one_of(
+        (
+            lambda: tensor[:-1],
+            lambda: tensor[None],
+            lambda: tensor[:0],
+            lambda: tensor[..., :-1],
+            lambda: tensor.flatten(),
+            lambda: tensor.repeat(2, *[1] * (tensor.dim() - 1)),
+        )
+    )().contiguous()
+
+
+def elsewhere(dice: Dice, tensor: Tensor) -> Tensor:
+    return tensor.to("meta") if tensor.is_meta or dice.hits(0.8) else tensor.to_sparse()
+
+
+def no_tensor(dice: Dice, tensor: Tensor) -> Any:
+    if tensor.is_meta or tensor.dtype == torch.bfloat16:
+        return None
+    return dice.one_of((None, tensor.numpy(), tensor.tolist() if tensor.numel() < 100 else 0, 1.0))
+
+
+# --- one call ---------------------------------------------------------------------------------------------------------
+
+
+class Found(Exception):
+    """A call broke the rules."""
+
+
+@contextmanager
+def surroundings(dice: Dice) -> Iterator[None]:
+    """What else is set in the caller's program."""
+    dtype = torch.get_default_dtype()
+    try:
+        if dice.hits(0.1):
+            torch.set_default_dtype(torch.float64)
+        if dice.hits(0.1):
+            torch.set_default_device("meta")
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_default_device(None)
+
+
+def results_of(name: str, arguments: Arguments, threads: int) -> list[Tensor]:
+    torch.set_num_threads(threads)
+    if name == "drift_points":
+        ops.drift_points(**arguments)
+        out = arguments["out"]
+        return [out.xyz.clone(), out.feat.clone(), out.radius.clone()]
+    result = OPS[name][0](**arguments)
+    parts = result if isinstance(result, tuple) else vars(result).values() if dataclasses.is_dataclass(result) else [result]
+    return [part for part in parts if isinstance(part, Tensor)]
+
+
+def one_line(name: str, error: Exception) -> bool:
+    said = str(error)
+    return "\n" not in said and said.startswith((f"{name}: ", *NAMED))
+
+
+def attempt(seed: int) -> str:
+    """Makes the call of a seed; returns what became of it, or raises Found."""
+    dice = Dice(seed)
+    name = dice.one_of(list(OPS))
+    arguments = OPS[name][1](dice)
+    num_spoiled = dice.one_of((0, 1, 1, 1, 2, 4))
+    try:
+        for _ in range(num_spoiled):
+            part = dice.one_of(list(arguments))
+            arguments[part] = spoiled(dice, arguments[part])
+    except REFUSALS as error:
+        if not str(error).startswith(NAMED):
+            raise Found(f"{name}: a value's constructor says {type(error).__name__}: {error}") from error
+        return "refused"
+    try:
+        with surroundings(dice):
+            first = results_of(name, arguments, 1)
+    except REFUSALS as error:
+        if not one_line(name, error):
+            raise Found(f"{name} says {type(error).__name__}: {error}") from error
+        return "refused"
+    except Exception as error:
+        raise Found(f"{name} ends in {type(error).__name__}: {error}") from error
+    if any(part.is_meta for part in first):
+        return "on meta"
+    disturb_memory()
+    again = results_of(name, arguments, dice.one_of((2, 3, 8)))
+    for one, other in zip(first, again, strict=True):
+        if not torch.equal(one.view(torch.uint8), other.view(torch.uint8)):
+            raise Found(f"{name}: other bits the second time")
+    if num_spoiled == 0 and not all(bool(part.isfinite().all()) for part in first if part.is_floating_point()):
+        raise Found(f"{name}: numbers that are not finite from numbers that are")
+    go_backward(dice, name, arguments)
+    return "answered" if num_spoiled else "plain"
+
+
+def disturb_memory() -> None:
+    for size in (1 << 8, 1 << 12, 1 << 16, 1 << 20):
+        torch.full((size,), 0xC5, dtype=torch.uint8)
+
+
+def go_backward(dice: Dice, name: str, arguments: Arguments) -> None:
+    """Gradients must not crash; where values are spoiled they may be anything."""
+    if name not in ("splat_points", "blend_bidirectional") or not dice.hits(0.5):
+        return
+
+    def leaf(value: Any) -> Any:
+        if isinstance(value, Raster):
+            return Raster(*(leaf(part) for part in (value.feat, value.alpha, value.disp)))
+        return value.clone().requires_grad_() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+    learned = {part: value if part in ("opacity", "camera") else leaf(value) for part, value in arguments.items()}
+    try:
+        outputs = [part for part in results_of(name, learned, dice.one_of((1, 3))) if part.requires_grad]
+        sum((part * dice.one_of((0.0, 1.0, 1e38))).sum() for part in outputs).backward()
+    except REFUSALS as error:
+        if not one_line(name, error):
+            raise Found(f"{name} backward says {type(error).__name__}: {error}") from error
+
+
+# --- many calls -------------------------------------------------------------------------------------------------------
+
+
+def work(first: int, seconds: float, progress: str) -> None:
+    """Calls from seed ``first`` on. ``progress``: a file that always holds the seed of the call being made."""
+    resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with Path(progress).open("r+b") as file, mmap.mmap(file.fileno(), 16) as note:
+        end, seed, counts = time.monotonic() + seconds, first, Counter[str]()
+        while time.monotonic() < end:
+            note[:8] = struct.pack("q", seed)
+            try:
+                counts[attempt(seed)] += 1
+            except Found as found:
+                counts["found"] += 1
+                print(f"call {seed}: {found}", flush=True)
+            seed += 1
+            note[8:] = struct.pack("q", seed - first)
+    print("counts", json.dumps(counts), flush=True)
+
+
+def watch(seconds: float, seed: int) -> tuple[Counter[str], list[str]]:
+    """Lets a worker make calls, and another one where it dies or hangs; returns what became of the calls, and what was
+    found."""
+    progress = ROOT / "build" / f"fuzz_ops.{os.getpid()}"
+    progress.parent.mkdir(exist_ok=True)
+    end, counts, found = time.monotonic() + seconds, Counter[str](), list[str]()
+    environment = os.environ | {"MALLOC_PERTURB_": "197", "OMP_WAIT_POLICY": "passive"}
+    while (left := end - time.monotonic()) > 0:
+        progress.write_bytes(struct.pack("qq", seed, 0))
+        command = [sys.executable, __file__, "--work", str(progress), "--seconds", str(left), "--seed", str(seed)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as worker:
+            how = follow(worker, progress)
+            said = worker.stdout.read().splitlines() if worker.stdout else []
+        at, made = struct.unpack("qq", progress.read_bytes())
+        for line in said:
+            if line.startswith("counts "):
+                counts.update(json.loads(line.removeprefix("counts ")))
+        found += [line for line in said if line.startswith("call ")]
+        if how:
+            found.append(f"call {at}: {how}; {' | '.join(line for line in said if line not in found)[-500:]}")
+            counts.update({"before a crash or hang": made, "crash or hang": 1})
+        seed = at + 1
+    progress.unlink()
+    return counts, found
+
+
+def follow(worker: subprocess.Popen[str], progress: Path) -> str:
+    """Waits for a worker; how it failed, or nothing."""
+    before, since = b"", time.monotonic()
+    while worker.poll() is None:
+        time.sleep(0.2)
+        now = progress.read_bytes()
+        if now != before:
+            before, since = now, time.monotonic()
+        elif time.monotonic() - since > LIMIT_S:
+            worker.kill()
+            return f"takes more than {LIMIT_S} s"
+    return f"ends the process with {worker.returncode}" if worker.returncode else ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=int(time.time()) * 1_000_000, help="of the first call (default: the time)")
+    parser.add_argument("--call", type=int, help="make this call only")
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.work:
+        ctypes.CDLL(None).prctl(1, 9)  # ends with its parent
+        work(args.seed, args.seconds, args.work)
+        return 0
+    if args.call is not None:
+        try:
+            print(attempt(args.call))
+        except Found:
+            traceback.print_exc()
+            return 1
+        return 0
+    print(f"from seed {args.seed}, for {args.seconds:.0f} s")
+    counts, found = watch(args.seconds, args.seed)
+    print(*found, sep="\n")
+    print(f"{sum(counts.values())} calls:", ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())))
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
