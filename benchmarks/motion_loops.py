@@ -177,6 +177,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, default=ROOT.parent / "shared" / "photos")
     parser.add_argument("--size", type=int, default=800, help="longer side in pixels (default: %(default)s)")
     parser.add_argument("--blends", nargs="+", choices=get_args(render.BlendMode), default=get_args(render.BlendMode))
+    parser.add_argument("--found", action="store_true", help="say nothing: what moves, and how, is found")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     if args.out:
@@ -185,6 +186,8 @@ def main() -> None:
     print(f"{'photo':12} {'blend':9} {' '.join(f'{head:>6}' for head in heads)}  asked px/frame")
     for name in args.names:
         path, hints = photo_and_hints(args.photos, name)
+        if args.found:
+            hints = {}
         scene = c3drender.prepare(path, depth="builtin", camera="still", size=args.size, **hints)
         photo = resize_photo(read_photo(path), scene.camera.height, scene.camera.width)
         photo_u8 = (photo.rgb * 255).round().to(torch.uint8).numpy()

@@ -123,3 +123,13 @@ def test_odd_and_tiny_canvases(size: tuple[int, int]) -> None:
 def test_no_fluid_at_all() -> None:
     copies = copies_of(noise(), torch.zeros(SIZE, dtype=torch.bool))
     assert copies.luma.shape == (2 * phase.REACH + 1, 2, 0)
+
+
+def test_lone_streaks_are_faded_not_locked() -> None:
+    """One bright line on black: beside it the sum's negative terms would be dark lines."""
+    rgb = torch.full((*SIZE, 3), 0.2)
+    rgb[:, 200:203] = 0.8
+    copies = copies_of(rgb)
+    y, x = 12, slice(190, 213)
+    own, ahead = (copies.luma[phase.REACH + k, 0].view(SIZE)[y, x] for k in (0, 1))
+    torch.testing.assert_close(ahead, own)

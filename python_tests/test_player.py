@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import player_browser
+import player_firefox
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
@@ -183,6 +184,14 @@ def test_the_browser_shows_what_the_renderer_renders(browser, example: Scene, tm
         assert np.array_equal(again.rgb, player_browser.shown_at(page, MOMENTS[3]).rgb)  # an exact period
 
 
+@pytest.mark.skipif(player_firefox.missing() is not None, reason=str(player_firefox.missing()))
+def test_firefox_shows_the_same(example: Scene, exported: Path, tmp_path) -> None:
+    rendered = list(c3d.render_frames(example, frames=FRAMES, blend="contrast"))
+    with player_firefox.opened(exported, tmp_path) as session:
+        for n in MOMENTS[::3]:
+            assert psnr(rendered[n].rgb_u8.numpy(), session.shown_at(n, size_of(example))) >= 35
+
+
 @needs_browser
 def test_what_sways_sways(browser, tmp_path) -> None:
     mask = np.zeros((170, 256), np.uint8)
@@ -194,7 +203,7 @@ def test_what_sways_sways(browser, tmp_path) -> None:
         size=256,
     )
     page_file = c3d.export_html(scene, tmp_path / "scene.html", frames=FRAMES)
-    rendered = list(c3d.render_frames(scene, frames=FRAMES))
+    rendered = list(c3d.render_frames(scene, frames=FRAMES, blend="contrast"))
     still = list(c3d.render_frames(scene, frames=FRAMES, camera="still"))
     assert psnr(still[0].rgb_u8.numpy(), still[3].rgb_u8.numpy()) < 45  # it does
     with player_browser.opened(browser, page_file, size_of(scene)) as page:

@@ -166,9 +166,8 @@ def prepare(
         depth_map, depth_note = _find_depth(inputs, shown, target_device)
         steps.update()
         steps.set_description("flow")
-        field, motion_note = find_flow(
-            inputs.image, depth_map, shown.scenery, inputs.hints, inputs.step_px, shown.held(inputs.hints)
-        )
+        held = shown.held(inputs.hints)
+        field, motion_note = find_flow(inputs.image, depth_map, shown.scenery, inputs.hints, inputs.step_px, held)
         if inputs.hints.mask is not None and bool(inputs.hints.mask.any()) and not bool(field.moving.any()):
             warn("mask: nothing in it moves: it is frozen, or segments say that it stays (segments='none' lets it move)")
         if inputs.matte is not None:

@@ -14,8 +14,9 @@ What is locked is luma, finer than `BAND_SHARE`, and colours as far as they go w
 the sum's negative terms would show a crest's complementary colour. What no loop's displacement reaches inside the
 fluid (its borders, the canvas' edge), and what the flow distorts on the way, is left out of the sum, which is the cross-fade
 again where nothing else is left; and no copy brings more contrast than its place has: foam does not spread over calm water.
-Half of the sum's terms are negative. In dense texture they are texture; beside a lone bright streak they would be a dark one:
-what is shown stays in the range of what is near.
+Half of the sum's terms are negative. In dense texture they are texture; beside a lone bright streak they would be a dark one.
+What is shown stays in the range of what is near, and where luma is that of lone streaks, by its kurtosis, all copies are the
+point's own picture, which is the cross-fade, too.
 
 References
 ----------
@@ -41,6 +42,7 @@ LEAST_EXISTENCE = 0.75  # of the fluid where a copy is taken
 LEAST_CONTRAST = 0.003  # of white: what varies less is as good as flat
 MOST_STRETCH = 3.0  # by which a copy may be distorted and count in full
 RANGE_PX = 3  # what is darker or brighter than all so near, and than its copies a loop away, is no part of the picture
+DENSE_KURTOSIS, LONE_KURTOSIS = 4.0, 6.0  # of luma around a place; noise has 3
 LEAST_VARIANCE = 1e-5  # of luma: what varies less has no tint of its own
 
 
@@ -93,7 +95,9 @@ def copies_of(
     width_px = max(round(BAND_SHARE * max(exists.shape)), BAND_PX)
     luma = rgb.mean(dim=-1, keepdim=True)
     wide, near = (luma - local_mean(luma, exists, band_px) for band_px in (width_px, BAND_PX))
-    contrast = local_mean(wide.square(), exists, width_px).clamp_min(0.0).sqrt() + LEAST_CONTRAST
+    energy, fourth = (local_mean(wide.pow(power), exists, width_px).clamp_min(0.0) for power in (2, 4))
+    contrast = energy.sqrt() + LEAST_CONTRAST
+    dense = ((LONE_KURTOSIS - fourth / energy.square().clamp_min(1e-12)) / (LONE_KURTOSIS - DENSE_KURTOSIS)).clamp(0.0, 1.0)
     planes = torch.cat([wide, near, contrast, torch.ones_like(luma)], dim=-1) * exists[..., None]
     x, y = start_px.to(torch.int64).unbind(dim=1)
     own, own_contrast = planes[y, x, :2], planes[y, x, 2:3]
@@ -109,6 +113,7 @@ def copies_of(
             likeness = (own_contrast / there[:, 2:3].clamp_min(LEAST_CONTRAST)).clamp_max(1.0) * _likeness(at_px, neighbours)
             beyond = own if loops == 1 else torch.zeros_like(own)  # a loop away is the other side's own picture: none is there
             copies[sign * loops] = torch.where(inside, there[:, :2] * likeness, beyond)
+    copies = {loops: torch.lerp(own, copy, dense[y, x]) for loops, copy in copies.items()}
     shown = torch.stack([copies[k].T for k in range(-REACH, REACH + 1)])
     ranges = []
     for end in (-1.0, 1.0):

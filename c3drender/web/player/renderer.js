@@ -469,47 +469,53 @@ function emptyTexture(gl) {
 }
 
 /**
- * The points that do not drift, sorted by slot.
+ * The points that do not drift: for each slot those that rest and those that bend, and last the bed.
  *
  * @param {Scene} scene
  * @param {number} width of the canvas
  */
 function listStill(scene, width) {
-  /** @type {number[][]} */
-  const resting = SLOTS.map(() => []);
-  /** @type {number[][]} */
-  const bending = SLOTS.map(() => []);
-  /** @type {number[]} */
-  const beds = [];
-  for (let layer = 0; layer < scene.header.layers; ++layer) {
-    const kinds = plane(scene, `kind.${layer}`).values;
-    const alphas = plane(scene, `alpha.${layer}`).values;
-    for (let i = 0; i < kinds.length; ++i) {
-      const kind = kinds[i];
-      if (kind === 0) continue;
-      const x = i % width;
-      const y = (i - x) / width;
-      const slot = alphas[i] < 255 ? SLOT.soft : layer === 0 ? SLOT.front : SLOT.hidden;
-      if (kind & KINDS.rests) resting[slot].push(x, y, layer, ROLES.still);
-      if (kind & KINDS.sways) bending[slot].push(x, y, layer, ROLES.still);
-      if (kind & KINDS.below) resting[SLOT.hidden].push(x, y, layer, ROLES.below);
-      if (kind & KINDS.thin) beds.push(x, y, layer, ROLES.bed);
+  const bed = 2 * SLOTS.length;
+  const counts = new Uint32Array(bed + 1);
+  /** @type {(list: number, i: number, layer: number, role: number) => void} */
+  let put = (list) => {
+    ++counts[list];
+  };
+  const walk = () => {
+    for (let layer = 0; layer < scene.header.layers; ++layer) {
+      const kinds = plane(scene, `kind.${layer}`).values;
+      const alphas = plane(scene, `alpha.${layer}`).values;
+      const opaque = layer === 0 ? SLOT.front : SLOT.hidden;
+      for (let i = 0; i < kinds.length; ++i) {
+        const kind = kinds[i];
+        if (kind === 0) continue;
+        const slot = alphas[i] < 255 ? SLOT.soft : opaque;
+        if (kind & KINDS.rests) put(slot, i, layer, ROLES.still);
+        if (kind & KINDS.sways) put(SLOTS.length + slot, i, layer, ROLES.still);
+        if (kind & KINDS.below) put(SLOT.hidden, i, layer, ROLES.below);
+        if (kind & KINDS.thin) put(bed, i, layer, ROLES.bed);
+      }
     }
-  }
-  const shader = { still: "splat_still.vert", bent: "splat_bent.vert", bed: "splat_bed.vert" };
-  const lists = [
-    ...resting.map((list, k) => ({ list, slot: SLOTS[k], shader: shader.still })),
-    ...bending.map((list, k) => ({ list, slot: SLOTS[k], shader: shader.bent })),
-    { list: beds, slot: SLOTS[SLOT.hidden], shader: shader.bed },
-  ].filter(({ list }) => list.length > 0);
-  const places = new Uint16Array(lists.reduce((sum, { list }) => sum + list.length, 0));
-  let first = 0;
+  };
+  walk();
+  const next = counts.map((_, list) => counts.subarray(0, list).reduce((sum, count) => sum + count, 0));
   /** @type {Range[]} */
-  const ranges = lists.map(({ list, slot, shader }) => {
-    places.set(list, 4 * first);
-    first += list.length / 4;
-    return { slot, shader, first: first - list.length / 4, count: list.length / 4 };
-  });
+  const ranges = Array.from(counts, (count, list) => ({
+    slot: list === bed ? SLOTS[SLOT.hidden] : SLOTS[list % SLOTS.length],
+    shader: list === bed ? "splat_bed.vert" : list < SLOTS.length ? "splat_still.vert" : "splat_bent.vert",
+    first: next[list],
+    count,
+  })).filter(({ count }) => count > 0);
+  const places = new Uint16Array(4 * counts.reduce((sum, count) => sum + count, 0));
+  put = (list, i, layer, role) => {
+    const at = 4 * next[list]++;
+    const x = i % width;
+    places[at] = x;
+    places[at + 1] = (i - x) / width;
+    places[at + 2] = layer;
+    places[at + 3] = role;
+  };
+  walk();
   return { places, ranges };
 }
 
@@ -518,26 +524,28 @@ function listStill(scene, width) {
  * @param {number} width of the canvas
  */
 function listFluid(scene, width) {
-  /** @type {number[]} */
-  const places = [];
-  /** @type {number[]} */
-  const cleaned = [];
+  let count = 0;
+  for (let layer = 0; layer < scene.header.layers; ++layer) {
+    for (const kind of plane(scene, `kind.${layer}`).values) if (kind & KINDS.moves) ++count;
+  }
+  const places = new Uint16Array(4 * count);
+  const cleaned = new Int16Array(4 * count);
   const clean = plane(scene, "clean");
+  let at = 0;
   let fringe = 0;
   for (let layer = 0; layer < scene.header.layers; ++layer) {
     const kinds = plane(scene, `kind.${layer}`).values;
     for (let i = 0; i < kinds.length; ++i) {
       if (!(kinds[i] & KINDS.moves)) continue;
       const x = i % width;
-      places.push(x, (i - x) / width, layer, kinds[i]);
+      places.set([x, (i - x) / width, layer, kinds[i]], at);
       if (kinds[i] & KINDS.fringe) {
-        for (let c = 0; c < 3; ++c) cleaned.push(clean.values[c * clean.width + fringe]);
-        cleaned.push(1);
+        for (let c = 0; c < 3; ++c) cleaned[at + c] = clean.values[c * clean.width + fringe];
+        cleaned[at + 3] = 1;
         ++fringe;
-      } else {
-        cleaned.push(0, 0, 0, 0);
       }
+      at += 4;
     }
   }
-  return { places: new Uint16Array(places), cleaned: new Int16Array(cleaned) };
+  return { places, cleaned };
 }

@@ -1,0 +1,107 @@
+"""The player in Firefox, driven by its own Marionette protocol: Playwright's Firefox is another than Debian's.
+
+Without a display Firefox has no WebGL: it runs under a virtual one (xvfb), where Mesa draws on the CPU.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+PREFERENCES = {
+    "webgl.force-enabled": True,
+    "webgl.disable-fail-if-major-performance-caveat": True,
+    "marionette.port": 0,  # any: told in a file of the profile
+    "app.update.enabled": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+}
+START_S = 120.0
+SHOW = """
+const [frame, width, height, done] = arguments;
+const element = document.querySelector("c3d-cinemagraph");
+element.addEventListener("error", (event) => done({ error: event.message }));
+const show = () => {
+  Object.assign(element.style, { width: `${width}px`, height: `${height}px` });
+  element.seek(frame);
+  done({ shown: element.view.toDataURL("image/png") });
+};
+if (element.hasAttribute("ready")) show(); else element.addEventListener("ready", show);
+"""
+
+
+def missing() -> str | None:
+    """Why Firefox cannot be had here, if so."""
+    needed = [name for name in ("firefox-esr", "xvfb-run") if shutil.which(name) is None]
+    return f"needs {' and '.join(needed)} on the path" if needed else None
+
+
+class Session:
+    """One command after the other: ``length:[0, id, name, parameters]``, and the answer likewise."""
+
+    def __init__(self, port: int) -> None:
+        self.connection = socket.create_connection(("127.0.0.1", port))
+        self.count = 0
+        self._answer()
+        self.tell("WebDriver:NewSession", capabilities={})
+        self.tell("WebDriver:SetTimeouts", script=120_000, pageLoad=120_000)
+
+    def _answer(self) -> Any:
+        length = b""
+        while (digit := self.connection.recv(1)) != b":":
+            length += digit
+        answer = b""
+        while len(answer) < int(length):
+            answer += self.connection.recv(int(length) - len(answer))
+        return json.loads(answer)
+
+    def tell(self, name: str, **parameters: Any) -> Any:
+        self.count += 1
+        message = json.dumps([0, self.count, name, parameters]).encode()
+        self.connection.sendall(b"%d:%s" % (len(message), message))
+        _, _, error, value = self._answer()
+        assert error is None, error
+        return value
+
+    def shown_at(self, frame: float, size: tuple[int, int]) -> np.ndarray:
+        """The canvas of the page's player, ``size`` (width, height) large: uint8 ``[H, W, 3]``."""
+        told = self.tell("WebDriver:ExecuteAsyncScript", script=SHOW, args=[frame, *size])["value"]
+        assert "shown" in told, told
+        data = base64.b64decode(told["shown"].split(",", 1)[1])
+        return np.asarray(PIL.Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+@contextmanager
+def opened(page: Path, profile: Path) -> Iterator[Session]:
+    """Firefox with ``page`` open; ``profile``: an empty folder."""
+    lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
+    (profile / "user.js").write_text("\n".join(lines))
+    command = ["xvfb-run", "-a", "firefox-esr", "--marionette", "--no-remote", "--profile", str(profile)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env={**os.environ, "LIBGL_ALWAYS_SOFTWARE": "1"}, **quiet)
+    try:
+        told, end = profile / "MarionetteActivePort", time.monotonic() + START_S
+        while not told.exists():
+            assert process.poll() is None, f"firefox-esr ended with {process.returncode}"
+            assert time.monotonic() < end, f"firefox-esr did not start within {START_S} s"
+            time.sleep(0.2)
+        session = Session(int(told.read_text()))
+        session.tell("WebDriver:Navigate", url=page.as_uri())
+        yield session
+        session.tell("Marionette:Quit", flags=["eForceQuit"])
+        process.wait(30)
+    finally:
+        process.terminate()
+        process.wait(30)
