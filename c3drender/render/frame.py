@@ -94,7 +94,9 @@ def _drift_to(
     parts, hidden = ((forward, backward), (backward, end)), [(backward, end), (forward, backward)]
     offsets = (fluid.forward.at(n), fluid.backward.at(animation.num_frames - n))
     used = 2 if n > 0 and forward < backward else 1  # at rest, and where nothing drifts, both sides are the same
-    mixed = (None, None) if fluid.copies is None or n == 0 else fluid.copies.mixed(n / animation.num_frames)
+    # By the blend's share of the loop: near the photo, whose picture is the best there is, its waves drift as they are.
+    share = contrast.backward_share(n / animation.num_frames)
+    mixed = (None, None) if fluid.copies is None or n == 0 else fluid.copies.mixed(share)
     for part, offset_px, fade, shown in list(zip(parts, offsets, fades, mixed, strict=True))[:used]:
         broad = _colour(fluid, offset_px, shown)
         ops.drift_points(

@@ -61,20 +61,20 @@ class LoopCopies:
     colour: Tensor
     tint: Tensor
 
-    def mixed(self, loop_t: float) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """At a moment of the loop, of the points on their way forward and of those on their way backward: what is to be added
-        to their luma, and their fine detail, ``[M]`` each."""
-        weight = self.luma.new_tensor([weights(loop_t, backward) for backward in (False, True)])
+    def mixed(self, share: float) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """At a share of the loop, 0..1, of the points on their way forward and of those on their way backward: what is to be
+        added to their luma, and their fine detail, ``[M]`` each."""
+        weight = self.luma.new_tensor([weights(share, backward) for backward in (False, True)])
         shown = (weight @ self.luma.flatten(1)).view(2, *self.luma.shape[1:]).clamp_(self.least, self.most)
         shown[:, 0] -= self.luma[REACH, 0]
         return (shown[0, 0], shown[0, 1]), (shown[1, 0], shown[1, 1])
 
 
-def weights(loop_t: float, backward: bool) -> list[float]:
+def weights(share: float, backward: bool) -> list[float]:
     """Of the copies ``-REACH .. REACH``; their sum is 1."""
     found = [0.0] * (2 * REACH + 1)
     for j in range(-REACH, REACH):
-        lobe = abs(loop_t + j)
+        lobe = abs(share + j)
         value = math.sin(math.pi * lobe) / (math.pi * lobe) if lobe > 0 else 1.0
         found[REACH + (-1 - j if backward else -j)] = value * (SECOND if 1 < lobe < 2 else 1.0)
     total = sum(found)
