@@ -420,21 +420,29 @@ LEAST_IOU = {
     "sea_sunset": 0.95,
     "lake_boats": 0.9,
     "peaks_cloud": 0.75,
-    "smoke": 0.75,
     "demo0": 0.65,
     "demo1": 0.75,
 }
-MOST_SOLID = 0.17  # of what is found
+MOST_SOLID = 0.21  # of what is found
 
 
-@pytest.mark.parametrize("name", PHOTOS)
-def test_what_moves_is_found_and_solid_ground_is_not(shared, name):
+@pytest.mark.parametrize("name", list(LEAST_IOU))
+def test_what_moves_is_found_by_cues_and_solid_ground_is_not(shared, name):
     image, hints = labelled(shared, name)
     found, parts = motion.guess_motion(image, DepthMap(torch.ones(image.size)), find_scenery(image), nothing(image.size))
     assert any(part.moves for part in parts)
     overlap = (found.mask & hints.mask).sum()
     assert overlap / (found.mask | hints.mask).sum() > LEAST_IOU[name]
     assert overlap / found.mask.sum() > 1 - MOST_SOLID
+
+
+def test_smoke_is_told_but_not_moved_where_cues_alone_see_it(shared):
+    """They are less sure of it than what is moved unasked has to be."""
+    image, hints = labelled(shared, "smoke")
+    found, parts = motion.guess_motion(image, DepthMap(torch.ones(image.size)), find_scenery(image), nothing(image.size))
+    assert not found.mask.any()
+    doubtful = torch.from_numpy(np.any([part.mask for part in parts], axis=0))
+    assert (doubtful & hints.mask).sum() / (doubtful | hints.mask).sum() > 0.75
 
 
 def test_bad_input_gets_one_clear_line():
