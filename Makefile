@@ -53,7 +53,7 @@ core-test-types: .venv/tools
 		$(BIN)/ctest --test-dir build/core-$$type --tests-regex '^core$$' --output-on-failure || exit 1; \
 	done
 
-# The core's tests under the address, undefined behaviour and thread sanitizers, then the emulated kernels under the first two.
+# The core under the address, undefined behaviour and thread sanitizers, then the emulated kernels under the first of them.
 sanitize: .venv/installed .venv/tools
 	for checks in address,undefined,float-cast-overflow thread; do \
 		$(BIN)/cmake -S . -B build/core-$${checks%%,*} -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
