@@ -26,8 +26,10 @@ C3D_INLINE void drift_body(const Part& part) {
 
 C3D_INLINE void find_strays_body(const StrayPart& part) {
   bool found = false;
-  for (int64_t i = part.begin; i < part.end; ++i)
-    found |= !is_point(*part.args, part.args->right[i]) | !is_point(*part.args, part.args->below[i]);
+  for (int64_t i = part.begin; i < part.end; ++i) {
+    found |= !is_point(*part.args, part.args->right[i]);
+    found |= !is_point(*part.args, part.args->below[i]);
+  }
   if (found) part.found->store(true, std::memory_order_relaxed);
 }
 
