@@ -249,6 +249,7 @@ def test_ctrl_c_while_all_is_rendered_and_being_encoded(tmp_path: Path) -> None:
     code = """
 import sys, signal, threading, time, os, numpy as np
 from c3drender.files import video
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 def slow(part, target, arrays, rate, encoding, goes_on):
     list(arrays)
     print("ready", flush=True)
@@ -261,7 +262,10 @@ video.write_video(sys.argv[1], [np.zeros((16, 24, 3), np.uint8)] * 2)
     with run_python(code, tmp_path / "v.gif", stderr=subprocess.DEVNULL) as run:
         assert run.stdout is not None and run.stdout.readline() == "ready\n"
         run.send_signal(signal.SIGINT)
-        assert run.wait(30) != 0
+        try:
+            assert run.wait(30) != 0
+        finally:
+            run.kill()
     assert not names(tmp_path)
 
 
