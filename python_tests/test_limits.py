@@ -263,3 +263,10 @@ def test_arguments_of_any_type_are_named() -> None:
         ops.splat_points(torch.zeros(1, 3), torch.zeros(1, 1), 0.3, CAMERA, return_idx="yes")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^drift_points: neighbours must be two tensors"):
         ops.drift_points(**drift_arguments() | {"neighbours": 1.0})
+
+
+def test_steps_without_end_are_refused_on_meta_too() -> None:
+    flow = torch.empty(4, 4, 2, device="meta")
+    for steps in (-1, 2**20 + 1, -(2**31)):
+        with pytest.raises(ValueError, match=rf"^integrate_flow: num_steps must be 0\.\.2\^20, got {steps}$"):
+            ops.integrate_flow(flow, steps)

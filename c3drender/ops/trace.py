@@ -11,6 +11,7 @@ from torch import Tensor
 from .call import call, check_dims, check_tensors, choice, in_float32, refuse_gradient, whole
 
 Sampling = Literal["bilinear", "nearest"]
+MOST_STEPS = 2**20  # as the core has it
 SAMPLINGS = {"bilinear": 0, "nearest": 1}
 
 
@@ -88,6 +89,8 @@ def _(step_px: Tensor, num_steps: int, start_px: Tensor | None, sampling: int) -
     check_dims("integrate_flow", "step_px", step_px, "[H, W, 2]")
     if start_px is not None:
         check_dims("integrate_flow", "start_px", start_px, "[P, 2]")
+    if not 0 <= num_steps <= MOST_STEPS:
+        raise ValueError(f"integrate_flow: num_steps must be 0..2^20, got {num_steps}")
     num_paths = step_px.shape[0] * step_px.shape[1] if start_px is None else start_px.shape[0]
     shape = (num_steps + 1, num_paths)
     return step_px.new_empty((*shape, 2)), step_px.new_empty(shape, dtype=torch.bool)
