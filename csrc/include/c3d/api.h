@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "c3d/version.h"
+
 namespace c3d {
 
 enum class StatusCode { kOk, kInvalidArgument, kOutOfMemory, kDeviceError };
@@ -38,7 +40,8 @@ struct Context {
 };
 
 // An Executor on std::thread that starts num_threads - 1 threads per run. num_threads < 1 means one per hardware thread.
-Executor make_thread_executor(int num_threads);
+// A Workspace (c3d/workspace.h) keeps its threads, and its memory.
+C3D_API Executor make_thread_executor(int num_threads);
 
 enum class FeatType : int32_t { kFloat32, kFloat16, kBFloat16 };
 enum class Compositor : int32_t { kAlpha = 0, kSurface = 1 };
@@ -226,7 +229,7 @@ struct ComposeFrameArgs {
   uint8_t* uncovered_out = nullptr;                        // [M] 0 or 1
 };
 
-namespace cpu {
+namespace cpu C3D_API {
 Status splat_points(const SplatPointsArgs& args, const Context& context);
 Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
 Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
@@ -242,7 +245,7 @@ Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 // The same on the current CUDA device, queued on context.stream: nothing waits for the device. Arrays are device memory, but
 // for cameras, which are read before the call returns; what the scratch allocator handed out must live until the stream has
 // passed. One stream at a time may use a Context's scratch.
-namespace cuda {
+namespace cuda C3D_API {
 Status splat_points(const SplatPointsArgs& args, const Context& context);
 Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
 Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);

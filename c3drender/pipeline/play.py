@@ -1,0 +1,205 @@
+"""`export_play`: a scene set in motion, as a file that the C++ core plays without Python (docs/scene-format.md).
+
+What `c3drender.animate` traces and measures is kept as arrays, ready for `drift_points` and `splat_points`; whatever depends
+on the time alone is a row for each frame. What is left to a player are sums and products in a fixed order, so that its frames
+have the bits of `c3drender.render_frames`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+import torch
+from torch import Tensor
+
+from .. import camera as cameras
+from .. import defaults, render
+from ..data import CameraKeys, CameraPath, PathLike, PointCloud
+from ..data.motion import harmonics_at
+from ..files.place import check_writable, naming, replacing
+from ..files.scene import Scene
+from ..render import BlendMode, contrast, phase
+from ..render.drift import Drift
+from ..render.fluid import FluidPoints
+from .inputs import Amplitude, CameraLike, check_blend, check_motion
+from .plain import plainly
+from .render import camera_path, periods
+
+SUFFIX = ".c3dplay"
+FORMAT_NAME = "c3drender play"
+FORMAT_VERSION = 1
+NAME = re.compile(r"[ -~]{1,64}")  # of a camera: printable ASCII
+
+Arrays = dict[str, np.ndarray]
+
+
+@plainly
+def export_play(
+    scene: Scene,
+    out: PathLike,
+    *,
+    camera: CameraLike | Sequence[CameraLike] = defaults.CAMERA,
+    amplitude: Amplitude = 1.0,
+    ease: float = 0.0,
+    frames: int | None = None,
+    fps: float = defaults.FPS,
+    speed: float = 1.0,
+    blend: BlendMode = "phase",
+) -> Path:
+    """Write a scene set in motion, for programs in C++: ``c3d/scene.h`` reads it and renders any frame of any camera, with
+    the bits of `render_frames` on the CPU.
+
+    Parameters
+    ----------
+    scene : Scene
+        From `prepare` or `load_scene`.
+    out : path
+        ``.c3dplay``; it appears only when complete.
+    camera : CameraLike or sequence of them
+        Paths that the file offers by their names, beside whatever the program does with its camera. See `render_frames`.
+    amplitude : float or sequence of three
+        See `render_frames`.
+    ease : float
+        See `render_frames`.
+    frames : int, optional
+        See `render_frames`.
+    fps : float
+        Frames per second that the loop is meant for.
+    speed : float
+        See `render_frames`.
+    blend : {"phase", "contrast", "linear"}
+        See `render_frames`.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        With one line that names the argument.
+
+    Examples
+    --------
+    >>> import c3drender as c3d
+    >>> c3d.export_play(c3d.load_scene("scene.c3d"), "scene.c3dplay", camera=["circle", "swing"], frames=8).name
+    'scene.c3dplay'
+    """
+    if not isinstance(scene, Scene):
+        raise TypeError(f"scene: expected a Scene, got {type(scene).__name__}")
+    target = Path(out)
+    if target.suffix.lower() != SUFFIX:
+        raise ValueError(f"out: expected the suffix {SUFFIX}, got {target.name!r}")
+    if isinstance(fps, bool) or not isinstance(fps, Real) or not 0 < fps < float("inf"):
+        raise ValueError(f"fps: expected a finite number > 0, got {fps!r}")
+    check_writable("out", target)
+    loop, total = periods(frames)
+    check_motion(loop, speed)
+    check_blend(blend)
+    wanted = [camera] if isinstance(camera, str | os.PathLike | CameraKeys | CameraPath) else camera
+    if not isinstance(wanted, Sequence) or not wanted:
+        raise TypeError(f"camera: expected a camera or a list of them, got {wanted!r:.80}")
+    paths = {path.name: path for path in (camera_path(scene, one, total, amplitude, ease) for one in wanted)}
+    if len(paths) < len(wanted) or not all(NAME.fullmatch(name) for name in paths):
+        raise ValueError(f"camera: expected paths of different names in ASCII, of 1 to 64 letters, got {list(paths)}")
+    scene = scene.to("cpu")
+    arrays = _arrays(scene, render.animate(scene, loop, speed, blend=blend), list(paths.values()), fps)
+    metadata = {"format": FORMAT_NAME, "version": str(FORMAT_VERSION)}
+    with naming("out", "write", target), replacing(target) as part:
+        part.write_bytes(safetensors.numpy.save(arrays, metadata))
+    return target
+
+
+def _arrays(scene: Scene, animation: render.Animation, paths: list[CameraPath], fps: float) -> Arrays:
+    camera, rules, bent, fluid = scene.camera, animation.rules, animation.bent, animation.fluid
+    limits = (rules.radius_px, rules.max_stretch_px, rules.least_existence, rules.depth_tolerance, animation.sharpness)
+    num_still = len(animation.points) - len(bent.cloud) - 2 * len(fluid.cloud)
+    points = animation.points
+    arrays = {
+        "lens": np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float64),
+        "size": np.array([camera.width, camera.height], np.int32),
+        "margin_px": np.array([scene.layers.margin_px], np.int32),
+        "focus": cameras.focus_point(camera, scene.span).to(torch.float32).numpy(),
+        "fps": np.array([fps], np.float32),
+        "rules": np.array(limits, np.float32),
+        "still.xyz": _array(points.xyz[:num_still]),
+        "still.feat": _array(points.feat[:num_still]),
+        "still.radius": _array(points.radius[:num_still]),
+        "still.opacity": _array(_opacity(points)[:num_still]),
+        **_of_frames(animation),
+    }
+    for k, path in enumerate(paths):
+        zoom = torch.ones(len(path)) if path.zoom is None else path.zoom
+        name = np.frombuffer(path.name.encode(), np.uint8)
+        arrays |= {f"path.{k}.name": name, f"path.{k}.pose": _array(path.world_to_cam), f"path.{k}.zoom": _array(zoom)}
+    if len(bent.cloud) > 0:
+        arrays |= _named("bent", bent, "start_px", "sine_px", "cosine_px") | _named("bent", bent.cloud, "feat", "radius")
+        arrays |= {"bent.z_cam": _array(bent.cloud.xyz[:, 2]), "bent.opacity": _array(_opacity(bent.cloud))}
+    if len(fluid.cloud) > 0:
+        arrays |= _of_fluid(fluid)
+    return arrays
+
+
+def _of_fluid(fluid: FluidPoints) -> Arrays:
+    arrays = _named("fluid", fluid, "start_px", "right", "below", "surface", "phase") | _named("fluid", fluid.cloud, "feat")
+    arrays |= {"fluid.opacity": _array(_opacity(fluid.cloud)), "fluid.stride": np.array([fluid.forward.stride], np.int32)}
+    arrays |= _of_drift("forward", fluid.forward) | _of_drift("backward", fluid.backward)
+    arrays |= _named("fringe", fluid.fringe, "resting", "clean") | {"fringe.index": _array(fluid.fringe.index.to(torch.int32))}
+    if fluid.gains is not None:
+        arrays |= _named("detail", fluid.detail, "fine", "broad") | _named("gain", fluid.gains, "gain")
+        arrays["gain.spacing_px"] = np.array([fluid.gains.spacing_px], np.float32)
+    if fluid.copies is not None:
+        arrays |= _named("waves", fluid.copies, "luma", "least", "most", "colour", "tint")
+    return arrays
+
+
+def _of_drift(name: str, drift: Drift) -> Arrays:
+    return {f"{name}.units": _array(drift.units), f"{name}.unit_px": np.array(drift.unit_px, np.float32)}
+
+
+def _of_frames(animation: render.Animation) -> Arrays:
+    """What depends on the time alone, a row for each frame. Frame 0 is at rest: of its rows only the first is read."""
+    num_frames, gains = animation.num_frames, animation.fluid.gains
+    num_harmonics = len(animation.bent.sine_px)
+    rows: dict[str, list[Any]] = {name: [] for name in ("share", "fade", "harmonics", "wave_weights", "gain_row", "gain_share")}
+    for n in range(num_frames):
+        loop_t = n / num_frames
+        share = contrast.backward_share(loop_t)
+        moves = animation.blend != "linear" and n > 0
+        rows["share"].append(share if moves else loop_t)
+        rows["fade"].append(contrast.fades(share) if moves else (0.0, 0.0))
+        rows["harmonics"].append(harmonics_at(loop_t, num_harmonics))
+        rows["wave_weights"].append([phase.weights(share, backward) for backward in (False, True)])
+        row, gain_share = (0, 0.0) if gains is None else gains.between(loop_t)
+        rows["gain_row"].append(row)
+        rows["gain_share"].append(gain_share)
+    kinds = {"gain_row": np.int32}
+    arrays = {f"frames.{name}": np.array(row, kinds.get(name, np.float32)) for name, row in rows.items()}
+    left_out = {
+        "harmonics": len(animation.bent.cloud) == 0,
+        "wave_weights": animation.fluid.copies is None,
+        "gain_row": gains is None,
+        "gain_share": gains is None,
+    }
+    return {name: array for name, array in arrays.items() if not left_out.get(name.removeprefix("frames."), False)}
+
+
+def _opacity(cloud: PointCloud) -> Tensor:
+    assert cloud.opacity is not None, "an animation's points have an opacity"
+    return cloud.opacity
+
+
+def _named(group: str, owner: object, *names: str) -> Arrays:
+    return {f"{group}.{name}": _array(getattr(owner, name)) for name in names}
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(values.numpy())
