@@ -136,7 +136,9 @@ def _parser() -> argparse.ArgumentParser:
         "c3drender export photo.jpg -o scene.html",
     )
     export.add_argument("photo", help="the photo, or a scene, .c3d, as Scene.save writes it")
-    export.add_argument("-o", "--out", help=".html: a page; .c3dplay: for programs in C++; .glb: meshes; .ply: points; .npz: arrays")
+    export.add_argument(
+        "-o", "--out", help=".html: a page; .c3dplay: for programs in C++; .glb: meshes; .ply: points; .npz: arrays"
+    )
     export.add_argument("--folder", action="store_true", help="write the page as separate files, for a server")
     export.add_argument("--title", help="of the page (default: the name of the file)")
     export.add_argument("--splats", action="store_true", help="Gaussians instead of points in the .ply")

@@ -46,7 +46,9 @@ def seeds() -> list[bytes]:
 def damaged(whole: bytes, rng: random.Random) -> bytes:
     length = struct.unpack("<Q", whole[:8])[0]
     header, data = whole[8 : 8 + length], bytearray(whole[8 + length :])
-    kind = rng.choice(["bytes", "bits", "cut", "longer", "values", "values", "values", "number", "number", "tree", "tree", "text"])
+    kind = rng.choice(
+        ["bytes", "bits", "cut", "longer", "values", "values", "values", "number", "number", "tree", "tree", "text"]
+    )
     if kind in ("bytes", "bits"):
         both = bytearray(whole)
         for _ in range(rng.choice([1, 2, 8, 64])):

@@ -161,7 +161,7 @@ def test_the_headers_name_this_version() -> None:
 
 def test_the_example_calls_every_op() -> None:
     api = (CSRC / "include" / "c3d" / "api.h").read_text()
-    forward = set(re.findall(r"^Status (\w+)\(const \w+& args", api, re.MULTILINE))
+    forward = set(re.findall(r"^C3D_API Status (\w+)\(const \w+& args", api, re.MULTILINE))
     ops = {op for op in forward if not op.endswith("_bwd")}
     example = (CSRC / "examples" / "embed.cpp").read_text()
     table = re.findall(r"^\| `(\w+)` \| `ops\.(\w+)` \|", (ROOT / "docs" / "embedding.md").read_text(), re.MULTILINE)

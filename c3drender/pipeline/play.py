@@ -110,6 +110,11 @@ def export_play(
     paths = {path.name: path for path in (camera_path(scene, one, total, amplitude, ease) for one in wanted)}
     if len(paths) < len(wanted) or not all(NAME.fullmatch(name) for name in paths):
         raise ValueError(f"camera: expected paths of different names in ASCII, of 1 to 64 letters, got {list(paths)}")
+    for path in paths.values():
+        if not path.world_to_cam.isfinite().all() or (
+            path.zoom is not None and not (path.zoom.isfinite() & (path.zoom > 0)).all()
+        ):
+            raise ValueError(f"camera: expected finite poses and finite zooms > 0, got others in {path.name}")
     scene = scene.to("cpu")
     arrays = _arrays(scene, render.animate(scene, loop, speed, blend=blend), list(paths.values()), fps)
     metadata = {"format": FORMAT_NAME, "version": str(FORMAT_VERSION)}
@@ -123,7 +128,7 @@ def _arrays(scene: Scene, animation: render.Animation, paths: list[CameraPath], 
     limits = (rules.radius_px, rules.max_stretch_px, rules.least_existence, rules.depth_tolerance, animation.sharpness)
     num_still = len(animation.points) - len(bent.cloud) - 2 * len(fluid.cloud)
     points = animation.points
-    arrays = {
+    arrays: Arrays = {
         "lens": np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float64),
         "size": np.array([camera.width, camera.height], np.int32),
         "margin_px": np.array([scene.layers.margin_px], np.int32),
@@ -149,7 +154,9 @@ def _arrays(scene: Scene, animation: render.Animation, paths: list[CameraPath], 
 
 
 def _of_fluid(fluid: FluidPoints) -> Arrays:
-    arrays = _named("fluid", fluid, "start_px", "right", "below", "surface", "phase") | _named("fluid", fluid.cloud, "feat")
+    arrays: Arrays = _named("fluid", fluid, "start_px", "right", "below", "surface", "phase") | _named(
+        "fluid", fluid.cloud, "feat"
+    )
     arrays |= {"fluid.opacity": _array(_opacity(fluid.cloud)), "fluid.stride": np.array([fluid.forward.stride], np.int32)}
     arrays |= _of_drift("forward", fluid.forward) | _of_drift("backward", fluid.backward)
     arrays |= _named("fringe", fluid.fringe, "resting", "clean") | {"fringe.index": _array(fluid.fringe.index.to(torch.int32))}
@@ -169,7 +176,9 @@ def _of_frames(animation: render.Animation) -> Arrays:
     """What depends on the time alone, a row for each frame. Frame 0 is at rest: of its rows only the first is read."""
     num_frames, gains = animation.num_frames, animation.fluid.gains
     num_harmonics = len(animation.bent.sine_px)
-    rows: dict[str, list[Any]] = {name: [] for name in ("share", "fade", "harmonics", "wave_weights", "gain_row", "gain_share")}
+    rows: dict[str, list[Any]] = {
+        name: [] for name in ("share", "fade", "harmonics", "wave_weights", "gain_row", "gain_share")
+    }
     for n in range(num_frames):
         loop_t = n / num_frames
         share = contrast.backward_share(loop_t)
@@ -202,4 +211,4 @@ def _named(group: str, owner: object, *names: str) -> Arrays:
 
 
 def _array(values: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(values.numpy())
+    return np.ascontiguousarray(values.cpu().numpy())

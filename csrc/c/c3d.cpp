@@ -75,11 +75,11 @@ const char* c3d_message(const c3d_context* context) { return context ? context->
 
 #define C3D_SAME_SIZE(Cpp, c)
 #define C3D_SAME_PLACE(Cpp, c, field)
-#define C3D_CALL(op, Cpp, c)                                                                                      \
-  c3d_status c3d_##op(c3d_context* context, const c* args) {                                                      \
-    if (!context) return kInvalid;                                                                                \
-    if (!args) return context->answer({c3d::StatusCode::kInvalidArgument, #op ": args must not be null"});        \
-    return context->answer(c3d::cpu::op(same_bytes<c3d::Cpp>(*args), context->workspace.context()));              \
+#define C3D_CALL(op, Cpp, c)                                                                               \
+  c3d_status c3d_##op(c3d_context* context, const c* args) {                                               \
+    if (!context) return kInvalid;                                                                         \
+    if (!args) return context->answer({c3d::StatusCode::kInvalidArgument, #op ": args must not be null"}); \
+    return context->answer(c3d::cpu::op(same_bytes<c3d::Cpp>(*args), context->workspace.context()));       \
   }
 #include "ops.inc"
 

@@ -1,7 +1,6 @@
 """Writes c3d/c3d.h and ops.inc from c3d/api.h, so that C has the structs of C++ and nothing is written twice.
 
-    python csrc/c/make_header.py           writes both
-    python csrc/c/make_header.py --check   says whether they are what it would write
+``python csrc/c/make_header.py`` writes both; with ``--check`` it says whether they are what it would write.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ WIDTH = 127
 ENUM = re.compile(r"^enum class (\w+)(?: : int32_t)? \{([^}]*)\};$", re.MULTILINE)
 CONSTANT = re.compile(r"^constexpr int(?:32_t)? k(\w+) = ([^;]+);(.*)$", re.MULTILINE)
 STRUCT = re.compile(r"((?:^//[^\n]*\n)*)^struct (Camera|\w+Args) \{\n(.*?)^\};$", re.MULTILINE | re.DOTALL)
-OP = re.compile(r"^Status (\w+)\(const (\w+)& args, const Context& context\);$", re.MULTILINE)
+OP = re.compile(r"^C3D_API Status (\w+)\(const (\w+)& args, const Context& context\);$", re.MULTILINE)
 DEFAULT = re.compile(r" = (\{[^}]*\}|[\w:]+)")
 
 
@@ -54,7 +53,9 @@ def field(line: str, enums: dict[str, list[str]]) -> str:
     """A line of a struct without its defaults, which all are zero, but for a camera's pose."""
     code, mark, comment = line.partition("//")
     for default in DEFAULT.findall(code):
-        zero = default in ("nullptr", "0") or default.startswith("{") or default.split("::")[-1] in {v[0] for v in enums.values()}
+        zero = (
+            default in ("nullptr", "0") or default.startswith("{") or default.split("::")[-1] in {v[0] for v in enums.values()}
+        )
         if not zero:
             raise SystemExit(f"api.h: {code.strip()!r} has the default {default}, which no C struct of zeros has")
     code = DEFAULT.sub("", code).rstrip()
@@ -101,7 +102,9 @@ def made() -> dict[Path, str]:
     parts = {
         "VALUES": "\n".join(values),
         "STRUCTS": "\n\n".join(struct(*found, enums) for found in structs),
-        "OPS": "\n".join(f"C3D_API c3d_status c3d_{op}(c3d_context* context, const c3d_{snake(args)}* args);" for op, args in ops),
+        "OPS": "\n".join(
+            f"C3D_API c3d_status c3d_{op}(c3d_context* context, const c3d_{snake(args)}* args);" for op, args in ops
+        ),
     }
     header = re.sub(r"@(\w+)@", lambda found: parts[found[1]], TEMPLATE.read_text())
     glue = ["// Made by make_header.py: that the structs of C are those of C++, and what calls the ops."]

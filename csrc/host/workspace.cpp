@@ -157,7 +157,7 @@ struct Workspace::Impl {
   Pool pool;
 };
 
-Workspace::Workspace(int num_threads) : impl_(new (std::nothrow) Impl(at_least_one(num_threads))) {}
+Workspace::Workspace(int num_threads) : impl_(new(std::nothrow) Impl(at_least_one(num_threads))) {}
 Workspace::~Workspace() { delete impl_; }
 
 Context Workspace::context() {

@@ -5,12 +5,12 @@
 
 static int num_failed = 0;
 
-#define CHECK(condition)                                                         \
-  do {                                                                           \
-    if (!(condition)) {                                                          \
-      fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);    \
-      ++num_failed;                                                              \
-    }                                                                            \
+#define CHECK(condition)                                                      \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
+      fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
+      ++num_failed;                                                           \
+    }                                                                         \
   } while (0)
 
 static void test_splat(c3d_context* context) {

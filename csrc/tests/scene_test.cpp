@@ -77,7 +77,8 @@ struct File {
   }
 
   std::string whole(const std::string& version = "1") const {
-    const std::string json = "{\"__metadata__\": {\"format\": \"c3drender play\", \"version\": \"" + version + "\"}" + header + "} ";
+    const std::string json =
+        "{\"__metadata__\": {\"format\": \"c3drender play\", \"version\": \"" + version + "\"}" + header + "} ";
     std::string bytes;
     for (int i = 0; i < 8; ++i) bytes += static_cast<char>(static_cast<uint64_t>(json.size()) >> (8 * i) & 255);
     return bytes + json + data;

@@ -229,33 +229,33 @@ struct ComposeFrameArgs {
   uint8_t* uncovered_out = nullptr;                        // [M] 0 or 1
 };
 
-namespace cpu C3D_API {
-Status splat_points(const SplatPointsArgs& args, const Context& context);
-Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
-Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
-Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
-Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
-Status find_holes(const FindHolesArgs& args, const Context& context);
-Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
-Status drift_points(const DriftPointsArgs& args, const Context& context);
-Status compose_frame(const ComposeFrameArgs& args, const Context& context);
+namespace cpu {
+C3D_API Status splat_points(const SplatPointsArgs& args, const Context& context);
+C3D_API Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
+C3D_API Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
+C3D_API Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
+C3D_API Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
+C3D_API Status find_holes(const FindHolesArgs& args, const Context& context);
+C3D_API Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
+C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context);
+C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cpu
 
 #ifndef C3D_WITHOUT_CUDA  // what c3d::c3d says of itself where it was built without
 // The same on the current CUDA device, queued on context.stream: nothing waits for the device. Arrays are device memory, but
 // for cameras, which are read before the call returns; what the scratch allocator handed out must live until the stream has
 // passed. One stream at a time may use a Context's scratch.
-namespace cuda C3D_API {
-Status splat_points(const SplatPointsArgs& args, const Context& context);
-Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
-Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
-Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
-Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
-Status find_holes(const FindHolesArgs& args, const Context& context);
+namespace cuda {
+C3D_API Status splat_points(const SplatPointsArgs& args, const Context& context);
+C3D_API Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
+C3D_API Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
+C3D_API Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
+C3D_API Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
+C3D_API Status find_holes(const FindHolesArgs& args, const Context& context);
 // Where nothing is known that could fill it, which the host cannot see, the hole becomes NaN.
-Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
-Status drift_points(const DriftPointsArgs& args, const Context& context);
-Status compose_frame(const ComposeFrameArgs& args, const Context& context);
+C3D_API Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
+C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context);
+C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cuda
 #endif
 

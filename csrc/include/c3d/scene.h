@@ -22,21 +22,21 @@ class C3D_API Scene {
   Scene(Scene&&) noexcept;
   Scene& operator=(Scene&&) noexcept;
 
-  // From a file, or from one that lies in memory and may go afterwards. Whatever the file holds, it becomes a scene that can be
-  // rendered, or kInvalidArgument, whose message says what is wrong, and `scene` stays what it was. The memory taken is in
+  // From a file, or from one that lies in memory and may go afterwards. Whatever the file holds, it becomes a scene that can
+  // be rendered, or kInvalidArgument, whose message says what is wrong, and `scene` stays what it was. The memory taken is in
   // proportion to the file.
   static Status load(const char* path, Scene* scene);
   static Status parse(const void* bytes, size_t num_bytes, Scene* scene);
 
-  Camera camera() const;       // the photo's, from where it was taken
+  Camera camera() const;  // the photo's, from where it was taken
   const float* focus() const;  // [3] the point that the paths keep in place, in scene units
   int32_t num_frames() const;  // one loop of the motion
-  float fps() const;           // that it is meant for
+  float fps() const;  // that it is meant for
 
   // The camera paths that the file offers, 0 .. num_paths - 1. Frame n of a path goes with frame n of the motion.
   int32_t num_paths() const;
   const char* path_name(int32_t path) const;  // lives as long as the scene
-  int32_t path_length(int32_t path) const;    // frames; the one after the last would be the first
+  int32_t path_length(int32_t path) const;  // frames; the one after the last would be the first
   Camera path_camera(int32_t path, int64_t frame) const;  // any integer frame
 
   // Frame `frame`, any integer, as `view` sees it: a camera of any pose, lens and size up to kMaxSceneSide.
