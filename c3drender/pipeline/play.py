@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -173,32 +172,24 @@ def _of_drift(name: str, drift: Drift) -> Arrays:
 
 
 def _of_frames(animation: render.Animation) -> Arrays:
-    """What depends on the time alone, a row for each frame. Frame 0 is at rest: of its rows only the first is read."""
-    num_frames, gains = animation.num_frames, animation.fluid.gains
-    num_harmonics = len(animation.bent.sine_px)
-    rows: dict[str, list[Any]] = {
-        name: [] for name in ("share", "fade", "harmonics", "wave_weights", "gain_row", "gain_share")
-    }
-    for n in range(num_frames):
-        loop_t = n / num_frames
-        share = contrast.backward_share(loop_t)
-        moves = animation.blend != "linear" and n > 0
-        rows["share"].append(share if moves else loop_t)
-        rows["fade"].append(contrast.fades(share) if moves else (0.0, 0.0))
-        rows["harmonics"].append(harmonics_at(loop_t, num_harmonics))
-        rows["wave_weights"].append([phase.weights(share, backward) for backward in (False, True)])
-        row, gain_share = (0, 0.0) if gains is None else gains.between(loop_t)
-        rows["gain_row"].append(row)
-        rows["gain_share"].append(gain_share)
-    kinds = {"gain_row": np.int32}
-    arrays = {f"frames.{name}": np.array(row, kinds.get(name, np.float32)) for name, row in rows.items()}
-    left_out = {
-        "harmonics": len(animation.bent.cloud) == 0,
-        "wave_weights": animation.fluid.copies is None,
-        "gain_row": gains is None,
-        "gain_share": gains is None,
-    }
-    return {name: array for name, array in arrays.items() if not left_out.get(name.removeprefix("frames."), False)}
+    """What depends on the time alone, a row for each frame."""
+    fluid, bent, num_frames = animation.fluid, animation.bent, animation.num_frames
+    moments = [n / num_frames for n in range(num_frames)]
+    shares = [contrast.backward_share(loop_t) for loop_t in moments]
+    linear = animation.blend == "linear"
+    fades = [(0.0, 0.0) if linear or share == 0 else contrast.fades(share) for share in shares]
+    arrays = {"share": np.array(moments if linear else shares, np.float32), "fade": np.array(fades, np.float32)}
+    if len(bent.cloud) > 0:
+        harmonics = [harmonics_at(loop_t, len(bent.sine_px)) for loop_t in moments]
+        arrays["harmonics"] = np.array(harmonics, np.float32)
+    if len(fluid.cloud) > 0 and fluid.copies is not None:
+        weights = [[phase.weights(share, backward) for backward in (False, True)] for share in shares]
+        arrays["wave_weights"] = np.array(weights, np.float32)
+    if fluid.gains is not None:
+        between = [fluid.gains.between(loop_t) for loop_t in moments]
+        arrays["gain_row"] = np.array([row for row, _ in between], np.int32)
+        arrays["gain_share"] = np.array([share for _, share in between], np.float32)
+    return {f"frames.{name}": array for name, array in arrays.items()}
 
 
 def _opacity(cloud: PointCloud) -> Tensor:
