@@ -1,14 +1,13 @@
 #include "c3d/workspace.h"
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
 #include <cstdlib>
 #include <exception>
-#include <mutex>
 #include <new>
 #include <thread>
 #include <vector>
+
+#include "pool.h"
 
 namespace c3d {
 namespace {
@@ -66,81 +65,6 @@ class Arena {
   std::vector<Block> blocks_;
   size_t used_ = 0;  // of the last block
   size_t total_ = 0;  // of all blocks, or of those that were there last
-};
-
-// Threads that sleep between runs. The one that runs takes part, and waits for those alone that have begun.
-class Pool {
- public:
-  explicit Pool(int num_threads) {
-    try {
-      for (int i = 1; i < num_threads; ++i) threads_.emplace_back([this] { serve(); });
-    } catch (const std::exception&) {  // the system gives no more: go on with those there are
-    }
-  }
-
-  Pool(const Pool&) = delete;
-
-  ~Pool() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      stops_ = true;
-    }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  int num_threads() const { return static_cast<int>(threads_.size()) + 1; }
-
-  void run(int64_t num_tasks, void (*task)(void*, int64_t), void* task_user) {
-    Job job{task, task_user, num_tasks};
-    if (num_tasks > 1 && !threads_.empty()) {
-      {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        job_ = &job;
-        ++num_jobs_;
-      }
-      wake_.notify_all();
-    }
-    job.work();
-    std::unique_lock<std::mutex> lock(mutex_);
-    job_ = nullptr;
-    idle_.wait(lock, [this] { return num_busy_ == 0; });
-  }
-
- private:
-  struct Job {
-    void (*task)(void*, int64_t);
-    void* task_user;
-    int64_t num_tasks;
-    std::atomic<int64_t> next{0};
-
-    void work() {
-      for (int64_t i; (i = next.fetch_add(1)) < num_tasks;) task(task_user, i);
-    }
-  };
-
-  void serve() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    for (uint64_t seen = 0;;) {
-      wake_.wait(lock, [&] { return stops_ || (job_ && num_jobs_ != seen); });
-      if (stops_) return;
-      seen = num_jobs_;
-      Job* job = job_;
-      ++num_busy_;
-      lock.unlock();
-      job->work();
-      lock.lock();
-      if (--num_busy_ == 0) idle_.notify_one();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable wake_, idle_;
-  std::vector<std::thread> threads_;
-  Job* job_ = nullptr;  // while there is work that may be begun
-  uint64_t num_jobs_ = 0;
-  int num_busy_ = 0;
-  bool stops_ = false;
 };
 
 int at_least_one(int num_threads) {
