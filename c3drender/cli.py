@@ -136,7 +136,9 @@ def _parser() -> argparse.ArgumentParser:
         "c3drender export photo.jpg -o scene.html",
     )
     export.add_argument("photo", help="the photo, or a scene, .c3d, as Scene.save writes it")
-    export.add_argument("-o", "--out", help=".html: a page; .glb: textured meshes; .ply: points; .npz: arrays")
+    export.add_argument(
+        "-o", "--out", help=".html: a page; .c3dplay: for programs in C++; .glb: meshes; .ply: points; .npz: arrays"
+    )
     export.add_argument("--folder", action="store_true", help="write the page as separate files, for a server")
     export.add_argument("--title", help="of the page (default: the name of the file)")
     export.add_argument("--splats", action="store_true", help="Gaussians instead of points in the .ply")
@@ -144,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     add_scene_options(export)
     add_path_options(export)
     export.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
-    export.set_defaults(blend="contrast")  # the page plays contrast and linear
+    export.set_defaults(blend="auto")  # what is exported decides: a page plays contrast and linear alone
 
     demo = _command(commands, "demo", _demo, "render the bundled example", "c3drender demo -o demo.mp4")
     demo.add_argument(
@@ -291,6 +293,7 @@ def _inspect(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> None:
     from .files.export import export_scene
     from .files.track import write_track
+    from .pipeline.play import SUFFIX, export_play
     from .pipeline.render import camera_path
     from .web import export_html
     from .web.export import check_page
@@ -305,10 +308,15 @@ def _export(args: argparse.Namespace) -> None:
     if as_page and args.out is not None:
         check_page(args.out, args.folder)
     scene = _scene_to_export(args)
+    as_play = args.out is not None and Path(args.out).suffix.lower() == SUFFIX
+    if args.blend == "auto":
+        args.blend = "phase" if as_play else "contrast"
     if args.out is not None and as_page:
         out = check_page(args.out, args.folder)
         export_html(scene, out, folder=args.folder, fps=args.fps, title=args.title or name, **_path_arguments(args))
         _say(args, *scene.notes, f"wrote {out}")
+    elif as_play:
+        _say(args, *scene.notes, f"wrote {export_play(scene, args.out, fps=args.fps, **_path_arguments(args))}")
     elif args.out is not None:
         _say(args, f"wrote {export_scene(scene, args.out, args.splats)}")
     if args.camera_path is not None:

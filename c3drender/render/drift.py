@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
+from ..pixels.exact import lerp
 
 MOST_UNITS = 2**15 - 1
 MOST_MOMENTS = 60  # beside the start; between them points go straight
@@ -33,7 +34,7 @@ class Drift:
         if steps == 0:
             return self._kept(moment)
         between = min(self.stride, self.num_frames - moment * self.stride)
-        return torch.lerp(self._kept(moment), self._kept(moment + 1), steps / between)
+        return lerp(self._kept(moment), self._kept(moment + 1), steps / between)
 
     def _kept(self, moment: int) -> Tensor:
         return self.units[moment].to(torch.float32) * self.unit_px[moment]

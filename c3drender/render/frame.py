@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from .. import ops
 from ..data import Camera, CameraPath, Frame, PointCloud, Raster, SplatRules, harmonic_px
+from ..pixels.exact import lerp
 from ..pixels.fringe import FRINGE_PX
 from . import contrast
 from .fluid import FluidPoints
@@ -71,12 +72,13 @@ def _colour(fluid: FluidPoints, offset_px: Tensor, shown: tuple[Tensor, Tensor] 
     """Give the points that drifted by ``offset_px [M, 2]`` their colours: less of the edge's that they left, and what is
     ``shown`` of their waves (`LoopCopies.mixed`; None: as at rest). Returns their detail ``[M, 3]`` for the gains."""
     colour, fringe, copies = fluid.cloud.feat[:, :3], fluid.fringe, fluid.copies
-    away = (offset_px[fringe.index].norm(dim=1, keepdim=True) / FRINGE_PX).clamp_max(1.0)
-    left = torch.lerp(fringe.resting, fringe.clean, away)
+    away_px = offset_px[fringe.index].square()
+    away = ((away_px[:, :1] + away_px[:, 1:]).sqrt() / FRINGE_PX).clamp_max(1.0)
+    left = lerp(fringe.resting, fringe.clean, away)
     detail = fluid.detail.broad
     if copies is not None and shown is not None:
         change, fine = shown
-        torch.addcmul(copies.colour, change[:, None], copies.tint, out=colour)
+        torch.add(copies.colour, change[:, None] * copies.tint, out=colour)
         left += change[fringe.index, None] * copies.tint[fringe.index]
         detail = fine[:, None] * copies.tint
     elif copies is not None:

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "c3d/version.h"
+
 namespace c3d {
 
 enum class StatusCode { kOk, kInvalidArgument, kOutOfMemory, kDeviceError };
@@ -38,7 +40,8 @@ struct Context {
 };
 
 // An Executor on std::thread that starts num_threads - 1 threads per run. num_threads < 1 means one per hardware thread.
-Executor make_thread_executor(int num_threads);
+// A Workspace (c3d/workspace.h) keeps its threads, and its memory.
+C3D_API Executor make_thread_executor(int num_threads);
 
 enum class FeatType : int32_t { kFloat32, kFloat16, kBFloat16 };
 enum class Compositor : int32_t { kAlpha = 0, kSurface = 1 };
@@ -227,15 +230,15 @@ struct ComposeFrameArgs {
 };
 
 namespace cpu {
-Status splat_points(const SplatPointsArgs& args, const Context& context);
-Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
-Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
-Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
-Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
-Status find_holes(const FindHolesArgs& args, const Context& context);
-Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
-Status drift_points(const DriftPointsArgs& args, const Context& context);
-Status compose_frame(const ComposeFrameArgs& args, const Context& context);
+C3D_API Status splat_points(const SplatPointsArgs& args, const Context& context);
+C3D_API Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
+C3D_API Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
+C3D_API Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
+C3D_API Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
+C3D_API Status find_holes(const FindHolesArgs& args, const Context& context);
+C3D_API Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
+C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context);
+C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cpu
 
 #ifndef C3D_WITHOUT_CUDA  // what c3d::c3d says of itself where it was built without
@@ -243,16 +246,16 @@ Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 // for cameras, which are read before the call returns; what the scratch allocator handed out must live until the stream has
 // passed. One stream at a time may use a Context's scratch.
 namespace cuda {
-Status splat_points(const SplatPointsArgs& args, const Context& context);
-Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
-Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
-Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
-Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
-Status find_holes(const FindHolesArgs& args, const Context& context);
+C3D_API Status splat_points(const SplatPointsArgs& args, const Context& context);
+C3D_API Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
+C3D_API Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
+C3D_API Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
+C3D_API Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
+C3D_API Status find_holes(const FindHolesArgs& args, const Context& context);
 // Where nothing is known that could fill it, which the host cannot see, the hole becomes NaN.
-Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
-Status drift_points(const DriftPointsArgs& args, const Context& context);
-Status compose_frame(const ComposeFrameArgs& args, const Context& context);
+C3D_API Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
+C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context);
+C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cuda
 #endif
 
