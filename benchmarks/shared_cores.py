@@ -20,10 +20,12 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
+import c3drender as c3d  # isort: skip  # before torch, as in people's programs
+
 import torch
 from machine import REPO, RESULTS, write_result
 
-import c3drender as c3d
+from c3drender import pipeline
 
 EXAMPLE = REPO / "c3drender" / "example"
 FRAMES = 20
@@ -52,7 +54,7 @@ def stages(size: int) -> list[Stage]:
         return c3d.prepare(photo, hints=hints, size=size, device="cpu")
 
     scene = prepare()
-    animation = c3d.animate(scene)
+    animation, path = c3d.animate(scene), pipeline.camera_path(scene, "circle", 3 * FRAMES)
 
     def inpaint(height: int, width: int) -> Callable[[], Any]:
         rgb = torch.rand(height, width, 3, generator=torch.Generator().manual_seed(0))
@@ -66,7 +68,7 @@ def stages(size: int) -> list[Stage]:
         ("inpaint 256 x 256", inpaint(256, 256)),
         ("prepare", prepare),
         ("animate", lambda: c3d.animate(scene)),
-        (f"{FRAMES} frames", lambda: list(islice(c3d.render_frames(animation, frames=3 * FRAMES), FRAMES))),
+        (f"{FRAMES} frames", lambda: list(islice(animation.render(path), FRAMES))),
     ]
 
 

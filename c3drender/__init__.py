@@ -20,8 +20,8 @@ import sys
 import lazy_loader
 
 if "torch" not in sys.modules:
-    # Read when torch is loaded: its threads sleep where they wait for each other. By default they spin, and beside one busy
-    # process per core `animate` took 31 s of processor time instead of 1.
+    # Read when torch is loaded: its threads then sleep where they wait for each other. By default they spin, and beside other
+    # busy processes the stages took several times as long (benchmarks/shared_cores.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
