@@ -3,6 +3,7 @@ same bits. `torch.lerp`, `addcmul` and matrix products may fuse, or add in any o
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -13,8 +14,8 @@ def lerp(start: Tensor, end: Tensor, share: Tensor | float) -> Tensor:
 
 def weighted_sum(weights: list[float], values: Tensor) -> Tensor:
     """``sum_k weights[k] values[k]`` of ``[K, ...]``, from the first on; what weighs nothing is left out."""
-    total = values.new_zeros(values.shape[1:])
+    total, product = values.new_zeros(values.shape[1:]), values.new_empty(values.shape[1:])
     for weight, value in zip(weights, values, strict=True):
         if weight != 0.0:
-            total += value * weight
+            total += torch.mul(value, weight, out=product)
     return total

@@ -1,5 +1,6 @@
 // A scene's file to its data. Every array is checked here, once: what is read can be rendered.
 #include <algorithm>
+#include <cfloat>
 #include <climits>
 #include <cmath>
 #include <cstring>
@@ -40,6 +41,8 @@ bool all_finite(const Floats& values) {
 bool all_within(const Indices& indices, int64_t end) {
   return std::all_of(indices.begin(), indices.end(), [end](int32_t index) { return index >= 0 && index < end; });
 }
+
+bool is_focal(double px) { return px >= static_cast<double>(FLT_MIN) && px <= static_cast<double>(FLT_MAX); }
 
 class Reader {
  public:
@@ -109,7 +112,7 @@ void read_view(Reader& reader, Scene::Data& data) {
   need(std::min(size[0], size[1]) >= 1 && std::max(size[0], size[1]) <= kMaxSceneSide, "size", "1..32768");
   need(data.margin_px >= 0 && data.margin_px <= kMaxSceneSide, "margin_px", "0..32768");
   const Camera canvas = data.canvas();
-  need(canvas.fx > 0 && canvas.fy > 0 && std::isfinite(canvas.fx + canvas.fy), "lens", "of finite focal lengths > 0");
+  need(is_focal(data.lens[0]) && is_focal(data.lens[1]), "lens", "of focal lengths > 0 that a float holds");
   need(std::isfinite(canvas.cx + canvas.cy), "lens", "of a finite centre");
   need(std::isfinite(data.focus[0] + data.focus[1] + data.focus[2]), "focus", "finite");
   need(data.fps > 0 && std::isfinite(data.fps), "fps", "finite and > 0");
@@ -237,7 +240,9 @@ void read_paths(Reader& reader, Scene::Data& data) {
                           reader.take<float>(stem + ".zoom", {length})});
     const Path& path = data.paths.back();
     need(all_finite(path.pose), stem + ".pose", "finite");
-    for (const float zoom : path.zoom) need(zoom > 0 && std::isfinite(zoom), stem + ".zoom", "finite and > 0");
+    for (const double zoom : path.zoom)
+      for (const double focal : {data.lens[0] * zoom, data.lens[1] * zoom})
+        need(is_focal(focal), stem + ".zoom", "> 0 and of focal lengths that a float holds");
   }
 }
 

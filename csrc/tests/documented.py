@@ -110,12 +110,13 @@ def main() -> None:
     copy_sources(empty(work / "source"))
     lesser = f"{programs}{os.pathsep}{path_without('nvcc', work / 'links')}"
     jobs = {"CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1), "CUDACXX": ""}
-    run(line, work / "source", PATH=lesser, DESTDIR=str(work / "root"), **jobs)
+    told = run(line, work / "source", PATH=lesser, DESTDIR=str(work / "root"), **jobs)
+    assert "CUDA half: OFF" in told, told
     installed = work / "root" / PREFIX.lstrip("/")
     assert list(installed.rglob("LICENSE")) and list(installed.rglob("c3d.pc")) and (installed / "include/c3d/c3d.h").exists()
     if shutil.which("nvcc"):
-        copy_sources(empty(work / "with nvcc"))
-        told = run(line.partition("&&")[0], work / "with nvcc", PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
+        copy_sources(empty(work / "with_nvcc"))
+        told = run(line.partition("&&")[0], work / "with_nvcc", PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
         assert "CUDA half: ON" in told, told
 
     linked = one(blocks_of(page, "cmake"), "find_package")
@@ -127,7 +128,7 @@ def main() -> None:
     examples = [("cpp", text) for text in blocks_of(page, "cpp")] + [("c", text) for text in blocks_of(page, "c")]
     assert len(examples) >= 4
     for n, (suffix, text) in enumerate(examples):
-        folder = empty(work / f"program {n}")
+        folder = empty(work / f"program_{n}")
         (folder / f"program.{suffix}").write_text(text)
         # No build type: of a project around it no more is known. With the sources once, as they are compiled anew.
         (folder / "CMakeLists.txt").write_text(PROJECT.format(source=f"program.{suffix}") + (sourced if n == 0 else linked))

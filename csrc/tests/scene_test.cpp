@@ -172,6 +172,7 @@ void test_damaged_scenes() {
   CHECK(rejects(with("rules", "F32", "5", std::vector<float>{0, 3, 0.75f, 0.02f, 4}), "expected rules"));
   CHECK(rejects(with("frames.share", "F32", "3", std::vector<float>{0, 2, 0}), "expected frames.share"));
   CHECK(rejects(with("path.0.zoom", "F32", "2", std::vector<float>{1, 0}), "expected path.0.zoom"));
+  CHECK(rejects(with("path.0.zoom", "F32", "2", std::vector<float>{1, 3e38f}), "expected path.0.zoom"));
   CHECK(rejects(with("path.0.name", "U8", "1", std::vector<uint8_t>{7}), "expected path.0.name"));
   CHECK(rejects(with("fps", "F32", "281474976710656, 281474976710656", std::vector<float>{1}), "sizes that memory holds"));
   CHECK(scene.num_frames() == 0);  // what is refused leaves a scene as it was
