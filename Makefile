@@ -63,10 +63,11 @@ sanitize: .venv/installed .venv/tools
 	done
 	$(BIN)/pytest -q python_tests/test_emulation.py -k leaves_its_arrays
 
-# Random calls of every op, each within limits of time and memory (python_tests/fuzz_ops.py).
+# Random calls of every op, and damaged files for every reader, each within limits of time and memory.
 FUZZ_SECONDS ?= 60
 fuzz: .venv/installed .venv/tools
 	$(BIN)/python python_tests/fuzz_ops.py --seconds $(FUZZ_SECONDS)
+	$(BIN)/python python_tests/fuzz_files.py --seconds $(FUZZ_SECONDS)
 
 # For AArch64, run by qemu: needs g++-aarch64-linux-gnu and qemu-user.
 core-test-arm: .venv/tools
