@@ -104,7 +104,7 @@ def annotations() -> None:
         },
         "config/motion.json": {"out": "run", "schedule": {"steps": 10, "workers": 0}, "optimiser": {"learning_rate": 1e-4}},
         "config/render.json": {"out": "run", "size_px": 64, "compositor": "alpha", "weights": {"l1": 10}},
-        "config/perception.json": {"out": "run"},
+        "config/perception.json": {"out": "run", "scenes": "scenes", "photos": "photos"},
     }
     for name, content in contents.items():
         (CORPUS / name).write_text(json.dumps(content, indent=1) + "\n")
