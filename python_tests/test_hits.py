@@ -62,6 +62,18 @@ def test_depths_of_two_panes() -> None:
         assert float(ops.splat_depth(hits, kind)[0, 0]) == 0.0
 
 
+def test_the_caller_s_defaults_change_nothing() -> None:
+    camera = camera_of(9, 11)
+    xyz, _, radius = random_cloud(5, 100, camera)
+    want = ops.splat_hits(xyz, radius, camera)
+    try:
+        torch.set_default_dtype(torch.float64)
+        got = ops.splat_hits(xyz, radius, camera)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert got.weight.dtype == torch.float32 and torch.equal(got.weight, want.weight)
+
+
 def test_expected_depth_has_a_gradient() -> None:
     camera = camera_of(9, 11)
     xyz, _, radius = random_cloud(4, 300, camera)
@@ -74,6 +86,7 @@ def test_no_points_and_bad_input() -> None:
     camera = camera_of(4, 5)
     none = ops.splat_hits(torch.zeros(0, 3), torch.zeros(0), camera, max_points=2)
     assert none.idx.shape == (4, 5, 2) and not ops.splat_depth(none, "median").any()
+    assert not ops.splat_hits(torch.zeros(0, 3), torch.zeros(0), camera, opacity=torch.zeros(0)).weight.any()
     with pytest.raises(ValueError, match=r"^splat_depth: kind must be one of 'expected', 'median', 'nearest', got 'mean'"):
         ops.splat_depth(none, "mean")
     with pytest.raises(TypeError, match=r"^splat_hits: xyz must be a Tensor, got list"):

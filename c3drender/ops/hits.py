@@ -105,7 +105,10 @@ def splat_hits(
     ]
     z_cam, q = (torch.stack(parts) for parts in zip(*views, strict=True))
     is_hit = idx >= 0
-    opaque = is_hit.to(q.dtype) if opacity is None else torch.where(is_hit, opacity[idx.clamp_min(0).long()], 0.0)
+    if opacity is None or len(xyz) == 0:
+        opaque = is_hit.to(q.dtype)
+    else:
+        opaque = torch.where(is_hit, opacity[idx.clamp_min(0).long()], 0.0)
     if compositor == "alpha":
         through = torch.cumprod(1.0 - opaque * (1.0 - q), dim=-1)
         weight = opaque * (1.0 - q) * torch.cat([torch.ones_like(q[..., :1]), through[..., :-1]], dim=-1)
@@ -119,16 +122,16 @@ def _hits_of_view(
     xyz: Tensor, radius: Tensor | float, row: Tensor, idx: Tensor, radius_unit: str, width: int, height: int
 ) -> tuple[Tensor, Tensor]:
     fx, fy, cx, cy = row[:4]
-    x, y, z = (xyz @ row[4:].reshape(3, 4)[:, :3].T + row[4:].reshape(3, 4)[:, 3]).unbind(1)
+    # Term by term, as the kernels: a product of matrices has other bits for other numbers of threads.
+    x, y, z = (m[0] * xyz[:, 0] + m[1] * xyz[:, 1] + m[2] * xyz[:, 2] + m[3] for m in row[4:].reshape(3, 4))
     radius_px = fx * radius / z if radius_unit == "scene" else radius + torch.zeros_like(z)
     if radius_unit == "ndc":
         radius_px = radius_px * (min(width, height) / 2)
     is_hit, point = idx >= 0, idx.clamp_min(0).long()
     if len(xyz) == 0:
         return torch.zeros_like(idx, dtype=xyz.dtype), torch.ones_like(idx, dtype=xyz.dtype)
-    row_px, column_px = torch.meshgrid(
-        torch.arange(height, device=xyz.device) + 0.5, torch.arange(width, device=xyz.device) + 0.5, indexing="ij"
-    )
+    lines, columns = (torch.arange(side, dtype=torch.float32, device=xyz.device) + 0.5 for side in (height, width))
+    row_px, column_px = torch.meshgrid(lines, columns, indexing="ij")
     # What is no hit is taken out before the division: its gradient would be NaN however it is masked after.
     dx = torch.where(is_hit, (fx * x / z + cx)[point] - column_px[..., None], 1.0)
     dy = torch.where(is_hit, (fy * y / z + cy)[point] - row_px[..., None], 0.0)
