@@ -211,7 +211,19 @@ def _command(commands: Any, name: str, run: Any, summary: str, example: str) -> 
 
 
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("label", "depth", "depth_kind", "depth_near", "color", "segments", "inpainter", "focus", "size", "device")
+    names = (
+        "label",
+        "depth",
+        "depth_kind",
+        "depth_near",
+        "color",
+        "segments",
+        "inpainter",
+        "trust",
+        "focus",
+        "size",
+        "device",
+    )
     fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow", "matte")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.ripple:

@@ -104,7 +104,7 @@ def test_render_passes_every_option_on(calls, photo_path, capsys):
     argv += " --frames 30 --fps 12.5 --size 640x480 --speed 2 --blend linear --device cpu --quiet"
     argv += " --matte a.png --label water,sky --depth-kind metric --depth-near dark --color p3"
     argv += " --duration 12 --codec hevc --crf 20 --bitrate 8M --bits 10 --max-mb 8 --aspect 9:16 --stereo sbs --eyes 3"
-    argv += " --ease 0.5 --focus 100,200 --model m.pth --inpainter lama.pt --segments s.npz"
+    argv += " --ease 0.5 --focus 100,200 --model m.pth --inpainter lama.pt --trust --segments s.npz"
     assert cli.main(argv.split()) == 0
     expected = {"mask": "m.png", "hints": "h.json", "flow": "f.flo", "depth": "d.npy", "camera": "swing", "amplitude": 0.5}
     expected |= {"frames": 30, "fps": 12.5, "size": (640, 480), "speed": 2.0, "blend": "linear"}
@@ -113,6 +113,7 @@ def test_render_passes_every_option_on(calls, photo_path, capsys):
     expected |= {"aspect": "9:16", "stereo": "sbs", "eyes": 3.0}
     expected |= {"matte": "a.png", "label": ["water", "sky"], "depth_kind": "metric", "depth_near": "dark", "color": "p3"}
     expected |= {"ease": 0.5, "focus": (100.0, 200.0), "model": "m.pth", "inpainter": "lama.pt", "segments": "s.npz"}
+    expected |= {"trust": True}
     assert calls.render == ("photo.png", "out.gif", expected)
     assert capsys.readouterr().out == ""
 
