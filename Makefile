@@ -99,7 +99,7 @@ bench: .venv/installed .venv/bench-tools
 	$(BIN)/python benchmarks/photo_to_mp4.py --size 3840 --out benchmarks/results/photo_to_mp4_4k.json
 	-$(BIN)/python benchmarks/scale.py --out benchmarks/results/scale.json
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/splat_stages.py
-	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/report.py --write
 
 # Scenes with known geometry and motion, drawn once into build/bench-data (docs/benchmark.md).
 bench-data: .venv/installed .venv/tools

@@ -16,7 +16,7 @@ import PIL.Image
 import pytest
 import torch
 
-from c3drender import cli, render_cinemagraph
+from c3drender import __version__, cli, render_cinemagraph
 from c3drender.data import Camera, DepthSpan, Fluid, Frame, Image, Layers, Ripple, Sway
 from c3drender.files.photo import read_photo
 from c3drender.files.scene import Scene
@@ -97,6 +97,12 @@ def test_help_is_fast_because_it_imports_nothing_heavy():
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == ["False"] * 3
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["--version"])
+    assert left.value.code == 0 and capsys.readouterr().out == f"c3drender {__version__}\n"
 
 
 def test_render_passes_every_option_on(calls, photo_path, capsys):
