@@ -63,11 +63,12 @@ sanitize: .venv/installed .venv/tools
 	done
 	$(BIN)/pytest -q python_tests/test_emulation.py -k leaves_its_arrays
 
-# Random calls of every op, each within limits of time and memory (python_tests/fuzz_ops.py), and damaged scenes for C++.
+# Random calls of every op, and damaged files for every reader and for the C++ scene, each within limits of time and memory.
 FUZZ_SECONDS ?= 60
 FUZZ_FILES ?= 10000
 fuzz: .venv/installed .venv/tools
 	$(BIN)/python python_tests/fuzz_ops.py --seconds $(FUZZ_SECONDS)
+	$(BIN)/python python_tests/fuzz_files.py --seconds $(FUZZ_SECONDS)
 	$(BIN)/python python_tests/fuzz_scene.py --files $(FUZZ_FILES)
 
 # For AArch64, run by qemu: needs g++-aarch64-linux-gnu and qemu-user.
@@ -100,7 +101,7 @@ bench: .venv/installed .venv/bench-tools
 	$(BIN)/python benchmarks/photo_to_mp4.py --size 3840 --out benchmarks/results/photo_to_mp4_4k.json
 	-$(BIN)/python benchmarks/scale.py --out benchmarks/results/scale.json
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/splat_stages.py
-	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/report.py --write
 
 # Scenes with known geometry and motion, drawn once into build/bench-data (docs/benchmark.md).
 bench-data: .venv/installed .venv/tools

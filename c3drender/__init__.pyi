@@ -1,5 +1,5 @@
 from . import ops
-from .data import Camera, CameraKeys, CameraPath, Fluid, Frame, Ripple, Sway
+from .data import Camera, CameraKeys, CameraPath, Cameras, Fluid, Frame, Ripple, Sway
 from .files.scene import Scene, load_scene, save_scene
 from .pipeline.play import export_play
 from .pipeline.prepare import prepare
@@ -11,6 +11,7 @@ __all__ = [
     "Camera",
     "CameraKeys",
     "CameraPath",
+    "Cameras",
     "Fluid",
     "Frame",
     "Ripple",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import defaults
+from . import __version__, defaults
 from .console import drop_output, line_of, open_closed_streams, print_message, show_every_character, warnings_on_one_line
 from .options import (
     DEFAULT_FRAMES,
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"With --debug, or {DEBUG}=1 in the environment, an error shows its traceback too.",
     )
     parser.add_argument("--debug", action="store_true", help="show an error's traceback")
+    parser.add_argument("--version", action="version", version=f"c3drender {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     render = _command(
@@ -184,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--repeats", type=int, default=10, help="timed runs per row; the median is printed (default: %(default)s)"
     )
+    bench.add_argument("--json", action="store_true", help="print JSON, with what the machine is")
 
     train = commands.add_parser(
         "train", help="train the networks", description="Train the networks: the paper's two stages, and the eyes."
@@ -213,7 +216,19 @@ def _command(commands: Any, name: str, run: Any, summary: str, example: str) -> 
 
 
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("label", "depth", "depth_kind", "depth_near", "color", "segments", "inpainter", "focus", "size", "device")
+    names = (
+        "label",
+        "depth",
+        "depth_kind",
+        "depth_near",
+        "color",
+        "segments",
+        "inpainter",
+        "trust",
+        "focus",
+        "size",
+        "device",
+    )
     fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow", "matte")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.ripple:
@@ -372,11 +387,14 @@ def _models(args: argparse.Namespace) -> None:
 
 
 def _bench(args: argparse.Namespace) -> None:
-    from .bench.table import table
+    from .bench.table import results, table
     from .ops.device import pick_device
 
     if args.repeats < 1:
         raise ValueError(f"repeats: expected at least 1, got {args.repeats}")
+    if args.json:
+        print(json.dumps(results(pick_device(args.device), args.repeats), indent=1))
+        return
     for line in table(pick_device(args.device), args.repeats):
         print(line, flush=True)
 

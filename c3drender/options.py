@@ -37,6 +37,7 @@ def add_scene_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--color", default="srgb", help="srgb or p3, from the photo to the video (default: %(default)s)")
     parser.add_argument("--segments", default="auto", help="auto, none, a model's name, or a file: .png with .json, .npz")
     parser.add_argument("--inpainter", help="paints what the photo does not show: a model's name, or its file, .pt or .onnx")
+    parser.add_argument("--trust", action="store_true", help="run the program that the inpainter's file is")
     parser.add_argument("--focus", type=numbers, help="X,Y: the pixel that the camera keeps in place (default: the middle)")
     parser.add_argument("--size", type=size_of, help=SIZE_HELP)
     add_common_options(parser)

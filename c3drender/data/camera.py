@@ -72,7 +72,7 @@ class Camera:
         if self.world_to_cam is not None:
             batched = isinstance(self.world_to_cam, Tensor) and self.world_to_cam.dim() == 3
             shape = ("V", 3, 4) if batched else (3, 4)
-            check_tensor("Camera", "world_to_cam", self.world_to_cam, shape, torch.float32)
+            check_tensor("Camera", "world_to_cam", self.world_to_cam, shape, torch.float32, strided=True)
 
     @classmethod
     def for_photo(cls, width: int, height: int, focal_px: float | None = None) -> Camera:

@@ -50,6 +50,7 @@ RAW_SUFFIXES = frozenset((
 # fmt: on
 TIFF_SUBFILE, TIFF_SUB_IFDS, TIFF_DNG_VERSION, TIFF_PHOTOMETRIC = 254, 330, 50706, 262
 TIFF_BITS = 258
+TIFF_COMPRESSION = 259
 CFA, LINEAR_RAW = 32803, 34892  # what a raw photo's pixels are
 REDUCED = 1  # of TIFF_SUBFILE: a smaller copy of another picture of the file
 ORIENTATION = 0x0112
@@ -107,6 +108,7 @@ def open_picture(name: str, data: bytes, shown: str) -> Opened:
                 raise Refused(f"{name}: expected a picture, got {_kind(data)}: {shown}")
             picture, note = _main_page(name, picture, shown)
         check_area(name, *picture.size, shown)
+        _check_length(name, picture, len(data), shown)
     except Refused:
         raise
     except UNREADABLE as error:
@@ -149,6 +151,16 @@ def check_area(name: str, width: int, height: int, shown: str) -> None:
     if width * height > MOST_PIXELS:
         got = f"{width} x {height}, {width * height / 1e6:.0f} Mpx"
         raise Refused(f"{name}: expected at most {MOST_PIXELS / 1e6:.0f} Mpx, got {got}: {shown}")
+
+
+def _check_length(name: str, picture: PIL.Image.Image, num_bytes: int, shown: str) -> None:
+    """Refuse a TIFF that is shorter than the pixels it has as they are: memory would be taken for what is not there."""
+    tags = getattr(picture, "tag_v2", None)
+    if picture.format != "TIFF" or tags is None or tags.get(TIFF_COMPRESSION, 1) != 1:
+        return
+    least = picture.size[0] * picture.size[1] * sum(tags.get(TIFF_BITS, (1,))) // 8
+    if least > num_bytes:
+        raise Refused(f"{name}: expected a complete picture in {shown}, got {num_bytes} of {least} bytes")
 
 
 def is_raw(data: bytes, suffix: str) -> bool:

@@ -331,7 +331,8 @@ def read_renderer(model: RenderModel | PathLike) -> RenderModel:
     return model if isinstance(model, RenderModel) else load_renderer(model)
 
 
-def read_inpainter(inpainter: Inpainter | PathLike | None, device: torch.device) -> Inpainter | None:
+def read_inpainter(inpainter: Inpainter | PathLike | None, device: torch.device, trust: bool = False) -> Inpainter | None:
+    """A file of the user's is a program and needs ``trust``; an installed model was checked by its digest."""
     entry = None
     if isinstance(inpainter, str) and not Path(inpainter).exists():
         entry = find(inpainter, "inpainting")
@@ -340,7 +341,11 @@ def read_inpainter(inpainter: Inpainter | PathLike | None, device: torch.device)
     if entry is not None:
         inpainter = file_of(entry)
     if isinstance(inpainter, (str, os.PathLike)):
-        return inpainters.load(read_bytes("inpainter", inpainter), os.fspath(inpainter), device)
+        data = read_bytes("inpainter", inpainter)
+        if entry is None and not trust:
+            programs = "a TorchScript or ONNX file is a program, which may do anything"
+            raise ValueError(f"inpainter: expected trust (--trust) beside {os.fspath(inpainter)}, got none: {programs}")
+        return inpainters.load(data, os.fspath(inpainter), device)
     if inpainter is not None and not callable(inpainter):
         raise TypeError(f"inpainter: expected a callable, a model's name or its file, got {type(inpainter).__name__}")
     return inpainter

@@ -76,6 +76,7 @@ def prepare(
     color: Color = "srgb",
     segments: SegmentsLike = "auto",
     inpainter: Inpainter | PathLike | None = None,
+    trust: bool = False,
     size: resize.Size = None,
     amplitude: Amplitude = 1.0,
     camera: CameraLike | None = None,
@@ -117,7 +118,9 @@ def prepare(
     inpainter : callable or path, optional
         Paints what the photo does not show instead of `c3drender.ops.inpaint_layers`: ``f(rgb, hole) -> rgb`` with float32
         ``[H, W, 3]`` in 0..1, black in the hole, and bool ``[H, W]``, True is to be filled; or a TorchScript or ``.onnx`` file
-        of one, such as LaMa's, which is a program: take only those that you trust; or the name of an installed model.
+        of one, such as LaMa's; or the name of an installed model.
+    trust : bool
+        Such a file is a program, which may do anything: it is refused unless you say that you trust it.
     size : int, (int, int), "photo" or None
         The longer side in pixels, or (width, height) of the photo's proportions; ``"photo"`` keeps the photo's, None does up
         to 1920 px (`defaults.LONGER_SIDE_PX`).
@@ -158,7 +161,7 @@ def prepare(
     wanted = read_camera(camera, amplitude)
     parts = list_motion(motion, mask=mask, hints=hints, flow=flow, matte=matte)
     target_device = pick_device(device)
-    painter = read_inpainter(inpainter, target_device)
+    painter = read_inpainter(inpainter, target_device, trust)
     with bar(shown=progress, total=4, desc="prepare", unit="stage", leave=False) as steps:
         inputs = read_inputs(photo, parts, depth, focus, size, segments, Reading(depth_kind, depth_near, label, color))
         steps.set_description("depth")

@@ -274,6 +274,7 @@ def render_cinemagraph(
     color: Color = "srgb",
     segments: SegmentsLike = "auto",
     inpainter: Inpainter | PathLike | None = None,
+    trust: bool = False,
     camera: CameraLike = defaults.CAMERA,
     amplitude: Amplitude = 1.0,
     ease: float = 0.0,
@@ -329,6 +330,8 @@ def render_cinemagraph(
         The space of colours; Display P3 is tagged in the video.
     inpainter : callable or path, optional
         Paints what the photo does not show.
+    trust : bool
+        Run the program that a TorchScript or ONNX file is.
     camera : str, path, CameraKeys or CameraPath
         See `render_frames`, which says more of what it shares with this.
     amplitude : float or sequence of three
@@ -418,6 +421,7 @@ def render_cinemagraph(
         color=color,
         segments=segments,
         inpainter=inpainter,
+        trust=trust,
         size=size,
         amplitude=amplitude if stereo is None else _with_eyes(amplitude, eyes),
         camera=wanted if stereo is None else None,

@@ -45,6 +45,8 @@ C3D_API Executor make_thread_executor(int num_threads);
 
 enum class FeatType : int32_t { kFloat32, kFloat16, kBFloat16 };
 enum class Compositor : int32_t { kAlpha = 0, kSurface = 1 };
+// What a point's radius counts: kScene shrinks with the distance, radius_px = fx * radius / z; kPixels does not.
+enum class RadiusUnit : int32_t { kScene = 0, kPixels = 1 };
 enum class Sampling : int32_t { kBilinear = 0, kNearest = 1 };
 
 struct Camera {
@@ -70,8 +72,9 @@ constexpr int32_t kMaxDriftSteps = 1024;     // of find_holes, which looks from 
 struct SplatPointsArgs {
   const float* xyz = nullptr;       // [N, 3] world space
   const void* feat = nullptr;       // [N, C] of feat_type
-  const float* radius = nullptr;    // [N] scene units; nullptr: radius_all for every point
-  float radius_all = 0;             // scene units
+  const float* radius = nullptr;    // [N] of radius_unit; nullptr: radius_all for every point
+  float radius_all = 0;
+  RadiusUnit radius_unit = RadiusUnit::kScene;
   const float* opacity = nullptr;   // [N] 0..1; nullptr: 1 for every point
   int64_t num_points = 0;           // N
   int32_t num_channels = 0;         // C, 1..kMaxChannels
@@ -94,6 +97,7 @@ struct SplatPointsBwdArgs {
   const float* feat = nullptr;            // [N, C]
   const float* radius = nullptr;
   float radius_all = 0;
+  RadiusUnit radius_unit = RadiusUnit::kScene;
   const float* opacity = nullptr;
   int64_t num_points = 0;                 // N
   int32_t num_channels = 0;               // C
@@ -109,6 +113,8 @@ struct SplatPointsBwdArgs {
   float* grad_xyz = nullptr;              // [N, 3] world space, or nullptr: not wanted
   float* grad_feat = nullptr;             // [N, C] or nullptr: not wanted
   float* grad_radius = nullptr;           // [N] or nullptr: not wanted
+  float* grad_opacity = nullptr;          // [N] or nullptr: not wanted; needs opacity
+  float* grad_cameras = nullptr;          // [V, 16] of fx, fy, cx, cy, then world_to_cam [3, 4]; or nullptr: not wanted
 };
 
 struct IntegrateFlowArgs {
