@@ -1,4 +1,4 @@
-from . import ops
+from . import batch, ops
 from .data import Camera, CameraKeys, CameraPath, Fluid, Frame, Ripple, Sway
 from .files.scene import Scene, load_scene, save_scene
 from .pipeline.prepare import prepare
@@ -16,6 +16,7 @@ __all__ = [
     "Scene",
     "Sway",
     "animate",
+    "batch",
     "camera_path",
     "export_html",
     "load_scene",

@@ -143,7 +143,7 @@ def read_inputs(
     if isinstance(given, DepthGiven):
         notes.extend(given.notes[1:])
     seen: Segments | str
-    if is_path(segments) and _names_a_segmenter(os.fspath(segments)):
+    if is_path(segments) and names_a_segmenter(os.fspath(segments)):
         seen = os.fspath(segments)
     else:
         seen = read_segments(segments, *target)
@@ -159,7 +159,7 @@ def _read_depth(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven
         kinds = "a photo that holds its depth (GDepth, Dynamic Depth, MPO, HEIC)"
         raise ValueError(f"depth: expected {kinds}, got none in {shot.name or 'what is given'}")
     if own is None:
-        if isinstance(depth, str) and _names_an_estimator(depth):
+        if isinstance(depth, str) and names_an_estimator(depth):
             return depth
         own = _given_or_own(depth, shot, reading)
     return _at_photo_size(own, shot.image)
@@ -201,7 +201,7 @@ def list_motion(motion: Motion | None, **single: Any) -> Motion:
     return motion
 
 
-def _names_an_estimator(depth: str) -> bool:
+def names_an_estimator(depth: str) -> bool:
     """Whether ``depth`` is a method, or a model's name, folder or ``owner/name``, and no file of a depth map. A file that is
     there is never a model's name; what is neither, such as a method misspelt, is a ValueError."""
     if Path(depth).exists():
@@ -223,8 +223,8 @@ def _names_an_estimator(depth: str) -> bool:
     )
 
 
-def _names_a_segmenter(segments: str) -> bool:
-    """As `_names_an_estimator`, of segments."""
+def names_a_segmenter(segments: str) -> bool:
+    """As `names_an_estimator`, of segments."""
     if Path(segments).exists():
         return _is_model_folder("segments", segments)
     if segments in SEGMENT_METHODS or find(segments, "segmentation") is not None:
