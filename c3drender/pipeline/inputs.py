@@ -44,6 +44,7 @@ MOST_FRAMES = 100_000  # an hour of video
 OWN_DEPTH = "photo"
 DEPTH_METHODS = ("auto", "builtin", OWN_DEPTH)
 SEGMENT_METHODS = ("auto", "none")
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # of many photos
 MODEL_CONFIG = "config.json"
 LEAST_MATTE = 0.02  # of a pixel: less of it moves nothing
 MODEL_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -89,6 +90,18 @@ class Reading:
     depth_near: AskedNear = "auto"
     label: Labels = None
     color: Color = "srgb"
+
+
+def check_is_one(photo: object) -> None:
+    """Refuse many photos where one is expected, and say who takes them."""
+    if isinstance(photo, (list, tuple)):
+        raise TypeError(f"photo: expected one photo, got a list of {len(photo)}; c3drender.batch.run renders many")
+    if is_path(photo) and (Path(photo).is_dir() or Path(photo).suffix.lower() in TABLES):
+        table = "" if Path(photo).is_dir() else "--manifest "
+        kind = "the table" if table else "the folder"
+        raise ValueError(
+            f"photo: expected one photo, got {kind} {photo}; c3drender batch {table}{photo} -o videos renders all"
+        )
 
 
 def read_inputs(

@@ -36,6 +36,7 @@ from .inputs import (
     SegmentsLike,
     check_blend,
     check_duration,
+    check_is_one,
     check_motion,
     check_period,
     read_by_motion,
@@ -387,6 +388,7 @@ def render_cinemagraph(
     >>> video.name
     'out.mp4'
     """
+    check_is_one(photo)
     given: dict[str, object] = {"photo": photo, "mask": mask, "hints": hints, "flow": flow, "depth": depth}
     given |= {"segments": segments, "inpainter": inpainter, "camera": camera, "model": model}
     loop, total = periods(frames)

@@ -15,6 +15,7 @@ from .limits import Limits
 NEEDS = ("fastapi", "uvicorn", "prometheus_client", "multipart", "swagger_ui_bundle")
 LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 MEBI = 2**20
+GRACE_S = 5  # for streams that are open at the end
 
 
 def serve(args: argparse.Namespace) -> int:
@@ -33,7 +34,13 @@ def serve(args: argparse.Namespace) -> int:
         app = create_app(Path(folder), limits, workers=args.workers, threads=threads, hosts=LOOPBACK_NAMES if local else None)
         if not local:
             print_message(f"c3drender: {args.host} is no loopback address: whoever reaches it may post photos")
-        uvicorn.run(app, host=args.host, port=args.port, log_level="warning" if args.quiet else "info")
+        uvicorn.run(
+            app,
+            host=args.host,
+            port=args.port,
+            log_level="warning" if args.quiet else "info",
+            timeout_graceful_shutdown=GRACE_S,
+        )
     return 0
 
 
