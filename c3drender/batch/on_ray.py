@@ -28,6 +28,7 @@ LEAST_CLASS_BYTES = 2**30
 MOST_DEATHS = 3  # of workers over one photo: the first try, and two more
 MOST_BAD_STARTS = 5  # in a row, of workers that die before their first job
 LOOK_S = 0.5
+MOST_SAID = 500  # characters of what Ray says
 OBJECT_STORE_BYTES = 80 * 2**20  # what Ray asks for at least: only paths and posters pass through it
 LOOPBACK = "127.0.0.1"
 
@@ -126,11 +127,11 @@ class _Fleet:
         task = worker.task
         try:
             result = ray.get(worker.pending)
-        except ray.exceptions.RayActorError as error:
-            self.workers.remove(worker)
-            return self._lost(worker, error)
         except ray.exceptions.RayTaskError as error:
-            raise RuntimeError(f"a worker does not start: {one_line(error)}") from error
+            raise OSError(f"workers: expected Renderer to run there, got {one_line(error)[-MOST_SAID:]}") from error
+        except ray.exceptions.RayError as error:  # it died, was killed for memory, or its machine is gone
+            self.dismiss(worker)
+            return self._lost(worker, error)
         self.bad_starts = 0
         if task is not None and result.state == BUSY:
             self.elsewhere.append((worker.size_class, task))
@@ -143,7 +144,8 @@ class _Fleet:
         if task is None:
             self.bad_starts += 1
             if self.bad_starts >= MOST_BAD_STARTS:
-                raise OSError(f"workers: {self.bad_starts} in a row died before their first photo: {one_line(error)}")
+                said = one_line(error)[-MOST_SAID:]
+                raise OSError(f"workers: {self.bad_starts} in a row died before their first photo: {said}")
             return None
         task.deaths += 1
         if task.deaths < MOST_DEATHS:
@@ -180,13 +182,12 @@ class _Fleet:
                 if result is not None:
                     yield result
 
-    def abandon(self) -> None:
-        """End all workers, and remove what they were writing."""
+    def abandon(self) -> list[_Task]:
+        """End all workers; returns what they were at."""
         tasks = [worker.task for worker in self.workers if worker.task is not None]
         for worker in list(self.workers):
             self.dismiss(worker)
-        for task in tasks:
-            storage.clear(task.job.out)
+        return tasks
 
 
 def _killed_by(task: _Task, settings: dict[str, Any]) -> Result:
@@ -234,11 +235,15 @@ def render_on_ray(planned: Sequence[Planned], settings: dict[str, Any], crew: Cr
                 fleet.waiting[size_class].append(_Task(one.job))
         yield from fleet.results(stop)
     finally:
-        fleet.abandon()
+        abandoned = fleet.abandon()
         if started:
             import ray
 
             ray.shutdown()
+        if abandoned:
+            time.sleep(LOOK_S)  # who is killed still holds its files for a moment
+        for task in abandoned:
+            storage.clear(task.job.out)
 
 
 def class_of(need_bytes: int) -> int:

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import PIL.Image
 
-from ..files.decode import UNREADABLE
+from ..files.decode import RAW_SUFFIXES, UNREADABLE
 from ..jobs.memory import needed_bytes
 from ..jobs.options import is_url
 from ..jobs.run import Job
@@ -20,7 +20,8 @@ from . import done, storage
 
 THREADS = 8  # that read photos and wait for disks
 AT_ONCE = 1024
-SIZE_UNKNOWN = (6000, 9000)  # of a photo whose header only its own reader understands, such as a raw one's
+SIZE_UNKNOWN = (6000, 9000)  # taken for a photo whose header only its own reader understands
+OF_OTHER_READERS = frozenset((".heic", ".heif", *RAW_SUFFIXES))
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,10 @@ def _size_of(photo: str) -> tuple[int, int]:
         with _opened(photo) as file, PIL.Image.open(file) as picture:
             width, height = picture.size
             return height, width
-    except UNREADABLE:
+    except PIL.Image.DecompressionBombError:  # Pillow's limit is lower than ours
         return SIZE_UNKNOWN
+    except UNREADABLE:
+        return SIZE_UNKNOWN if PurePosixPath(photo).suffix.lower() in OF_OTHER_READERS else (0, 0)
 
 
 def _opened(photo: str) -> Any:
