@@ -1,4 +1,4 @@
-from . import ops
+from . import batch, ops
 from .data import Camera, CameraKeys, CameraPath, Cameras, Fluid, Frame, Ripple, Sway
 from .files.scene import Scene, load_scene, save_scene
 from .pipeline.play import export_play
@@ -18,6 +18,7 @@ __all__ = [
     "Scene",
     "Sway",
     "animate",
+    "batch",
     "camera_path",
     "export_html",
     "export_play",

@@ -17,20 +17,31 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__, defaults
-from .console import drop_output, line_of, open_closed_streams, print_message, show_every_character, warnings_on_one_line
+from .console import (
+    EXPECTED,
+    drop_output,
+    is_expected,
+    line_of,
+    open_closed_streams,
+    print_message,
+    show_every_character,
+    warnings_on_one_line,
+)
 from .options import (
     DEFAULT_FRAMES,
     SIZE_HELP,
+    add_batch_options,
     add_common_options,
     add_motion_options,
     add_path_options,
     add_scene_options,
+    add_serve_options,
     add_video_options,
     size_of,
 )
 
 if TYPE_CHECKING:
-    from .data import Fluid, Frame, Ripple, Sway
+    from .data import Frame
     from .files.scene import Scene
 
 DEBUG = "C3D_DEBUG"  # in the environment: an error's traceback is printed before its line
@@ -38,7 +49,6 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C ...
 EXIT_TERMINATED = 143  # ... and for SIGTERM
 EXIT_BROKEN_PIPE = 141  # ... and for SIGPIPE
-TORCH_LACKS_MEMORY = ("can't allocate memory", "out of memory")  # in its RuntimeErrors
 NUM_SHEET_FRAMES = 5  # with the seven tiles before them, three full rows
 EXAMPLE_FOLDER = files("c3drender") / "example"
 EXAMPLE_FILES = ("stream_cascade.jpg", "mask.png", "hints.json")
@@ -57,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parser().parse_args(argv)
         debug = debug or args.debug
         with _ended_by_sigterm(), warnings_on_one_line():
-            args.run(args)
+            status: int | None = args.run(args)  # None: all went well
         sys.stdout.flush()
     except KeyboardInterrupt:
         print_message("c3drender: interrupted", file=sys.stderr)
@@ -65,14 +75,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         drop_output()
         return EXIT_BROKEN_PIPE
-    except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(words in str(error) for words in TORCH_LACKS_MEMORY):
+    except (*EXPECTED, RuntimeError) as error:
+        if not is_expected(error):
             raise
         if debug:
             traceback.print_exc()
         print_message(f"c3drender: error: {line_of(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
-    return 0
+    return status or 0
 
 
 @contextmanager
@@ -109,6 +119,16 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("-o", "--out", help=".mp4 .webm .gif .apng .webp, or a folder of PNGs (default: <photo>.mp4, here)")
     add_scene_options(render)
     add_video_options(render)
+
+    many = _command(
+        commands, "batch", _batch, "many photos, on every core or a cluster", "c3drender batch photos -o videos --recursive"
+    )
+    add_batch_options(many)
+
+    service = _command(
+        commands, "serve", _serve, "photos by HTTP, for other programs", "c3drender serve --port 8000 --workers 2"
+    )
+    add_serve_options(service)
 
     published = _command(
         commands,
@@ -232,15 +252,10 @@ def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
     fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow", "matte")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.ripple:
-        moves = dict.fromkeys(fluid) | {"motion": _motion_list(args, fluid)}
+        from .jobs.options import motion_of
+
+        moves = dict.fromkeys(fluid) | {"motion": motion_of(vars(args), fluid)}
     return {name: getattr(args, name) for name in names} | moves | {"progress": not args.quiet}
-
-
-def _motion_list(args: argparse.Namespace, fluid: dict[str, Any]) -> list[Fluid | Sway | Ripple]:
-    from .data import Fluid, Ripple, Sway
-
-    sway = [Sway(args.sway, args.sway_hints, args.sway_root)] if args.sway else []
-    return [Fluid(**fluid), *sway, *([Ripple(args.ripple)] if args.ripple else [])]
 
 
 def _path_arguments(args: argparse.Namespace) -> dict[str, Any]:
@@ -259,6 +274,18 @@ def _render(args: argparse.Namespace) -> None:
     video = {name: getattr(args, name) for name in names}
     render_cinemagraph(args.photo, out, **video, **_motion_arguments(args), **_scene_arguments(args))
     _say(args, f"wrote {out}")
+
+
+def _batch(args: argparse.Namespace) -> int:
+    from .batch.command import batch
+
+    return batch(args)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from .serve.command import serve
+
+    return serve(args)
 
 
 def _published(args: argparse.Namespace) -> None:

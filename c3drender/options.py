@@ -87,6 +87,41 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--eyes", type=float, default=2.0, help="depth, percent of the width (default: %(default)s)")
 
 
+def add_batch_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photos", nargs="*", help="folders and photos, also URLs that fsspec knows (s3://, gs://, ...)")
+    parser.add_argument("-o", "--out", help="the folder of outputs, or a URL (default: the manifest names each)")
+    parser.add_argument("--manifest", help=".csv .tsv .jsonl .parquet: a row has photo, out, options of its own")
+    parser.add_argument("--recursive", action="store_true", help="photos in the folders' folders, too")
+    parser.add_argument("--glob", help="which files, such as '*.jpg' (default: every photo)")
+    parser.add_argument("--format", default="mp4", help="mp4 webm mov mkv gif apng webp, or png: folders (default: mp4)")
+    parser.add_argument("--force", action="store_true", help="render what is done, too")
+    parser.add_argument("--retry-failed", action="store_true", help="try again what has failed by its own fault")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be rendered")
+    parser.add_argument("--shard", help="I/N: part I, from 0, of N, for Slurm arrays, Kubernetes jobs and the like")
+    parser.add_argument("--workers", type=int, help="processes at most; 0: this one alone (default: as many as fit)")
+    parser.add_argument("--cpus", type=float, default=1, help="of each worker, which has as many threads (default: 1)")
+    parser.add_argument("--gpus", type=float, default=0, help="of each worker, such as 0.5 (default: 0)")
+    parser.add_argument("--ray", help="address of a Ray cluster, such as auto (default: $RAY_ADDRESS, or this machine)")
+    parser.add_argument("--report", help="folder of report.jsonl, .csv and .html (default: that of the outputs)")
+    parser.add_argument("--log", choices=("text", "json"), default="text", help="json: a line for each photo, and no bar")
+    add_scene_options(parser)
+    add_video_options(parser)
+
+
+def add_serve_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine alone can reach it)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen at (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that render (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="of each process (default: the cores, divided)")
+    parser.add_argument("--queue", type=int, default=32, help="jobs that wait; past it 429 (default: %(default)s)")
+    parser.add_argument("--max-mpx", type=float, default=25, help="megapixels of a photo or frame (default: %(default)s)")
+    parser.add_argument("--max-mb", type=float, default=64, help="MiB of a post (default: %(default)s)")
+    parser.add_argument("--max-seconds", type=float, default=600, help="that a job may take (default: %(default)s)")
+    parser.add_argument("--keep-minutes", type=float, default=60, help="for which a result stays (default: %(default)s)")
+    parser.add_argument("--folder", help="where posts and results lie meanwhile (default: the system's temporary folder)")
+    parser.add_argument("--quiet", action="store_true", help="no line for each request")
+
+
 def bits(text: str) -> int:
     scale = {"k": 10**3, "m": 10**6}.get(text[-1:].lower(), 1)
     try:

@@ -23,7 +23,8 @@ RANKS = [
     {"networks"},
     {"perception"},
     {"pipeline"},
-    {"bench", "inspect", "info", "web"},
+    {"bench", "inspect", "info", "jobs", "web"},
+    {"batch", "serve"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}

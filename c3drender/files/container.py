@@ -16,6 +16,7 @@ from typing import cast
 import av
 import cv2
 import numpy as np
+import torch
 from av.filter import Graph
 from av.packet import Packet
 from av.video.format import VideoFormat
@@ -222,6 +223,7 @@ def _write_video(
     with _quiet_svt(), av.open(str(part.absolute()), "w", format=container.muxer, container_options=container.options) as box:
         stream = cast(VideoStream, box.add_stream(encoder, rate=rate, options=options))
         stream.height, stream.width = size
+        stream.codec_context.thread_count = torch.get_num_threads()  # an encoder takes all cores, whoever else works on them
         stream.pix_fmt = codec.pixels[encoding.bits]
         stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
         stream.color_trc = ColorTrc.BT709

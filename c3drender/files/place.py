@@ -144,6 +144,15 @@ def _short_stem(place: Path) -> str:
     return place.stem if len(encoded) <= MOST_STEM_BYTES else hashlib.sha256(encoded).hexdigest()[:32]
 
 
+def sweep(target: Path) -> None:
+    """Remove what killed runs left beside ``target``, which nobody may be about to write again."""
+    place = where_it_leads(target)
+    if place.parent.is_dir():
+        with alone_in(place.parent) as alone:
+            if alone:
+                _sweep(place)
+
+
 def _sweep(place: Path) -> None:
     """Remove what killed runs left of this output; the folder that one had put aside goes back."""
     pattern = re.compile(rf"\.{re.escape(_short_stem(place))}\.[0-9a-f]{{8}}\.(part|old){re.escape(place.suffix)}")

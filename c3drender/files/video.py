@@ -125,23 +125,28 @@ def check_output(
     ``given`` by name."""
     if not isinstance(out, (str, os.PathLike)):
         raise TypeError(f"out: expected a path, got {type(out).__name__}")
-    if not isinstance(fps, Real) or isinstance(fps, bool):
-        raise TypeError(f"fps: expected a number, got {fps!r}")
     if os.fspath(out) == "-":
         raise ValueError("out: expected the name of a file or a folder, got - (nothing is written to standard output)")
     target = Path(out)
-    if not _is_folder(target) and target.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"out: expected the suffix {', '.join(SUFFIXES)} or none for a folder of PNGs, got {target.name!r}")
-    limit = MAX_GIF_FPS if target.suffix.lower() == ".gif" else MAX_FPS
-    if not MIN_FPS <= fps <= limit:
-        raise ValueError(f"fps: expected {MIN_FPS} to {limit} for {target.name}, got {fps}")
-    check_encoding(target, encoding)
+    check_kind(target, fps, encoding)
     if _is_folder(target):
         _check_folder(target)
     else:
         check_writable("out", target)
     check_is_not_read(target, given or {})
     return target
+
+
+def check_kind(target: Path, fps: float, encoding: Encoding) -> None:
+    """Refuse what no file of this suffix can hold; nothing on the disk is looked at."""
+    if not isinstance(fps, Real) or isinstance(fps, bool):
+        raise TypeError(f"fps: expected a number, got {fps!r}")
+    if not _is_folder(target) and target.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"out: expected the suffix {', '.join(SUFFIXES)} or none for a folder of PNGs, got {target.name!r}")
+    limit = MAX_GIF_FPS if target.suffix.lower() == ".gif" else MAX_FPS
+    if not MIN_FPS <= fps <= limit:
+        raise ValueError(f"fps: expected {MIN_FPS} to {limit} for {target.name}, got {fps}")
+    check_encoding(target, encoding)
 
 
 def output_size(out: PathLike, height: int, width: int) -> tuple[int, int]:

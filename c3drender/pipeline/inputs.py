@@ -44,6 +44,7 @@ MOST_FRAMES = 100_000  # an hour of video
 OWN_DEPTH = "photo"
 DEPTH_METHODS = ("auto", "builtin", OWN_DEPTH)
 SEGMENT_METHODS = ("auto", "none")
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # of many photos
 MODEL_CONFIG = "config.json"
 LEAST_MATTE = 0.02  # of a pixel: less of it moves nothing
 MODEL_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -89,6 +90,18 @@ class Reading:
     depth_near: AskedNear = "auto"
     label: Labels = None
     color: Color = "srgb"
+
+
+def check_is_one(photo: object) -> None:
+    """Refuse many photos where one is expected, and say who takes them."""
+    if isinstance(photo, (list, tuple)):
+        raise TypeError(f"photo: expected one photo, got a list of {len(photo)}; c3drender.batch.run renders many")
+    if is_path(photo) and (Path(photo).is_dir() or Path(photo).suffix.lower() in TABLES):
+        table = "" if Path(photo).is_dir() else "--manifest "
+        kind = "the table" if table else "the folder"
+        raise ValueError(
+            f"photo: expected one photo, got {kind} {photo}; c3drender batch {table}{photo} -o videos renders all"
+        )
 
 
 def read_inputs(
@@ -143,7 +156,7 @@ def read_inputs(
     if isinstance(given, DepthGiven):
         notes.extend(given.notes[1:])
     seen: Segments | str
-    if is_path(segments) and _names_a_segmenter(os.fspath(segments)):
+    if is_path(segments) and names_a_segmenter(os.fspath(segments)):
         seen = os.fspath(segments)
     else:
         seen = read_segments(segments, *target)
@@ -159,7 +172,7 @@ def _read_depth(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven
         kinds = "a photo that holds its depth (GDepth, Dynamic Depth, MPO, HEIC)"
         raise ValueError(f"depth: expected {kinds}, got none in {shot.name or 'what is given'}")
     if own is None:
-        if isinstance(depth, str) and _names_an_estimator(depth):
+        if isinstance(depth, str) and names_an_estimator(depth):
             return depth
         own = _given_or_own(depth, shot, reading)
     return _at_photo_size(own, shot.image)
@@ -201,7 +214,7 @@ def list_motion(motion: Motion | None, **single: Any) -> Motion:
     return motion
 
 
-def _names_an_estimator(depth: str) -> bool:
+def names_an_estimator(depth: str) -> bool:
     """Whether ``depth`` is a method, or a model's name, folder or ``owner/name``, and no file of a depth map. A file that is
     there is never a model's name; what is neither, such as a method misspelt, is a ValueError."""
     if Path(depth).exists():
@@ -223,8 +236,8 @@ def _names_an_estimator(depth: str) -> bool:
     )
 
 
-def _names_a_segmenter(segments: str) -> bool:
-    """As `_names_an_estimator`, of segments."""
+def names_a_segmenter(segments: str) -> bool:
+    """As `names_an_estimator`, of segments."""
     if Path(segments).exists():
         return _is_model_folder("segments", segments)
     if segments in SEGMENT_METHODS or find(segments, "segmentation") is not None:

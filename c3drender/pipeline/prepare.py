@@ -37,7 +37,7 @@ from ..layers.inpainter import Inpainter
 from ..motion import find_flow, ripple_field, sway_field
 from ..motion import harmonics as harmonic
 from ..ops.device import pick_device
-from ..progress import bar
+from ..progress import Progress, bar
 from .inputs import (
     LEAST_MATTE,
     Amplitude,
@@ -82,7 +82,7 @@ def prepare(
     camera: CameraLike | None = None,
     focus: tuple[float, float] | None = None,
     device: str | torch.device = "auto",
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Scene:
     """Everything that comes before the first frame: depth, flow, layers, filled holes.
 
@@ -132,8 +132,8 @@ def prepare(
         The point (x, y) of the photo that every camera keeps in place; None: its middle.
     device : str or torch.device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``: where the scene lies, and a learned model runs.
-    progress : bool
-        Show a bar.
+    progress : bool or Watcher
+        Show a bar, or tell a `c3drender.progress.Watcher`.
 
     Returns
     -------

@@ -24,7 +24,7 @@ from ..layers.inpainter import Inpainter
 from ..networks import RenderModel
 from ..networks import render as learned
 from ..pixels.seam import SeamScore
-from ..progress import bar, say
+from ..progress import Progress, bar, say
 from ..render import BlendMode
 from .crop import crop_of, read_aspect
 from .inputs import (
@@ -36,6 +36,7 @@ from .inputs import (
     SegmentsLike,
     check_blend,
     check_duration,
+    check_is_one,
     check_motion,
     check_period,
     read_by_motion,
@@ -296,7 +297,7 @@ def render_cinemagraph(
     blend: BlendMode = "phase",
     model: RenderModel | PathLike | None = None,
     device: str | torch.device = "auto",
-    progress: bool = True,
+    progress: Progress = True,
 ) -> Path:
     """Turn a photo into a looping video in which its fluids move and the camera moves through the scene.
 
@@ -366,8 +367,8 @@ def render_cinemagraph(
         Render by learned features.
     device : str or torch.device
         Where.
-    progress : bool
-        Show bars and say what was guessed.
+    progress : bool or Watcher
+        Show bars and say what was guessed, or tell a `c3drender.progress.Watcher`.
 
     Returns
     -------
@@ -390,6 +391,7 @@ def render_cinemagraph(
     >>> video.name
     'out.mp4'
     """
+    check_is_one(photo)
     given: dict[str, object] = {"photo": photo, "mask": mask, "hints": hints, "flow": flow, "depth": depth}
     given |= {"segments": segments, "inpainter": inpainter, "camera": camera, "model": model}
     loop, total = periods(frames)
@@ -439,10 +441,9 @@ def render_cinemagraph(
     if duration is not None:
         loops = max(1, round(duration * fps / total))
         encoding = replace(encoding, loops=loops)
-    if progress:
-        say(*scene.notes)
-        if loops is not None and loops > 1:
-            say(f"loops: {loops} of {total / fps:.1f} s, {loops * total / fps:.1f} s in all")
+    say(*scene.notes, shown=progress)
+    if loops is not None and loops > 1:
+        say(f"loops: {loops} of {total / fps:.1f} s, {loops * total / fps:.1f} s in all", shown=progress)
     seam = SeamScore()
 
     def pictures(shown: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -456,9 +457,11 @@ def render_cinemagraph(
         height, width = seam.size
         out_height, out_width = video.output_size(target, height, width)
         if (out_height, out_width) != (height, width):
-            say(f"size: {width} x {height} becomes {out_width} x {out_height}, {target.suffix} needs even sides")
+            needs = f"{target.suffix} needs even sides"
+            say(f"size: {width} x {height} becomes {out_width} x {out_height}, {needs}", shown=progress)
         if seam.score is not None:
-            say(f"seam: {seam.score:.2f} (from the last frame to the first, over the other steps: 1 is none)")
+            line = f"seam: {seam.score:.2f} (from the last frame to the first, over the other steps: 1 is none)"
+            say(line, shown=progress)
     return target
 
 
