@@ -15,7 +15,7 @@ from c3drender.data import Camera, DepthSpan, Layers
 from c3drender.files.container import CODECS, CONTAINERS
 from c3drender.files.scene import Scene
 from c3drender.files.video import write_video
-from c3drender.pipeline.crop import crop_of, read_aspect
+from c3drender.pipeline.crop import read_aspect, window_of
 from c3drender.pipeline.stereo import LAYOUTS, eyes_of
 from c3drender.pixels.seam import SeamScore
 
@@ -146,11 +146,11 @@ def test_a_crop_goes_where_things_are() -> None:
     nothing = slice(0, 0)
     for wanted in (slice(70, 90), slice(5, 25)):
         for scene in (scene_of(wanted, nothing), scene_of(nothing, wanted)):
-            rows, columns = crop_of(scene, read_aspect("1:2"))
-            assert rows == slice(0, H) and columns.stop - columns.start == 32
-            assert columns.start <= wanted.start and wanted.stop <= columns.stop
-    rows, columns = crop_of(scene_of(nothing, nothing), 1.0)
-    assert (columns.start, columns.stop) == (16, 80)  # nothing in particular: the middle
+            window = window_of(scene, read_aspect("1:2"))
+            left = window.left_px[0]
+            assert (window.width, window.height, window.top_px[0]) == (32, H, 0)
+            assert left <= wanted.start and wanted.stop <= left + 32
+    assert window_of(scene_of(nothing, nothing), 1.0).left_px[0] == 16  # nothing in particular: the middle
     assert read_aspect("9:16") == 9 / 16 and read_aspect(None) is None
     for bad in ("9", "0:1", "1:100", "wide"):
         with pytest.raises(ValueError, match="aspect: expected WIDTH:HEIGHT"):

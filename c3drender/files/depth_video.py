@@ -27,7 +27,7 @@ def check_depth_output(out: PathLike, given: Mapping[str, object] | None = None)
         check_writable(NAME, target)
     else:
         check_folder(target)
-    check_is_not_read(target, given or {})
+    check_is_not_read(target, given or {}, NAME)
     return target
 
 

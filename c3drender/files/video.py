@@ -139,13 +139,9 @@ def check_output(
 ) -> Path:
     """Refuse, before any work is done, an output that `write_video` could not write, or that would replace one of the inputs
     ``given`` by name."""
-    if not isinstance(out, (str, os.PathLike)):
-        raise TypeError(f"out: expected a path, got {type(out).__name__}")
+    target = path_of(out)
     if not isinstance(fps, Real) or isinstance(fps, bool):
         raise TypeError(f"fps: expected a number, got {fps!r}")
-    if os.fspath(out) == "-":
-        raise ValueError("out: expected the name of a file or a folder, got - (nothing is written to standard output)")
-    target = Path(out)
     if not _is_folder(target) and target.suffix.lower() not in SUFFIXES:
         raise ValueError(f"out: expected the suffix {', '.join(SUFFIXES)} or none for a folder of PNGs, got {target.name!r}")
     limit = MAX_GIF_FPS if target.suffix.lower() == ".gif" else MAX_FPS
@@ -158,6 +154,15 @@ def check_output(
         check_writable("out", target)
     check_is_not_read(target, {"audio": encoding.audio} | dict(given or {}))
     return target
+
+
+def path_of(out: PathLike) -> Path:
+    """``out``, which is a path and names a file or a folder."""
+    if not isinstance(out, (str, os.PathLike)):
+        raise TypeError(f"out: expected a path, got {type(out).__name__}")
+    if os.fspath(out) == "-":
+        raise ValueError("out: expected the name of a file or a folder, got - (nothing is written to standard output)")
+    return Path(out)
 
 
 def output_size(out: PathLike, height: int, width: int) -> tuple[int, int]:
@@ -215,8 +220,8 @@ def _encode_in_background(frames: Iterator[FrameArray], encode: Callable[[Iterat
             raise _Abandoned
 
     with ThreadPoolExecutor(1, thread_name_prefix="c3drender-encode") as pool:
-        encoding = pool.submit(encode, _taken(waiting, goes_on), goes_on)
-        try:
+        try:  # around the start, too: an interruption there leaves a thread that waits for frames
+            encoding = pool.submit(encode, _taken(waiting, goes_on), goes_on)
             for array in frames:
                 if not _put(waiting, array, encoding):
                     break

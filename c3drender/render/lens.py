@@ -27,6 +27,7 @@ SPACING_PX = 4.0  # between the samples of the largest circle of confusion, unle
 OVERLAP = 1.15  # of the discs that the samples' gaps are filled with: at 1 they have the circle's area in all
 LEAST_FILLED_PX = 0.5
 GRAIN, GRAIN_SIDE_PX = 0.08, 1280  # of white, its deviation at 1; the longer side at which a grain has a pixel
+DECODED = srgb_decoded(np.arange(256) / 255.0).astype(np.float32)
 
 
 class Draw(Protocol):
@@ -128,32 +129,34 @@ def _radical_inverse(k: int, base: int) -> float:
     return value
 
 
-def expose(draw: Draw, view_at: Callable[[float], Camera], n: int, optics: Optics) -> Tensor:
-    """Frame ``n`` of ``view_at(n)``, which takes moments between frames, too: linear float32 ``[H, W, 3]``."""
+def expose(draw: Draw, view_at: Callable[[float], Camera], n: int, optics: Optics) -> tuple[Tensor, Tensor]:
+    """Frame ``n`` of ``view_at(n)``, which takes moments between frames, too: linear float32 ``[H, W, 3]``, and which pixels
+    no point covers in some of the pictures, bool ``[H, W]``."""
     light: Tensor | None = None
     radius_px: Tensor | None = None
-    table: Tensor | None = None
+    uncovered: Tensor | None = None
     for sample in optics.samples:
         moment = n + optics.exposure * sample.moment if optics.exposure > 0 else n
         view = view_at(moment)
         frame = draw(optics.seen_from(view, sample), moment, optics.radius > 0)
-        if table is None:
-            table = _decoding(frame.rgb_u8.device)
-        shown = table[frame.rgb_u8.to(torch.int32)]
+        shown = light_of(frame)
         light = shown if light is None else light.add_(shown)
+        uncovered = frame.uncovered if uncovered is None else uncovered | frame.uncovered
         if frame.disp is not None and optics.radius > 0:
             around = (frame.disp - optics.focus_disp(view)).abs_().mul_(optics.radius * view.fx)
             radius_px = around if radius_px is None else radius_px.add_(around)
-    assert light is not None  # there is a sample
+    assert light is not None and uncovered is not None  # there is a sample
     count = len(optics.samples)
     light /= count
-    if radius_px is None:
-        return light
-    return fill_between(light, radius_px * (OVERLAP / count**1.5))
+    if radius_px is not None:
+        light = fill_between(light, radius_px * (OVERLAP / count**1.5))
+    return light, uncovered
 
 
-def _decoding(device: torch.device) -> Tensor:
-    return torch.from_numpy(srgb_decoded(np.arange(256) / 255.0).astype(np.float32)).to(device)
+def light_of(frame: Frame) -> Tensor:
+    """A frame's light, linear float32 ``[H, W, 3]``."""
+    table = torch.from_numpy(DECODED).to(frame.rgb_u8.device)
+    return table[frame.rgb_u8.to(torch.int32)]
 
 
 def fill_between(light: Tensor, radius_px: Tensor) -> Tensor:
@@ -203,11 +206,6 @@ def develop(light: Tensor, lens: Lens, focal_px: float, n: int) -> Tensor:
 def _encoded(light: Tensor) -> Tensor:
     held = light.clamp(0.0, 1.0)
     return torch.where(held <= 0.0031308, held * 12.92, 1.055 * held.pow(1 / 2.4) - 0.055)
-
-
-def linear_of(frame: Frame) -> Tensor:
-    """A frame's light, linear float32 ``[H, W, 3]``."""
-    return _decoding(frame.rgb_u8.device)[frame.rgb_u8.to(torch.int32)]
 
 
 def _grain(height: int, width: int, n: int) -> Tensor:
