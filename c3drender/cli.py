@@ -242,9 +242,9 @@ def _render(args: argparse.Namespace) -> None:
     from .pipeline import render_cinemagraph
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
-    names = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "aspect", "follow", "stereo", "eyes")
-    names += ("quilt", "alpha", "audio", "poster", "depth_out")
-    video = {name: getattr(args, name) for name in names} | {"lens": _lens(args)}
+    file = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "audio", "poster", "depth_out")
+    picture = ("aspect", "follow", "stereo", "eyes", "quilt", "alpha")
+    video = {name: getattr(args, name) for name in file + picture} | {"lens": _lens(args)}
     written = render_cinemagraph(args.photo, out, **video, **_motion_arguments(args), **_scene_arguments(args))
     _say(args, *(f"wrote {path}" for path in (written, args.poster, args.depth_out) if path is not None))
 

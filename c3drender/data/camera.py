@@ -207,7 +207,8 @@ class CameraPath:
         zoom = None if self.zoom is None else (float(self.zoom[first]), float(self.zoom[second]))
         if share == 0:
             return self.world_to_cam[first], 1.0 if zoom is None else zoom[0]
-        pose = torch.lerp(*self.world_to_cam[[first, second]].to(torch.float64), share)
+        before, after = self.world_to_cam[[first, second]].to(torch.float64).unbind()
+        pose = torch.lerp(before, after, share)
         left, _, right = torch.linalg.svd(pose[:, :3])  # the rotation next to the mean of two
         pose = torch.cat([left @ right, pose[:, 3:]], dim=1).to(torch.float32)
         return pose, 1.0 if zoom is None else zoom[0] ** (1 - share) * zoom[1] ** share

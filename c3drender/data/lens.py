@@ -61,7 +61,7 @@ class Lens:
         wholes = {"ssaa": MOST_SSAA} | ({} if self.samples is None else {"samples": MOST_SAMPLES})
         for name, top in wholes.items():
             value = getattr(self, name)
-            if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= value <= top:
+            if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= int(value) <= top:
                 raise ValueError(f"{name}: expected a whole number in 1..{top}, got {value!r}")
         if self.focus is not None and self.f_number is None:
             raise ValueError("lens_focus: expected an f_number with it, got none: without one everything is sharp")

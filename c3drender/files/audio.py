@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -79,7 +79,8 @@ def _repeated(audio: PathLike, sample_format: str) -> Iterator[AudioFrame]:
 
 def _cut(block: AudioFrame, samples: int) -> AudioFrame:
     values = block.to_ndarray()
-    kept = np.ascontiguousarray(values[:, :samples] if block.format.is_planar else values[:, : 2 * samples])
-    cut = AudioFrame.from_ndarray(kept, format=block.format.name, layout="stereo")
+    # Planar samples have a row for each of the two channels, others one row of pairs.
+    kept = np.ascontiguousarray(values[:, : samples if block.format.is_planar else 2 * samples])
+    cut = AudioFrame.from_ndarray(cast(Any, kept), format=block.format.name, layout="stereo")
     cut.sample_rate = RATE_HZ
     return cut

@@ -70,6 +70,8 @@ def window_of(scene: Scene, aspect: float, path: CameraPath | None = None) -> Wi
         (_best(weight.sum(axis=0), crop_w), _best(weight.sum(axis=1), crop_h))
         for weight in (EVEN + moving + near, EVEN + near, EVEN + moving)
     )
+    if not moving.any():
+        motion = subject
     if path is None:
         return Window(np.array([float(both[0])]), np.array([float(both[1])]), crop_w, crop_h)
     shifts_px = _shifts(scene, path, near)
@@ -110,10 +112,11 @@ def _way(both: int, subject: int, motion: int, shift_px: np.ndarray, room: int, 
     most = 0.5 * MOST_PAN * length
     ends = [both + float(np.clip(end - both, -most, most)) for end in (subject, motion)]
     turns = [0.5 - 0.5 * cos(2 * pi * n / len(shift_px)) for n in range(len(shift_px))]
-    pan = np.array([ends[0] + (ends[1] - ends[0]) * turn for turn in turns])
-    followed = pan + shift_px
+    followed: np.ndarray = np.array([ends[0] + (ends[1] - ends[0]) * turn for turn in turns]) + shift_px
     # Where the picture ends before the way does, the way is shortened, not cut off: it would stop and start.
     least, largest = float(followed.min()), float(followed.max())
     if largest - least > room:
-        return (followed - least) * (room / (largest - least))
-    return followed + max(-least, 0.0) - max(largest - room, 0.0)
+        followed = (followed - least) * (room / (largest - least))
+    else:
+        followed = followed + max(-least, 0.0) - max(largest - room, 0.0)
+    return followed

@@ -34,8 +34,8 @@ def marks_of(scene: Scene, kind: str) -> Tensor:
         return (disp > least + (level + 0.5) / 255 * (largest - least)).to(torch.float32)
     moves = layers.moving
     if scene.harmonics is not None:
-        waves = (scene.harmonics.sine_px, scene.harmonics.cosine_px)
-        moves = moves | (sum(wave.abs().sum(dim=(0, 3)) for wave in waves) > 0).view(-1)[layers.pixel]
+        size_px = scene.harmonics.sine_px.abs() + scene.harmonics.cosine_px.abs()
+        moves = moves | (size_px.sum(dim=(0, 3)) > 0).view(-1)[layers.pixel]
     return moves.to(torch.float32)
 
 

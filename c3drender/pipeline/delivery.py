@@ -83,9 +83,7 @@ def check_delivery(
     if layout.alpha is not None:
         blurs = lens is not None and (lens.f_number is not None or lens.shutter > 0)
         others = {"stereo": layout.stereo, "quilt": layout.quilt, "model": given.get("model")}
-        other = next(
-            (name for name, value in others.items() if value is not None), "an f_number or a shutter" if blurs else None
-        )
+        other = next((name for name, value in others.items() if value is not None), "f_number or shutter" if blurs else None)
         if other is not None:
             raise ValueError(f"alpha: expected no {other} with it, got both")
     target = video.path_of(out)

@@ -197,13 +197,13 @@ def develop(light: Tensor, lens: Lens, focal_px: float, n: int) -> Tensor:
         # As of photons: its deviation is the root of the light.
         noise = GRAIN * lens.grain * _grain(height, width, n).to(light.device)
         light = light + light.clamp_min(0.0).sqrt() * noise[..., None]
-    encoded = _encoded(light) * 255.0
+    levels = encoded(light) * 255.0
     # Interleaved gradient noise (Jimenez, "Next Generation Post Processing in Call of Duty", SIGGRAPH 2014) stands still.
     dither = (52.9829189 * (0.06711056 * x[None] + 0.00583715 * y[:, None]).frac()).frac()
-    return (encoded + dither[..., None]).floor_().clamp_(0, 255).to(torch.uint8)
+    return (levels + dither[..., None]).floor_().clamp_(0, 255).to(torch.uint8)
 
 
-def _encoded(light: Tensor) -> Tensor:
+def encoded(light: Tensor) -> Tensor:
     held = light.clamp(0.0, 1.0)
     return torch.where(held <= 0.0031308, held * 12.92, 1.055 * held.pow(1 / 2.4) - 0.055)
 
