@@ -27,6 +27,7 @@ import c3drender
 from c3drender.files.container import CODECS, CONTAINERS
 from c3drender.files.depth_video import write_depth
 from c3drender.files.video import write_video
+from c3drender.pipeline.crop import Window, window_of
 from c3drender.pipeline.cutout import cutouts_of
 from c3drender.pipeline.quilt import quilts_of, read_quilt
 from c3drender.pipeline.shot import Shot, shot_of
@@ -108,9 +109,9 @@ class Sources:
         self._animation = c3drender.animate(self._scene, frames=FRAMES)
         self._kept: dict[str, list[np.ndarray]] = {}
 
-    def _shot(self) -> Shot:
+    def _shot(self, window: Window | None = None) -> Shot:
         path = c3drender.camera_path(self._scene, "circle", FRAMES)
-        return shot_of(self._animation.draw, self._scene, path, None)
+        return shot_of(self._animation.draw, self._scene, path, None, window)
 
     def frames(self, kind: str) -> list[np.ndarray]:
         if kind not in self._kept:
@@ -121,7 +122,7 @@ class Sources:
             elif kind == "quilt":
                 quilt = read_quilt("4x2")
                 assert quilt is not None
-                rendered = quilts_of(shot, quilt, 5.0)
+                rendered = quilts_of(self._shot(window_of(self._scene, 0.75)), quilt, 5.0)
             else:
                 rendered = pictures_of(shot, None if kind == "colour" else kind, 2.0)
             self._kept[kind] = list(rendered)

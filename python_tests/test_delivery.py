@@ -284,6 +284,7 @@ def test_what_is_cut_out() -> None:
     ("out", "options", "words"),
     [
         ("o.mp4", {"quilt": "8x6", "stereo": "sbs"}, "quilt: expected stereo or quilt, got both"),
+        ("o", {"quilt": "8x6"}, "quilt: expected a video or a picture, whose name says how it lies, got the folder 'o'"),
         ("o.mp4", {"follow": True}, "follow: expected an aspect with it"),
         ("o.mov", {"alpha": "all"}, "alpha: expected moving or near, got 'all'"),
         ("o.mov", {"alpha": "near", "stereo": "sbs"}, "alpha: expected no stereo with it, got both"),

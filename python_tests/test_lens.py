@@ -123,7 +123,7 @@ def test_the_loop_closes_with_the_shutter_open() -> None:
     rng = np.random.default_rng(2)
     scene = scene_of(0.5, np.repeat(rng.uniform(0, 1, (H, W, 1)), 3, axis=2), step=(2.0, 0.0))
     animation = c3d.animate(scene, frames=6)
-    shot = shot_of(animation.draw, scene, c3d.camera_path(scene, "circle", 6), Lens(shutter=360.0, grain=0.0))
+    shot = shot_of(animation.draw, scene, c3d.camera_path(scene, "circle", 6), Lens(shutter=360.0, grain=0.2))
     first, again = (shot.taken(n).rgb_u8 for n in (0, 6))
     assert torch.equal(first, again)
     half_before, half_after = (shot.view_at(n).pose for n in (-0.5, 5.5))

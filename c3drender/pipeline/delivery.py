@@ -88,6 +88,10 @@ def check_delivery(
             raise ValueError(f"alpha: expected no {other} with it, got both")
     target = video.path_of(out)
     if quilt is not None and proportions is not None:
+        if target.suffix == "":
+            raise ValueError(
+                f"quilt: expected a video or a picture, whose name says how it lies, got the folder {target.name!r}"
+            )
         target = quilt.named(target, proportions)
     suffix = target.suffix.lower()
     packing = PACKINGS.get(layout.stereo or "") if suffix in CONTAINERS else None

@@ -451,7 +451,9 @@ def render_cinemagraph(
         total = len(wanted)
     check_blend(blend)
     renderer = None if model is None else read_renderer(model)
-    looks_around = delivery.sees_around or (lens is not None and lens.f_number is not None)
+    # A path of the user's own may go farther than any preset: its layers are those that it sees, a lens' rim or not.
+    has_rim = lens is not None and lens.f_number is not None and isinstance(wanted, str)
+    looks_around = delivery.sees_around or has_rim
     scene, sharp_px = prepare_sharp(
         photo,
         mask=mask,

@@ -40,7 +40,9 @@ class Shot:
         return view if self.window is None else self.window.of(view, n)
 
     def taken(self, n: int, change: Change = unchanged) -> Frame:
-        """Frame ``n``, as the camera sees it that ``change`` makes of its view: another eye's, or a smaller one."""
+        """Frame ``n`` (any integer: the loop repeats), as the camera sees it that ``change`` makes of its view: another eye's,
+        or a smaller one."""
+        n %= len(self.path)
         if self.lens.is_pinhole:
             frame = self.draw(change(self.view_at(n)), n)
             return frame if self.lens.is_plain else self._developed(light_of(frame), frame.uncovered, n, change)
