@@ -40,6 +40,13 @@ class Lens:
     ------
     ValueError, TypeError
         With one line that names the argument.
+
+    Examples
+    --------
+    >>> from c3drender import Lens
+    >>> portrait = Lens(f_number=1.4, focus=(620, 400), vignette=0.6)
+    >>> portrait.is_pinhole, Lens().is_plain
+    (False, True)
     """
 
     f_number: float | None = None
