@@ -1,5 +1,5 @@
 from . import batch, ops
-from .data import Camera, CameraKeys, CameraPath, Cameras, Fluid, Frame, Ripple, Sway
+from .data import Camera, CameraKeys, CameraPath, Cameras, Fluid, Frame, Lens, Ripple, Sway
 from .files.scene import Scene, load_scene, save_scene
 from .pipeline.play import export_play
 from .pipeline.prepare import prepare
@@ -14,6 +14,7 @@ __all__ = [
     "Cameras",
     "Fluid",
     "Frame",
+    "Lens",
     "Ripple",
     "Scene",
     "Sway",

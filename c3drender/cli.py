@@ -41,7 +41,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from .data import Frame
+    from .data import Frame, Lens
     from .files.scene import Scene
 
 DEBUG = "C3D_DEBUG"  # in the environment: an error's traceback is printed before its line
@@ -116,7 +116,11 @@ def _parser() -> argparse.ArgumentParser:
         commands, "render", _render, "photo to video", "c3drender render photo.jpg -o out.mp4 --mask mask.png --camera circle"
     )
     render.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...)")
-    render.add_argument("-o", "--out", help=".mp4 .webm .gif .apng .webp, or a folder of PNGs (default: <photo>.mp4, here)")
+    render.add_argument(
+        "-o",
+        "--out",
+        help=".mp4 .webm .mov .mkv .gif .apng .webp, a folder of PNGs, or .png .jpg: one frame (default: <photo>.mp4)",
+    )
     add_scene_options(render)
     add_video_options(render)
 
@@ -270,10 +274,20 @@ def _render(args: argparse.Namespace) -> None:
     from .pipeline import render_cinemagraph
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
-    names = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "aspect", "stereo", "eyes")
-    video = {name: getattr(args, name) for name in names}
-    render_cinemagraph(args.photo, out, **video, **_motion_arguments(args), **_scene_arguments(args))
-    _say(args, f"wrote {out}")
+    file = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "audio", "poster", "depth_out")
+    picture = ("aspect", "follow", "stereo", "eyes", "quilt", "alpha")
+    video = {name: getattr(args, name) for name in file + picture} | {"lens": _lens(args)}
+    written = render_cinemagraph(args.photo, out, **video, **_motion_arguments(args), **_scene_arguments(args))
+    _say(args, *(f"wrote {path}" for path in (written, args.poster, args.depth_out) if path is not None))
+
+
+def _lens(args: argparse.Namespace) -> Lens | None:
+    """None where none of its options is given."""
+    from .data import Lens
+
+    names = ("f_number", "shutter", "vignette", "grain", "ssaa", "samples")
+    lens = Lens(focus=args.lens_focus, **{name: getattr(args, name) for name in names})
+    return None if lens.is_plain else lens
 
 
 def _batch(args: argparse.Namespace) -> int:

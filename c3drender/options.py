@@ -83,8 +83,26 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bits", type=int, default=8, help="8 or 10 per channel (default: %(default)s)")
     parser.add_argument("--max-mb", type=float, help="the most MiB of a .gif, which shrinks until it fits")
     parser.add_argument("--aspect", help="9:16, 1:1, 4:5, ...: the part where most moves, in these proportions")
-    parser.add_argument("--stereo", help="sbs, half-sbs, tb or anaglyph: both eyes")
+    parser.add_argument("--follow", action="store_true", help="that part goes from what is near to what moves and back")
+    parser.add_argument("--stereo", help="both eyes: sbs, half-sbs, tb, anaglyph, vr180; or rgbd: depth beside colour")
     parser.add_argument("--eyes", type=float, default=2.0, help="depth, percent of the width (default: %(default)s)")
+    parser.add_argument("--quilt", help="COLUMNSxROWS of views, such as 8x6, for Looking Glass (its name gets _qs8x6a0.75)")
+    parser.add_argument("--alpha", help="moving or near: all else is transparent (.mov .webm .mkv .apng .webp .png, PNGs)")
+    parser.add_argument("--audio", help="sound: the first track of this file, repeated or cut to the video's length")
+    parser.add_argument("--poster", help="also write the first frame as this picture")
+    parser.add_argument("--depth-out", help="also write each frame's depth in 16 bits: .mkv (FFV1), or a folder of PNGs")
+    add_lens_options(parser)
+
+
+def add_lens_options(parser: argparse.ArgumentParser) -> None:
+    lens = parser.add_argument_group("lens", "what a lens does, in linear light; each frame is then the mean of many pictures")
+    lens.add_argument("--f-number", type=float, help="depth of field: 0.5 to 64, as if what is nearest were 1 m away")
+    lens.add_argument("--lens-focus", type=numbers, help="X,Y: the photo's pixel that is sharp, or a depth (default: --focus)")
+    lens.add_argument("--shutter", type=float, default=0.0, help="motion blur: degrees, to 360 (default: none)")
+    lens.add_argument("--vignette", type=float, default=0.0, help="0 to 4; 1 is a simple lens's (default: none)")
+    lens.add_argument("--grain", type=float, default=0.0, help="0 to 1 (default: none)")
+    lens.add_argument("--ssaa", type=int, default=1, help="1 to 8: samples along each side of every pixel (default: 1)")
+    lens.add_argument("--samples", type=int, help="pictures for each frame (default: what the blur needs, to 64)")
 
 
 def add_batch_options(parser: argparse.ArgumentParser) -> None:

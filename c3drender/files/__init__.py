@@ -6,6 +6,7 @@ TypeError for a wrong kind of argument. What was read but may not be meant so is
 """
 
 from .depth import read_depth
+from .depth_video import write_depth
 from .export import export_scene
 from .flow import read_flow
 from .hints import read_hints
@@ -31,6 +32,7 @@ __all__ = [
     "read_photo",
     "read_segments",
     "save_scene",
+    "write_depth",
     "write_picture",
     "write_track",
     "write_video",

@@ -256,7 +256,7 @@ def write_picture(out: PathLike, rgb_u8: Tensor | np.ndarray, color: Color = "sr
     ----------
     out : path
     rgb_u8 : Tensor or array
-        uint8 ``[H, W, 3]``.
+        uint8 ``[H, W, 3]``, or ``[H, W, 4]`` where the format has an alpha channel.
     color : {"srgb", "p3"}
         The space of its numbers; Display P3 is tagged by a profile.
 
@@ -281,12 +281,12 @@ def write_picture(out: PathLike, rgb_u8: Tensor | np.ndarray, color: Color = "sr
     return target
 
 
-def check_picture_output(out: PathLike) -> Path:
+def check_picture_output(out: PathLike, name: str = "out") -> Path:
     """Refuse, before any work is done, an output that `write_picture` could not write."""
     target = Path(out)
     if not _can_write(target.suffix.lower()):
-        raise ValueError(f"out: expected the suffix of a picture, such as .png or .jpg, got {target.name!r}")
-    check_writable("out", target)
+        raise ValueError(f"{name}: expected the suffix of a picture, such as .png or .jpg, got {target.name!r}")
+    check_writable(name, target)
     return target
 
 

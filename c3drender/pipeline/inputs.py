@@ -75,6 +75,7 @@ class Inputs:
     hints: MotionHints
     step_px: Tensor | None
     focus_px: tuple[float, float] | None
+    sharp_px: tuple[float, float] | None  # what a lens is focused on
     depth: DepthGiven | str  # or the name of an estimator
     segments: Segments | str  # or the name of a segmenter
     harmonic: tuple[HarmonicGiven, ...]
@@ -112,6 +113,7 @@ def read_inputs(
     size: resize.Size,
     segments: SegmentsLike = "none",
     reading: Reading = Reading(),
+    sharp: tuple[float, float] | None = None,
 ) -> Inputs:
     check_asked(reading.depth_kind, reading.depth_near)
     shot = photo_of(photo, size, reading.color)
@@ -148,10 +150,10 @@ def read_inputs(
     step_px = None
     if fluid is not None and fluid.flow is not None:
         step_px = read_flow(fluid.flow, *target)
-    focus_px = None
-    if focus is not None:
-        x, y = _check_focus(focus, height, width)
-        focus_px = (x * target[1] / width, y * target[0] / height)
+    focus_px, sharp_px = (
+        None if point is None else _at_size(_check_point(name, point, height, width), (height, width), target)
+        for name, point in (("focus", focus), ("lens_focus", sharp))
+    )
     given = _read_depth(depth, shot, reading)
     if isinstance(given, DepthGiven):
         notes.extend(given.notes[1:])
@@ -162,7 +164,8 @@ def read_inputs(
         seen = read_segments(segments, *target)
     if size is None and target != (height, width):
         notes.append(f"size: {width} x {height} becomes {target[1]} x {target[0]}; size 'photo' keeps it")
-    return Inputs(shot.image, moving, step_px, focus_px, given, seen, harmonic, tuple(dict.fromkeys(notes)), matte)
+    said = tuple(dict.fromkeys(notes))
+    return Inputs(shot.image, moving, step_px, focus_px, sharp_px, given, seen, harmonic, said, matte)
 
 
 def _read_depth(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven | str:
@@ -284,14 +287,18 @@ def read_camera(camera: CameraLike | None, amplitude: Amplitude, ease: float = 0
     return str(camera)
 
 
-def _check_focus(focus: Any, height: int, width: int) -> tuple[float, float]:
+def _check_point(name: str, point: Any, height: int, width: int) -> tuple[float, float]:
     try:
-        x, y = (float(value) for value in focus)
+        x, y = (float(value) for value in point)
     except (TypeError, ValueError):
-        raise ValueError(f"focus: expected (x, y) in pixels, got {focus!r}") from None
+        raise ValueError(f"{name}: expected (x, y) in pixels, got {point!r}") from None
     if not (0 <= x <= width and 0 <= y <= height):
-        raise ValueError(f"focus: expected (x, y) inside {width} x {height} px, got ({x:g}, {y:g})")
+        raise ValueError(f"{name}: expected (x, y) inside {width} x {height} px, got ({x:g}, {y:g})")
     return x, y
+
+
+def _at_size(point: tuple[float, float], size: tuple[int, int], target: tuple[int, int]) -> tuple[float, float]:
+    return point[0] * target[1] / size[1], point[1] * target[0] / size[0]
 
 
 def _check_strength(part: Sway | Ripple) -> None:

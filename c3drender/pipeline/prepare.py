@@ -158,12 +158,61 @@ def prepare(
     >>> scene.layers.num_layers >= 1
     True
     """
+    return prepare_sharp(
+        photo,
+        mask=mask,
+        hints=hints,
+        flow=flow,
+        motion=motion,
+        matte=matte,
+        label=label,
+        depth=depth,
+        depth_kind=depth_kind,
+        depth_near=depth_near,
+        color=color,
+        segments=segments,
+        inpainter=inpainter,
+        trust=trust,
+        size=size,
+        amplitude=amplitude,
+        camera=camera,
+        focus=focus,
+        device=device,
+        progress=progress,
+    )[0]
+
+
+def prepare_sharp(
+    photo: PictureLike,
+    *,
+    mask: PictureLike | None,
+    hints: HintsLike | None,
+    flow: FlowLike | None,
+    motion: Motion | None,
+    matte: PictureLike | None,
+    label: Labels,
+    depth: PictureLike,
+    depth_kind: AskedKind,
+    depth_near: AskedNear,
+    color: Color,
+    segments: SegmentsLike,
+    inpainter: Inpainter | PathLike | None,
+    trust: bool,
+    size: resize.Size,
+    amplitude: Amplitude,
+    camera: CameraLike | None,
+    focus: tuple[float, float] | None,
+    device: str | torch.device,
+    progress: Progress,
+    sharp: tuple[float, float] | None = None,
+) -> tuple[Scene, tuple[float, float] | None]:
+    """`prepare`, and where on the scene's picture the point ``sharp`` (x, y) of the photo lies."""
     wanted = read_camera(camera, amplitude)
     parts = list_motion(motion, mask=mask, hints=hints, flow=flow, matte=matte)
     target_device = pick_device(device)
     painter = read_inpainter(inpainter, target_device, trust)
     with bar(shown=progress, total=4, desc="prepare", unit="stage", leave=False) as steps:
-        inputs = read_inputs(photo, parts, depth, focus, size, segments, Reading(depth_kind, depth_near, label, color))
+        inputs = read_inputs(photo, parts, depth, focus, size, segments, Reading(depth_kind, depth_near, label, color), sharp)
         steps.set_description("depth")
         shown = look(inputs.image, inputs.segments, target_device)
         depth_map, depth_note = _find_depth(inputs, shown, target_device)
@@ -182,7 +231,7 @@ def prepare(
         notes = (*inputs.notes, *shown.notes, depth_note, *flow_notes, *harmonic_notes)
         scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
         steps.update(2)
-    return scene.to(target_device)
+    return scene.to(target_device), inputs.sharp_px
 
 
 def build_scene(

@@ -26,11 +26,12 @@ class Drift:
     stride: int
     num_frames: int
 
-    def at(self, n: int) -> Tensor:
-        """Displacements after ``n`` steps, px ``[M, 2]``: exactly 0 for ``n = 0``."""
+    def at(self, n: float) -> Tensor:
+        """Displacements after ``n`` steps, also between two, px ``[M, 2]``: exactly 0 for ``n = 0``."""
         if n == self.num_frames:
             return self._kept(len(self.units) - 1)
-        moment, steps = divmod(n, self.stride)
+        moment = int(n // self.stride)
+        steps = n - moment * self.stride
         if steps == 0:
             return self._kept(moment)
         between = min(self.stride, self.num_frames - moment * self.stride)
