@@ -1,6 +1,7 @@
 from . import ops
 from .data import Camera, CameraKeys, CameraPath, Fluid, Frame, Ripple, Sway
 from .files.scene import Scene, load_scene, save_scene
+from .pipeline.export import export_scene
 from .pipeline.prepare import prepare
 from .pipeline.render import Animation, animate, camera_path, render_cinemagraph, render_frames
 from .web import export_html
@@ -18,6 +19,7 @@ __all__ = [
     "animate",
     "camera_path",
     "export_html",
+    "export_scene",
     "load_scene",
     "ops",
     "prepare",

@@ -6,7 +6,7 @@ TypeError for a wrong kind of argument. What was read but may not be meant so is
 """
 
 from .depth import read_depth
-from .export import export_scene
+from .export import write_scene
 from .flow import read_flow
 from .hints import read_hints
 from .keys import read_camera_keys
@@ -21,7 +21,6 @@ from .video import write_video
 __all__ = [
     "InputWarning",
     "Scene",
-    "export_scene",
     "load_scene",
     "read_camera_keys",
     "read_depth",
@@ -32,6 +31,7 @@ __all__ = [
     "read_segments",
     "save_scene",
     "write_picture",
+    "write_scene",
     "write_track",
     "write_video",
 ]

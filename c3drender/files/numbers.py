@@ -19,6 +19,7 @@ from .decode import (
     is_deep,
     is_tiff,
     loaded,
+    numbers_of,
     open_picture,
     orientation_of,
     upright,
@@ -110,7 +111,7 @@ def _of_picture(name: str, picture: PIL.Image.Image, turn: int | None = None) ->
         colours = picture.getpalette("RGB") or []
         return Numbers(upright(np.asarray(picture), turn), True, None, np.array(colours, np.uint8).reshape(-1, 3))
     if picture.mode.startswith("I") or picture.mode in ("F", "L", "RGB", "RGBA", "1"):
-        pixels = np.asarray(picture)
+        pixels = numbers_of(picture)
     elif picture.mode in ("LA", "La", "PA") or picture.has_transparency_data:
         pixels = np.asarray(picture.convert("RGBA"))
     else:

@@ -130,6 +130,8 @@ def check_output(
     if os.fspath(out) == "-":
         raise ValueError("out: expected the name of a file or a folder, got - (nothing is written to standard output)")
     target = Path(out)
+    if target.name.lower() in SUFFIXES:
+        raise ValueError(f"out: expected a name before the suffix, got {target.name!r}")
     if not _is_folder(target) and target.suffix.lower() not in SUFFIXES:
         raise ValueError(f"out: expected the suffix {', '.join(SUFFIXES)} or none for a folder of PNGs, got {target.name!r}")
     limit = MAX_GIF_FPS if target.suffix.lower() == ".gif" else MAX_FPS
