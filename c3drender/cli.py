@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         "c3drender export photo.jpg -o scene.html",
     )
     export.add_argument("photo", help="the photo, or a scene, .c3d, as Scene.save writes it")
-    export.add_argument("-o", "--out", help=".html: a page; .glb: meshes; .ply .spz: points, Gaussians; .ora .psd: layers; .npz")
+    export.add_argument("-o", "--out", help=".html: a page; .glb: meshes; .ply .spz: points; .ora .psd: layers; .npz: arrays")
     export.add_argument("--folder", action="store_true", help="write the page as separate files, for a server")
     export.add_argument("--title", help="of the page (default: the name of the file)")
     export.add_argument("--splats", action="store_true", help="Gaussians instead of points in the .ply")
@@ -304,7 +304,9 @@ def _export(args: argparse.Namespace) -> None:
         args.out = name if args.folder or args.sequence else f"{name}.html"
     for option, of_page in (("folder", True), ("title", True), ("splats", False), ("animated", False), ("sequence", False)):
         if getattr(args, option) and (as_page != of_page or args.out is None):
-            raise ValueError(f"{option}: expected {'a page' if of_page else 'a scene for other programs'} to write, got {args.out}")
+            raise ValueError(
+                f"{option}: expected {'a page' if of_page else 'a scene for other programs'} to write, got {args.out}"
+            )
     if as_page and args.out is not None:
         check_page(args.out, args.folder)
     elif args.sequence is not None:

@@ -151,7 +151,11 @@ def test_03_a_file_that_is_there_is_no_model(capsys: pytest.CaptureFixture[str])
     np.save("midas.npy", Z)
     Path("midas.npy").rename("midas")
     assert depth_seen("midas").box_is_near
-    for name, words in (("depht.exr", "cannot read"), ("biultin", "did you mean 'builtin'"), ("Intel", "expected auto, builtin")):
+    for name, words in (
+        ("depht.exr", "cannot read"),
+        ("biultin", "did you mean 'builtin'"),
+        ("Intel", "expected auto, builtin"),
+    ):
         assert render("--depth", name, "-o", "o.gif") == 2
         assert words in capsys.readouterr().err
 
@@ -293,7 +297,9 @@ def test_13_one_frame(options: list[str]) -> None:
     assert render("--frames", "1", "-o", "one.mp4", *options) == 0
 
 
-FOREIGN = "import sys, torch; torch.set_default_dtype(torch.float64); from c3drender.cli import main; sys.exit(main(sys.argv[1:]))"
+FOREIGN = (
+    "import sys, torch; torch.set_default_dtype(torch.float64); from c3drender.cli import main; sys.exit(main(sys.argv[1:]))"
+)
 
 
 def apart(*argv: str, code: str | None = None, **surroundings: str) -> subprocess.CompletedProcess[bytes]:

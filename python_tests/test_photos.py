@@ -420,7 +420,9 @@ def tiff(pixels: np.ndarray, orientation: int) -> bytes:
     ]
     start = extra + len(per_pixel) + len(kinds)
     listed = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-    return struct.pack("<2sHI", b"II", 42, start) + data + per_pixel + kinds + struct.pack("<H", len(entries)) + listed + bytes(4)
+    return (
+        struct.pack("<2sHI", b"II", 42, start) + data + per_pixel + kinds + struct.pack("<H", len(entries)) + listed + bytes(4)
+    )
 
 
 def test_a_tiff_with_white_as_zero(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A scene's pixels as points of space, at rest or at a moment of the loop: what meshes and points for other programs are made of."""
+"""A scene's pixels as points of space, at rest or at a moment of the loop: what is exported is made of them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """glTF: layers as textured meshes cut where depth tears, what moves as morph targets, the camera and its path.
 
-What drifts is there twice, as `c3drender.render` draws it: on its way from the loop's start, fading out, before what comes back
-from the loop's end. The fading is a morph target of the vertices' colours, which three.js follows; a program that does not,
-such as Blender, shows the way forward alone, which starts anew with each loop. What sways follows sine and cosine exactly.
+What drifts is there twice, as `c3drender.render` draws it: on its way from the loop's start, fading out, before what comes
+back from the loop's end. The fading is a morph target of the vertices' colours, which three.js follows; a program that does
+not, such as Blender, shows the way forward alone, which starts anew with each loop. Sine and cosine move what sways.
 """
 
 from __future__ import annotations
@@ -62,10 +62,11 @@ def camera_glb(path: CameraPath, camera: Camera, fps: float) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class _Grid:
-    """A layer's surface: vertices at the pixels ``pixel [V]`` of the layers and ``uv [V, 2]``, and triangles ``faces [F, 3]``
-    with none across a tear."""
+    """A layer's surface: vertices at the pixels ``pixel [V]`` of the layers, moved by ``shift [V, 3]``, and at ``uv [V, 2]``
+    of the texture; triangles ``faces [F, 3]`` with none across a tear."""
 
     pixel: np.ndarray
+    shift: np.ndarray
     uv: np.ndarray
     faces: np.ndarray
 
@@ -84,13 +85,22 @@ def _grid(scene: Scene, layer: int) -> _Grid | None:
     whole = (nearest > 0) & (farthest < nearest * (1 + (TEAR - 1) * step))
     if not whole.any():
         return None
-    a, b, c, d = (index[rows_, columns_][whole] for rows_, columns_ in _CORNERS)
+    a, b, c, d = (index[corner][whole] for corner in _CORNERS)
     used, faces = np.unique(np.concatenate([np.stack([a, c, b], axis=1), np.stack([b, c, d], axis=1)]), return_inverse=True)
-    y, x = rows[used // grid.shape[1]], columns[used % grid.shape[1]]
+    # Across a tear the farther surface goes on to where the nearer one begins: no crack shows between the pixels.
+    torn = np.stack([index[corner][(nearest > 0) & ~whole] for corner in _CORNERS])
+    farther = np.take_along_axis(torn, grid.reshape(-1)[torn].argmax(axis=0)[None], axis=0).repeat(4, axis=0)
+    quads = len(used) + np.arange(torn.size).reshape(4, -1)
+    places, sources = np.concatenate([used, torn.reshape(-1)]), np.concatenate([used, farther.reshape(-1)])
+    faces = np.concatenate([faces.reshape(-1, 3), quads[[0, 2, 1]].T, quads[[1, 2, 3]].T])
+    y, x = (side[n] for side, n in zip((rows, columns), np.divmod(places, grid.shape[1]), strict=True))
+    from_y, from_x = (side[n] for side, n in zip((rows, columns), np.divmod(sources, grid.shape[1]), strict=True))
     part = layers.part(layer)
-    pixel = part.start + np.searchsorted(layers.pixel[part].numpy(), y * width + x)
+    pixel = part.start + np.searchsorted(layers.pixel[part].numpy(), from_y * width + from_x)
+    across, down = (x - from_x) / scene.camera.fx, (y - from_y) / scene.camera.fy
+    shift = np.stack([across, down, np.zeros(len(x))], axis=1) * grid.reshape(-1)[sources][:, None]
     uv = np.stack([(x + 0.5) / width, (y + 0.5) / height], axis=1).astype(np.float32)
-    return _Grid(pixel, uv, faces.reshape(-1, 3))
+    return _Grid(pixel, shift.astype(np.float32), uv, faces)
 
 
 _BEFORE, _AFTER = slice(None, -1), slice(1, None)
@@ -107,7 +117,7 @@ def _add_layer(
     fluid = drifts[grid.pixel][grid.faces].any(axis=1)
     rest = tree.add_material(name, texture, soft)
     sway = [] if motion is None else _sway_targets(motion, grid)
-    still = tree.add_mesh(name, rest, grid, grid.faces[~fluid], moment.xyz[grid.pixel] * UP, sway)
+    still = tree.add_mesh(name, rest, grid, grid.faces[~fluid], moment.xyz[grid.pixel], sway)
     if still is not None and motion is not None:
         tree.animate(still, *_sway_weights(motion))
     if not fluid.any():
@@ -124,12 +134,11 @@ def _add_layer(
         targets = [] if motion is None else _drift_targets(motion, grid, xyz, rank, back)
         colour = None
         if not back:
-            xyz = xyz * BEFORE
             colour = np.ones((len(xyz), 4), np.float32)
             colour[:, 3] = 1 - moment.loop_t
         material = rest if back else tree.add_material(f"{name}, {way}", texture, True)
         faces = grid.faces[fluid & stays[int(back)][grid.faces].all(axis=1)]
-        mesh = tree.add_mesh(f"{name}, {way}", material, grid, faces, xyz * UP, targets, colour)
+        mesh = tree.add_mesh(f"{name}, {way}", material, grid, faces, xyz, targets, colour, 1.0 if back else BEFORE)
         if mesh is not None and motion is not None:
             tree.animate(mesh, *_drift_weights(motion, back))
 
@@ -222,13 +231,16 @@ class _Tree:
         xyz: np.ndarray,
         targets: list[Target],
         colour: np.ndarray | None = None,
+        nearer: float = 1.0,
     ) -> int | None:
-        """The node of a mesh of those of the grid's faces; None for none."""
+        """The node of a mesh of those of the grid's faces, whose pixels are at ``xyz [V, 3]``, drawn ``nearer``; None for
+        none."""
         if len(faces) == 0:
             return None
         used, index = np.unique(faces, return_inverse=True)
+        placed = ((xyz + grid.shift)[used] * nearer * UP).astype(np.float32)
         attributes = {
-            "POSITION": self.numbers(xyz[used], ARRAY_BUFFER, bounds=True),
+            "POSITION": self.numbers(placed, ARRAY_BUFFER, bounds=True),
             "TEXCOORD_0": self.numbers(grid.uv[used], ARRAY_BUFFER),
         }
         if colour is not None:

@@ -1,8 +1,8 @@
 """A scene's layers as pictures in one file, with their depth: OpenRaster (Krita, GIMP, MyPaint) and PSD (Photoshop, After
 Effects).
 
-Layers lie on the photo and go beyond its border by the margin that cameras see; above them, hidden, each one's depth: bright is
-near, in steps of equal disparity, the same for all.
+Layers lie on the photo and go beyond its border by the margin that cameras see; with them, hidden, each one's depth: bright
+is near, in steps of equal disparity, the same for all.
 """
 
 from __future__ import annotations
@@ -54,10 +54,8 @@ def ora(scene: Scene) -> bytes:
     merged = _merged(sheets, margin)
     small = merged.copy()
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    listed = "".join(stack)
-    files["stack.xml"] = (
-        f'<?xml version="1.0" encoding="UTF-8"?><image version="{ORA_VERSION}" w="{width}" h="{height}"><stack>{listed}</stack></image>'
-    ).encode()
+    image = f'<image version="{ORA_VERSION}" w="{width}" h="{height}"><stack>{"".join(stack)}</stack></image>'
+    files["stack.xml"] = f'<?xml version="1.0" encoding="UTF-8"?>{image}'.encode()
     files["mergedimage.png"], files["Thumbnails/thumbnail.png"] = _png(merged), _png(small)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

@@ -118,7 +118,9 @@ def _of_list(name: str, masks: Sequence[object]) -> np.ndarray:
         if isinstance(found, dict) and {"size", "counts"} <= found.keys():
             found = decode_runs(name, found, f"mask {n}")
         if not isinstance(found, (np.ndarray, Tensor)):
-            raise TypeError(f"{name}: expected a list of masks, arrays or dictionaries of SAM's, got {type(one).__name__} in it")
+            raise TypeError(
+                f"{name}: expected a list of masks, arrays or dictionaries of SAM's, got {type(one).__name__} in it"
+            )
         listed.append(read_numbers(name, found).values.squeeze())
     if not listed or any(values.shape != listed[0].shape or values.ndim != 2 for values in listed):
         shapes = ", ".join(str(list(values.shape)) for values in listed[:4]) or "none"
@@ -127,7 +129,7 @@ def _of_list(name: str, masks: Sequence[object]) -> np.ndarray:
 
 
 def _single_masks(values: np.ndarray, height: int, width: int) -> tuple[np.ndarray, int]:
-    """``values`` with no axis of one batch or one channel, and of several masks the largest numbers; and how many they were."""
+    """``values`` without an axis of one batch or one channel, of several masks the largest numbers; and how many they were."""
     if values.ndim > 3:
         values = values.reshape([side for side in values.shape if side != 1] or [1, 1])
     if values.ndim != 3:
@@ -184,7 +186,7 @@ def _of_grey(name: str, values: np.ndarray) -> tuple[np.ndarray, str | None]:
         marked = (values > 0) & (values != VOID) if void and classes[-1] != VOID else values > 0
         return marked, None if plain else f"{name}: numbers of {kinds}, all of which are marked"
     if values.dtype not in (np.uint8, np.uint16):
-        if 0 <= values.min() and values.max() <= 255:
+        if values.min() >= 0 and values.max() <= 255:
             return _of_grey(name, values.astype(np.uint8))
         return values > 0, f"{name}: integers, of which those above zero are marked"
     return values > np.iinfo(values.dtype).max // 2, None

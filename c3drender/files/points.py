@@ -65,7 +65,7 @@ def spz(cloud: Cloud) -> bytes:
     least, step = SPZ_SCALES
     scale = ((np.log(SPREAD_PX * cloud.pixel) - least) / step).round()
     if bits < 0 or scale.min() < 0 or scale.max() > 255:
-        got = f"{float(xyz[:, 2].max()):.3g} to {float(xyz[:, 2].min()):.3g}"
+        got = f"{float(cloud.xyz[:, 2].min()):.3g} to {float(cloud.xyz[:, 2].max()):.3g}"
         raise ValueError(f"out: expected a scene whose depth .spz can hold, got z {got}; .ply holds any")
     fixed = (xyz * 2.0**bits).round().astype("<i4")
     positions = fixed[:, :, None].view("u1").reshape(-1, 3, 4)[:, :, :3]  # the low three of four bytes

@@ -56,7 +56,9 @@ def write_track(path: CameraPath, camera: Camera, out: PathLike, fps: float) -> 
     elif bool((zoom == zoom[0]).all()):
         data = camera_glb(path, camera.zoomed(float(zoom[0])), fps)
     else:
-        raise ValueError(f"camera: expected a path that does not zoom for a glTF camera, got {path.name}; .chan and .json hold it")
+        raise ValueError(
+            f"camera: expected a path that does not zoom for a glTF camera, got {path.name}; .chan and .json hold it"
+        )
     with naming("out", "write", target), replacing(target) as part:
         part.write_bytes(data)
     return target

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +46,9 @@ def export_scene(
     scene : Scene
         From `prepare` or `load_scene`, on any device.
     out : path
-        ``.glb``: a textured, unlit mesh for each layer, cut where depth tears, and the photo's camera. ``.ply``: every pixel as
-        a coloured point. ``.spz``: every pixel as a Gaussian. ``.ora``, ``.psd``: the layers as pictures, with their depth as
-        hidden layers. ``.npz``: the layers' arrays. With ``sequence`` a folder.
+        ``.glb``: a textured, unlit mesh for each layer, cut where depth tears, and the photo's camera. ``.ply``: every pixel
+        as a coloured point. ``.spz``: every pixel as a Gaussian. ``.ora``, ``.psd``: the layers as pictures, with their depth
+        as hidden layers. ``.npz``: the layers' arrays. With ``sequence`` a folder.
     splats : bool
         Of a ``.ply`` Gaussians, as 3D Gaussian Splatting's viewers read it, instead of points.
     animated : bool
@@ -88,6 +90,8 @@ def export_scene(
     else:
         check_sequence(out, sequence, splats)
     check_motion(frames, speed)
+    if isinstance(fps, bool) or not isinstance(fps, Real) or not 0 < fps < inf:
+        raise ValueError(f"fps: expected a finite number > 0, got {fps!r}")
     scene = scene.to("cpu")
     if sequence is None and not animated:
         return write_scene(scene, out, splats)
@@ -117,7 +121,9 @@ def _loop_motion(scene: Scene, loop: render.Animation, seconds: float) -> LoopMo
     z = loop.bent.cloud.xyz[:, 2]
     origin = _lifted(loop, loop.bent.start_px, z)
     swings = [
-        np.stack([_lifted(loop, loop.bent.start_px + part, z) - origin for part in parts]) if sways.any() else np.zeros((0, 0, 3))
+        np.stack([_lifted(loop, loop.bent.start_px + part, z) - origin for part in parts])
+        if sways.any()
+        else np.zeros((0, 0, 3))
         for parts in (loop.bent.sine_px, loop.bent.cosine_px)
     ]
     return LoopMotion(drifts, sways, ways[0], ways[1], swings[0], swings[1], seconds)

@@ -20,6 +20,7 @@ from ..files.container import Encoding
 from ..files.depth_kind import AskedKind, AskedNear
 from ..files.hints import Labels
 from ..files.scene import Scene
+from ..files.shown import ShownPath
 from ..layers.inpainter import Inpainter
 from ..networks import RenderModel
 from ..networks import render as learned
@@ -369,7 +370,7 @@ def render_cinemagraph(
     Returns
     -------
     Path
-        ``out``.
+        ``out``, which a notebook shows as what it is: a video that plays.
 
     Raises
     ------
@@ -455,7 +456,7 @@ def render_cinemagraph(
             say(f"size: {width} x {height} becomes {out_width} x {out_height}, {target.suffix} needs even sides")
         if seam.score is not None:
             say(f"seam: {seam.score:.2f} (from the last frame to the first, over the other steps: 1 is none)")
-    return target
+    return ShownPath(target)
 
 
 def _with_eyes(amplitude: Amplitude, eyes: float) -> Amplitude:

@@ -9,7 +9,6 @@ from scipy import ndimage
 from .masks import square
 from .nearest import nearest_inside
 
-
 SCATTERED = 0.5  # of the pixels around a known one: where fewer are known, the map is a scatter of samples
 
 
