@@ -329,10 +329,10 @@ def test_19_a_console_that_cannot_show_the_name() -> None:
 def test_20_no_console_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     import c3drender as c3d
 
-    monkeypatch.setattr(sys, "stdout", None)
-    monkeypatch.setattr(sys, "stderr", None)
-    c3d.render_cinemagraph("photo.png", "o.gif", depth="z.npy", mask="mask.png", frames=2)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        patch.setattr(sys, "stderr", None)
+        c3d.render_cinemagraph("photo.png", "o.gif", depth="z.npy", mask="mask.png", frames=2)
     assert Path("o.gif").stat().st_size > 0
 
 

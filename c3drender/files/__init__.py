@@ -6,7 +6,6 @@ TypeError for a wrong kind of argument. What was read but may not be meant so is
 """
 
 from .depth import read_depth
-from .export import write_scene
 from .flow import read_flow
 from .hints import read_hints
 from .keys import read_camera_keys
@@ -31,7 +30,6 @@ __all__ = [
     "read_segments",
     "save_scene",
     "write_picture",
-    "write_scene",
     "write_track",
     "write_video",
 ]
