@@ -7,7 +7,7 @@ endif
 BIN := .venv/bin
 CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
 WEB := $(addprefix c3drender/web/,'player/*.{js,ts,css,html}' '*.{js,json}')
-PY := c3drender python_tests benchmarks docs csrc conftest.py setup.py
+PY := c3drender python_tests benchmarks docs csrc integrations conftest.py setup.py
 
 .PHONY: demo test lint web-lint core-test core-test-clang core-test-types core-test-arm fuzz sanitize wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
 

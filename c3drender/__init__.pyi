@@ -1,6 +1,7 @@
 from . import batch, ops
 from .data import Camera, CameraKeys, CameraPath, Cameras, Fluid, Frame, Lens, Ripple, Sway
 from .files.scene import Scene, load_scene, save_scene
+from .pipeline.export import export_scene
 from .pipeline.play import export_play
 from .pipeline.prepare import prepare
 from .pipeline.render import Animation, animate, camera_path, render_cinemagraph, render_frames
@@ -23,6 +24,7 @@ __all__ = [
     "camera_path",
     "export_html",
     "export_play",
+    "export_scene",
     "load_scene",
     "ops",
     "prepare",

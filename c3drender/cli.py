@@ -163,12 +163,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument("photo", help="the photo, or a scene, .c3d, as Scene.save writes it")
     export.add_argument(
-        "-o", "--out", help=".html: a page; .c3dplay: for programs in C++; .glb: meshes; .ply: points; .npz: arrays"
+        "-o",
+        "--out",
+        help=".html: a page; .c3dplay: for programs in C++; .glb: meshes; .ply .spz: points; .ora .psd: layers; .npz: arrays",
     )
     export.add_argument("--folder", action="store_true", help="write the page as separate files, for a server")
     export.add_argument("--title", help="of the page (default: the name of the file)")
     export.add_argument("--splats", action="store_true", help="Gaussians instead of points in the .ply")
-    export.add_argument("--camera-path", help=".json or .chan: the poses of --camera")
+    export.add_argument("--animated", action="store_true", help="motion and the camera's path inside the .glb")
+    export.add_argument("--sequence", help="glb, ply or spz: a folder with a file for each frame of the motion's loop")
+    export.add_argument("--camera-path", help=".json, .chan or .glb: the poses of --camera")
     add_scene_options(export)
     add_path_options(export)
     export.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
@@ -347,22 +351,29 @@ def _inspect(args: argparse.Namespace) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
-    from .files.export import export_scene
+    from .files.export import check_export, check_sequence
     from .files.track import write_track
+    from .pipeline import camera_path, export_scene
     from .pipeline.play import SUFFIX, export_play
-    from .pipeline.render import camera_path
     from .web import export_html
     from .web.export import check_page
 
     name = Path(args.photo).stem
-    as_page = args.folder or args.out is None or Path(args.out).suffix.lower() in (".html", ".htm")
+    scene_only = args.splats or args.animated or args.sequence is not None
+    as_page = args.folder or (not scene_only and (args.out is None or Path(args.out).suffix.lower() in (".html", ".htm")))
     if args.out is None and args.camera_path is None:
-        args.out = name if args.folder else f"{name}.html"
-    for option, of_page in (("folder", True), ("title", True), ("splats", False)):
-        if getattr(args, option) and as_page != of_page:
-            raise ValueError(f"{option}: expected {'a page' if of_page else 'a .ply'} to write, got {args.out}")
+        args.out = name if args.folder or args.sequence else f"{name}.html"
+    for option, of_page in (("folder", True), ("title", True), ("splats", False), ("animated", False), ("sequence", False)):
+        if getattr(args, option) and (as_page != of_page or args.out is None):
+            raise ValueError(
+                f"{option}: expected {'a page' if of_page else 'a scene for other programs'} to write, got {args.out}"
+            )
     if as_page and args.out is not None:
         check_page(args.out, args.folder)
+    elif args.sequence is not None:
+        check_sequence(args.out, args.sequence, args.splats)
+    elif args.out is not None:
+        check_export(args.out, args.splats, args.animated)
     scene = _scene_to_export(args)
     as_play = args.out is not None and Path(args.out).suffix.lower() == SUFFIX
     if args.blend == "auto":
@@ -374,7 +385,9 @@ def _export(args: argparse.Namespace) -> None:
     elif as_play:
         _say(args, *scene.notes, f"wrote {export_play(scene, args.out, fps=args.fps, **_path_arguments(args))}")
     elif args.out is not None:
-        _say(args, f"wrote {export_scene(scene, args.out, args.splats)}")
+        names = ("splats", "animated", "sequence", "camera", "fps", "speed")
+        options = {key: getattr(args, key) for key in names} | {"frames": args.frames or defaults.FRAMES}
+        _say(args, f"wrote {export_scene(scene, args.out, **options)}")
     if args.camera_path is not None:
         path = camera_path(scene, args.camera, DEFAULT_FRAMES if args.frames is None else args.frames)
         _say(args, f"wrote {write_track(path, scene.camera, args.camera_path, args.fps)}")

@@ -24,6 +24,7 @@ from .decode import (
     is_raw,
     is_tiff,
     loaded,
+    numbers_of,
     open_picture,
     optional_module,
     orientation_of,
@@ -192,7 +193,7 @@ def _factor(size: tuple[int, int], wanted: tuple[int, int]) -> int:
 def _rgb_of(picture: PIL.Image.Image, factor: int, space: ColourSpace | None, target: ColourSpace) -> np.ndarray:
     """float32 ``[h, w, 3]`` of a decoded picture, reduced by ``factor``, not turned."""
     if picture.mode.startswith("I") or picture.mode == "F":
-        pixels = np.asarray(picture)
+        pixels = numbers_of(picture)
         if picture.mode != "F":
             pixels = pixels.clip(0, 65535).astype(np.uint16)
         if factor > 1:

@@ -153,6 +153,8 @@ def check_kind(target: Path, fps: float, encoding: Encoding) -> None:
     """Refuse what no file of this suffix can hold; nothing on the disk is looked at."""
     if not isinstance(fps, Real) or isinstance(fps, bool):
         raise TypeError(f"fps: expected a number, got {fps!r}")
+    if target.name.lower() in SUFFIXES:
+        raise ValueError(f"out: expected a name before the suffix, got {target.name!r}")
     if not _is_folder(target) and target.suffix.lower() not in SUFFIXES:
         raise ValueError(f"out: expected the suffix {', '.join(SUFFIXES)} or none for a folder of PNGs, got {target.name!r}")
     limit = MAX_GIF_FPS if target.suffix.lower() == ".gif" else MAX_FPS

@@ -251,7 +251,7 @@ def _named(keys: list[str]) -> str:
 def _loaded(make: Callable[[], Network], state: Mapping[str, Tensor], file: Path, device: torch.device | str) -> Network:
     """The network with these weights, or one line that says how they differ from what it has."""
     with torch.device("meta"):
-        network = make()
+        network = make().to(torch.float32)
     expected = network.state_dict()
     missing, extra = [key for key in expected if key not in state], [key for key in state if key not in expected]
     if missing or extra:

@@ -183,7 +183,7 @@ def _read_depth(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven
 
 def _given_or_own(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven:
     """A depth map, or the depth that lies in a photo given as one."""
-    if is_path(depth) and os.fspath(depth) == shot.name:
+    if is_path(depth) and Path(depth).is_file() and Path(shot.name).is_file() and Path(depth).samefile(shot.name):
         own = photo_depth(shot)
         if own is not None:
             return own

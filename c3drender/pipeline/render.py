@@ -20,6 +20,7 @@ from ..files.container import Encoding
 from ..files.depth_kind import AskedKind, AskedNear
 from ..files.hints import Labels
 from ..files.scene import Scene
+from ..files.shown import ShownPath
 from ..layers.inpainter import Inpainter
 from ..networks import RenderModel
 from ..networks import render as learned
@@ -418,7 +419,7 @@ def render_cinemagraph(
     Returns
     -------
     Path
-        ``out``, or a quilt's name.
+        ``out``, or a quilt's name; a notebook shows it as what it is: a video that plays.
 
     Raises
     ------
@@ -494,7 +495,7 @@ def render_cinemagraph(
     say(*scene.notes, shown=progress)
     if loops is not None and loops > 1:
         say(f"loops: {loops} of {total / fps:.1f} s, {loops * total / fps:.1f} s in all", shown=progress)
-    return deliver(delivery, shot, animation.cover, fps, progress)
+    return ShownPath(deliver(delivery, shot, animation.cover, fps, progress))
 
 
 def check_lens(lens: Lens | None) -> None:

@@ -18,6 +18,7 @@ from .. import defaults, render
 from ..data import PathLike
 from ..files.place import check_writable, make_folder, naming, replacing
 from ..files.scene import Scene
+from ..files.shown import ShownPath
 from ..pipeline.inputs import Amplitude, CameraLike, check_motion
 from ..pipeline.render import camera_path, periods
 from ..render import BlendMode
@@ -81,7 +82,7 @@ def export_html(
     Returns
     -------
     Path
-        ``out``.
+        ``out``; a notebook shows the page.
 
     Raises
     ------
@@ -125,7 +126,7 @@ def export_html(
         page = _page(name, _data_url("application/octet-stream", packed), _data_url("image/jpeg", poster))
         with naming("out", "write", target), replacing(target) as part:
             part.write_text(page, encoding="utf-8")
-    return target
+    return ShownPath(target)
 
 
 def check_page(out: PathLike, folder: bool) -> Path:
