@@ -144,7 +144,6 @@ def _parser() -> argparse.ArgumentParser:
     add_scene_options(export)
     add_path_options(export)
     export.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
-    export.set_defaults(blend="contrast")  # the page plays contrast and linear
 
     demo = _command(commands, "demo", _demo, "render the bundled example", "c3drender demo -o demo.mp4")
     demo.add_argument(
