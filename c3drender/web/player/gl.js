@@ -63,6 +63,12 @@ export class Device {
     return buffer;
   }
 
+  vertexArray() {
+    const array = this.gl.createVertexArray();
+    this.frees.push(() => this.gl.deleteVertexArray(array));
+    return array;
+  }
+
   /**
    * What is drawn to.
    *

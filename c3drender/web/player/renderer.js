@@ -179,6 +179,9 @@ function makeLayers(device, scene) {
   const { gl } = device;
   const { photo, layers } = scene.header;
   const [width, height] = [photo.width + 2 * photo.margin, photo.height + 2 * photo.margin];
+  const most = gl.getParameter(gl.MAX_TEXTURE_SIZE);
+  if (Math.max(width, height) > most)
+    throw new Error(`WebGL: textures of ${width} x ${height} px needed, ${most} allowed`);
   const colours = device.texture(gl.RGBA8, width, height, { layers, linear: true });
   const covers = device.texture(gl.R8, width, height, { layers });
   for (let layer = 0; layer < layers; ++layer) {

@@ -1,6 +1,8 @@
 // Reads what c3drender/web/pack.py writes.
 
 const MAGIC = "c3dweb1\n";
+/** Bits of a layer's pixel, as in pack.py. */
+export const KINDS = { rests: 1, sways: 2, moves: 4, thin: 8, below: 16, fringe: 32 };
 
 /**
  * @typedef {{name: string, kind: "u8" | "u16" | "i16", shape: [number, number]}} MapHeader

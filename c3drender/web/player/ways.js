@@ -3,6 +3,7 @@
 import { planeOf } from "./scene.js";
 
 const MOST_MOMENTS = 60; // beside the start, as in render/drift.py
+const MOST_BYTES = 64 << 20; // of all moments; with fewer of them, ways go straight for longer
 export const RECORD = 6; // 16-bit numbers of a point at a moment: offset forward, backward; 1 / stretch of both
 
 /**
@@ -12,10 +13,12 @@ export const RECORD = 6; // 16-bit numbers of a point at a moment: offset forwar
 
 /**
  * @param {number} frames of the loop
+ * @param {number} bytes of a moment
  * @returns {Moments} frames from one kept moment to the next, and how many are kept, 0 and the loop's end among them
  */
-export function momentsOf(frames) {
-  const stride = Math.max(Math.ceil(frames / MOST_MOMENTS), 1);
+export function momentsOf(frames, bytes) {
+  const most = Math.min(Math.max(Math.floor(MOST_BYTES / bytes) - 1, 1), MOST_MOMENTS);
+  const stride = Math.ceil(frames / most);
   return { stride, moments: Math.ceil(frames / stride) + 1 };
 }
 
@@ -25,15 +28,15 @@ export function momentsOf(frames) {
  * @param {Scene} scene
  * @param {Int32Array} starts pixels of the fluid's box
  * @param {Uint8Array} neighboured bits for each: the pixel to the right drifts, too; the one below does
+ * @param {Moments} kept
  * @param {(moment: number, records: Int16Array) => void} reached
  */
-export function* follow(scene, starts, neighboured, reached) {
+export function* follow(scene, starts, neighboured, { stride, moments }, reached) {
   const { header } = scene;
   const { fluid } = header;
   if (!fluid) return;
   const flow = new Flow(scene, fluid);
   const count = starts.length;
-  const { stride, moments } = momentsOf(header.loop.frames);
   // Of each point and direction: itself, the one to its right, the one below.
   const places = new Float32Array(12 * count);
   for (let k = 0; k < count; ++k) {
