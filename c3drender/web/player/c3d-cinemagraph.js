@@ -17,7 +17,7 @@ const STYLE = `
   ::slotted(img), img { display: block; width: 100%; height: 100%; object-fit: var(--c3d-fit, contain); }
 `;
 const KEY_STEP = 0.2; // of the reach
-const SLICE_MS = 8; // of a frame, until the fluid's ways are known
+const SLICE_MS = 12; // after which the page has its turn, until the fluid's ways are known
 const MOST_STEP_S = 0.1; // after a pause, time does not jump
 
 export class C3dCinemagraph extends HTMLElement {
@@ -173,6 +173,20 @@ export class C3dCinemagraph extends HTMLElement {
     this.toggleAttribute("ready", true);
     if (isFirst) this.dispatchEvent(new Event("ready"));
     this.invalidate();
+    this.follow(this.renderer).catch((error) => this.fail(error));
+  }
+
+  /**
+   * Lets the fluid's ways be followed, after the first frame and between others; then the motion starts.
+   *
+   * @param {Renderer} renderer
+   */
+  async follow(renderer) {
+    while (renderer === this.renderer && !this.traced) {
+      this.traced = renderer.trace(SLICE_MS);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    this.invalidate();
   }
 
   /** @param {unknown} error */
@@ -209,10 +223,9 @@ export class C3dCinemagraph extends HTMLElement {
     if (!renderer || !camera || !this.onScreen || document.hidden) return;
     const seconds = this.last ? Math.min((now - this.last) / 1000, MOST_STEP_S) : 0;
     this.last = now;
-    const plays = this.playing && !this.stillness.matches;
+    const plays = this.playing && this.traced && !this.stillness.matches;
     const moves = camera.step(seconds);
-    if (!this.traced) this.traced = renderer.trace(SLICE_MS);
-    if (plays && this.traced) {
+    if (plays) {
       const period = renderer.header.path.poses.length / renderer.header.loop.fps;
       const before = Math.floor(this.timeS / period);
       this.timeS += seconds;
