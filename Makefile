@@ -85,7 +85,7 @@ python-test: .venv/installed .venv/tools
 wheel-test: wheel .venv/installed
 	rm -rf build/unpacked
 	$(BIN)/python -m zipfile -e dist/c3drender-*-cp310-abi3-*.whl build/unpacked
-	cd build/unpacked && test -f c3drender/example/mask.png && test -f c3drender/web/player/gather.frag && ../../$(BIN)/python -m c3drender info
+	cd build/unpacked && test -f c3drender/example/mask.png && test -f c3drender/web/player/compose.frag && ../../$(BIN)/python -m c3drender info
 
 # The site, in build/site: docs/ and the docstrings. A warning, such as a link that leads nowhere, is an error.
 docs: .venv/docs-tools

@@ -1,12 +1,13 @@
 """The player against the renderer, in headless Chromium with software GL, on the test photos.
 
-    python benchmarks/player.py [--photos DIR] [--out DIR] [--size PX] [NAME ...]
+    python benchmarks/player.py [--photos DIR] [--out DIR] [--size PX] [--blend BLEND] [NAME ...]
 
-Per photo: the exported file's size, the lowest and the mean PSNR of the canvas against `render_frames` (blend `contrast`) at
-eight poses and moments (asked: >= 33 dB, on the example >= 35), PSNR of the frame at rest against the photo (>= 38),
-uncovered pixels (0), and how long the player takes: from the page to its first frame, and for a frame of the playing loop,
-which hangs on what else the machine does. With --out, what the canvas shows at three moments is written there to be looked at.
-Needs Playwright, and chromium on the path.
+Per photo: the exported file's size, the lowest and the mean PSNR of the canvas against `render_frames` at eight poses and
+moments (asked: >= 33 dB, on the example >= 35), PSNR of the frame at rest against the photo (>= 38), uncovered pixels (0), and
+how long the player takes: from the page to its first frame, and for a frame of the playing loop, the median and the fastest,
+which hang on what else the machine does. A second table counts a frame's work at 1920x1080, for a GPU: vertices and triangles
+do not hang on the canvas, fragments and what they read from textures grow with it. With --out, what the canvas shows at three
+moments is written there to be looked at. Needs Playwright, and chromium on the path.
 """
 
 from __future__ import annotations
@@ -35,14 +36,32 @@ from acceptance import photo_and_hints  # noqa: E402
 NAMES = ("stream_cascade", "lake_boats", "sea_sunset", "smoke")
 FRAMES = (0, 11, 23, 37, 52, 68, 83, 101)  # of the path's 120
 LOOKED_AT = (0, 37, 83)
-TIMED = 4
+TIMED = 24
+FULL_HD = 1920 * 1080
+READS = {"still": 1, "edge": 8, "fluid": 8, "compose": 3, "show": 1}  # of textures, by a fragment, at most
 psnr = partial(peak_signal_noise_ratio, data_range=255)
 TIME = """(count) => {
   const element = document.querySelector("c3d-cinemagraph");
-  const start = performance.now();
-  for (let n = 1; n <= count; ++n) { element.seek(7 * n); element.renderer.read(); }
-  return (performance.now() - start) / count;
+  const times = [];
+  for (let n = 1; n <= count; ++n) {
+    const start = performance.now();
+    element.seek(7 * n);
+    element.renderer.read();
+    times.push(performance.now() - start);
+  }
+  return times;
 }"""
+WORK = "() => document.querySelector('c3d-cinemagraph').renderer.work"
+
+
+def full_hd(scene: c3d.Scene, work: dict[str, int]) -> tuple[float, float]:
+    """Fragments of a frame of 1920x1080, and what they read from textures: those of this frame, scaled by its area."""
+    pixels = scene.camera.width * scene.camera.height
+    margin, drifts = scene.layers.margin_px, scene.layers.nearest_moving() >= 0
+    fluid = 2 * int(drifts[margin : margin + scene.camera.height, margin : margin + scene.camera.width].sum())
+    counts = {"still": pixels, "edge": work["cuts"], "fluid": fluid, "compose": pixels, "show": pixels}
+    scale = FULL_HD / pixels
+    return scale * sum(counts.values()), scale * sum(count * READS[name] for name, count in counts.items())
 
 
 def main() -> None:
@@ -51,17 +70,19 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, default=ROOT.parent / "shared" / "photos")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--size", type=int, default=640)
+    parser.add_argument("--blend", default="phase")
     args = parser.parse_args()
     if (why := player_browser.missing()) is not None:
         parser.exit(2, f"player.py: {why}\n")
-    print("| photo | px | file, KB | lowest, dB | mean, dB | at rest, dB | uncovered | first frame, s | frame, ms |")
+    print("| photo | px | file, KB | lowest, dB | mean, dB | at rest, dB | uncovered | first frame, s | frame, ms (fastest) |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    works = []
     for name in args.names:
         photo, said = photo_and_hints(args.photos, name)
         scene = c3d.prepare(photo, size=args.size, depth="builtin", device="cpu", **said)
         size = scene.camera.width, scene.camera.height
         with tempfile.TemporaryDirectory() as folder, player_browser.chromium() as browser:
-            page_file = c3d.export_html(scene, Path(folder) / f"{name}.html")
+            page_file = c3d.export_html(scene, Path(folder) / f"{name}.html", blend=args.blend)
             kilobytes = page_file.stat().st_size / 1e3
             start = time.perf_counter()
             with player_browser.opened(browser, page_file, size, reduced_motion="reduce") as page:
@@ -71,21 +92,28 @@ def main() -> None:
                 player_browser.ready(page)
                 shown = {n: player_browser.shown_at(page, n) for n in FRAMES}
                 frame_ms = page.evaluate(TIME, TIMED)
+                work = page.evaluate(WORK)
         path = pipeline.camera_path(scene, "circle", 120)
-        animation = c3d.animate(scene, blend="contrast")
+        animation = c3d.animate(scene, blend=args.blend)
         rendered = {n: animation.frame(n, path.world_to_cam[n]).rgb_u8.numpy() for n in FRAMES}
         against = [psnr(rendered[n], shown[n].rgb) for n in FRAMES]
         at_rest = psnr((read_photo(photo, args.size).rgb * 255).round().to(torch.uint8).numpy(), shown[0].rgb)
         uncovered = sum(view.uncovered for view in shown.values())
         print(
             f"| {name} | {size[0]} x {size[1]} | {kilobytes:.0f} | {min(against):.1f} | {np.mean(against):.1f} |"
-            f" {at_rest:.1f} | {uncovered} | {first:.1f} | {frame_ms:.0f} |",
+            f" {at_rest:.1f} | {uncovered} | {first:.1f} |"
+            f" {np.median(frame_ms):.0f} ({min(frame_ms):.0f}) |",
             flush=True,
         )
+        fragments, reads = full_hd(scene, work)
+        counts = f"{work['vertices'] / 1e3:.0f} | {work['triangles'] / 1e3:.0f} | {fragments / 1e6:.1f} | {reads / 1e6:.1f}"
+        works.append(f"| {name} | {counts} |")
         if args.out:
             args.out.mkdir(parents=True, exist_ok=True)
             for n in LOOKED_AT:
                 write_picture(args.out / f"{name}_{n}.png", shown[n].rgb)
+    print("\n| photo | vertices, thousand | triangles, thousand | fragments, million | texture reads, million |")
+    print("|---|---|---|---|---|", *works, sep="\n")
 
 
 if __name__ == "__main__":

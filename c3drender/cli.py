@@ -176,7 +176,6 @@ def _parser() -> argparse.ArgumentParser:
     add_scene_options(export)
     add_path_options(export)
     export.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
-    export.set_defaults(blend="auto")  # what is exported decides: a page plays contrast and linear alone
 
     demo = _command(commands, "demo", _demo, "render the bundled example", "c3drender demo -o demo.mp4")
     demo.add_argument(
@@ -376,8 +375,6 @@ def _export(args: argparse.Namespace) -> None:
         check_export(args.out, args.splats, args.animated)
     scene = _scene_to_export(args)
     as_play = args.out is not None and Path(args.out).suffix.lower() == SUFFIX
-    if args.blend == "auto":
-        args.blend = "phase" if as_play else "contrast"
     if args.out is not None and as_page:
         out = check_page(args.out, args.folder)
         export_html(scene, out, folder=args.folder, fps=args.fps, title=args.title or name, **_path_arguments(args))

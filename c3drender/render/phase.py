@@ -83,6 +83,27 @@ def weights(share: float, backward: bool) -> list[float]:
     return [value / total for value in found]
 
 
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """Of each place of a fluid's picture, float32 ``[H, W, 1]``: luma's ``wide`` mean, its ``contrast``, how ``dense`` its
+    texture is, 0..1; and ``tint [H, W, 3]`` as in `LoopCopies`."""
+
+    wide: Tensor
+    contrast: Tensor
+    dense: Tensor
+    tint: Tensor
+
+
+def surroundings_of(rgb: Tensor, exists: Tensor) -> Surroundings:
+    """Of the picture ``rgb [H, W, 3]`` where it ``exists``, bool ``[H, W]``."""
+    width_px = max(round(BAND_SHARE * max(exists.shape)), BAND_PX)
+    luma = rgb.mean(dim=-1, keepdim=True)
+    mean = local_mean(luma, exists, width_px)
+    energy, fourth = (local_mean((luma - mean).pow(power), exists, width_px).clamp_min(0.0) for power in (2, 4))
+    dense = ((LONE_KURTOSIS - fourth / energy.square().clamp_min(1e-12)) / (LONE_KURTOSIS - DENSE_KURTOSIS)).clamp(0.0, 1.0)
+    return Surroundings(mean, energy.sqrt() + LEAST_CONTRAST, dense, _tint(rgb, luma - mean, exists, width_px))
+
+
 def copies_of(
     rgb: Tensor,
     exists: Tensor,
@@ -94,13 +115,10 @@ def copies_of(
     """Of the fluid's picture on the canvas, ``rgb [H, W, 3]`` where it ``exists``, for points that start at ``start_px``
     ``[M, 2]``, with ``neighbours`` as in `FluidPoints`, and drift by ``whole_loops``, px ``[M, 2]``, in one loop forward and
     one backward; their ``colour [M, 3]`` at rest."""
-    width_px = max(round(BAND_SHARE * max(exists.shape)), BAND_PX)
+    around = surroundings_of(rgb, exists)
     luma = rgb.mean(dim=-1, keepdim=True)
-    wide, near = (luma - local_mean(luma, exists, band_px) for band_px in (width_px, BAND_PX))
-    energy, fourth = (local_mean(wide.pow(power), exists, width_px).clamp_min(0.0) for power in (2, 4))
-    contrast = energy.sqrt() + LEAST_CONTRAST
-    dense = ((LONE_KURTOSIS - fourth / energy.square().clamp_min(1e-12)) / (LONE_KURTOSIS - DENSE_KURTOSIS)).clamp(0.0, 1.0)
-    planes = torch.cat([wide, near, contrast, torch.ones_like(luma)], dim=-1) * exists[..., None]
+    wide, near = luma - around.wide, luma - local_mean(luma, exists, BAND_PX)
+    planes = torch.cat([wide, near, around.contrast, torch.ones_like(luma)], dim=-1) * exists[..., None]
     x, y = start_px.to(torch.int64).unbind(dim=1)
     own, own_contrast = planes[y, x, :2], planes[y, x, 2:3]
     copies = {0: own}
@@ -115,14 +133,14 @@ def copies_of(
             likeness = (own_contrast / there[:, 2:3].clamp_min(LEAST_CONTRAST)).clamp_max(1.0) * _likeness(at_px, neighbours)
             beyond = own if loops == 1 else torch.zeros_like(own)  # a loop away is the other side's own picture: none is there
             copies[sign * loops] = torch.where(inside, there[:, :2] * likeness, beyond)
-    copies = {loops: torch.lerp(own, copy, dense[y, x]) for loops, copy in copies.items()}
+    copies = {loops: torch.lerp(own, copy, around.dense[y, x]) for loops, copy in copies.items()}
     shown = torch.stack([copies[k].T for k in range(-REACH, REACH + 1)])
     ranges = []
     for end in (-1.0, 1.0):
-        around = end * largest_near(end * planes[..., :2], exists)[y, x]
-        ends = torch.stack([around, copies[1], copies[-1]])
+        near_px = end * largest_near(end * planes[..., :2], exists)[y, x]
+        ends = torch.stack([near_px, copies[1], copies[-1]])
         ranges.append((end * (end * ends).amax(dim=0)).T.contiguous())
-    return LoopCopies(shown, ranges[0], ranges[1], colour, _tint(rgb, wide, exists, width_px)[y, x])
+    return LoopCopies(shown, ranges[0], ranges[1], colour, around.tint[y, x])
 
 
 def largest_near(planes: Tensor, exists: Tensor) -> Tensor:

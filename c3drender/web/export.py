@@ -19,7 +19,7 @@ from ..data import PathLike
 from ..files.place import check_writable, make_folder, naming, replacing
 from ..files.scene import Scene
 from ..files.shown import ShownPath
-from ..pipeline.inputs import Amplitude, CameraLike, check_motion
+from ..pipeline.inputs import Amplitude, CameraLike, check_blend, check_motion
 from ..pipeline.render import camera_path, periods
 from ..render import BlendMode
 from .pack import pack
@@ -28,9 +28,8 @@ PLAYER = files("c3drender.web") / "player"
 ENTRY = "c3d-cinemagraph.js"
 SHADER_SUFFIXES = (".glsl", ".vert", ".frag")
 SUFFIX = ".html"
-POSTER_QUALITY = 80
+POSTER_QUALITY = 72
 MOST_FPS = 240
-PLAYED = ("contrast", "linear")  # the loops that the player knows
 IMPORT = re.compile(r'^(import .*from )"\./([\w-]+\.js)";$', re.MULTILINE)
 
 
@@ -45,7 +44,7 @@ def export_html(
     frames: int | None = None,
     fps: float = defaults.FPS,
     speed: float = 1.0,
-    blend: BlendMode = "contrast",
+    blend: BlendMode = "phase",
     title: str | None = None,
 ) -> Path:
     """Write a page that plays the scene: its layers, its motion, its loop, as `render_frames` draws them.
@@ -74,7 +73,7 @@ def export_html(
         Frames per second; between them the player interpolates.
     speed : float
         See `render_frames`.
-    blend : {"contrast", "linear"}
+    blend : {"phase", "contrast", "linear"}
         See `render_frames`.
     title : str, optional
         Of the page, and what a screen reader says; None: the name of ``out``.
@@ -103,8 +102,7 @@ def export_html(
         raise ValueError(f"fps: expected a number in 0..{MOST_FPS}, got {fps!r}")
     loop, total = periods(frames)
     check_motion(loop, speed)
-    if blend not in PLAYED:
-        raise ValueError(f"blend: expected one of {', '.join(PLAYED)}, which a page plays, got {blend!r}")
+    check_blend(blend)
     path = camera_path(scene, camera, total, amplitude, ease)
     scene = scene.to("cpu")
     animation = render.animate(scene, int(loop), speed, blend=blend)

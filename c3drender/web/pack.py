@@ -25,20 +25,23 @@ from ..pixels.nearest import Nearest
 from ..render import Animation, BlendMode, contrast
 from ..render.animate import BED_DEPTH, BED_RADIUS_PX, LEAST_CONFIDENCE
 from ..render.fluid import find_region
-from ..render.frame import UNCOVERED_ALPHA
 from ..render.lift import neighbours
+from ..render.phase import LEAST_CONTRAST, LEAST_EXISTENCE, MOST_STRETCH, RANGE_PX, REACH, SECOND, surroundings_of
 
 MAGIC = b"c3dweb1\n"
-COLOUR_QUALITY = 98  # JPEG's, without chroma subsampling: what it loses is less than the splat does
-OCTAVE = 2048  # levels of disparity per factor of two: 1/30 % of it
+COLOUR_QUALITY = 97  # JPEG's, without chroma subsampling: what it loses is less than the drawing does
+HIDDEN_QUALITY = 90  # of what narrow strips show
+OCTAVE = 512  # levels of disparity per factor of two: 1/7 % of it
 DISP_OFFSET = 32.0  # octaves below 1 that can be told
 MEAN_SCALE = 4  # the mean around a fluid's pixels is smooth: kept at this part of the size
+AROUND_SCALE = 8  # the same for what its loop's copies are made with
+AROUND_UNITS = {"tint": 1e-3, "wide": 1e-4, "contrast": 1e-4, "dense": 1e-4}
 GAIN_UNIT = 1e-4
 CLEAN_UNIT = 1e-4
 BLOCK_PX = 8  # of JPEG
 BOX_MARGIN_PX = 3  # around the fluid: beyond its border nothing flows, and its surface is continued by two pixels
 KINDS = {"rests": 1, "sways": 2, "moves": 4, "thin": 8, "below": 16, "fringe": 32}
-SAME_SURFACE, BOTH_MOVE = 0, 4  # first bits of those for the neighbour to the right, to the left, below, above
+SAME_RIGHT, SAME_BELOW = 1, 2  # bits of a pixel on whose surface its neighbour lies
 
 
 def pack(
@@ -62,7 +65,7 @@ def pack(
         Of the scene.
     path : CameraPath
         The idle loop, of a whole number of the motion's loops or the other way round.
-    blend : {"contrast", "linear"}
+    blend : {"phase", "contrast", "linear"}
     fps : float
         Frames per second.
     speed : float
@@ -79,7 +82,7 @@ def pack(
     layers, camera, fluid = scene.layers, scene.camera, animation.fluid
     region = find_region(layers)
     kind, settled = _kinds(animation, region.flows, region.moves, region.below)
-    beside = _beside(layers, region.moves, animation.rules.depth_tolerance)
+    beside = _beside(layers, animation.rules.depth_tolerance)
     maps = _Maps()
     pictures: dict[str, bytes] = {}
     disp = ((torch.log2(1.0 / layers.z_cam) + DISP_OFFSET) * OCTAVE).round().clamp(0, 65535)
@@ -91,7 +94,9 @@ def pack(
             maps.add(f"{name}.{k}", _continued(_planed(layers, values, k).astype(dtype), exists, near))
         maps.add(f"kind.{k}", _planed(layers, kind, k).astype(np.uint8))
         maps.add(f"beside.{k}", _planed(layers, beside, k).astype(np.uint8))
-        pictures[f"colour.{k}"] = _jpeg(_flat_beyond(layers.plane(layers.rgb, k).numpy(), exists, near), COLOUR_QUALITY)
+        pictures[f"colour.{k}"] = _jpeg(
+            _flat_beyond(layers.plane(layers.rgb, k).numpy(), exists, near), COLOUR_QUALITY if k == 0 else HIDDEN_QUALITY
+        )
     header: dict[str, Any] = {
         "photo": {"width": camera.width, "height": camera.height, "margin": layers.margin_px},
         "lens": {"fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy},
@@ -100,7 +105,6 @@ def pack(
         "dispOffset": DISP_OFFSET,
         "rules": asdict(animation.rules),
         "sharpness": animation.sharpness,
-        "leastAlpha": UNCOVERED_ALPHA,
         "nearest": float(layers.z_cam.min()),
         "loop": {"frames": animation.num_frames, "fps": fps, "blend": blend},
         "path": {
@@ -139,18 +143,14 @@ def _kinds(animation: Animation, flows: Tensor, moves: Tensor, below: Tensor) ->
     return kind, settled
 
 
-def _beside(layers: Layers, moves: Tensor, depth_tolerance: float) -> Tensor:
-    """Bits ``[P]`` for the neighbours that lie on a pixel's surface, and for those that drift as it does."""
+def _beside(layers: Layers, depth_tolerance: float) -> Tensor:
+    """Bits ``[P]`` for the neighbours, to the right and below, that lie on a pixel's surface."""
     own = torch.arange(len(layers.pixel))
     bits = torch.zeros(len(own), dtype=torch.int32)
-    for axis, right in enumerate(neighbours(layers)):
-        left = (right != own).nonzero()[:, 0]
-        right = right[left]
-        z_left, z_right = layers.z_cam[left], layers.z_cam[right]
-        same = (z_left - z_right).abs() < depth_tolerance * torch.minimum(z_left, z_right)
-        for holds, bit in ((same, SAME_SURFACE), (moves[left] & moves[right], BOTH_MOVE)):
-            bits[left[holds]] |= 1 << (bit + 2 * axis)
-            bits[right[holds]] |= 1 << (bit + 2 * axis + 1)
+    for bit, beside in zip((SAME_RIGHT, SAME_BELOW), neighbours(layers), strict=True):
+        z, z_beside = layers.z_cam, layers.z_cam[beside]
+        same = (beside != own) & ((z - z_beside).abs() < depth_tolerance * torch.minimum(z, z_beside))
+        bits[same] |= bit
     return bits
 
 
@@ -187,11 +187,7 @@ def _add_fluid(
     maps.add("settled", (on_surface(settled[moves]) * 255).round().astype(np.uint8))
     colour = (fluid.fringe.clean / CLEAN_UNIT).round().clamp(-32768, 32767).numpy().astype(np.int16)
     maps.add("clean", np.ascontiguousarray(colour.T))
-    mean = on_surface(layers.rgb[moves] - fluid.detail.broad)
-    height, width = (-(-size // MEAN_SCALE) for size in mean.shape[:2])
-    edge = ((0, height * MEAN_SCALE - mean.shape[0]), (0, width * MEAN_SCALE - mean.shape[1]), (0, 0))
-    cells = np.pad(mean, edge, mode="edge").reshape(height, MEAN_SCALE, width, MEAN_SCALE, 3).mean(axis=(1, 3))
-    pictures["mean"] = _jpeg(cells, COLOUR_QUALITY)
+    pictures["mean"] = _jpeg(_cells(on_surface(layers.rgb[moves] - fluid.detail.broad), MEAN_SCALE), COLOUR_QUALITY)
     # The way to the start has no length, and any unit.
     longest = max(*fluid.forward.unit_px[1:], *fluid.backward.unit_px[1:])
     told: dict[str, Any] = {
@@ -215,7 +211,34 @@ def _add_fluid(
             "unit": GAIN_UNIT,
             "spacing": fluid.gains.spacing_px,
         }
+    if fluid.copies is not None:
+        cleaned = fluid.copies.colour.clone()
+        cleaned[fluid.fringe.index] = fluid.fringe.clean
+        picture = cleaned.new_zeros(exists.numel(), 3)
+        picture[layers.pixel[moves].long()] = cleaned
+        around = surroundings_of(picture.view(*exists.shape, 3), exists)
+        for name, unit in AROUND_UNITS.items():
+            values = getattr(around, name).flatten(0, 1)[layers.pixel[moves].long()]
+            cells = (_cells(on_surface(values), AROUND_SCALE) / unit).round().clip(-32768, 32767).astype(np.int16)
+            maps.add(name, cells.transpose(2, 0, 1).reshape(-1, cells.shape[1]))
+        told["copies"] = {
+            "scale": AROUND_SCALE,
+            "units": AROUND_UNITS,
+            "reach": REACH,
+            "second": SECOND,
+            "leastExistence": LEAST_EXISTENCE,
+            "leastContrast": LEAST_CONTRAST,
+            "mostStretch": MOST_STRETCH,
+            "range": RANGE_PX,
+        }
     return told
+
+
+def _cells(plane: np.ndarray, scale: int) -> np.ndarray:
+    """Means of ``plane [H, W, C]`` over squares of ``scale`` px; its border repeats."""
+    height, width = (-(-size // scale) for size in plane.shape[:2])
+    edge = ((0, height * scale - plane.shape[0]), (0, width * scale - plane.shape[1]), (0, 0))
+    return np.pad(plane, edge, mode="edge").reshape(height, scale, width, scale, -1).mean(axis=(1, 3))
 
 
 def _planed(layers: Layers, values: Tensor, layer: int) -> np.ndarray:

@@ -17,6 +17,7 @@ const STYLE = `
   ::slotted(img), img { display: block; width: 100%; height: 100%; object-fit: var(--c3d-fit, contain); }
 `;
 const KEY_STEP = 0.2; // of the reach
+const SLICE_MS = 12; // after which the page has its turn, until the fluid's ways are known
 const MOST_STEP_S = 0.1; // after a pause, time does not jump
 
 export class C3dCinemagraph extends HTMLElement {
@@ -45,6 +46,7 @@ export class C3dCinemagraph extends HTMLElement {
     this.request = 0;
     this.last = 0;
     this.loads = 0;
+    this.traced = false;
     this.stillness = matchMedia("(prefers-reduced-motion: reduce)");
     this.resizes = new ResizeObserver(() => this.invalidate());
     this.sees = new IntersectionObserver((entries) => {
@@ -116,6 +118,7 @@ export class C3dCinemagraph extends HTMLElement {
   seek(frame) {
     if (!this.renderer) throw new Error("seek: expected a scene that is ready, got none");
     this.pause();
+    this.traced = this.renderer.trace();
     this.timeS = frame / this.renderer.header.loop.fps;
     this.paint();
   }
@@ -127,12 +130,21 @@ export class C3dCinemagraph extends HTMLElement {
       const response = await fetch(url);
       if (!response.ok) throw new Error(`src: cannot load ${url}: ${response.status}`);
       const file = await response.arrayBuffer();
-      if (turn !== this.loads) return;
-      this.file = file;
-      await this.start();
+      if (turn === this.loads) await this.setScene(file);
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /**
+   * Shows another scene, at once and at the same moment: for a page that makes scenes.
+   *
+   * @param {ArrayBuffer} file what `src` names
+   */
+  async setScene(file) {
+    ++this.loads;
+    this.file = file;
+    await this.start();
   }
 
   /** Makes everything that a context holds; again after a lost context. */
@@ -150,14 +162,30 @@ export class C3dCinemagraph extends HTMLElement {
     });
     if (!gl) throw new Error("WebGL2: this browser has none");
     if (gl.isContextLost()) return; // webglcontextrestored starts again
+    this.renderer?.free();
     this.renderer = new Renderer(gl, scene);
     for (const picture of scene.pictures.values()) picture.close();
-    this.camera = new Camera(scene.header);
+    if (this.camera) this.camera.header = scene.header;
+    else this.camera = new Camera(scene.header);
     const isFirst = !this.hasAttribute("ready");
+    this.traced = false;
     this.paint();
     this.toggleAttribute("ready", true);
-    this.renderer.trace();
     if (isFirst) this.dispatchEvent(new Event("ready"));
+    this.invalidate();
+    this.follow(this.renderer).catch((error) => this.fail(error));
+  }
+
+  /**
+   * Lets the fluid's ways be followed, after the first frame and between others; then the motion starts.
+   *
+   * @param {Renderer} renderer
+   */
+  async follow(renderer) {
+    while (renderer === this.renderer && !this.traced) {
+      this.traced = renderer.trace(SLICE_MS);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
     this.invalidate();
   }
 
@@ -195,7 +223,7 @@ export class C3dCinemagraph extends HTMLElement {
     if (!renderer || !camera || !this.onScreen || document.hidden) return;
     const seconds = this.last ? Math.min((now - this.last) / 1000, MOST_STEP_S) : 0;
     this.last = now;
-    const plays = this.playing && !this.stillness.matches;
+    const plays = this.playing && this.traced && !this.stillness.matches;
     const moves = camera.step(seconds);
     if (plays) {
       const period = renderer.header.path.poses.length / renderer.header.loop.fps;
@@ -218,7 +246,7 @@ export class C3dCinemagraph extends HTMLElement {
     const amplitude = this.hasAttribute("amplitude") ? Number(this.getAttribute("amplitude")) : 1;
     camera.amplitude = this.getAttribute("camera") === "still" || !(amplitude >= 0) ? 0 : Math.min(amplitude, 1);
     const frame = this.stillness.matches ? 0 : this.frame;
-    renderer.draw(camera.viewAt(frame), frame);
+    renderer.draw(camera.viewAt(frame), this.traced ? frame : 0);
     renderer.show(this.fit);
   }
 

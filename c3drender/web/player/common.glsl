@@ -6,6 +6,7 @@ precision highp isampler2D;
 precision highp usampler2DArray;
 precision highp isampler2DArray;
 precision highp sampler2DArray;
+precision highp sampler2D;
 
 // A colour that was sharpened leaves 0..1: ten bits each for -0.5..1.5.
 uint packColour(vec3 colour) {

@@ -1,12 +1,124 @@
 // What WebGL2 needs around its calls.
 
+/** Programs, textures and buffers of one scene, which are freed together. */
+export class Device {
+  /**
+   * @param {WebGL2RenderingContext} gl
+   * @param {Record<string, string>} sources shaders by the names of their files
+   */
+  constructor(gl, sources) {
+    this.gl = gl;
+    this.sources = sources;
+    /** @type {(() => void)[]} */
+    this.frees = [];
+    /** @type {Map<string, Program>} */
+    this.programs = new Map();
+  }
+
+  /**
+   * Takes a program into use, made of shader files.
+   *
+   * @param {string[]} vertex
+   * @param {string[]} fragment
+   * @param {Record<string, number | boolean | ArrayLike<number> | Texture>} uniforms
+   */
+  use(vertex, fragment, uniforms) {
+    const { gl, sources } = this;
+    const name = [...vertex, ...fragment].join(" ");
+    let program = this.programs.get(name);
+    if (!program) {
+      const [first, second] = [vertex, fragment].map((files) => ["common.glsl", ...files].map((file) => sources[file]));
+      program = makeProgram(gl, first, second);
+      const { id } = program;
+      this.programs.set(name, program);
+      this.frees.push(() => gl.deleteProgram(id));
+    }
+    use(gl, program, uniforms);
+  }
+
+  /**
+   * @param {number} format sized, such as gl.R8UI
+   * @param {number} width
+   * @param {number} height
+   * @param {{layers?: number, linear?: boolean, levels?: number}} [options]
+   */
+  texture(format, width, height, options) {
+    const texture = new Texture(this.gl, format, width, height, options);
+    this.frees.push(() => texture.free());
+    return texture;
+  }
+
+  /**
+   * @param {ArrayBufferView<ArrayBuffer> | number} values or how many bytes
+   * @param {number} [target]
+   */
+  buffer(values, target = this.gl.ARRAY_BUFFER) {
+    const { gl } = this;
+    const buffer = gl.createBuffer();
+    gl.bindVertexArray(null);
+    gl.bindBuffer(target, buffer);
+    if (typeof values === "number") gl.bufferData(target, values, gl.STATIC_DRAW);
+    else gl.bufferData(target, values, gl.STATIC_DRAW);
+    this.frees.push(() => gl.deleteBuffer(buffer));
+    return buffer;
+  }
+
+  vertexArray() {
+    const array = this.gl.createVertexArray();
+    this.frees.push(() => this.gl.deleteVertexArray(array));
+    return array;
+  }
+
+  /**
+   * What is drawn to.
+   *
+   * @param {Texture} texture
+   * @param {WebGLRenderbuffer} [depth]
+   * @param {Texture} [second]
+   */
+  target(texture, depth, second) {
+    const { gl } = this;
+    const framebuffer = gl.createFramebuffer();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, texture.target, texture.id, 0);
+    if (second) {
+      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT1, second.target, second.id, 0);
+      gl.drawBuffers([gl.COLOR_ATTACHMENT0, gl.COLOR_ATTACHMENT1]);
+    }
+    if (depth) gl.framebufferRenderbuffer(gl.FRAMEBUFFER, gl.DEPTH_ATTACHMENT, gl.RENDERBUFFER, depth);
+    this.frees.push(() => gl.deleteFramebuffer(framebuffer));
+    return { framebuffer, width: texture.width, height: texture.height };
+  }
+
+  /** @param {{framebuffer: WebGLFramebuffer | null, width: number, height: number}} target */
+  drawTo({ framebuffer, width, height }) {
+    this.gl.bindFramebuffer(this.gl.FRAMEBUFFER, framebuffer);
+    this.gl.viewport(0, 0, width, height);
+  }
+
+  /**
+   * @param {string[]} fragment
+   * @param {Record<string, number | boolean | ArrayLike<number> | Texture>} uniforms
+   */
+  fullScreen(fragment, uniforms) {
+    this.use(["screen.vert"], fragment, uniforms);
+    this.gl.bindVertexArray(null);
+    this.gl.drawArrays(this.gl.TRIANGLES, 0, 3);
+  }
+
+  free() {
+    for (const free of this.frees) free();
+    this.frees = [];
+    this.programs.clear();
+  }
+}
+
 /**
  * @param {WebGL2RenderingContext} gl
  * @param {string[]} vertex sources, put together
  * @param {string[]} fragment
- * @param {string[]} [captured] outputs of the vertex shader that go into a buffer, interleaved
  */
-export function makeProgram(gl, vertex, fragment, captured) {
+function makeProgram(gl, vertex, fragment) {
   const program = gl.createProgram();
   const shaders = [vertex, fragment].map((parts, k) => {
     const shader = gl.createShader(k === 0 ? gl.VERTEX_SHADER : gl.FRAGMENT_SHADER);
@@ -16,7 +128,6 @@ export function makeProgram(gl, vertex, fragment, captured) {
     gl.attachShader(program, shader);
     return shader;
   });
-  if (captured) gl.transformFeedbackVaryings(program, captured, gl.INTERLEAVED_ATTRIBS);
   gl.linkProgram(program);
   if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
     const logs = shaders.map((shader) => gl.getShaderInfoLog(shader));
@@ -31,7 +142,7 @@ export function makeProgram(gl, vertex, fragment, captured) {
     if (info)
       uniforms.set(info.name.replace("[0]", ""), { at: gl.getUniformLocation(program, info.name), type: info.type });
   }
-  return { program, uniforms };
+  return { id: program, uniforms };
 }
 
 /** @typedef {ReturnType<typeof makeProgram>} Program */
@@ -43,8 +154,8 @@ export function makeProgram(gl, vertex, fragment, captured) {
  * @param {Program} program
  * @param {Record<string, number | boolean | ArrayLike<number> | Texture>} values
  */
-export function use(gl, { program, uniforms }, values) {
-  gl.useProgram(program);
+function use(gl, { id, uniforms }, values) {
+  gl.useProgram(id);
   let unit = 0;
   for (const [name, { at, type }] of uniforms) {
     const value = values[name];
@@ -107,51 +218,7 @@ export class Texture {
     return this;
   }
 
-  /**
-   * Makes this texture, or a layer of it, what is drawn to.
-   *
-   * @param {WebGLFramebuffer} framebuffer
-   * @param {number} [layer]
-   */
-  drawTo(framebuffer, layer = 0) {
-    const { gl } = this;
-    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
-    if (this.target === gl.TEXTURE_2D) {
-      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, this.target, this.id, 0);
-    } else {
-      gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, this.id, 0, layer);
-    }
-    gl.viewport(0, 0, this.width, this.height);
-  }
-
   free() {
     this.gl.deleteTexture(this.id);
   }
-}
-
-/**
- * A buffer's attributes, described as pairs of components and type; the locations count up.
- *
- * @param {WebGL2RenderingContext} gl
- * @param {{buffer: WebGLBuffer, parts: [number, number][]}[]} buffers
- */
-export function makeVertexArray(gl, buffers) {
-  const array = gl.createVertexArray();
-  gl.bindVertexArray(array);
-  let location = 0;
-  for (const { buffer, parts } of buffers) {
-    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-    const bytes = parts.map(([count, type]) => count * (type === gl.UNSIGNED_SHORT || type === gl.SHORT ? 2 : 4));
-    const stride = bytes.reduce((sum, size) => sum + size, 0);
-    let offset = 0;
-    parts.forEach(([count, type], k) => {
-      gl.enableVertexAttribArray(location);
-      if (type === gl.FLOAT) gl.vertexAttribPointer(location, count, type, false, stride, offset);
-      else gl.vertexAttribIPointer(location, count, type, stride, offset);
-      offset += bytes[k];
-      ++location;
-    });
-  }
-  gl.bindVertexArray(null);
-  return array;
 }

@@ -1,4 +1,4 @@
-// The motion's loop: what its two sides show at each moment. It plays the blends "contrast" and "linear" (render/contrast.py).
+// The motion's loop: what its two sides show at each moment (render/contrast.py, render/phase.py).
 
 /**
  * @typedef {import("./scene.js").Header} Header
@@ -16,7 +16,7 @@ export function momentAt(header, frame) {
   const n = frame - Math.floor(frame / frames) * frames;
   const loopT = n / frames;
   const rests = n === 0;
-  const contrast = blend === "contrast" && !rests;
+  const contrast = blend !== "linear" && !rests;
   const share = contrast ? loopT * loopT * (3 - 2 * loopT) : loopT;
   /** @type {[number, number]} */
   let fades = [0, 0];
@@ -25,6 +25,25 @@ export function momentAt(header, frame) {
     fades = [-shift / (1 - share), shift / share];
   }
   return { forward: n, backward: frames - n, loopT, twoSided: !rests, share, fades, detailed: contrast };
+}
+
+/**
+ * How much each of a point's copies counts, from as many loops behind as ahead (render/phase.py).
+ *
+ * @param {{reach: number, second: number}} copies
+ * @param {number} share of the loop
+ * @param {number} side 0 forward, 1 backward
+ * @returns {number[]} their sum is 1
+ */
+export function copyWeights({ reach, second }, share, side) {
+  const weights = new Array(2 * reach + 1).fill(0);
+  for (let j = -reach; j < reach; ++j) {
+    const lobe = Math.abs(share + j);
+    const value = lobe > 0 ? Math.sin(Math.PI * lobe) / (Math.PI * lobe) : 1;
+    weights[reach + (side === 1 ? -1 - j : -j)] = value * (lobe > 1 && lobe < 2 ? second : 1);
+  }
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
 }
 
 /**

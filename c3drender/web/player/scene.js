@@ -1,18 +1,23 @@
 // Reads what c3drender/web/pack.py writes.
 
 const MAGIC = "c3dweb1\n";
+/** Bits of a layer's pixel, as in pack.py. */
+export const KINDS = { rests: 1, sways: 2, moves: 4, thin: 8, below: 16, fringe: 32 };
 
 /**
  * @typedef {{name: string, kind: "u8" | "u16" | "i16", shape: [number, number]}} MapHeader
  * @typedef {{values: Uint8Array | Uint16Array | Int16Array, height: number, width: number}} PlaneMap
  * @typedef {{moments: number[], shape: [number, number, number], unit: number, spacing: number}} GainHeader
+ * @typedef {{scale: number, units: {tint: number, wide: number, contrast: number, dense: number}, reach: number,
+ *   second: number, leastExistence: number, leastContrast: number, mostStretch: number, range: number}} CopiesHeader
  * @typedef {{box: [number, number, number, number], stepUnit: number, offsetUnit: number, meanScale: number,
  *   cleanUnit: number, waves: [number, number, number][], spread: number, leastConfidence: number,
- *   bed: {depth: number, radius: number}, fringe: number, gain?: GainHeader}} FluidHeader
+ *   bed: {depth: number, radius: number}, fringe: number, gain?: GainHeader,
+ *   copies?: CopiesHeader}} FluidHeader
  * @typedef {{photo: {width: number, height: number, margin: number},
  *   lens: {fx: number, fy: number, cx: number, cy: number}, layers: number, octave: number, dispOffset: number,
  *   rules: {radius_px: number, depth_tolerance: number, max_stretch_px: number, least_existence: number},
- *   sharpness: number, leastAlpha: number, nearest: number, loop: {frames: number, fps: number, blend: string},
+ *   sharpness: number, nearest: number, loop: {frames: number, fps: number, blend: string},
  *   path: {poses: number[][], zooms: number[]}, focus: [number, number, number], reach: [number, number],
  *   fluid?: FluidHeader, harmonics?: {count: number, unit: number}, maps: MapHeader[],
  *   sections: Record<string, number>}} Header
@@ -75,4 +80,15 @@ function readMaps(headers, bytes) {
     maps.set(name, { values, height, width });
   }
   return maps;
+}
+
+/**
+ * @param {Scene} scene
+ * @param {string} name
+ * @returns {PlaneMap}
+ */
+export function planeOf(scene, name) {
+  const found = scene.maps.get(name);
+  if (!found) throw new Error(`scene: expected the map ${name}, got none`);
+  return found;
 }

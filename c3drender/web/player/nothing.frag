@@ -1,2 +1,0 @@
-// For programs whose vertices are all that is wanted.
-void main() {}

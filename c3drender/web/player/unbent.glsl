@@ -1,0 +1,1 @@
+vec2 bendAt(ivec2 px) { return vec2(0.0); }
