@@ -24,6 +24,8 @@ RANKS = [
     {"perception"},
     {"pipeline"},
     {"bench", "inspect", "info", "web"},
+    {"studio"},
+    {"prepared"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}

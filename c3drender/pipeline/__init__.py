@@ -5,7 +5,7 @@ The only room that composes the stages. ``inputs`` reads and checks what the use
 """
 
 from .prepare import build_scene, prepare
-from .render import Animation, animate, animate_learned, camera_path, render_cinemagraph, render_frames
+from .render import Animation, animate, animate_learned, camera_path, render_cinemagraph, render_frames, render_scene
 
 __all__ = [
     "Animation",
@@ -16,4 +16,5 @@ __all__ = [
     "prepare",
     "render_cinemagraph",
     "render_frames",
+    "render_scene",
 ]

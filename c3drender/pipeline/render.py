@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .. import camera as cameras
 from .. import defaults, render
-from ..data import Camera, CameraPath, Frame, PathLike, PictureLike
+from ..data import Camera, CameraKeys, CameraPath, Frame, PathLike, PictureLike
 from ..files import resize, video
 from ..files.colour import Color
 from ..files.container import Encoding
@@ -389,21 +389,10 @@ def render_cinemagraph(
     """
     given: dict[str, object] = {"photo": photo, "mask": mask, "hints": hints, "flow": flow, "depth": depth}
     given |= {"segments": segments, "inpainter": inpainter, "camera": camera, "model": model}
-    loop, total = periods(frames)
     check_duration(loops, duration)
-    check_stereo(stereo, eyes)
-    proportions = read_aspect(aspect)
     encoding = Encoding(codec, crf, bitrate, bits, 1 if loops is None else loops, max_mb, color)
     target = video.check_output(out, fps, given | read_by_motion(motion), encoding)
-    check_motion(loop, speed)
-    wanted = read_camera(camera, amplitude, ease)
-    if wanted is None:
-        raise TypeError(NO_CAMERA)
-    if isinstance(wanted, CameraPath):
-        check_period(wanted, loop)
-        total = len(wanted)
-    check_blend(blend)
-    renderer = None if model is None else read_renderer(model)
+    looks = read_looks(frames, camera, amplitude, ease, speed, blend, model, stereo, eyes, aspect)
     scene = prepare(
         photo,
         mask=mask,
@@ -420,25 +409,137 @@ def render_cinemagraph(
         inpainter=inpainter,
         size=size,
         amplitude=amplitude if stereo is None else _with_eyes(amplitude, eyes),
-        camera=wanted if stereo is None else None,
+        camera=looks.camera if stereo is None else None,
         focus=focus,
         device=device,
         progress=progress,
     )
-    crop = (slice(None), slice(None)) if proportions is None else crop_of(scene, proportions)
-    animation = animate(scene, frames=loop, speed=speed, blend=blend, model=renderer)
-    path = camera_path(scene, wanted, total, amplitude, ease)
-    if stereo is None:
+    return _write(scene, target, looks, fps, encoding, loops, duration, progress)
+
+
+def render_scene(
+    scene: Scene,
+    out: PathLike,
+    *,
+    camera: CameraLike = defaults.CAMERA,
+    amplitude: Amplitude = 1.0,
+    ease: float = 0.0,
+    frames: int | None = None,
+    fps: float = defaults.FPS,
+    loops: int | None = None,
+    duration: float | None = None,
+    codec: str | None = None,
+    crf: int | None = None,
+    bitrate: int | None = None,
+    bits: int = 8,
+    max_mb: float | None = None,
+    aspect: str | None = None,
+    stereo: str | None = None,
+    eyes: float = EYES_PERCENT,
+    speed: float = 1.0,
+    blend: BlendMode = "phase",
+    model: RenderModel | PathLike | None = None,
+    color: Color = "srgb",
+    progress: bool = True,
+) -> Path:
+    """Turn a scene into a looping video: `render_cinemagraph` from where the photo is prepared.
+
+    Parameters
+    ----------
+    scene : Scene
+        From `prepare` or `load_scene`.
+    out : path
+        See `render_cinemagraph`, as for everything else.
+    color : {"srgb", "p3"}
+        The space of the scene's colours, by which the video is tagged.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        With one line that names the argument.
+    """
+    check_duration(loops, duration)
+    encoding = Encoding(codec, crf, bitrate, bits, 1 if loops is None else loops, max_mb, color)
+    target = video.check_output(out, fps, {"camera": camera, "model": model}, encoding)
+    looks = read_looks(frames, camera, amplitude, ease, speed, blend, model, stereo, eyes, aspect)
+    return _write(scene, target, looks, fps, encoding, loops, duration, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """How a scene is looked at, read and checked: the arguments of `render_cinemagraph` of these names, and the frames of the
+    motion's ``loop`` and of the ``total``."""
+
+    loop: int
+    total: int
+    camera: str | CameraKeys | CameraPath
+    amplitude: Amplitude
+    ease: float
+    speed: float
+    blend: BlendMode
+    model: RenderModel | None
+    stereo: str | None
+    eyes: float
+    aspect: float | None
+
+
+def read_looks(
+    frames: int | None,
+    camera: CameraLike,
+    amplitude: Amplitude,
+    ease: float,
+    speed: float,
+    blend: BlendMode,
+    model: RenderModel | PathLike | None,
+    stereo: str | None,
+    eyes: float,
+    aspect: str | None,
+) -> Looks:
+    """Raises with one line that names the argument, before any work is done."""
+    loop, total = periods(frames)
+    check_stereo(stereo, eyes)
+    proportions = read_aspect(aspect)
+    check_motion(loop, speed)
+    wanted = read_camera(camera, amplitude, ease)
+    if wanted is None:
+        raise TypeError(NO_CAMERA)
+    if isinstance(wanted, CameraPath):
+        check_period(wanted, loop)
+        total = len(wanted)
+    check_blend(blend)
+    renderer = None if model is None else read_renderer(model)
+    return Looks(loop, total, wanted, amplitude, ease, speed, blend, renderer, stereo, eyes, proportions)
+
+
+def _write(
+    scene: Scene,
+    target: Path,
+    looks: Looks,
+    fps: float,
+    encoding: Encoding,
+    loops: int | None,
+    duration: float | None,
+    progress: bool,
+) -> Path:
+    crop = (slice(None), slice(None)) if looks.aspect is None else crop_of(scene, looks.aspect)
+    animation = animate(scene, frames=looks.loop, speed=looks.speed, blend=looks.blend, model=looks.model)
+    path = camera_path(scene, looks.camera, looks.total, looks.amplitude, looks.ease)
+    if looks.stereo is None:
         rendered: Iterator[np.ndarray] = (frame.rgb_u8.cpu().numpy()[crop] for frame in animation.render(path))
     else:
-        rendered = stereo_frames(animation.draw, scene.camera, scene.span, path, stereo, eyes, crop)
+        rendered = stereo_frames(animation.draw, scene.camera, scene.span, path, looks.stereo, looks.eyes, crop)
     if duration is not None:
-        loops = max(1, round(duration * fps / total))
+        loops = max(1, round(duration * fps / looks.total))
         encoding = replace(encoding, loops=loops)
     if progress:
         say(*scene.notes)
         if loops is not None and loops > 1:
-            say(f"loops: {loops} of {total / fps:.1f} s, {loops * total / fps:.1f} s in all")
+            say(f"loops: {loops} of {looks.total / fps:.1f} s, {loops * looks.total / fps:.1f} s in all")
     seam = SeamScore()
 
     def pictures(shown: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -446,7 +547,7 @@ def render_cinemagraph(
             seam.add(picture)
             yield picture
 
-    with bar(rendered, shown=progress, total=total, desc="render", unit="frame") as shown:
+    with bar(rendered, shown=progress, total=looks.total, desc="render", unit="frame") as shown:
         video.write_video(target, pictures(shown), fps, **vars(encoding))
     if progress:
         height, width = seam.size
