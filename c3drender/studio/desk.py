@@ -107,6 +107,11 @@ class Desk:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
+    async def picture(self, name: str, longer_px: int) -> Event:
+        """Have the photo written as ``name`` in the work folder, no larger than it is."""
+        size = min(longer_px, max(self.document.photo.width, self.document.photo.height))
+        return await self.preview.result(self._request("picture", name=name, size=size))
+
     async def pick(self, point: of.Point, reach: float) -> Event:
         return await self.preview.result(self._request("pick", point=point, reach=reach))
 

@@ -56,8 +56,11 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
         headers = Headers(scope=scope)
-        why = "" if scope["type"] == "http" else "websockets are not served"
+        why = ""
         host = headers.get("host", "")
         if self.hosts is not None and host not in self.hosts:
             why = f"Host: expected {' or '.join(sorted(self.hosts))}, got {host[:80]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -14,7 +15,6 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..files.photo import read_photo
 from ..files.place import one_line, parse_json
 from ..web.export import player_modules
 from . import edits as of
@@ -23,8 +23,7 @@ from .desk import Desk, Job, Stale
 from .export import FORMATS
 from .guard import Guard, TooLarge
 from .labelme import from_labelme
-from .pictures import jpeg
-from .processes import NICE, Process
+from .processes import NICE, Event, Process
 
 PAGE = files("c3drender.web") / "studio"
 SHOWN = ("regions.png", "field.bin", "depth.jpg", "preview.c3dweb", "full.c3dweb")
@@ -114,6 +113,13 @@ def make_app(
     return app
 
 
+def done(told: Event) -> Event:
+    """A worker's last answer, or what it says went wrong as a ValueError."""
+    if told["event"] != "done":
+        raise ValueError(told["message"])
+    return told
+
+
 def _add_errors(app: FastAPI) -> None:
     kinds: dict[type[Exception], int] = {
         ValueError: 400, TypeError: 400, OSError: 400, LookupError: 404, Stale: 409, TooLarge: 413,
@@ -161,8 +167,12 @@ def _add_projects(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/projects", response_model=None)
     async def create(request: Request, name: Annotated[str, Query(max_length=200)] = "photo") -> Any:
         data = await request.body()
-        made = await asyncio.to_thread(folder.create, studio.root, Path(name).name or "photo", data)
-        return {"name": made.name}
+        with tempfile.NamedTemporaryFile(dir=studio.root, prefix=".upload-") as file:
+            file.write(data)
+            file.flush()
+            wanted = {"do": "create", "root": str(studio.root), "name": Path(name).name or "photo", "file": file.name}
+            made = await studio.preview.result(wanted)  # a file that crashes its reader does not crash the server
+        return {"name": done(made)["name"]}
 
     @app.get("/api/projects/{name}", response_model=None)
     async def told(name: str) -> Any:
@@ -170,13 +180,10 @@ def _add_projects(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/api/projects/{name}/photo.jpg")
     async def photo(name: str, small: bool = False) -> Response:
-        path = studio.root / studio.desk(name).path.name
-        kept = folder.work_folder(path) / ("small.jpg" if small else "photo.jpg")
+        desk = studio.desk(name)
+        kept = folder.work_folder(desk.path) / ("small.jpg" if small else "photo.jpg")
         if not kept.is_file():
-            told = studio.desk(name).document.photo
-            longer = min(THUMBNAIL_PX if small else PHOTO_PX, max(told.width, told.height))
-            image = await asyncio.to_thread(read_photo, path / told.file, longer)
-            kept.write_bytes(jpeg(image.rgb.numpy()))
+            done(await desk.picture(kept.name, THUMBNAIL_PX if small else PHOTO_PX))
         return FileResponse(kept, media_type="image/jpeg")
 
     @app.get("/api/projects/{name}/shown/{file}")
@@ -207,6 +214,7 @@ def _add_projects(app: FastAPI, studio: Studio) -> None:
                     yield f"data: {json.dumps(event)}\n\n"
             finally:
                 desk.listeners.discard(queue)
+                desk.full = desk.full and bool(desk.listeners)
 
         return StreamingResponse(lines(), media_type="text/event-stream")
 
@@ -244,10 +252,7 @@ def _add_changes(app: FastAPI, studio: Studio) -> None:
 
     @app.post("/api/projects/{name}/pick", response_model=None)
     async def pick(name: str, click: Click) -> Any:
-        found = await studio.desk(name).pick(click.point, click.reach)
-        if found["event"] != "done":
-            raise ValueError(found.get("message", "pick: expected an answer, got none"))
-        return {"outlines": found["outlines"]}
+        return {"outlines": done(await studio.desk(name).pick(click.point, click.reach))["outlines"]}
 
     @app.post("/api/projects/{name}/look", response_model=None)
     async def look(name: str, wanted: Look) -> Any:

@@ -66,13 +66,15 @@ class Stages:
 
     Attributes
     ----------
-    times_s : dict of str to float
-        How long each stage took that was computed since this was emptied last.
+    times_s, processor_s : dict of str to float
+        How long each stage took that was computed since these were emptied last, less what it waited for: by the clock, and of
+        the processor.
     """
 
     def __init__(self, photo: Path, document_photo: of.Photo, size: Size) -> None:
         self.photo, self.told, self.size = photo, document_photo, size
         self.times_s: dict[str, float] = {}
+        self.processor_s: dict[str, float] = {}
         self._kept: dict[str, tuple[Hashable, Any]] = {}
         self._built: tuple[str, FlowField, Scene] | None = None  # a preview's layers, and what they were made from
         self._strokes: tuple[tuple[of.MotionEdit, ...], Drawn] | None = None
@@ -142,11 +144,17 @@ class Stages:
     def _once(self, stage: str, made_from: Hashable, make: Callable[[], Value]) -> Value:
         kept = self._kept.get(stage)
         if kept is None or kept[0] != made_from:
-            start = time.perf_counter()
+            start = np.array([time.perf_counter(), time.process_time(), *self._spent()])
             kept = (made_from, make())
-            self.times_s[stage] = time.perf_counter() - start
+            end = np.array([time.perf_counter(), time.process_time(), *self._spent()])
+            clock, processor, others_clock, others_processor = (end - start).tolist()
+            self.times_s[stage] = clock - others_clock
+            self.processor_s[stage] = processor - others_processor
             self._kept[stage] = kept
         return kept[1]
+
+    def _spent(self) -> tuple[float, float]:
+        return sum(self.times_s.values()), sum(self.processor_s.values())
 
     @plainly
     def _see(self) -> Seen:

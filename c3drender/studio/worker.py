@@ -17,19 +17,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..files.photo import read_photo
 from ..files.place import one_line, replacing
 from . import edits as of
 from .export import export
-from .pictures import depth_jpeg, field_bytes, regions_png
-from .project import scene_of, work_folder
+from .pictures import depth_jpeg, field_bytes, jpeg, regions_png
+from .project import SCENE, create, scene_of, work_folder
 from .region import Pieces, cut, region_at
-from .stages import Stages
+from .stages import Stages, key_of
 
 PREVIEW_PX = 640  # the longer side
 SAY_EVERY_S = 0.2
+QUICK = ("create", "picture", "pick")  # somebody waits for these: they are done between two stages of a preview
+LATEST = ("preview", "keep")  # of these only the newest matters
 
 Request = dict[str, Any]
 Answer = Callable[..., None]
+
+
+def preview_px(document: of.Document) -> int:
+    """The longer side of a photo's preview."""
+    return min(PREVIEW_PX, max(document.photo.width, document.photo.height))
 
 
 class Worker:
@@ -46,19 +54,30 @@ class Worker:
         """Until the server hangs up."""
         while True:
             self._take(block=not self.waiting)
-            request = self.waiting.pop(0)
-            try:
-                self._run(request)
-            except Exception as error:
-                # Whatever goes wrong in one request is that one's answer.
+            self._attempt(self.waiting.pop(0))
+
+    def _attempt(self, request: Request) -> None:
+        """Whatever goes wrong in one request is that one's answer."""
+        try:
+            self._run(request)
+        except Exception as error:
+            if not isinstance(error, (ValueError, TypeError, OSError)):  # those say all in their line
                 traceback.print_exc()
-                self.answer(request, "failed", message=one_line(error))
+            self.answer(request, "failed", message=one_line(error))
 
     def _run(self, request: Request) -> None:
+        if request["do"] == "create":
+            made = create(Path(request["root"]), request["name"], Path(request["file"]).read_bytes())
+            self.answer(request, "done", name=made.name)
+            return
         document = of.read_document(json.dumps(request["document"]))
         project = Path(request["project"])
-        if request["do"] == "pick":
-            stages = self._stages(project, document, PREVIEW_PX)
+        if request["do"] == "picture":
+            image = read_photo(project / document.photo.file, request["size"])
+            self._write(project, request["name"], jpeg(image.rgb.numpy()))
+            self.answer(request, "done")
+        elif request["do"] == "pick":
+            stages = self._stages(project, document, preview_px(document))
             self.answer(request, "done", outlines=self._pick(stages, document, request))
         elif request["do"] == "preview":
             self._preview(request, project, document)
@@ -67,7 +86,7 @@ class Worker:
         elif request["do"] == "export":
             self._export(request, project, document)
         else:
-            raise ValueError(f"do: expected pick, preview, keep or export, got {request['do']!r}")
+            raise ValueError(f"do: expected {', '.join((*QUICK, *LATEST, 'export'))}, got {request['do']!r}")
 
     def _stages(self, project: Path, document: of.Document, size: int | None) -> Stages:
         key = (str(project), document.photo.sha256, size)
@@ -86,7 +105,7 @@ class Worker:
 
     def _preview(self, request: Request, project: Path, document: of.Document) -> None:
         """What changed, the quickest first: the masks, the flow, the depth, then the scene that plays."""
-        stages = self._stages(project, document, PREVIEW_PX)
+        stages = self._stages(project, document, preview_px(document))
         stages.times_s.clear()
         motion = of.digest(*document.edits(*of.MOTION))
         depth = of.digest(*document.edits(*of.DEPTH))
@@ -113,7 +132,9 @@ class Worker:
     def _keep(self, request: Request, project: Path, document: of.Document) -> None:
         """The project's own scene, on the disk; and, where it is asked for, for the player."""
         stages = self._stages(project, document, None)
-        scene_of(project, document, stages)
+        if self.shown.get(SCENE) != key_of(document):
+            scene_of(project, document, stages)
+            self.shown[SCENE] = key_of(document)
         if request["pack"]:
             key = of.digest(document.photo, *document.edits())
             if self.shown.get("full.c3dweb") != key:
@@ -141,25 +162,23 @@ class Worker:
             part.write_bytes(data)
 
     def _take(self, block: bool) -> None:
-        """What has come meanwhile, clicks first; of several previews the newest."""
+        """What has come meanwhile, the quick first; of several previews the newest."""
         while block or not self.requests.empty():
             self.waiting.append(self.requests.get())
             block = False
-        newest = [request for request in self.waiting if request["do"] in ("preview", "keep")][-1:]
+        newest = [request for request in self.waiting if request["do"] in LATEST][-1:]
         for request in self.waiting:
-            if request["do"] in ("preview", "keep") and request not in newest:
+            if request["do"] in LATEST and request not in newest:
                 self.answer(request, "superseded")
-        self.waiting = (
-            [r for r in self.waiting if r["do"] == "pick"] + newest + [r for r in self.waiting if r["do"] == "export"]
-        )
+        quick = [request for request in self.waiting if request["do"] in QUICK]
+        rest = [request for request in self.waiting if request["do"] not in (*QUICK, *LATEST)]
+        self.waiting = quick + newest + rest
 
     def _is_superseded(self) -> bool:
-        """Whether a newer preview waits; clicks that wait are answered."""
+        """Whether a newer preview waits; what is quick and waits is done."""
         self._take(block=False)
-        picks = [request for request in self.waiting if request["do"] == "pick"]
-        self.waiting = [request for request in self.waiting if request["do"] != "pick"]
-        for request in picks:
-            self._run(request)
+        while self.waiting and self.waiting[0]["do"] in QUICK:
+            self._attempt(self.waiting.pop(0))
         return any(request["do"] == "preview" for request in self.waiting)
 
 

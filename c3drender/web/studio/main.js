@@ -143,7 +143,7 @@ async function showPhoto(told) {
 
 /** @param {{name: string, key: string, revision: number, stages_ms: Record<string, number>}} told */
 async function showStage(told) {
-  const { name, key, stages_ms: stages } = told;
+  const { name, key } = told;
   const own = /** @type {Project} */ (project);
   const url = own.shown(name, key);
   if (name.endsWith(".c3dweb")) {
@@ -152,12 +152,16 @@ async function showStage(told) {
   } else {
     const response = await fetch(url);
     if (name === "regions.png") await view.showRegions(await response.blob());
-    if (name === "field.bin") view.showField(await response.arrayBuffer());
+    if (name === "field.bin") {
+      view.showField(await response.arrayBuffer());
+      find("hint").dataset.tool = "";
+      hint();
+    }
     if (name === "depth.jpg") await view.showDepth(await response.blob());
   }
   find("busy-text").textContent = name === "regions.png" ? "Finding what moves" : "Building it in three dimensions";
   const seconds = changedAt ? ` ${((performance.now() - changedAt) / 1000).toFixed(2)} s` : "";
-  if (name === "field.bin" && Object.keys(stages).length) find("timing").textContent = `flow${seconds}`;
+  if (name === "field.bin" && seconds) find("timing").textContent = `flow${seconds}`;
   if (name === "preview.c3dweb" && seconds) find("timing").textContent = `preview${seconds}`;
   shown[name] = { revision: told.revision, afterMs: performance.now() - changedAt, stagesMs: told.stages_ms };
 }
@@ -288,7 +292,9 @@ function hint() {
     hint();
     view.canvas.focus();
   });
-  box.replaceChildren(make("span", {}, TOOLS[state.tool].hint), button);
+  const lead =
+    view.streaks.field && !view.streaks.moves && !state.arrows.length ? "Nothing surely moves by itself here. " : "";
+  box.replaceChildren(make("span", {}, lead + TOOLS[state.tool].hint), button);
 }
 
 /** @param {KeyboardEvent} event */
