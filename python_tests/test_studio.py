@@ -33,7 +33,7 @@ from c3drender.pipeline.render import periods
 from c3drender.studio import edits as of
 from c3drender.studio import project, region
 from c3drender.studio.drawn import Sheet, area, correct_depth, draw_motion, drawn_nothing, stroke
-from c3drender.studio.export import FORMATS
+from c3drender.studio.export import FORMATS, export
 from c3drender.studio.guard import Guard, is_loopback
 from c3drender.studio.labelme import from_labelme, to_labelme
 from c3drender.studio.processes import LOST, Process
@@ -385,17 +385,25 @@ def wait_for(client: TestClient, path: str, number: int) -> dict[str, Any]:
     raise AssertionError("an export that does not end")
 
 
-def test_every_format_is_exported(client: TestClient, photo: bytes) -> None:
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_exported(made: Path, tmp_path: Path, kind: str) -> None:
+    document = with_steps(made, PAINTED, [{"do": "settings", "frames": 8}])
+    told: list[tuple[str, int, int]] = []
+    out = export(made, document, kind, None, tmp_path / f"out{FORMATS[kind].suffix}", lambda *progress: told.append(progress))
+    assert out.suffix == FORMATS[kind].suffix and out.stat().st_size > 100
+    assert sorted(path.name for path in tmp_path.iterdir()) == [out.name, "projects", "small.png"]
+    if FORMATS[kind].of_frames:
+        assert [done for what, done, _ in told if what == "frames"] == list(range(8)) and told[-1][2] == 8
+
+
+def test_an_export_by_the_server(client: TestClient, photo: bytes) -> None:
     path = f"/api/projects/{uploaded(client, photo)}"
-    step = [*PAINTED, {"do": "settings", "frames": 8}]
-    client.post(f"{path}/steps", json={"base": 0, "step": step})
-    for kind, told in FORMATS.items():
-        job = client.post(f"{path}/exports", json={"kind": kind}).json()
-        ended = wait_for(client, path, job["number"])
-        assert ended["state"] == "done", (kind, ended)
-        file = client.get(f"{path}/exports/{job['number']}")
-        assert file.status_code == 200 and len(file.content) == ended["bytes"] > 100, kind
-        assert file.headers["content-disposition"].endswith(f'{told.suffix}"')
+    job = client.post(f"{path}/exports", json={"kind": "glb", "size": 64}).json()
+    ended = wait_for(client, path, job["number"])
+    assert ended["state"] == "done", ended
+    file = client.get(f"{path}/exports/{job['number']}")
+    assert file.content.startswith(b"glTF") and len(file.content) == ended["bytes"]
+    assert file.headers["content-disposition"].endswith('stream.glb"')
     assert client.post(f"{path}/exports", json={"kind": "exe"}).status_code == 400
     assert client.get(f"{path}/exports/99").status_code == 404
 

@@ -77,8 +77,10 @@ def test_a_photo_is_painted_moved_exported_and_opened_again(
 
         hands.shown("preview.c3dweb", 3)
         page.wait_for_function("() => document.querySelector('c3d-cinemagraph').renderer?.header.fluid")
+        page.emulate_media(reduced_motion="no-preference")
         first = player_browser.shown_at(page, 0).rgb
         later = player_browser.shown_at(page, 15).rgb
+        page.emulate_media(reduced_motion="reduce")
         assert np.abs(first.astype(int) - later).max() > 20  # it moves
 
         hands.tool("near")

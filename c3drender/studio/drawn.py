@@ -109,7 +109,7 @@ def stroke(edit: of.Stroke | of.DepthStroke, sheet: Sheet) -> np.ndarray:
     way = np.round((points - 0.5 - (x0 - reach, y0 - reach)) * 2**SUBPIXEL_BITS).astype(np.int32)
     way = np.concatenate([way, way[-1:]])  # of a single point OpenCV draws nothing
     cv2.polylines(off, [way.reshape(-1, 1, 2)], False, 0, 1, cv2.LINE_8, SUBPIXEL_BITS)
-    distance = cv2.distanceTransform(off, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[reach:-reach, reach:-reach]
+    distance = _distance(off)[reach:-reach, reach:-reach]
     cover[y0:y1, x0:x1] = smooth_step((radius - distance) / max(edit.feather * radius, 1.0))
     return cover
 
@@ -123,8 +123,15 @@ def area(outlines: of.Outlines, sheet: Sheet, feather_px: float = 0.0) -> np.nda
     feather = sheet.px(feather_px)
     if feather < 1 or not inside.any():
         return inside.astype(np.float32)
-    within, beyond = (cv2.distanceTransform(side, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for side in (inside, 1 - inside))
+    within, beyond = _distance(inside), _distance(1 - inside)
     return smooth_step(0.5 + (within - beyond) / (2 * feather)).astype(np.float32)
+
+
+def _distance(mask: np.ndarray) -> np.ndarray:
+    """To the nearest pixel that is 0, px. OpenCV's last bits change from call to call; those of a sixteenth do not: distances
+    are roots of whole numbers, of which none under 2000 px lies so near to the middle between two sixteenths."""
+    exact = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.round(exact * 16) / np.float32(16)
 
 
 def correct_depth(disp: np.ndarray, changes: Iterable[of.DepthEdit], sheet: Sheet) -> np.ndarray:
