@@ -376,7 +376,7 @@ def test_a_click_and_labelme_by_the_server(client: TestClient, photo: bytes) -> 
 
 
 def wait_for(client: TestClient, path: str, number: int) -> dict[str, Any]:
-    for _ in range(1200):
+    for _ in range(6000):
         jobs = client.app.state.studio.desks[path.rsplit("/", 1)[1]].jobs  # type: ignore[attr-defined]
         if jobs[number].state != "runs":
             return jobs[number].told()

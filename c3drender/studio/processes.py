@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 MOST_LINE_BYTES = 2**24
-NICE = 10  # of what nobody waits for
+NICE = 5  # of what nobody waits for
 LOST = "the process that computes ended unexpectedly; it is started again"
 
 Event = dict[str, Any]
