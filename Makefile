@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 endif
 BIN := .venv/bin
 CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
-WEB := $(addprefix c3drender/web/,'player/*.{js,ts,css,html}' '*.{js,json}')
+WEB := $(addprefix c3drender/web/,'{player,studio}/*.{js,ts,css,html}' '*.{js,json}')
 PY := c3drender python_tests benchmarks docs csrc integrations conftest.py setup.py
 
 .PHONY: demo test lint web-lint core-test core-test-clang core-test-types core-test-arm fuzz sanitize wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
@@ -21,12 +21,12 @@ lint: .venv/installed .venv/tools  # mypy reads the types of torch and its like
 	$(BIN)/ruff format --check $(PY)
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
-	if command -v npm >/dev/null; then $(MAKE) web-lint; else echo "no npm on the path: the player is not linted"; fi
+	if command -v npm >/dev/null; then $(MAKE) web-lint; else echo "no npm on the path: the player and the studio are not linted"; fi
 
-# The player's ES modules: types by their JSDoc, rules, format.
+# The player's and the studio's ES modules: types by their JSDoc, rules, format.
 web-lint: build/web-tools/installed
 	build/web-tools/node_modules/.bin/tsc -p c3drender/web
-	build/web-tools/node_modules/.bin/eslint --config c3drender/web/eslint.config.js c3drender/web/player
+	build/web-tools/node_modules/.bin/eslint --config c3drender/web/eslint.config.js c3drender/web/player c3drender/web/studio
 	build/web-tools/node_modules/.bin/prettier --log-level warn --check $(WEB)
 
 # With nvcc, the kernels too: for the oldest and the newest architecture, which between them show every warning.

@@ -64,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     show_every_character()
     debug = bool(os.environ.get(DEBUG))
     try:
-        args = _parser().parse_args(argv)
+        words = list(sys.argv[1:] if argv is None else argv)
+        args = _parser().parse_args(words)
+        args.words = words
         debug = debug or args.debug
         with _ended_by_sigterm(), warnings_on_one_line():
             status: int | None = args.run(args)  # None: all went well
@@ -115,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     render = _command(
         commands, "render", _render, "photo to video", "c3drender render photo.jpg -o out.mp4 --mask mask.png --camera circle"
     )
-    render.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...)")
+    render.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...); or a scene, .c3d, or a project of the studio")
     render.add_argument(
         "-o",
         "--out",
@@ -176,6 +178,15 @@ def _parser() -> argparse.ArgumentParser:
     add_scene_options(export)
     add_path_options(export)
     export.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
+
+    studio = _command(commands, "studio", _studio, "a page on which to paint motion and depth", "c3drender studio photo.jpg")
+    studio.add_argument("photo", nargs="?", help="a photo, or a project's folder (default: choose on the page)")
+    studio.add_argument("--folder", default="c3d-projects", help="where the projects are (default: %(default)s, here)")
+    studio.add_argument(
+        "--host", default="127.0.0.1", help="another address than this machine's own needs a token, which is printed"
+    )
+    studio.add_argument("--port", type=int, help="default: 8765, or the next that is free")
+    studio.add_argument("--no-browser", action="store_true", help="do not open the page")
 
     demo = _command(commands, "demo", _demo, "render the bundled example", "c3drender demo -o demo.mp4")
     demo.add_argument(
@@ -274,13 +285,19 @@ def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from .pipeline import render_cinemagraph
+    from .pipeline import render_cinemagraph, render_scene
+    from .prepared import given_in, is_prepared, scene_and_settings
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
     file = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "audio", "poster", "depth_out")
     picture = ("aspect", "follow", "stereo", "eyes", "quilt", "alpha")
-    video = {name: getattr(args, name) for name in file + picture} | {"lens": _lens(args)}
-    written = render_cinemagraph(args.photo, out, **video, **_motion_arguments(args), **_scene_arguments(args))
+    looks = {name: getattr(args, name) for name in file + picture} | {"lens": _lens(args)} | _motion_arguments(args)
+    if is_prepared(args.photo):
+        scene, settings = scene_and_settings(args)
+        settings = {name: value for name, value in settings.items() if name not in given_in(args.words)}
+        written = render_scene(scene, out, **{**looks, **settings}, color=args.color, progress=not args.quiet)
+    else:
+        written = render_cinemagraph(args.photo, out, **looks, **_scene_arguments(args))
     _say(args, *(f"wrote {path}" for path in (written, args.poster, args.depth_out) if path is not None))
 
 
@@ -313,6 +330,14 @@ def _published(args: argparse.Namespace) -> None:
     given = {name: getattr(args, name) for name in names}
     render_published(args.photo, out, args.model, **given, progress=not args.quiet)
     _say(args, f"wrote {out}")
+
+
+def _studio(args: argparse.Namespace) -> None:
+    from .prepared import needs_studio
+
+    with needs_studio():
+        from .studio.launch import launch
+    launch(args.photo, args.folder, args.host, args.port, not args.no_browser)
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -392,17 +417,12 @@ def _export(args: argparse.Namespace) -> None:
 
 def _scene_to_export(args: argparse.Namespace) -> Scene:
     """A photo's scene, for any camera, as a hand moves it off its path; or the one in a file, which is as it was prepared."""
-    from .files.scene import load_scene
     from .pipeline import prepare
+    from .prepared import is_prepared, scene_and_settings
 
-    if Path(args.photo).suffix.lower() != ".c3d":
-        return prepare(args.photo, amplitude=args.amplitude, **_scene_arguments(args))
-    options = argparse.ArgumentParser()
-    add_scene_options(options)
-    for action in options._actions:
-        if action.dest not in ("help", "quiet", "device") and getattr(args, action.dest) != action.default:
-            raise ValueError(f"{action.dest}: expected a photo to prepare with it, got the scene {args.photo}")
-    return load_scene(args.photo)
+    if is_prepared(args.photo):
+        return scene_and_settings(args)[0]
+    return prepare(args.photo, amplitude=args.amplitude, **_scene_arguments(args))
 
 
 def _info(args: argparse.Namespace) -> None:

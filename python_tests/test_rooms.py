@@ -24,7 +24,8 @@ RANKS = [
     {"perception"},
     {"pipeline"},
     {"bench", "inspect", "info", "jobs", "web"},
-    {"batch", "serve"},
+    {"batch", "serve", "studio"},
+    {"prepared"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}

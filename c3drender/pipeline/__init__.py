@@ -6,7 +6,7 @@ The only room that composes the stages. ``inputs`` reads and checks what the use
 
 from .export import export_scene
 from .prepare import build_scene, prepare
-from .render import Animation, animate, animate_learned, camera_path, render_cinemagraph, render_frames
+from .render import Animation, animate, animate_learned, camera_path, render_cinemagraph, render_frames, render_scene
 
 __all__ = [
     "Animation",
@@ -18,4 +18,5 @@ __all__ = [
     "prepare",
     "render_cinemagraph",
     "render_frames",
+    "render_scene",
 ]

@@ -70,6 +70,7 @@ def check_delivery(
     poster: PathLike | None,
     depth_out: PathLike | None,
     given: Mapping[str, object],
+    duration: float | None = None,
 ) -> Delivery:
     """Raise with one line unless all of it can be had, and together."""
     check_stereo(layout.stereo, layout.eyes)
@@ -104,6 +105,8 @@ def check_delivery(
     read = dict(given) | {"audio": encoding.audio}
     if suffix in STILLS:
         _check_still(target, encoding, poster)
+        if duration is not None:
+            raise ValueError(f"duration: expected a video, got the still {target.name!r}")
         check_is_not_read(target, read)
     else:
         target = video.check_output(target, fps, read, encoding)

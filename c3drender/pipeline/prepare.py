@@ -43,6 +43,7 @@ from .inputs import (
     Amplitude,
     CameraLike,
     FlowLike,
+    HarmonicGiven,
     HintsLike,
     Inputs,
     Motion,
@@ -215,7 +216,7 @@ def prepare_sharp(
         inputs = read_inputs(photo, parts, depth, focus, size, segments, Reading(depth_kind, depth_near, label, color), sharp)
         steps.set_description("depth")
         shown = look(inputs.image, inputs.segments, target_device)
-        depth_map, depth_note = _find_depth(inputs, shown, target_device)
+        depth_map, depth_note = find_depth(inputs, shown, target_device)
         steps.update()
         steps.set_description("flow")
         held = shown.held(inputs.hints)
@@ -223,8 +224,8 @@ def prepare_sharp(
         if inputs.hints.mask is not None and bool(inputs.hints.mask.any()) and not bool(field.moving.any()):
             warn("mask: nothing in it moves: it is frozen, or segments say that it stays (segments='none' lets it move)")
         if inputs.matte is not None:
-            field = _softened(field, inputs.matte)
-        harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
+            field = scaled(field, inputs.matte)
+        harmonics, harmonic_notes = find_harmonics(inputs.harmonic, depth_map, field)
         flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
         steps.update()
         steps.set_description("layers")
@@ -327,10 +328,12 @@ def within(depth: DepthMap, span: DepthSpan) -> DepthMap:
     return replace(depth, z_cam=torch.where(outside, z_cam.clamp(1.0 / nearest, 1.0 / farthest), z_cam))
 
 
-def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[Harmonics | None, tuple[str, ...]]:
+def find_harmonics(
+    harmonic_given: tuple[HarmonicGiven, ...], depth: DepthMap, flow: FlowField
+) -> tuple[Harmonics | None, tuple[str, ...]]:
     """What sways and ripples beside the flow, and one line for each."""
     fields, notes = [], []
-    for given in inputs.harmonic:
+    for given in harmonic_given:
         part, mask, arrows = given.part, given.mask.numpy(), given.arrows.numpy()
         if isinstance(part, Sway):
             field = sway_field(mask, arrows, part.root, float(part.strength))
@@ -342,7 +345,8 @@ def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[H
     return (harmonic.joined(fields) if fields else None), tuple(notes)
 
 
-def _find_depth(inputs: Inputs, shown: Shown, device: torch.device) -> tuple[DepthMap, str]:
+def find_depth(inputs: Inputs, shown: Shown, device: torch.device) -> tuple[DepthMap, str]:
+    """The depth given, or estimated, and one line that says which."""
     given = inputs.depth
     if isinstance(given, str):
         return estimate_depth(inputs.image, shown.scenery, shown.nearness, method=given, device=device)
@@ -350,7 +354,7 @@ def _find_depth(inputs: Inputs, shown: Shown, device: torch.device) -> tuple[Dep
     return depth, given.notes[0]
 
 
-def _softened(flow: FlowField, matte: Tensor) -> FlowField:
-    """``flow`` as freely as ``matte`` lets it."""
-    step_px = flow.step_px * matte[..., None].to(flow.step_px)
-    return FlowField(step_px, flow.moving & (matte > LEAST_MATTE).to(flow.moving.device))
+def scaled(flow: FlowField, factor: Tensor) -> FlowField:
+    """``flow`` at ``factor`` ``[H, W]`` of its speed, such as a matte; where that is next to nothing, still."""
+    step_px = flow.step_px * factor[..., None].to(flow.step_px)
+    return FlowField(step_px, flow.moving & (factor > LEAST_MATTE).to(flow.moving.device))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .. import camera as cameras
 from .. import defaults, render
-from ..data import Camera, CameraPath, Frame, Lens, PathLike, PictureLike
+from ..data import Camera, CameraKeys, CameraPath, Frame, Lens, PathLike, PictureLike
 from ..files import resize
 from ..files.colour import Color
 from ..files.container import Encoding
@@ -28,7 +28,7 @@ from ..progress import Progress, say
 from ..render import BlendMode
 from ..render.lens import FULL_FRAME_M, Draw
 from .crop import window_of
-from .delivery import Layout, check_delivery, deliver
+from .delivery import Delivery, Layout, check_delivery, deliver
 from .inputs import (
     Amplitude,
     CameraLike,
@@ -440,26 +440,14 @@ def render_cinemagraph(
     check_is_one(photo)
     given: dict[str, object] = {"photo": photo, "mask": mask, "hints": hints, "flow": flow, "depth": depth}
     given |= {"segments": segments, "inpainter": inpainter, "camera": camera, "model": model}
-    loop, total = periods(frames)
     check_duration(loops, duration)
     check_lens(lens)
     encoding = Encoding(codec, crf, bitrate, bits, 1 if loops is None else loops, max_mb, color, audio=audio)
     layout = Layout(stereo, eyes, quilt, alpha, aspect, follow)
-    delivery = check_delivery(out, fps, encoding, layout, lens, poster, depth_out, given | read_by_motion(motion))
-    if duration is not None and delivery.is_still:
-        raise ValueError(f"duration: expected a video, got the still {delivery.target.name!r}")
-    check_motion(loop, speed)
-    wanted = read_camera(camera, amplitude, ease)
-    if wanted is None:
-        raise TypeError(NO_CAMERA)
-    if isinstance(wanted, CameraPath):
-        check_period(wanted, loop)
-        total = len(wanted)
-    check_blend(blend)
-    renderer = None if model is None else read_renderer(model)
+    delivery = check_delivery(out, fps, encoding, layout, lens, poster, depth_out, given | read_by_motion(motion), duration)
+    looks = read_looks(frames, camera, amplitude, ease, speed, blend, model, lens)
     # A path of the user's own may go farther than any preset: its layers are those that it sees, a lens' rim or not.
-    has_rim = lens is not None and lens.f_number is not None and isinstance(wanted, str)
-    looks_around = delivery.sees_around or has_rim
+    has_rim = lens is not None and lens.f_number is not None and isinstance(looks.camera, str)
     scene, sharp_px = prepare_sharp(
         photo,
         mask=mask,
@@ -477,24 +465,140 @@ def render_cinemagraph(
         trust=trust,
         size=size,
         amplitude=_widened(amplitude, eyes if delivery.sees_around else 0.0, lens),
-        camera=None if looks_around else wanted,
+        camera=None if delivery.sees_around or has_rim else looks.camera,
         focus=focus,
         device=device,
         progress=progress,
         sharp=lens.focus if lens is not None and isinstance(lens.focus, tuple | list) else None,
     )
-    animation = animate(scene, frames=loop, speed=speed, blend=blend, model=renderer)
-    path = camera_path(scene, wanted, total, amplitude, ease)
+    return _write(scene, looks, delivery, fps, loops, duration, progress, sharp_px)
+
+
+def render_scene(
+    scene: Scene,
+    out: PathLike,
+    *,
+    camera: CameraLike = defaults.CAMERA,
+    amplitude: Amplitude = 1.0,
+    ease: float = 0.0,
+    frames: int | None = None,
+    fps: float = defaults.FPS,
+    loops: int | None = None,
+    duration: float | None = None,
+    codec: str | None = None,
+    crf: int | None = None,
+    bitrate: int | None = None,
+    bits: int = 8,
+    max_mb: float | None = None,
+    aspect: str | None = None,
+    follow: bool = False,
+    stereo: str | None = None,
+    eyes: float = EYES_PERCENT,
+    quilt: str | None = None,
+    alpha: str | None = None,
+    lens: Lens | None = None,
+    audio: PathLike | None = None,
+    poster: PathLike | None = None,
+    depth_out: PathLike | None = None,
+    speed: float = 1.0,
+    blend: BlendMode = "phase",
+    model: RenderModel | PathLike | None = None,
+    color: Color = "srgb",
+    progress: Progress = True,
+) -> Path:
+    """Turn a scene into a looping video: `render_cinemagraph` from where the photo is prepared.
+
+    Parameters
+    ----------
+    scene : Scene
+        From `prepare` or `load_scene`.
+    out : path
+        See `render_cinemagraph`, as for everything else.
+    color : {"srgb", "p3"}
+        The space of the scene's colours, by which the video is tagged.
+
+    Returns
+    -------
+    Path
+        ``out``, or a quilt's name.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        With one line that names the argument.
+    """
+    check_duration(loops, duration)
+    check_lens(lens)
+    encoding = Encoding(codec, crf, bitrate, bits, 1 if loops is None else loops, max_mb, color, audio=audio)
+    layout = Layout(stereo, eyes, quilt, alpha, aspect, follow)
+    given: dict[str, object] = {"camera": camera, "model": model}
+    delivery = check_delivery(out, fps, encoding, layout, lens, poster, depth_out, given, duration)
+    looks = read_looks(frames, camera, amplitude, ease, speed, blend, model, lens)
+    return _write(scene, looks, delivery, fps, loops, duration, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """How a scene is looked at, read and checked: the arguments of `render_cinemagraph` of these names, and the frames of the
+    motion's ``loop`` and of the ``total``."""
+
+    loop: int
+    total: int
+    camera: str | CameraKeys | CameraPath
+    amplitude: Amplitude
+    ease: float
+    speed: float
+    blend: BlendMode
+    model: RenderModel | None
+    lens: Lens | None
+
+
+def read_looks(
+    frames: int | None,
+    camera: CameraLike,
+    amplitude: Amplitude,
+    ease: float,
+    speed: float,
+    blend: BlendMode,
+    model: RenderModel | PathLike | None,
+    lens: Lens | None,
+) -> Looks:
+    """Raises with one line that names the argument, before any work is done."""
+    loop, total = periods(frames)
+    check_motion(loop, speed)
+    wanted = read_camera(camera, amplitude, ease)
+    if wanted is None:
+        raise TypeError(NO_CAMERA)
+    if isinstance(wanted, CameraPath):
+        check_period(wanted, loop)
+        total = len(wanted)
+    check_blend(blend)
+    renderer = None if model is None else read_renderer(model)
+    return Looks(loop, total, wanted, amplitude, ease, speed, blend, renderer, lens)
+
+
+def _write(
+    scene: Scene,
+    looks: Looks,
+    delivery: Delivery,
+    fps: float,
+    loops: int | None,
+    duration: float | None,
+    progress: Progress,
+    sharp_px: tuple[float, float] | None = None,
+) -> Path:
+    animation = animate(scene, frames=looks.loop, speed=looks.speed, blend=looks.blend, model=looks.model)
+    path = camera_path(scene, looks.camera, looks.total, looks.amplitude, looks.ease)
     window = None
     if delivery.proportions is not None:
-        window = window_of(scene, delivery.proportions, path if follow else None)
-    shot = shot_of(animation.draw, scene, path, lens, window, sharp_px)
+        window = window_of(scene, delivery.proportions, path if delivery.layout.follow else None)
+    shot = shot_of(animation.draw, scene, path, looks.lens, window, sharp_px)
     if duration is not None:
-        loops = max(1, round(duration * fps / total))
+        loops = max(1, round(duration * fps / looks.total))
         delivery = replace(delivery, encoding=replace(delivery.encoding, loops=loops))
     say(*scene.notes, shown=progress)
     if loops is not None and loops > 1:
-        say(f"loops: {loops} of {total / fps:.1f} s, {loops * total / fps:.1f} s in all", shown=progress)
+        say(f"loops: {loops} of {looks.total / fps:.1f} s, {loops * looks.total / fps:.1f} s in all", shown=progress)
     return ShownPath(deliver(delivery, shot, animation.cover, fps, progress))
 
 

@@ -114,7 +114,7 @@ def export_html(
         fps=float(fps),
         speed=float(speed),
         focus=cameras.focus_point(scene.camera, scene.span).tolist(),
-        reach=_reach(scene, amplitude),
+        reach=hand_reach(scene, amplitude),
     )
     poster = _jpeg(render.render_view(animation, scene.camera.with_pose(scene.camera.pose), 0).rgb_u8.numpy())
     name = target.stem if title is None else title
@@ -142,7 +142,7 @@ def check_page(out: PathLike, folder: bool) -> Path:
     return target
 
 
-def _reach(scene: Scene, amplitude: Amplitude) -> list[float]:
+def hand_reach(scene: Scene, amplitude: Amplitude) -> list[float]:
     """How far the camera may go along x and y, in scene units: as far as the presets that go there."""
     turning = [
         cameras.make_camera_path(scene.camera, preset, 4, scene.span, amplitude=amplitude).world_to_cam[1].double()
