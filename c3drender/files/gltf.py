@@ -204,7 +204,7 @@ class _Tree:
         kind = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}[1 if values.ndim == 1 else values.shape[1]]
         component = UNSIGNED_INT if values.dtype == np.uint32 else FLOAT
         stored = np.ascontiguousarray(values, dtype="<u4" if component == UNSIGNED_INT else "<f4")
-        entry = {"bufferView": self.view(stored.tobytes(), target), "componentType": component}
+        entry: dict[str, Any] = {"bufferView": self.view(stored.tobytes(), target), "componentType": component}
         entry |= {"count": len(stored), "type": kind}
         if bounds:
             least, most = np.atleast_1d(stored.min(axis=0)), np.atleast_1d(stored.max(axis=0))
@@ -219,7 +219,7 @@ class _Tree:
 
     def add_material(self, name: str, texture: int, soft: bool) -> int:
         surface = {"baseColorTexture": {"index": texture}, "metallicFactor": 0, "roughnessFactor": 1}
-        mode = {"alphaMode": "BLEND" if soft else "MASK", "extensions": {"KHR_materials_unlit": {}}}
+        mode: dict[str, Any] = {"alphaMode": "BLEND" if soft else "MASK", "extensions": {"KHR_materials_unlit": {}}}
         return self.add("materials", {"name": name, "doubleSided": True, "pbrMetallicRoughness": surface} | mode)
 
     def add_mesh(
