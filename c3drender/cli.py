@@ -237,6 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         run = _command(stages, stage, _train, summary, f"c3drender train {stage} --config {stage}.json")
         run.add_argument("--config", required=True, help="JSON file; docs/training.md lists its names")
+        run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="instead of what the config says")
         run.add_argument("--resume", action="store_true", help="continue the run that stands in the config's folder")
         run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
         run.add_argument("--quiet", action="store_true", help="no progress bar, no notes")
@@ -477,11 +478,11 @@ def _train(args: argparse.Namespace) -> None:
     if args.stage == "perception":
         from .perception.training import PerceptionConfig, train_perception
 
-        train_perception(training.read_config(args.config, PerceptionConfig), **rest)
+        train_perception(training.read_config(args.config, PerceptionConfig, args.set), **rest)
     elif args.stage == "motion":
-        training.train_motion(training.read_config(args.config, training.MotionConfig), **rest)
+        training.train_motion(training.read_config(args.config, training.MotionConfig, args.set), **rest)
     else:
-        training.train_render(training.read_config(args.config, training.RenderConfig), **rest)
+        training.train_render(training.read_config(args.config, training.RenderConfig, args.set), **rest)
 
 
 def _keeping(frames: Iterable[Frame], kept: dict[int, Frame], num_frames: int) -> Iterator[Frame]:
