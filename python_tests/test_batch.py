@@ -429,6 +429,7 @@ def test_rows_of_a_list_have_options_of_their_own(photos: Path, stand_in: Simple
     [
         ({"workers": -1}, "workers: expected a whole number >= 0, got -1"),
         ({"cpus": 0}, "cpus: expected more than 0"),
+        ({"gpus": 1, "workers": 0}, "gpus 1: expected more than 0 workers" if HAS_RAY else "gpus 1: expected Ray"),
         ({"gpus": "one"}, "gpus: expected a number >= 0, got 'one'"),
         ({"part": "2/2"}, "shard: expected I/N"),
         ({"frames": 0}, "frames: expected 1 to"),

@@ -25,7 +25,7 @@ from .plan import Planned, plan
 from .renderer import DONE, FAILED, KEPT, Result, has_ray
 from .report import Report, line_of
 from .rows import BadRows, Found, find_photos, read_jobs, read_shard, shard
-from .run import crew_of, work
+from .run import crew_of, threads_of, work
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -50,7 +50,7 @@ def batch(args: argparse.Namespace) -> int:
         return _tell_plan(args, planned)
     if crew is None and not has_ray():
         _say(args, ALONE)
-    threads = max(1, round(args.cpus)) if args.workers == 0 else None
+    threads = threads_of(args.cpus)
     stem = "report" if part is None else f"report-{part[0]}-of-{part[1]}"
     with Report(_report_folder(args), stem) as report, _ended_by_ctrl_c() as stop:
         results = work(planned, crew, args.force, args.retry_failed, stop, threads)
