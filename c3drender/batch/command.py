@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -52,8 +52,11 @@ def batch(args: argparse.Namespace) -> int:
         _say(args, ALONE)
     threads = threads_of(args.cpus)
     stem = "report" if part is None else f"report-{part[0]}-of-{part[1]}"
-    with Report(_report_folder(args), stem) as report, _ended_by_ctrl_c() as stop:
-        results = work(planned, crew, args.force, args.retry_failed, stop, threads)
+    with (
+        Report(_report_folder(args), stem) as report,
+        _ended_by_ctrl_c() as stop,
+        closing(work(planned, crew, args.force, args.retry_failed, stop, threads)) as results,  # workers end, whatever happens
+    ):
         return _follow(args, results, report, len(planned), stop)
 
 

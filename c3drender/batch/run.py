@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..data import PathLike
@@ -154,7 +154,7 @@ def work(
     retry_failed: bool,
     stop: threading.Event,
     threads: int | None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """What is current at once, then what is to be done."""
     to_do = []
     for one in planned:
