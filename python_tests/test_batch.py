@@ -367,11 +367,12 @@ def test_dry_run_writes_nothing(photos: Path, stand_in: SimpleNamespace, capsys)
 
 
 def test_json_lines_are_all_that_goes_to_standard_output(photos: Path, stand_in: SimpleNamespace, capsys) -> None:
+    stand_in.before = lambda job: print("(raylet) A worker died")
     assert batch("photos", "-o", "out", "--log", "json") == 0
     told = capsys.readouterr()
     assert [json.loads(line)["state"] for line in told.out.splitlines()] == ["done", "done"]
     assert json.loads(told.out.splitlines()[0])["notes"] == ["a note"]
-    assert told.err == "2 done, 0 kept, 0 failed; out/report.html\n"
+    assert told.err.splitlines() == [*["(raylet) A worker died"] * 2, "2 done, 0 kept, 0 failed; out/report.html"]
 
 
 def test_reports_show_failures_first_and_no_markup_of_a_name(tmp_path: Path) -> None:
