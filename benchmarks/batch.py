@@ -128,7 +128,7 @@ def throughput(count: int, repeats: int) -> None:
         make_photos(folder / "photos", count, damaged=False)
         ratios = []
         for repeat in range(repeats):
-            alone = Batch(folder / "photos", folder / f"alone_{repeat}", "--workers", "0")
+            alone = Batch(folder / "photos", folder / f"alone_{repeat}", "--workers", "0", "--cpus", "1")
             assert alone.end()[0] == 0
             both = Batch(folder / "photos", folder / f"both_{repeat}", "--workers", "2")
             assert both.end()[0] == 0
