@@ -8,7 +8,7 @@ Values are checked once, where data enters the package (`c3drender.files`, `c3dr
 """
 
 from .camera import LEAST_RANGE, Camera, CameraKeys, CameraPath, DepthSpan
-from .checks import Arrow, Arrows, PathLike, PictureLike, check_tensor, to_device
+from .checks import Arrow, Arrows, MaskLike, PathLike, PictureLike, check_tensor, to_device
 from .frames import Frame, PointCloud, Raster
 from .layers import SPLAT_RULES, Layers, SplatRules
 from .motion import FRAMES_PER_ARROW, HIDES, FlowField, Fluid, Harmonics, MotionHints, Ripple, Sway, harmonic_px
@@ -32,6 +32,7 @@ __all__ = [
     "Harmonics",
     "Image",
     "Layers",
+    "MaskLike",
     "MotionHints",
     "Nearness",
     "PathLike",

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .. import camera as cameras
 from .. import defaults, render
-from ..data import Camera, CameraPath, Frame, PathLike, PictureLike
+from ..data import Camera, CameraPath, Frame, MaskLike, PathLike, PictureLike
 from ..files import resize, video
 from ..files.colour import Color
 from ..files.container import Encoding
@@ -263,7 +263,7 @@ def render_cinemagraph(
     photo: PictureLike,
     out: PathLike,
     *,
-    mask: PictureLike | None = None,
+    mask: MaskLike | None = None,
     hints: HintsLike | None = None,
     flow: FlowLike | None = None,
     motion: Motion | None = None,
@@ -308,7 +308,7 @@ def render_cinemagraph(
         See `prepare`, which says more of what it shares with this.
     out : path
         ``.mp4 .webm .gif .apng .webp`` or a folder for PNGs; it appears only when complete.
-    mask : PictureLike, optional
+    mask : MaskLike, optional
         What moves; None: found.
     hints : Arrows or MotionHints, optional
         Which way; None: guessed.
