@@ -92,7 +92,8 @@ def _grid(scene: Scene, layer: int) -> _Grid | None:
     farther = np.take_along_axis(torn, grid.reshape(-1)[torn].argmax(axis=0)[None], axis=0).repeat(4, axis=0)
     quads = len(used) + np.arange(torn.size).reshape(4, -1)
     places, sources = np.concatenate([used, torn.reshape(-1)]), np.concatenate([used, farther.reshape(-1)])
-    faces = np.concatenate([faces.reshape(-1, 3), quads[[0, 2, 1]].T, quads[[1, 2, 3]].T])
+    # They are drawn first: what is transparent shows what was drawn before it.
+    faces = np.concatenate([quads[[0, 2, 1]].T, quads[[1, 2, 3]].T, faces.reshape(-1, 3)])
     y, x = (side[n] for side, n in zip((rows, columns), np.divmod(places, grid.shape[1]), strict=True))
     from_y, from_x = (side[n] for side, n in zip((rows, columns), np.divmod(sources, grid.shape[1]), strict=True))
     part = layers.part(layer)

@@ -21,6 +21,7 @@ from ..data import (
     Fluid,
     Harmonics,
     Image,
+    MaskLike,
     PathLike,
     PictureLike,
     Sway,
@@ -65,7 +66,7 @@ MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the round
 def prepare(
     photo: PictureLike,
     *,
-    mask: PictureLike | None = None,
+    mask: MaskLike | None = None,
     hints: HintsLike | None = None,
     flow: FlowLike | None = None,
     motion: Motion | None = None,
@@ -91,7 +92,7 @@ def prepare(
     ----------
     photo : path, PIL image, array or Tensor
         See `c3drender.files.read_photo`.
-    mask : PictureLike, optional
+    mask : MaskLike, optional
         Picture or array, white moves; None: found (`c3drender.files.read_mask`).
     hints : Arrows or MotionHints, optional
         Arrows ``((x0, y0), (x1, y1))`` in pixels, each as long as 50 frames of motion, or a JSON or labelme file
