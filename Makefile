@@ -6,8 +6,8 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 endif
 BIN := .venv/bin
 CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu')
-WEB := $(addprefix c3drender/web/,'player/*.{js,ts,css,html}' '*.{js,json}')
-PY := c3drender python_tests benchmarks docs conftest.py setup.py
+WEB := $(addprefix c3drender/web/,'{player,studio}/*.{js,ts,css,html}' '*.{js,json}')
+PY := c3drender python_tests benchmarks docs csrc integrations conftest.py setup.py
 
 .PHONY: demo test lint web-lint core-test core-test-clang core-test-types core-test-arm fuzz sanitize wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
 
@@ -21,12 +21,12 @@ lint: .venv/installed .venv/tools  # mypy reads the types of torch and its like
 	$(BIN)/ruff format --check $(PY)
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
-	if command -v npm >/dev/null; then $(MAKE) web-lint; else echo "no npm on the path: the player is not linted"; fi
+	if command -v npm >/dev/null; then $(MAKE) web-lint; else echo "no npm on the path: the player and the studio are not linted"; fi
 
-# The player's ES modules: types by their JSDoc, rules, format.
+# The player's and the studio's ES modules: types by their JSDoc, rules, format.
 web-lint: build/web-tools/installed
 	build/web-tools/node_modules/.bin/tsc -p c3drender/web
-	build/web-tools/node_modules/.bin/eslint --config c3drender/web/eslint.config.js c3drender/web/player
+	build/web-tools/node_modules/.bin/eslint --config c3drender/web/eslint.config.js c3drender/web/player c3drender/web/studio
 	build/web-tools/node_modules/.bin/prettier --log-level warn --check $(WEB)
 
 # With nvcc, the kernels too: for the oldest and the newest architecture, which between them show every warning.
@@ -44,13 +44,13 @@ core-test-clang: .venv/tools
 		$(BIN)/cmake --build build/core-clang && $(BIN)/ctest --test-dir build/core-clang --output-on-failure; \
 	else echo "no clang++ on the path: the core is tested as the default compiler makes it alone"; fi
 
-# As projects around the core may build it. Least of all is inlined in the first.
+# As projects around the core may build it, as a shared library. Least of all is inlined in the first.
 core-test-types: .venv/tools
 	for type in Debug MinSizeRel RelWithDebInfo; do \
 		$(BIN)/cmake -S . -B build/core-$$type -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
-			-DCMAKE_BUILD_TYPE=$$type -DCMAKE_COMPILE_WARNING_AS_ERROR=ON && \
+			-DCMAKE_BUILD_TYPE=$$type -DBUILD_SHARED_LIBS=ON -DCMAKE_COMPILE_WARNING_AS_ERROR=ON && \
 		$(BIN)/cmake --build build/core-$$type && \
-		$(BIN)/ctest --test-dir build/core-$$type --tests-regex '^core$$' --output-on-failure || exit 1; \
+		$(BIN)/ctest --test-dir build/core-$$type --tests-regex '^(core|scene|c|symbols)$$' --output-on-failure || exit 1; \
 	done
 
 # The core under the address, undefined behaviour and thread sanitizers, then the emulated kernels under the first of them.
@@ -59,14 +59,17 @@ sanitize: .venv/installed .venv/tools
 		$(BIN)/cmake -S . -B build/core-$${checks%%,*} -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
 			-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS="-fsanitize=$$checks -fno-sanitize-recover=all" && \
 		$(BIN)/cmake --build build/core-$${checks%%,*} && \
-		$(BIN)/ctest --test-dir build/core-$${checks%%,*} --tests-regex '^core$$' --output-on-failure || exit 1; \
+		$(BIN)/ctest --test-dir build/core-$${checks%%,*} --tests-regex '^(core|scene|c)$$' --output-on-failure || exit 1; \
 	done
 	$(BIN)/pytest -q python_tests/test_emulation.py -k leaves_its_arrays
 
-# Random calls of every op, each within limits of time and memory (python_tests/fuzz_ops.py).
+# Random calls of every op, and damaged files for every reader and for the C++ scene, each within limits of time and memory.
 FUZZ_SECONDS ?= 60
+FUZZ_FILES ?= 10000
 fuzz: .venv/installed .venv/tools
 	$(BIN)/python python_tests/fuzz_ops.py --seconds $(FUZZ_SECONDS)
+	$(BIN)/python python_tests/fuzz_files.py --seconds $(FUZZ_SECONDS)
+	$(BIN)/python python_tests/fuzz_scene.py --files $(FUZZ_FILES)
 
 # For AArch64, run by qemu: needs g++-aarch64-linux-gnu and qemu-user.
 core-test-arm: .venv/tools
@@ -98,7 +101,7 @@ bench: .venv/installed .venv/bench-tools
 	$(BIN)/python benchmarks/photo_to_mp4.py --size 3840 --out benchmarks/results/photo_to_mp4_4k.json
 	-$(BIN)/python benchmarks/scale.py --out benchmarks/results/scale.json
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/splat_stages.py
-	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/report.py --write
 
 # Scenes with known geometry and motion, drawn once into build/bench-data (docs/benchmark.md).
 bench-data: .venv/installed .venv/tools

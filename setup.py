@@ -17,7 +17,7 @@ from torch.utils.cpp_extension import BuildExtension, CppExtension, get_cxx_comp
 
 SOURCES = sorted(str(path) for part in ("bindings", "cpu") for path in Path("csrc", part).glob("*.cpp"))
 HEADERS = sorted(
-    str(path) for part in (".", "include/c3d", "cpu", "cuda", "bindings") for path in Path("csrc", part).glob("*.*h")
+    str(path) for part in (".", "include/c3d", "cpu", "cuda", "host", "bindings") for path in Path("csrc", part).glob("*.*h")
 )
 NVCC = shutil.which(os.environ.get("CUDACXX", "nvcc"))
 RULES = ["setup.py", *sorted(map(str, Path("cmake").glob("*.txt")))]

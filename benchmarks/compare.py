@@ -18,8 +18,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from machine import write_result
-from peers import peer_cases
+from machine import describe, write_result
+from peers import peer_cases, runs_here
 
 from c3drender.bench.cases import Case, FrameSize, Run, all_cases
 from c3drender.bench.clock import medians_in_turns_ms
@@ -33,7 +33,8 @@ CPU = torch.device("cpu")
 def chosen_cases(size: FrameSize) -> list[Case]:
     ours = [case for case in all_cases(size) if case.op in OURS]
     slow = size != SMALL
-    return ours + [case for case in peer_cases(size) if not (slow and case.op.startswith("PyTorch3D"))]
+    peers = [case for case in peer_cases(size) if not (slow and case.op.startswith("PyTorch3D"))]
+    return ours + [case for case in peers if runs_here(case, CPU)]
 
 
 def remap_floor(width: int, height: int) -> Run:
@@ -57,6 +58,8 @@ def main() -> None:
     sizes = [SIZE] + ([SMALL] if find_spec("pytorch3d") else [])
     if len(sizes) == 1:
         print("PyTorch3D is not installed: left out")
+    told = describe(CPU)
+    print(f"{told['cpu']}, {told['simd']}, torch {told['torch']}, python {told['python']}")
     results = []
     with torch.inference_mode():
         for size in sizes:

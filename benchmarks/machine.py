@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from c3drender.bench import machine
 
 REPO = Path(__file__).resolve().parent.parent
 RESULTS = REPO / "benchmarks" / "results"
@@ -17,13 +18,8 @@ RESULTS = REPO / "benchmarks" / "results"
 def describe(device: torch.device, commit: str | None = None) -> dict[str, str]:
     """``commit``: of a copy of the sources that has no history of its own."""
     on_gpu = device.type == "cuda"
-    return {
-        "device": torch.cuda.get_device_name(device) if on_gpu else f"{platform.machine()} CPU",
+    return machine.describe(device) | {
         "driver": _answer("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader") if on_gpu else "none",
-        "threads": str(torch.get_num_threads()),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda or "none",
-        "python": platform.python_version(),
         "commit": commit or _answer("git", "-C", str(REPO), "describe", "--always", "--dirty", "--abbrev=40"),
     }
 

@@ -1,5 +1,5 @@
 """Other people's splats of the points of the case table: the same positions, features and camera in; features, coverage and
-disparity out. What cannot be imported is left out."""
+disparity out. What is not installed, or does not run here, is left out."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ def _work(splat: Splat, case: Case, device: torch.device) -> Work:
     xyz, radius = two_layers(camera, device)
     feat = random(device, len(xyz), case.channels)
     return Work((xyz, feat, radius), splat(xyz, feat, radius, camera), len(xyz))
+
+
+def runs_here(case: Case, device: torch.device) -> bool:
+    """Whether a peer does: one that imports may still lack a device, or the kernels that it was built with."""
+    try:
+        case.prepare(device).run()
+    except Exception as error:
+        # Any exception of theirs.
+        print(f"{case.op} does not run here: left out ({type(error).__name__}: {str(error).strip().splitlines()[0]:.80})")
+        return False
+    return True
 
 
 def _project(xyz: Tensor, camera: Camera) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """The speed table of README.md and the plots beside it, from the committed results: compare, photo_to_mp4, scale, roofline.
 
-python benchmarks/report.py            rewrites the table, and docs/images/speed.svg (needs matplotlib)
-python benchmarks/report.py --table    rewrites the table alone
+python benchmarks/report.py            prints the table
+python benchmarks/report.py --write    rewrites it in README.md, and docs/images/speed.svg (needs matplotlib)
 """
 
 from __future__ import annotations
@@ -121,11 +121,13 @@ def plot(rows: list[dict[str, Any]], roofline: dict[str, Any], out: Path) -> Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", action="store_true", help="no plots")
+    parser.add_argument("--write", action="store_true", help="into README.md, and the plots")
     args = parser.parse_args()
+    if not args.write:
+        print(speed_table(), end="")
+        return
     README.write_text(with_table(README.read_text(), speed_table()))
-    if not args.table:
-        plot(read("scale")["rows"], read("roofline"), PLOT)
+    plot(read("scale")["rows"], read("roofline"), PLOT)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,20 @@ needs none of it. The rooms, each of which uses those above it alone:
 - ``networks``: the learned parts and their training
 - ``pipeline``: composes them
 - ``web``: a scene in a web page
+- ``jobs``: a photo and options become an output, here or in a child process
+- ``batch``, ``serve``: many photos, on Ray or alone; photos by HTTP
 - ``bench``, ``inspect``, ``info``, ``cli``: what is built on top
 """
 
+import os
+import sys
+
 import lazy_loader
+
+if "torch" not in sys.modules:
+    # Read when torch is loaded: its threads then sleep where they wait for each other. By default they spin, and beside other
+    # busy processes the stages took several times as long (benchmarks/shared_cores.py).
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __version__ = "0.1.0"

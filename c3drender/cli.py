@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -15,21 +16,32 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import defaults
-from .console import drop_output, line_of, open_closed_streams, print_message, show_every_character, warnings_on_one_line
+from . import __version__, defaults
+from .console import (
+    EXPECTED,
+    drop_output,
+    is_expected,
+    line_of,
+    open_closed_streams,
+    print_message,
+    show_every_character,
+    warnings_on_one_line,
+)
 from .options import (
     DEFAULT_FRAMES,
     SIZE_HELP,
+    add_batch_options,
     add_common_options,
     add_motion_options,
     add_path_options,
     add_scene_options,
+    add_serve_options,
     add_video_options,
     size_of,
 )
 
 if TYPE_CHECKING:
-    from .data import Fluid, Frame, Ripple, Sway
+    from .data import Frame, Lens
     from .files.scene import Scene
 
 DEBUG = "C3D_DEBUG"  # in the environment: an error's traceback is printed before its line
@@ -37,7 +49,6 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C ...
 EXIT_TERMINATED = 143  # ... and for SIGTERM
 EXIT_BROKEN_PIPE = 141  # ... and for SIGPIPE
-TORCH_LACKS_MEMORY = ("can't allocate memory", "out of memory")  # in its RuntimeErrors
 NUM_SHEET_FRAMES = 5  # with the seven tiles before them, three full rows
 EXAMPLE_FOLDER = files("c3drender") / "example"
 EXAMPLE_FILES = ("stream_cascade.jpg", "mask.png", "hints.json")
@@ -53,10 +64,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     show_every_character()
     debug = bool(os.environ.get(DEBUG))
     try:
-        args = _parser().parse_args(argv)
+        words = list(sys.argv[1:] if argv is None else argv)
+        args = _parser().parse_args(words)
+        args.words = words
         debug = debug or args.debug
         with _ended_by_sigterm(), warnings_on_one_line():
-            args.run(args)
+            status: int | None = args.run(args)  # None: all went well
         sys.stdout.flush()
     except KeyboardInterrupt:
         print_message("c3drender: interrupted", file=sys.stderr)
@@ -64,14 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         drop_output()
         return EXIT_BROKEN_PIPE
-    except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(words in str(error) for words in TORCH_LACKS_MEMORY):
+    except (*EXPECTED, RuntimeError) as error:
+        if not is_expected(error):
             raise
         if debug:
             traceback.print_exc()
         print_message(f"c3drender: error: {line_of(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
-    return 0
+    return status or 0
 
 
 @contextmanager
@@ -98,15 +111,30 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"With --debug, or {DEBUG}=1 in the environment, an error shows its traceback too.",
     )
     parser.add_argument("--debug", action="store_true", help="show an error's traceback")
+    parser.add_argument("--version", action="version", version=f"c3drender {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     render = _command(
         commands, "render", _render, "photo to video", "c3drender render photo.jpg -o out.mp4 --mask mask.png --camera circle"
     )
-    render.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...)")
-    render.add_argument("-o", "--out", help=".mp4 .webm .gif .apng .webp, or a folder of PNGs (default: <photo>.mp4, here)")
+    render.add_argument("photo", help="the photo (JPEG, PNG, WebP, TIFF, ...); or a scene, .c3d, or a project of the studio")
+    render.add_argument(
+        "-o",
+        "--out",
+        help=".mp4 .webm .mov .mkv .gif .apng .webp, a folder of PNGs, or .png .jpg: one frame (default: <photo>.mp4)",
+    )
     add_scene_options(render)
     add_video_options(render)
+
+    many = _command(
+        commands, "batch", _batch, "many photos, on every core or a cluster", "c3drender batch photos -o videos --recursive"
+    )
+    add_batch_options(many)
+
+    service = _command(
+        commands, "serve", _serve, "photos by HTTP, for other programs", "c3drender serve --port 8000 --workers 2"
+    )
+    add_serve_options(service)
 
     published = _command(
         commands,
@@ -136,14 +164,29 @@ def _parser() -> argparse.ArgumentParser:
         "c3drender export photo.jpg -o scene.html",
     )
     export.add_argument("photo", help="the photo, or a scene, .c3d, as Scene.save writes it")
-    export.add_argument("-o", "--out", help=".html: a page; .glb: textured meshes; .ply: points; .npz: arrays")
+    export.add_argument(
+        "-o",
+        "--out",
+        help=".html: a page; .c3dplay: for programs in C++; .glb: meshes; .ply .spz: points; .ora .psd: layers; .npz: arrays",
+    )
     export.add_argument("--folder", action="store_true", help="write the page as separate files, for a server")
     export.add_argument("--title", help="of the page (default: the name of the file)")
     export.add_argument("--splats", action="store_true", help="Gaussians instead of points in the .ply")
-    export.add_argument("--camera-path", help=".json or .chan: the poses of --camera")
+    export.add_argument("--animated", action="store_true", help="motion and the camera's path inside the .glb")
+    export.add_argument("--sequence", help="glb, ply or spz: a folder with a file for each frame of the motion's loop")
+    export.add_argument("--camera-path", help=".json, .chan or .glb: the poses of --camera")
     add_scene_options(export)
     add_path_options(export)
     export.add_argument("--fps", type=float, default=defaults.FPS, help="frames per second (default: %(default)s)")
+
+    studio = _command(commands, "studio", _studio, "a page on which to paint motion and depth", "c3drender studio photo.jpg")
+    studio.add_argument("photo", nargs="?", help="a photo, or a project's folder (default: choose on the page)")
+    studio.add_argument("--folder", default="c3d-projects", help="where the projects are (default: %(default)s, here)")
+    studio.add_argument(
+        "--host", default="127.0.0.1", help="another address than this machine's own needs a token, which is printed"
+    )
+    studio.add_argument("--port", type=int, help="default: 8765, or the next that is free")
+    studio.add_argument("--no-browser", action="store_true", help="do not open the page")
 
     demo = _command(commands, "demo", _demo, "render the bundled example", "c3drender demo -o demo.mp4")
     demo.add_argument(
@@ -181,6 +224,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--repeats", type=int, default=10, help="timed runs per row; the median is printed (default: %(default)s)"
     )
+    bench.add_argument("--json", action="store_true", help="print JSON, with what the machine is")
 
     train = commands.add_parser(
         "train", help="train the networks", description="Train the networks: the paper's two stages, and the eyes."
@@ -210,19 +254,26 @@ def _command(commands: Any, name: str, run: Any, summary: str, example: str) -> 
 
 
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("label", "depth", "depth_kind", "depth_near", "color", "segments", "inpainter", "focus", "size", "device")
+    names = (
+        "label",
+        "depth",
+        "depth_kind",
+        "depth_near",
+        "color",
+        "segments",
+        "inpainter",
+        "trust",
+        "focus",
+        "size",
+        "device",
+    )
     fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow", "matte")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.ripple:
-        moves = dict.fromkeys(fluid) | {"motion": _motion_list(args, fluid)}
+        from .jobs.options import motion_of
+
+        moves = dict.fromkeys(fluid) | {"motion": motion_of(vars(args), fluid)}
     return {name: getattr(args, name) for name in names} | moves | {"progress": not args.quiet}
-
-
-def _motion_list(args: argparse.Namespace, fluid: dict[str, Any]) -> list[Fluid | Sway | Ripple]:
-    from .data import Fluid, Ripple, Sway
-
-    sway = [Sway(args.sway, args.sway_hints, args.sway_root)] if args.sway else []
-    return [Fluid(**fluid), *sway, *([Ripple(args.ripple)] if args.ripple else [])]
 
 
 def _path_arguments(args: argparse.Namespace) -> dict[str, Any]:
@@ -234,13 +285,41 @@ def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from .pipeline import render_cinemagraph
+    from .pipeline import render_cinemagraph, render_scene
+    from .prepared import given_in, is_prepared, scene_and_settings
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
-    names = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "aspect", "stereo", "eyes")
-    video = {name: getattr(args, name) for name in names}
-    render_cinemagraph(args.photo, out, **video, **_motion_arguments(args), **_scene_arguments(args))
-    _say(args, f"wrote {out}")
+    file = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "audio", "poster", "depth_out")
+    picture = ("aspect", "follow", "stereo", "eyes", "quilt", "alpha")
+    looks = {name: getattr(args, name) for name in file + picture} | {"lens": _lens(args)} | _motion_arguments(args)
+    if is_prepared(args.photo):
+        scene, settings = scene_and_settings(args)
+        settings = {name: value for name, value in settings.items() if name not in given_in(args.words)}
+        written = render_scene(scene, out, **{**looks, **settings}, color=args.color, progress=not args.quiet)
+    else:
+        written = render_cinemagraph(args.photo, out, **looks, **_scene_arguments(args))
+    _say(args, *(f"wrote {path}" for path in (written, args.poster, args.depth_out) if path is not None))
+
+
+def _lens(args: argparse.Namespace) -> Lens | None:
+    """None where none of its options is given."""
+    from .data import Lens
+
+    names = ("f_number", "shutter", "vignette", "grain", "ssaa", "samples")
+    lens = Lens(focus=args.lens_focus, **{name: getattr(args, name) for name in names})
+    return None if lens.is_plain else lens
+
+
+def _batch(args: argparse.Namespace) -> int:
+    from .batch.command import batch
+
+    return batch(args)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from .serve.command import serve
+
+    return serve(args)
 
 
 def _published(args: argparse.Namespace) -> None:
@@ -251,6 +330,14 @@ def _published(args: argparse.Namespace) -> None:
     given = {name: getattr(args, name) for name in names}
     render_published(args.photo, out, args.model, **given, progress=not args.quiet)
     _say(args, f"wrote {out}")
+
+
+def _studio(args: argparse.Namespace) -> None:
+    from .prepared import needs_studio
+
+    with needs_studio():
+        from .studio.launch import launch
+    launch(args.photo, args.folder, args.host, args.port, not args.no_browser)
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -288,28 +375,41 @@ def _inspect(args: argparse.Namespace) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
-    from .files.export import export_scene
+    from .files.export import check_export, check_sequence
     from .files.track import write_track
-    from .pipeline.render import camera_path
+    from .pipeline import camera_path, export_scene
+    from .pipeline.play import SUFFIX, export_play
     from .web import export_html
     from .web.export import check_page
 
     name = Path(args.photo).stem
-    as_page = args.folder or args.out is None or Path(args.out).suffix.lower() in (".html", ".htm")
+    scene_only = args.splats or args.animated or args.sequence is not None
+    as_page = args.folder or (not scene_only and (args.out is None or Path(args.out).suffix.lower() in (".html", ".htm")))
     if args.out is None and args.camera_path is None:
-        args.out = name if args.folder else f"{name}.html"
-    for option, of_page in (("folder", True), ("title", True), ("splats", False)):
-        if getattr(args, option) and as_page != of_page:
-            raise ValueError(f"{option}: expected {'a page' if of_page else 'a .ply'} to write, got {args.out}")
+        args.out = name if args.folder or args.sequence else f"{name}.html"
+    for option, of_page in (("folder", True), ("title", True), ("splats", False), ("animated", False), ("sequence", False)):
+        if getattr(args, option) and (as_page != of_page or args.out is None):
+            raise ValueError(
+                f"{option}: expected {'a page' if of_page else 'a scene for other programs'} to write, got {args.out}"
+            )
     if as_page and args.out is not None:
         check_page(args.out, args.folder)
+    elif args.sequence is not None:
+        check_sequence(args.out, args.sequence, args.splats)
+    elif args.out is not None:
+        check_export(args.out, args.splats, args.animated)
     scene = _scene_to_export(args)
+    as_play = args.out is not None and Path(args.out).suffix.lower() == SUFFIX
     if args.out is not None and as_page:
         out = check_page(args.out, args.folder)
         export_html(scene, out, folder=args.folder, fps=args.fps, title=args.title or name, **_path_arguments(args))
         _say(args, *scene.notes, f"wrote {out}")
+    elif as_play:
+        _say(args, *scene.notes, f"wrote {export_play(scene, args.out, fps=args.fps, **_path_arguments(args))}")
     elif args.out is not None:
-        _say(args, f"wrote {export_scene(scene, args.out, args.splats)}")
+        names = ("splats", "animated", "sequence", "camera", "fps", "speed")
+        options = {key: getattr(args, key) for key in names} | {"frames": args.frames or defaults.FRAMES}
+        _say(args, f"wrote {export_scene(scene, args.out, **options)}")
     if args.camera_path is not None:
         path = camera_path(scene, args.camera, DEFAULT_FRAMES if args.frames is None else args.frames)
         _say(args, f"wrote {write_track(path, scene.camera, args.camera_path, args.fps)}")
@@ -317,17 +417,12 @@ def _export(args: argparse.Namespace) -> None:
 
 def _scene_to_export(args: argparse.Namespace) -> Scene:
     """A photo's scene, for any camera, as a hand moves it off its path; or the one in a file, which is as it was prepared."""
-    from .files.scene import load_scene
     from .pipeline import prepare
+    from .prepared import is_prepared, scene_and_settings
 
-    if Path(args.photo).suffix.lower() != ".c3d":
-        return prepare(args.photo, amplitude=args.amplitude, **_scene_arguments(args))
-    options = argparse.ArgumentParser()
-    add_scene_options(options)
-    for action in options._actions:
-        if action.dest not in ("help", "quiet", "device") and getattr(args, action.dest) != action.default:
-            raise ValueError(f"{action.dest}: expected a photo to prepare with it, got the scene {args.photo}")
-    return load_scene(args.photo)
+    if is_prepared(args.photo):
+        return scene_and_settings(args)[0]
+    return prepare(args.photo, amplitude=args.amplitude, **_scene_arguments(args))
 
 
 def _info(args: argparse.Namespace) -> None:
@@ -363,11 +458,14 @@ def _models(args: argparse.Namespace) -> None:
 
 
 def _bench(args: argparse.Namespace) -> None:
-    from .bench.table import table
+    from .bench.table import results, table
     from .ops.device import pick_device
 
     if args.repeats < 1:
         raise ValueError(f"repeats: expected at least 1, got {args.repeats}")
+    if args.json:
+        print(json.dumps(results(pick_device(args.device), args.repeats), indent=1))
+        return
     for line in table(pick_device(args.device), args.repeats):
         print(line, flush=True)
 

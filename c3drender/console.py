@@ -11,11 +11,25 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
+TORCH_LACKS_MEMORY = ("can't allocate memory", "out of memory")  # in its RuntimeErrors
+EXPECTED = (ValueError, TypeError, OSError, MemoryError)  # whose line says what was wrong
 
-def line_of(error: Exception) -> str:
+
+def is_expected(error: BaseException) -> bool:
+    """Whether the error's line is meant for users; others are faults of the program."""
+    lacks_memory = isinstance(error, RuntimeError) and any(words in str(error) for words in TORCH_LACKS_MEMORY)
+    return lacks_memory or isinstance(error, EXPECTED)
+
+
+def line_of(error: BaseException) -> str:
     if isinstance(error, RuntimeError) or (isinstance(error, MemoryError) and not str(error)):
         return "out of memory; a smaller size takes less"
     return " ".join(str(error).split())
+
+
+def reason_of(error: BaseException) -> str:
+    """`line_of` an error of any kind: one that is not expected is named."""
+    return line_of(error) if is_expected(error) else f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def open_closed_streams() -> None:

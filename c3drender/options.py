@@ -37,6 +37,7 @@ def add_scene_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--color", default="srgb", help="srgb or p3, from the photo to the video (default: %(default)s)")
     parser.add_argument("--segments", default="auto", help="auto, none, a model's name, or a file: .png with .json, .npz")
     parser.add_argument("--inpainter", help="paints what the photo does not show: a model's name, or its file, .pt or .onnx")
+    parser.add_argument("--trust", action="store_true", help="run the program that the inpainter's file is")
     parser.add_argument("--focus", type=numbers, help="X,Y: the pixel that the camera keeps in place (default: the middle)")
     parser.add_argument("--size", type=size_of, help=SIZE_HELP)
     add_common_options(parser)
@@ -82,8 +83,61 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bits", type=int, default=8, help="8 or 10 per channel (default: %(default)s)")
     parser.add_argument("--max-mb", type=float, help="the most MiB of a .gif, which shrinks until it fits")
     parser.add_argument("--aspect", help="9:16, 1:1, 4:5, ...: the part where most moves, in these proportions")
-    parser.add_argument("--stereo", help="sbs, half-sbs, tb or anaglyph: both eyes")
+    parser.add_argument("--follow", action="store_true", help="that part goes from what is near to what moves and back")
+    parser.add_argument("--stereo", help="both eyes: sbs, half-sbs, tb, anaglyph, vr180; or rgbd: depth beside colour")
     parser.add_argument("--eyes", type=float, default=2.0, help="depth, percent of the width (default: %(default)s)")
+    parser.add_argument("--quilt", help="COLUMNSxROWS of views, such as 8x6, for Looking Glass (its name gets _qs8x6a0.75)")
+    parser.add_argument("--alpha", help="moving or near: all else is transparent (.mov .webm .mkv .apng .webp .png, PNGs)")
+    parser.add_argument("--audio", help="sound: the first track of this file, repeated or cut to the video's length")
+    parser.add_argument("--poster", help="also write the first frame as this picture")
+    parser.add_argument("--depth-out", help="also write each frame's depth in 16 bits: .mkv (FFV1), or a folder of PNGs")
+    add_lens_options(parser)
+
+
+def add_lens_options(parser: argparse.ArgumentParser) -> None:
+    lens = parser.add_argument_group("lens", "what a lens does, in linear light; each frame is then the mean of many pictures")
+    lens.add_argument("--f-number", type=float, help="depth of field: 0.5 to 64, as if what is nearest were 1 m away")
+    lens.add_argument("--lens-focus", type=numbers, help="X,Y: the photo's pixel that is sharp, or a depth (default: --focus)")
+    lens.add_argument("--shutter", type=float, default=0.0, help="motion blur: degrees, to 360 (default: none)")
+    lens.add_argument("--vignette", type=float, default=0.0, help="0 to 4; 1 is a simple lens's (default: none)")
+    lens.add_argument("--grain", type=float, default=0.0, help="0 to 1 (default: none)")
+    lens.add_argument("--ssaa", type=int, default=1, help="1 to 8: samples along each side of every pixel (default: 1)")
+    lens.add_argument("--samples", type=int, help="pictures for each frame (default: what the blur needs, to 64)")
+
+
+def add_batch_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photos", nargs="*", help="folders and photos, also URLs that fsspec knows (s3://, gs://, ...)")
+    parser.add_argument("-o", "--out", help="the folder of outputs, or a URL (default: the manifest names each)")
+    parser.add_argument("--manifest", help=".csv .tsv .jsonl .parquet: a row has photo, out, options of its own")
+    parser.add_argument("--recursive", action="store_true", help="photos in the folders' folders, too")
+    parser.add_argument("--glob", help="which files, such as '*.jpg' (default: every photo)")
+    parser.add_argument("--format", default="mp4", help="mp4 webm mov mkv gif apng webp, or png: folders (default: mp4)")
+    parser.add_argument("--force", action="store_true", help="render what is done, too")
+    parser.add_argument("--retry-failed", action="store_true", help="try again what has failed by its own fault")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be rendered")
+    parser.add_argument("--shard", help="I/N: part I, from 0, of N, for Slurm arrays, Kubernetes jobs and the like")
+    parser.add_argument("--workers", type=int, help="processes at most; 0: this one alone (default: as many as fit)")
+    parser.add_argument("--cpus", type=float, default=1, help="of each worker, which has as many threads (default: 1)")
+    parser.add_argument("--gpus", type=float, default=0, help="of each worker, such as 0.5 (default: 0)")
+    parser.add_argument("--ray", help="address of a Ray cluster, such as auto (default: $RAY_ADDRESS, or this machine)")
+    parser.add_argument("--report", help="folder of report.jsonl, .csv and .html (default: that of the outputs)")
+    parser.add_argument("--log", choices=("text", "json"), default="text", help="json: a line for each photo, and no bar")
+    add_scene_options(parser)
+    add_video_options(parser)
+
+
+def add_serve_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine alone can reach it)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen at (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that render (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="of each process (default: the cores, divided)")
+    parser.add_argument("--queue", type=int, default=32, help="jobs that wait; past it 429 (default: %(default)s)")
+    parser.add_argument("--max-mpx", type=float, default=25, help="megapixels of a photo or frame (default: %(default)s)")
+    parser.add_argument("--max-mb", type=float, default=64, help="MiB of a post (default: %(default)s)")
+    parser.add_argument("--max-seconds", type=float, default=600, help="that a job may take (default: %(default)s)")
+    parser.add_argument("--keep-minutes", type=float, default=60, help="for which a result stays (default: %(default)s)")
+    parser.add_argument("--folder", help="where posts and results lie meanwhile (default: the system's temporary folder)")
+    parser.add_argument("--quiet", action="store_true", help="no line for each request")
 
 
 def bits(text: str) -> int:

@@ -42,6 +42,8 @@ inline Status check(const SplatPointsArgs& args) {
     return invalid("splat_points: feat_type must be kFloat32, kFloat16 or kBFloat16");
   if (args.compositor != Compositor::kAlpha && args.compositor != Compositor::kSurface)
     return invalid("splat_points: compositor must be kAlpha or kSurface");
+  if (args.radius_unit != RadiusUnit::kScene && args.radius_unit != RadiusUnit::kPixels)
+    return invalid("splat_points: radius_unit must be kScene or kPixels");
   if (!(args.depth_tolerance >= 0.0f)) return invalid("splat_points: depth_tolerance must be >= 0");
   if (!args.radius && !is_finite(args.radius_all)) return invalid("splat_points: radius_all must be finite");
   if (args.num_cameras <= 0) return {};
@@ -66,6 +68,9 @@ inline Status check(const SplatPointsBwdArgs& args) {
     return invalid("splat_points_bwd: cameras and idx must not be null");
   if (args.compositor != Compositor::kAlpha && args.compositor != Compositor::kSurface)
     return invalid("splat_points_bwd: compositor must be kAlpha or kSurface");
+  if (args.radius_unit != RadiusUnit::kScene && args.radius_unit != RadiusUnit::kPixels)
+    return invalid("splat_points_bwd: radius_unit must be kScene or kPixels");
+  if (args.grad_opacity && !args.opacity) return invalid("splat_points_bwd: grad_opacity needs opacity");
   if (!(args.depth_tolerance >= 0.0f)) return invalid("splat_points_bwd: depth_tolerance must be >= 0");
   if (!args.radius && !is_finite(args.radius_all)) return invalid("splat_points_bwd: radius_all must be finite");
   if (args.num_cameras <= 0) return {};

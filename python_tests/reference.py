@@ -258,10 +258,12 @@ def blend_bidirectional(fwd: Composited, bwd: Composited, loop_t: ArrayLike, *, 
     k_f, k_b = (sharpness * np.asarray(side.disp, dtype=np.float64) for side in (fwd, bwd))
     t = np.asarray(loop_t, dtype=np.float64)
 
-    # Numerators and denominator share the factor exp(-largest), which keeps float64 from overflowing.
-    largest = np.maximum(k_f, k_b)
-    w_f = (1 - t) * a_f * np.exp(k_f - largest)
-    w_b = t * a_b * np.exp(k_b - largest)
+    # Numerators and denominator share the factor exp(-largest), of the sides that count: float64 neither overflows nor loses
+    # a side behind one of no weight.
+    largest = np.maximum(np.where((1 - t) * a_f > 0, k_f, -np.inf), np.where(t * a_b > 0, k_b, -np.inf))
+    largest = np.where(np.isfinite(largest), largest, 0.0)
+    w_f = (1 - t) * a_f * np.exp(np.minimum(k_f - largest, 0))
+    w_b = t * a_b * np.exp(np.minimum(k_b - largest, 0))
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         denominator = np.maximum(w_f + w_b, 1e-6 * np.exp(-largest))
         w_f, w_b = (np.where(w > 0, w / denominator, 0) for w in (w_f, w_b))

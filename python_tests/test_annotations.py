@@ -169,6 +169,20 @@ def test_a_region_beside_the_picture_is_told(tmp_path: Path) -> None:
         read(tmp_path, labelme(shape("motion", [[500, 500], [600, 500], [600, 600]], "polygon")))
 
 
+def test_shares_of_the_sides_are_told(tmp_path: Path) -> None:
+    shares = [[x / W, y / H] for x, y in CORNERS]
+    with pytest.warns(InputWarning, match=f"hints: the points lie in 0..1 and are taken as shares of {W} x {H} px"):
+        assert read(tmp_path, labelme(shape("motion", shares, "polygon"))).mask.sum() == AREA
+    with pytest.raises(ValueError, match="hints: expected arrows in pixels of"):
+        read(tmp_path, [[[0.25, 0.5], [0.75, 0.5]]])
+
+
+@pytest.mark.parametrize("content", [[], labelme(shape("_background_", CORNERS, "polygon")), coco()])
+def test_a_file_that_says_nothing_is_told(content: Any, tmp_path: Path) -> None:
+    with pytest.warns(InputWarning, match="hints: nothing in .*hints.json says what moves"):
+        read(tmp_path, content)
+
+
 def test_of_several_pictures_the_photos_own(tmp_path: Path) -> None:
     content = coco({"segmentation": [FLAT]})
     content["images"].append({"id": 8, "file_name": "other.png", "width": W, "height": H})
@@ -206,4 +220,4 @@ def test_damaged_annotations_are_one_line(content: Any, tmp_path: Path) -> None:
 def test_runs_both_ways() -> None:
     noise = torch.from_numpy(np.random.default_rng(0).random((H, W)) < 0.4)
     for counts in (runs(noise), compressed(runs(noise))):
-        np.testing.assert_array_equal(decode_runs({"size": [H, W], "counts": counts}, "it"), noise.numpy())
+        np.testing.assert_array_equal(decode_runs("hints", {"size": [H, W], "counts": counts}, "it"), noise.numpy())

@@ -522,7 +522,7 @@ def test_a_picture_that_is_accepted_can_be_written(suffix, tmp_path):
 @pytest.mark.parametrize("name", ["builtin", "auto", "Intel/dpt-large", "o/Depth-V2-Small-hf", "o/m-v1.5", "o/m.v2"])
 def test_names_of_estimators(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert inputs._names_an_estimator(name)
+    assert inputs.names_an_estimator(name)
 
 
 def test_a_path_that_exists_is_no_name_of_a_model(tmp_path, monkeypatch):
@@ -530,13 +530,13 @@ def test_a_path_that_exists_is_no_name_of_a_model(tmp_path, monkeypatch):
     (tmp_path / "own").mkdir()
     for name in ("own/maps", "map.exr", "map"):
         Path(name).write_bytes(b"no picture")
-        assert not inputs._names_an_estimator(name)
+        assert not inputs.names_an_estimator(name)
     with pytest.raises(ValueError, match="depth: expected a file, or a model's folder"):
-        inputs._names_an_estimator("own")
+        inputs.names_an_estimator("own")
     (tmp_path / "own" / "config.json").write_text("{}")
-    assert inputs._names_an_estimator("own")
+    assert inputs.names_an_estimator("own")
     Path("big-lama").write_bytes(b"no program")
     Path("eomt-large-ade20k").write_bytes(b"no segments")
-    assert not inputs._names_a_segmenter("eomt-large-ade20k")
+    assert not inputs.names_a_segmenter("eomt-large-ade20k")
     with pytest.raises(ValueError, match="inpainter: "):
         inputs.read_inpainter("big-lama", torch.device("cpu"))

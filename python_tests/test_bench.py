@@ -12,11 +12,13 @@ import torch
 
 from c3drender import cli, ops
 from c3drender.bench import clock as bench_clock
+from c3drender.bench import machine
 from c3drender.bench import table as bench
 from c3drender.bench.cases import Case, FrameSize, Work, all_cases
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import compare
+import peers
 import photo_to_mp4
 import report
 import roofline
@@ -45,6 +47,33 @@ def test_bench_prints_a_row_of_rates_for_every_case(capsys: pytest.CaptureFixtur
         numbers = row[36:].split()
         assert len(numbers) == 6 and float(numbers[1]) > 0 and numbers[-1].endswith("%")
     assert "triad" in out and "GFLOP/s" in out and "frames/s" in out
+
+
+@pytest.mark.usefixtures("tiny")
+def test_bench_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "--device", "cpu", "--repeats", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["machine"]) >= {"device", "cpu", "simd", "threads", "torch", "python", "c3drender"}
+    assert [row["op"] for row in told["rows"]] == [case.op for case in all_cases(TINY)]
+    assert all(row["median_ms"] > 0 for row in told["rows"]) and told["frames_per_s"] > 0
+
+
+def test_what_the_processor_is(tmp_path: Path) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text("processor\t: 0\nmodel name\t: A Processor @ 2 GHz\nflags\t\t: fpu avx2 fma bmi2\n")
+    assert machine.cpu_model(info) == "A Processor @ 2 GHz" and machine.simd_level(info) == "AVX2"
+    info.write_text("flags : avx2 fma bmi2 avx512bw avx512vl avx512dq\n")
+    assert machine.simd_level(info) == "AVX-512"
+    assert machine.simd_level(tmp_path / "none").endswith("baseline")
+
+
+def test_a_peer_that_does_not_run_here_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    def build(case: Case, device: torch.device) -> Work:
+        raise RuntimeError("no kernel image\nof a kind")
+
+    assert not peers.runs_here(Case("theirs", 1, 1, 3, 1, build), CPU)
+    assert capsys.readouterr().out == "theirs does not run here: left out (RuntimeError: no kernel image)\n"
+    assert all(peers.runs_here(case, CPU) for case in peers.peer_cases(TINY) if case.op.startswith("plain"))
 
 
 def test_rates_of_a_row() -> None:

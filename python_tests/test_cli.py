@@ -16,8 +16,8 @@ import PIL.Image
 import pytest
 import torch
 
-from c3drender import cli, render_cinemagraph
-from c3drender.data import Camera, DepthSpan, Fluid, Frame, Image, Layers, Ripple, Sway
+from c3drender import __version__, cli, render_cinemagraph
+from c3drender.data import Camera, DepthSpan, Fluid, Frame, Image, Layers, Lens, Ripple, Sway
 from c3drender.files.photo import read_photo
 from c3drender.files.scene import Scene
 from c3drender.inspect import contact_sheet
@@ -64,6 +64,7 @@ def calls(monkeypatch) -> SimpleNamespace:
         seen.render = (photo, out, options)
         if seen.raises is not None:
             raise seen.raises
+        return out
 
     def prepare(photo, **options) -> Scene:
         seen.prepare = (photo, options)
@@ -99,20 +100,31 @@ def test_help_is_fast_because_it_imports_nothing_heavy():
     assert answer.stdout.split() == ["False"] * 3
 
 
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["--version"])
+    assert left.value.code == 0 and capsys.readouterr().out == f"c3drender {__version__}\n"
+
+
 def test_render_passes_every_option_on(calls, photo_path, capsys):
     argv = "render photo.png -o out.gif --mask m.png --hints h.json --flow f.flo --depth d.npy --camera swing --amplitude 0.5"
     argv += " --frames 30 --fps 12.5 --size 640x480 --speed 2 --blend linear --device cpu --quiet"
     argv += " --matte a.png --label water,sky --depth-kind metric --depth-near dark --color p3"
     argv += " --duration 12 --codec hevc --crf 20 --bitrate 8M --bits 10 --max-mb 8 --aspect 9:16 --stereo sbs --eyes 3"
-    argv += " --ease 0.5 --focus 100,200 --model m.pth --inpainter lama.pt --segments s.npz"
+    argv += " --follow --quilt 8x6 --alpha near --audio a.mp3 --poster p.jpg --depth-out d"
+    argv += " --f-number 2.8 --lens-focus 30,40 --shutter 180 --vignette 0.5 --grain 0.2 --ssaa 2 --samples 24"
+    argv += " --ease 0.5 --focus 100,200 --model m.pth --inpainter lama.pt --trust --segments s.npz"
     assert cli.main(argv.split()) == 0
     expected = {"mask": "m.png", "hints": "h.json", "flow": "f.flo", "depth": "d.npy", "camera": "swing", "amplitude": 0.5}
     expected |= {"frames": 30, "fps": 12.5, "size": (640, 480), "speed": 2.0, "blend": "linear"}
     expected |= {"device": "cpu", "progress": False, "motion": None}
     expected |= {"loops": None, "duration": 12.0, "codec": "hevc", "crf": 20, "bitrate": 8_000_000, "bits": 10, "max_mb": 8.0}
-    expected |= {"aspect": "9:16", "stereo": "sbs", "eyes": 3.0}
+    expected |= {"aspect": "9:16", "follow": True, "stereo": "sbs", "eyes": 3.0, "quilt": "8x6", "alpha": "near"}
+    expected |= {"audio": "a.mp3", "poster": "p.jpg", "depth_out": "d"}
+    expected |= {"lens": Lens(2.8, (30.0, 40.0), 180.0, 0.5, 0.2, 2, 24)}
     expected |= {"matte": "a.png", "label": ["water", "sky"], "depth_kind": "metric", "depth_near": "dark", "color": "p3"}
     expected |= {"ease": 0.5, "focus": (100.0, 200.0), "model": "m.pth", "inpainter": "lama.pt", "segments": "s.npz"}
+    expected |= {"trust": True}
     assert calls.render == ("photo.png", "out.gif", expected)
     assert capsys.readouterr().out == ""
 

@@ -7,16 +7,20 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 
 import c3drender as c3d
-from c3drender.data import Camera, DepthSpan, Layers
+from c3drender.data import Camera, DepthSpan, Layers, Lens
 from c3drender.files.container import CODECS, CONTAINERS
 from c3drender.files.scene import Scene
 from c3drender.files.video import write_video
-from c3drender.pipeline.crop import crop_of, read_aspect
-from c3drender.pipeline.stereo import LAYOUTS, eyes_of
+from c3drender.pipeline.crop import Window, read_aspect, window_of
+from c3drender.pipeline.cutout import cutouts_of
+from c3drender.pipeline.quilt import quilt_of, read_quilt
+from c3drender.pipeline.shot import Shot, shot_of
+from c3drender.pipeline.stereo import LAYOUTS, aside, eye_px, eyes_of, picture_of
 from c3drender.pixels.seam import SeamScore
 
 H, W = 64, 96
@@ -146,11 +150,11 @@ def test_a_crop_goes_where_things_are() -> None:
     nothing = slice(0, 0)
     for wanted in (slice(70, 90), slice(5, 25)):
         for scene in (scene_of(wanted, nothing), scene_of(nothing, wanted)):
-            rows, columns = crop_of(scene, read_aspect("1:2"))
-            assert rows == slice(0, H) and columns.stop - columns.start == 32
-            assert columns.start <= wanted.start and wanted.stop <= columns.stop
-    rows, columns = crop_of(scene_of(nothing, nothing), 1.0)
-    assert (columns.start, columns.stop) == (16, 80)  # nothing in particular: the middle
+            window = window_of(scene, read_aspect("1:2"))
+            left = window.left_px[0]
+            assert (window.width, window.height, window.top_px[0]) == (32, H, 0)
+            assert left <= wanted.start and wanted.stop <= left + 32
+    assert window_of(scene_of(nothing, nothing), 1.0).left_px[0] == 16  # nothing in particular: the middle
     assert read_aspect("9:16") == 9 / 16 and read_aspect(None) is None
     for bad in ("9", "0:1", "1:100", "wide"):
         with pytest.raises(ValueError, match="aspect: expected WIDTH:HEIGHT"):
@@ -172,6 +176,141 @@ def test_both_eyes_meet_at_the_focus() -> None:
     assert near - far == pytest.approx(0.02 * W)
 
 
+def shot_along(scene: Scene, camera: str = "still", frames: int = 4, window: Window | None = None) -> Shot:
+    path = c3d.camera_path(scene, camera, frames)
+    return shot_of(c3d.animate(scene, frames=frames).draw, scene, path, None, window)
+
+
+def test_a_window_is_a_part_of_the_picture() -> None:
+    scene = scene_of(slice(0, 0), slice(40, 60))
+    window = Window(np.array([10.0]), np.array([5.0]), 40, 30)
+    for camera in ("still", "swing"):
+        whole, part = (shot_along(scene, camera, window=w).taken(1).rgb_u8.numpy() for w in (None, window))
+        assert np.abs(whole[5:35, 10:50].astype(int) - part).max() <= 1
+
+
+def test_a_window_follows_and_comes_back() -> None:
+    near, moving = slice(4, 20), slice(76, 92)
+    scene = scene_of(moving, near)
+    path = c3d.camera_path(scene, "swing", 24)
+    window = window_of(scene, 0.5, path)
+    left = window.left_px
+    assert left.min() >= 0 and left.max() <= W - window.width
+    centre = left + window.width / 2
+    assert centre[0] < centre[12], "it begins at what is near and turns at what moves"
+    steps = np.diff(np.append(left, left[0]))
+    assert np.abs(np.diff(np.append(steps, steps[0]))).max() < 0.35 * np.abs(steps).max(), "without a jerk"
+    view = scene.camera.with_pose(torch.eye(3, 4))
+    assert window.of(view, -0.5).cx == window.of(view, 23.5).cx
+    still = window_of(scene_of(slice(0, 0), near), 0.5, c3d.camera_path(scene, "still", 24))
+    assert np.ptp(still.left_px) < 1e-6, "where nothing moves, neither does it"
+
+
+def test_a_window_goes_with_what_is_near() -> None:
+    """As the camera swings, what is near moves across the picture, but hardly across the window."""
+    scene = scene_of(slice(0, 0), slice(40, 56))
+    path = c3d.camera_path(scene, "swing", 16)
+    window = window_of(scene, 0.5, path)
+    xyz = scene.camera.unproject(torch.tensor([[48.0, 32.0]]), torch.tensor([1.0]))[0]
+
+    def seen_x(view: Camera) -> float:
+        x, _, z = (view.pose[:, :3] @ xyz + view.pose[:, 3]).tolist()
+        return view.fx * x / z + view.cx
+
+    views = [scene.camera.with_pose(pose) for pose in path.world_to_cam]
+    free = np.ptp([seen_x(view) for view in views])
+    held = np.ptp([seen_x(window.of(view, n)) for n, view in enumerate(views)])
+    assert held < 0.2 * free and free > 1
+
+
+def test_a_quilt_goes_from_left_to_right_from_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = scene_of(slice(0, 0), slice(40, 56))
+    quilt = read_quilt("4x2")
+    tiles = quilt_of(shot_along(scene), quilt, 5.0, 0)
+    assert tiles.shape == (2 * H, 4 * W, 3)
+    views = [tiles[(1 - n // 4) * H :][:H, (n % 4) * W :][:, :W] for n in range(8)]
+    for n in (0, 3, 7):
+        eye = aside(scene.camera.with_pose(torch.eye(3, 4)), scene.span, 5.0, n / 7 - 0.5)
+        np.testing.assert_array_equal(views[n], c3d.animate(scene, frames=4).draw(eye, 0).rgb_u8.numpy())
+    assert quilt.named(Path("a.mp4"), 0.75) == Path("a_qs4x2a0.75.mp4") == quilt.named(Path("a_qs4x2a0.75.mp4"), 0.75)
+    monkeypatch.setattr("c3drender.pipeline.quilt.MOST_PX", 100)
+    assert quilt_of(shot_along(scene), read_quilt("2x1"), 5.0, 0).shape == (2 * int(50 / W * H / 2), 100, 3)
+    for bad in ("8", "0x4", "1x1", "99x99", 8):
+        with pytest.raises(ValueError, match="quilt: expected COLUMNSxROWS"):
+            read_quilt(bad)
+
+
+def test_depth_beside_colour() -> None:
+    scene = scene_of(slice(0, 0), slice(40, 56))
+    picture = picture_of(shot_along(scene), "rgbd", 2.0, 0)
+    depth = picture[:, W:]
+    assert picture.shape == (H, 2 * W, 3) and (depth[..., 0] == depth[..., 2]).all()
+    far, near = scene.span.limits
+    for column, disp in ((48, 1.0), (10, 0.25)):
+        assert depth[20, column, 0] == pytest.approx(255 * (disp - far) / (near - far), abs=1)
+
+
+def test_a_half_sphere_shows_angles() -> None:
+    """What lies at an angle in the photo lies at that angle in the headset; beyond the photo it is black."""
+    scene = scene_of(slice(0, 0), slice(40, 56))
+    picture = picture_of(shot_along(scene), "vr180", 0.001, 0)
+    side = eye_px(scene.camera)
+    assert picture.shape == (side, 2 * side, 3) and side == 2 * round(np.pi * W / 2)
+    flat = shot_along(scene).taken(0).rgb_u8.numpy().astype(int)
+    for x, y in ((80, 32), (20, 50), (48, 10)):
+        ray = np.array([(x + 0.5 - W / 2) / W, (y + 0.5 - H / 2) / W])
+        longitude = np.arctan(ray[0])
+        latitude = np.arctan(ray[1] * np.cos(longitude))
+        column, row = (int((angle / np.pi + 0.5) * side) for angle in (longitude, latitude))
+        assert np.abs(picture[row, column].astype(int) - flat[y, x]).max() < 20
+    edge = int((np.arctan(0.5) / np.pi + 0.5) * side)
+    assert picture[side // 2, edge - 3].any() and not picture[side // 2, edge + 3 : side].any()
+    assert not picture[: side // 4].any()
+
+
+def test_what_is_cut_out() -> None:
+    scene = scene_of(slice(60, 90), slice(10, 30))
+    animation = c3d.animate(scene, frames=4)
+    shot = shot_along(scene)
+    for kind, there, away in (("moving", slice(66, 84), slice(0, 50)), ("near", slice(14, 26), slice(40, 96))):
+        pictures = list(cutouts_of(shot, animation.cover, kind))
+        assert len(pictures) == 4 and pictures[0].shape == (H, W, 4)
+        for n, picture in enumerate(pictures):
+            assert (picture[5:-5, there, 3] > 250).mean() > 0.97 and (picture[5:-5, away, 3] < 5).all()
+            np.testing.assert_array_equal(picture[..., :3], shot.taken(n).rgb_u8.numpy())
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "words"),
+    [
+        ("o.mp4", {"quilt": "8x6", "stereo": "sbs"}, "quilt: expected stereo or quilt, got both"),
+        ("o", {"quilt": "8x6"}, "quilt: expected a video or a picture, whose name says how it lies, got the folder 'o'"),
+        ("o.mp4", {"follow": True}, "follow: expected an aspect with it"),
+        ("o.mov", {"alpha": "all"}, "alpha: expected moving or near, got 'all'"),
+        ("o.mov", {"alpha": "near", "stereo": "sbs"}, "alpha: expected no stereo with it, got both"),
+        ("o.mov", {"alpha": "near", "lens": Lens(shutter=90)}, "alpha: expected no f_number or shutter with it"),
+        ("o.mp4", {"alpha": "near"}, "alpha: expected a codec that has it"),
+        ("o.webm", {"stereo": "vr180"}, r"stereo: expected \.mp4 or \.mov for vr180"),
+        ("o.mp4", {"stereo": "both"}, "stereo: expected one of sbs, half-sbs, tb, anaglyph, vr180, rgbd, got 'both'"),
+        ("o.png", {"duration": 3.0}, "duration: expected a video, got the still 'o.png'"),
+        ("o.png", {"loops": 3}, "loops: expected a video"),
+        ("o.png", {"codec": "h264"}, "codec: expected a video"),
+        ("o.jpg", {"alpha": "near"}, r"alpha: expected a \.png"),
+        ("o.mp4", {"poster": "p.txt"}, "poster: expected the suffix of a picture"),
+        ("o.mp4", {"depth_out": "d.mp4"}, r"depth_out: expected \.mkv"),
+        ("o.mkv", {"depth_out": "o.mkv"}, "depth_out: expected a name of its own, got o.mkv, which is out"),
+        ("o.mp4", {"lens": 2.8}, "lens: expected a Lens, got float"),
+    ],
+)
+def test_what_does_not_go_together(
+    out: str, options: dict, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ValueError, TypeError), match=words):
+        c3d.render_cinemagraph("not looked at.jpg", out, progress=False, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_layouts() -> None:
     left, right = turning()[:2]
     assert LAYOUTS["sbs"](left, right).shape == (H, 2 * W, 3)
@@ -187,7 +326,16 @@ def test_all_of_it_from_a_photo(tmp_path: Path, capsys: pytest.CaptureFixture[st
     mask = np.zeros((H, W), bool)
     mask[40:] = True
     options = {"mask": mask, "depth": np.tile(np.linspace(9, 1, H)[:, None], (1, W)), "frames": 4, "fps": 10}
-    out = c3d.render_cinemagraph(turning()[0], tmp_path / "o.mp4", **options, aspect="1:1", stereo="sbs", duration=0.8)
+    beside = {"poster": tmp_path / "p.png", "depth_out": tmp_path / "depth"}
+    out = c3d.render_cinemagraph(
+        turning()[0], tmp_path / "o.mp4", **options, **beside, aspect="1:1", follow=True, stereo="sbs", duration=0.8
+    )
     assert decoded(out).shape == (8, 64, 128, 3)
+    assert PIL.Image.open(beside["poster"]).size == (128, 64)
+    assert len(list(beside["depth_out"].iterdir())) == 4
     said = capsys.readouterr().out
     assert "loops: 2 of 0.4 s, 0.8 s in all" in said and "seam: " in said
+    still = c3d.render_cinemagraph(
+        turning()[0], tmp_path / "q.png", **options, quilt="2x2", lens=c3d.Lens(f_number=4, focus=(90, 60), samples=2)
+    )
+    assert still.name == "q_qs2x2a0.75.png" and PIL.Image.open(still).size == (96, 128)

@@ -236,3 +236,55 @@ def test_exr_without_its_package_says_how_to_get_it(tmp_path: Path, monkeypatch:
     (tmp_path / "d.exr").write_bytes(b"\x76\x2f\x31\x01")
     with pytest.raises(ValueError, match=r"depth: reading .exr needs the package OpenEXR: pip install c3drender\[formats\]"):
         read_depth(tmp_path / "d.exr", H, W)
+
+
+def with_sky(values: np.ndarray, mark: float) -> np.ndarray:
+    marked = values.copy()
+    marked[:12] = mark
+    return marked
+
+
+MM = Z * 1000
+MARKED = {
+    "a sensor's 0 in the sky": (with_sky(MM.astype(U16), 0), "metric"),
+    "a sensor's 65535 in the sky": (with_sky(MM.astype(U16), 65535), "metric"),
+    "-1 among whole numbers": (with_sky(MM.astype(np.int32), -1), "metric"),
+    "-1 among metres": (with_sky(Z, -1), "metric"),
+    "-9999 among metres": (with_sky(Z, -9999), "metric"),
+    "minus infinity": (with_sky(Z, -np.inf), "metric"),
+    "infinite disparity where it is near": (np.where(np.roll(BOX, -15, 0) & BOX, np.inf, 8 * DISP), "disparity"),
+    "beyond 32 bits": (Z.astype(np.float64) * 1e300, "metric"),
+    "below 32 bits": (Z.astype(np.float64) * 1e-300, "metric"),
+    "masked": (np.ma.masked_array(Z, mask=with_sky(np.zeros((H, W), bool), True)), "metric"),
+}
+
+
+@pytest.mark.parametrize("name", MARKED)
+@pytest.mark.filterwarnings("ignore::c3drender.files.InputWarning", "error::RuntimeWarning")
+def test_marks_are_no_measurements(name: str) -> None:
+    values, kind = MARKED[name]
+    depth, found = read_depth(values, H, W)
+    assert found == kind and is_right(depth.numpy(), found) and bool(torch.isfinite(depth).all())
+
+
+def test_a_scatter_of_samples_keeps_what_is_near() -> None:
+    """A LiDAR's points, projected: a tenth of the pixels."""
+    seen = np.random.default_rng(0).random((H, W)) < 0.1
+    depth, kind = read_depth(np.where(seen, Z, 0), H, W)
+    assert kind == "metric" and (depth.numpy() == Z).mean() > 0.95
+
+
+def test_metric_along_an_axis_that_points_backwards() -> None:
+    depth, _ = read_depth(-Z, H, W, kind="metric")
+    np.testing.assert_array_equal(depth.numpy(), Z)
+
+
+@pytest.mark.filterwarnings("ignore::c3drender.files.InputWarning")
+@pytest.mark.parametrize("name", sorted(colour_maps()))
+def test_colours_that_are_dark_where_near(name: str) -> None:
+    turned = colour_maps()[name].astype(np.uint8)[(255 * (1 - DISP)).astype(int)]
+    assert is_right(*unpacked(read_depth(turned, H, W, near="dark")))
+
+
+def test_two_levels_are_a_map() -> None:
+    assert is_right(*unpacked(read_depth(PIL.Image.fromarray(BOX), H, W)))

@@ -281,6 +281,20 @@ def test_gradients_of_random_clouds(
     assert_near(emulation.run_under_all_schedules(call), call.run(), SUMMED_OVER_CHANNELS)
 
 
+@pytest.mark.parametrize("compositor", ["alpha", "surface"])
+@pytest.mark.parametrize("radius_unit", [0, 1])
+def test_gradients_of_cameras_and_opacity(emulation: Emulation, radius_unit: int, compositor: str) -> None:
+    """Of more points than one block adds up."""
+    rng = np.random.default_rng(radius_unit)
+    cloud = random_cloud(rng, 900, (23, 18), channels=3, num_views=2, compositor=compositor, num_depths=20, soft=True)
+    if radius_unit:
+        cloud = replace(cloud, radius=rng.uniform(0.7, 3, 900).astype(np.float32), radius_unit=1)
+    call = cloud.random_gradients(rng)
+    got, want = emulation.run_under_all_schedules(call), call.run()
+    assert_near(got, want, SUMMED_OVER_CHANNELS)
+    assert got[3].shape == (900,) and got[4].shape == (2, 16)
+
+
 @pytest.mark.parametrize("channels", [1, 4, 37])
 @pytest.mark.parametrize("pixels", [1, 257])
 def test_gradients_of_random_sides(emulation: Emulation, pixels: int, channels: int) -> None:

@@ -3,6 +3,7 @@ fixture, finite differences, and in use."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from c3drender import ops
-from c3drender.data import Camera, Raster
+from c3drender.data import Camera, Cameras, Raster
 from c3drender.ops.call import camera_rows
 
 COMPOSITORS = ("alpha", "surface")
@@ -34,17 +35,21 @@ def splat_hits(
     compositor: str,
     depth_tolerance: float = 0.02,
     opacity: Tensor | None = None,
+    rows: Tensor | None = None,
+    in_px: bool = False,
 ) -> Raster:
-    """The picture of given hits ``[V, H, W, K]``, in the precision of ``xyz``."""
-    poses = torch.eye(3, 4)[None] if camera.world_to_cam is None else camera.world_to_cam.reshape(-1, 3, 4)
+    """The picture of given hits ``[V, H, W, K]``, in the precision of ``xyz``. ``rows``: as `camera_rows`, for ``camera``."""
+    rows = camera_rows("splat_points", camera).detach() if rows is None else rows
     views = []
-    for pose, hits in zip(poses.to(xyz.dtype), idx.reshape(len(poses), camera.height, camera.width, -1).long(), strict=True):
+    for row, hits in zip(rows.to(xyz.dtype), idx.reshape(len(rows), camera.height, camera.width, -1).long(), strict=True):
+        (fx, fy, cx, cy), pose = row[:4], row[4:].reshape(3, 4)
         x, y, z = (xyz @ pose[:, :3].T + pose[:, 3]).unbind(1)
         is_hit, point = hits >= 0, hits.clamp(min=0)
-        row, column = torch.meshgrid(torch.arange(camera.height) + 0.5, torch.arange(camera.width) + 0.5, indexing="ij")
-        dx = (camera.fx * x / z + camera.cx)[point] - column[..., None]
-        dy = (camera.fy * y / z + camera.cy)[point] - row[..., None]
-        q = torch.where(is_hit, (dx**2 + dy**2) / (camera.fx * radius / z)[point] ** 2, 1.0)
+        line, column = torch.meshgrid(torch.arange(camera.height) + 0.5, torch.arange(camera.width) + 0.5, indexing="ij")
+        dx = (fx * x / z + cx)[point] - column[..., None]
+        dy = (fy * y / z + cy)[point] - line[..., None]
+        radius_px = radius if in_px else fx * radius / z
+        q = torch.where(is_hit, (dx**2 + dy**2) / radius_px[point] ** 2, 1.0)
         share = torch.ones_like(q) if opacity is None else opacity.to(q.dtype)[point]
         if compositor == "alpha":
             through = torch.cumprod(1 - share * (1 - q), dim=-1)[..., :-1]
@@ -53,7 +58,8 @@ def splat_hits(
             weight = surface_weights(q, share, is_hit, z.detach()[point], depth_tolerance)
         channels = torch.cat([feat, torch.ones_like(z)[:, None], (1 / z)[:, None]], dim=1)
         views.append(torch.einsum("hwk,hwkc->hwc", torch.where(is_hit, weight, 0.0), channels[point]))
-    out = torch.stack(views) if camera.world_to_cam is not None and camera.world_to_cam.dim() == 3 else views[0]
+    is_batch = isinstance(camera, Cameras) or camera.pose.dim() == 3
+    out = torch.stack(views) if is_batch else views[0]
     return Raster(out[..., :-2], out[..., -2], out[..., -1])
 
 
@@ -137,8 +143,82 @@ def test_splat_gradients_of_soft_points(channels: int, compositor: str) -> None:
     opacity = torch.rand(120, generator=torch.Generator().manual_seed(1)).mul(1.5).clamp_max(1)
     cloud = random_cloud(channels, 120, camera, channels)
     assert_gradients_equal_autograd(cloud, camera, OUTPUTS, compositor=compositor, opacity=opacity)
-    with pytest.raises(ValueError, match="opacity must not require grad"):
-        ops.splat_points(*cloud, camera, opacity=opacity.requires_grad_())
+
+
+def cameras_of(height: int, width: int, num_views: int) -> Cameras:
+    """Each with a focal length of its own."""
+    cameras = Cameras.of(camera_of(height, width, turned_poses(num_views)))
+    K = cameras.K.clone()
+    K[:, 0, 0] *= torch.linspace(0.9, 1.1, num_views)
+    return replace(cameras, K=K)
+
+
+@pytest.mark.parametrize("compositor", COMPOSITORS)
+@pytest.mark.parametrize("radius_unit", ["scene", "px"])
+@pytest.mark.parametrize("names", [OUTPUTS, ("feat",), ("disp",)], ids="+".join)
+def test_gradients_of_cameras_and_opacity(names: tuple[str, ...], radius_unit: str, compositor: str) -> None:
+    """Against float64, in everything that has a gradient at once; the hits are many and near the middle of their discs."""
+    cameras = cameras_of(13, 17, 3)
+    cloud = random_cloud(11, 120, camera_of(13, 17))
+    if radius_unit == "px":
+        cloud = (*cloud[:2], cloud[2] * 1.13 * 17 / cloud[0][:, 2].abs())
+    opacity = torch.rand(120, generator=torch.Generator().manual_seed(2)).mul(1.5).clamp_max(1)
+    leaves = [t.clone().requires_grad_() for t in (*cloud, opacity, cameras.K, cameras.world_to_cam)]
+    *points, soft, K, poses = leaves
+    learned = Cameras(K, poses, 17, 13)
+    options = {"compositor": compositor, "radius_unit": radius_unit}
+    raster = ops.splat_points(*points, learned, opacity=soft, return_idx=True, **options)
+    got = torch.autograd.grad(loss_of(raster, names), leaves, materialize_grads=True)
+
+    exact = [t.detach().double().requires_grad_() for t in leaves]
+    *points, soft, K, poses = exact
+    rows = torch.cat([torch.stack([K[:, 0, 0], K[:, 1, 1], K[:, 0, 2], K[:, 1, 2]], 1), poses.reshape(-1, 12)], 1)
+    again = splat_hits(*points, cameras, raster.idx, compositor=compositor, opacity=soft, rows=rows, in_px=radius_unit == "px")
+    want = torch.autograd.grad(loss_of(again, names), exact, materialize_grads=True)
+    named = zip(("xyz", "feat", "radius", "opacity", "K", "world_to_cam"), got, want, strict=True)
+    for argument, ours, theirs in named:
+        if argument != "feat" or "feat" in names:
+            assert_close_to_largest(ours, theirs, 1e-4 if argument in ("xyz", "radius") else 1e-5)
+
+
+@pytest.mark.parametrize("compositor", COMPOSITORS)
+def test_opacity_alone_has_a_gradient(compositor: str) -> None:
+    """Points that let everything through would show, if they did less so."""
+    camera = camera_of(9, 11)
+    cloud, opacity = random_cloud(12, 100, camera), torch.zeros(100, requires_grad=True)
+    raster = ops.splat_points(*cloud, camera, opacity=opacity, compositor=compositor)
+    assert not raster.alpha.any()
+    raster.alpha.sum().backward()
+    assert (opacity.grad >= 0).all() and opacity.grad.any()
+
+
+def test_descent_finds_the_camera() -> None:
+    """Where a picture was taken, and with which focal length, from a little beside."""
+    camera = camera_of(24, 32)
+    cloud = random_cloud(13, 800, camera)
+    taken = Cameras.of(camera)
+    target = ops.splat_points(*cloud, taken, compositor="alpha").feat
+    aside, focal = torch.tensor([0.02, -0.015, 0.0], requires_grad=True), torch.tensor(0.4, requires_grad=True)
+    optimiser = torch.optim.Adam([{"params": [aside], "lr": 1e-3}, {"params": [focal], "lr": 2e-2}])
+    across = torch.tensor([1.0, 1.0, 0.0])  # a step along the view axis looks like another focal length
+    lens = torch.zeros(1, 3, 3)
+    lens[0, 0, 0] = lens[0, 1, 1] = 1.0
+    for _ in range(80):
+        pose = torch.cat([taken.world_to_cam[:, :, :3], (taken.world_to_cam[:, :, 3] + across * aside)[..., None]], 2)
+        guess = Cameras(taken.K + focal * lens, pose, 32, 24)
+        loss = (ops.splat_points(*cloud, guess, compositor="alpha").feat - target).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert aside.abs().max() < 1e-3 and focal.abs() < 0.05
+
+
+def test_a_pose_that_is_learned_changes_no_bit() -> None:
+    camera = camera_of(9, 11, turned_poses(2))
+    cloud = random_cloud(14, 200, camera)
+    plain = ops.splat_points(*cloud, camera, return_idx=True)
+    learned = ops.splat_points(*cloud, camera.with_pose(camera.pose.clone().requires_grad_()))
+    assert torch.equal(plain.feat, learned.feat) and learned.feat.requires_grad
 
 
 def assert_gradients_equal_autograd(cloud: tuple[Tensor, ...], camera: Camera, names: tuple[str, ...], **options) -> None:
@@ -215,9 +295,16 @@ def test_splat_gradients_equal_finite_differences(compositor: str) -> None:
 
 @pytest.mark.parametrize("compositor", COMPOSITORS)
 def test_same_bits_for_any_thread_count(for_thread_counts, compositor: str) -> None:
-    camera = camera_of(131, 203, turned_poses(2))
-    cloud = random_cloud(5, 30_000, camera, channels=5)
-    first, *others = for_thread_counts(lambda: splat_gradients(cloud, camera, OUTPUTS, compositor=compositor))
+    cameras = cameras_of(131, 203, 2)
+    cloud = random_cloud(5, 30_000, camera_of(131, 203), channels=5)
+
+    def gradients() -> tuple[Tensor, ...]:
+        leaves = [t.clone().requires_grad_() for t in (*cloud, torch.full((30_000,), 0.9), cameras.world_to_cam)]
+        *points, opacity, poses = leaves
+        raster = ops.splat_points(*points, replace(cameras, world_to_cam=poses), compositor=compositor, opacity=opacity)
+        return torch.autograd.grad(loss_of(raster), leaves)
+
+    first, *others = for_thread_counts(gradients)
     for other in others:
         assert all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
@@ -320,12 +407,6 @@ def test_hits_must_be_points() -> None:
             torch.ops.c3drender.splat_points_bwd(
                 None, torch.ones(1, 4, 5), None, xyz, feat, radius, 0.0, rows, 5, 4, 0, 0.02, idx, True, True, True
             )
-
-
-def test_poses_have_no_gradient() -> None:
-    camera = camera_of(4, 5, turned_poses(2).requires_grad_())
-    with pytest.raises(ValueError, match=r"^splat_points: camera\.world_to_cam must not require grad"):
-        ops.splat_points(*random_cloud(9, 50, camera), camera)
 
 
 def test_there_is_no_second_derivative() -> None:

@@ -59,7 +59,7 @@ def box_before_a_wall() -> tuple[np.ndarray, np.ndarray]:
 def layers_by(inpainter: object) -> Layers:
     rgb, z_cam = box_before_a_wall()
     still = np.zeros((HEIGHT, WIDTH), bool)
-    return c3drender.prepare(rgb, mask=still, depth=z_cam, amplitude=2.0, inpainter=inpainter, device="cpu").layers
+    return c3drender.prepare(rgb, mask=still, depth=z_cam, amplitude=2.0, inpainter=inpainter, trust=True, device="cpu").layers
 
 
 def test_the_colours_are_the_inpainters_and_all_else_is_ours() -> None:
@@ -106,7 +106,7 @@ def test_a_torchscript_file_fills(scripted) -> None:
 
 
 def test_a_module_gets_sides_that_it_can_halve_and_the_mask(scripted) -> None:
-    fill = read_inpainter(scripted(Network()), CPU)
+    fill = read_inpainter(scripted(Network()), CPU, trust=True)
     rgb, hole = torch.rand(HEIGHT, WIDTH, 3), torch.rand(HEIGHT, WIDTH) < 0.5
     assert HEIGHT % SIDE_MULTIPLE and WIDTH % SIDE_MULTIPLE
     filled = fill(rgb, hole)
@@ -130,7 +130,19 @@ def test_from_the_command_line(scripted, tmp_path, monkeypatch) -> None:
     c3drender.files.write_picture("photo.png", (rgb * 255).round().astype(np.uint8))
     np.save("depth.npy", z_cam)
     network = str(scripted(Network()))
-    argv = ["photo.png", "--depth", "depth.npy", "--inpainter", network, "--frames", "3", "--device", "cpu", "--quiet"]
+    argv = [
+        "photo.png",
+        "--depth",
+        "depth.npy",
+        "--inpainter",
+        network,
+        "--trust",
+        "--frames",
+        "3",
+        "--device",
+        "cpu",
+        "--quiet",
+    ]
     assert cli.main(["render", *argv, "-o", "out.gif"]) == 0
     assert cli.main(["inspect", *argv, "-o", "sheet.png"]) == 0
     assert Path("out.gif").is_file() and Path("sheet.png").is_file()
@@ -157,7 +169,7 @@ def test_answers_that_are_refused(answer: Callable, words: str) -> None:
     "module, words", [(OneInput(), "the module cannot be called with .image"), (Half(), "the module must return .1, 3, ")]
 )
 def test_modules_that_are_refused(scripted, module: torch.nn.Module, words: str) -> None:
-    fill = read_inpainter(scripted(module), CPU)
+    fill = read_inpainter(scripted(module), CPU, trust=True)
     with pytest.raises(ValueError, match=f"^inpainter: {words}") as refused:
         fill(torch.ones(8, 8, 3), torch.ones(8, 8, dtype=torch.bool))
     assert "\n" not in str(refused.value)
@@ -172,3 +184,14 @@ def test_arguments_that_are_refused(tmp_path) -> None:
         layers_by("none.pt")
     with pytest.raises(TypeError, match=r"^inpainter: expected a callable, a model's name or its file, got int$"):
         layers_by(3)
+
+
+def test_a_program_runs_only_where_it_is_trusted(scripted, tmp_path) -> None:
+    """TorchScript can write files as it runs, and may as it loads: nothing of it is opened before."""
+    with pytest.raises(
+        ValueError, match=r"^inpainter: expected trust \(--trust\) beside .*, got none: a TorchScript or ONNX file"
+    ):
+        read_inpainter(scripted(Network()), CPU)
+    (tmp_path / "any.onnx").write_bytes(b"no ONNX")
+    with pytest.raises(ValueError, match=r"^inpainter: expected trust \(--trust\) beside .*any\.onnx"):
+        c3drender.prepare(np.ones((8, 8, 3), np.float32), inpainter=tmp_path / "any.onnx")

@@ -139,3 +139,43 @@ def test_a_matte_keeps_its_shades() -> None:
     np.testing.assert_allclose(read_matte(clear, H, W).numpy(), ramp / 255, atol=1e-6)
     with pytest.raises(ValueError, match="matte: expected the proportions of 64 x 48 px, got 48 x 64"):
         read_matte(ramp.T, H, W)
+
+
+BATCHES = {
+    "[1, 1, H, W]": MARKED[None, None],
+    "[1, H, W, 1]": MARKED[None, :, :, None].astype(np.uint8),
+    "[2, 1, H, W]": np.stack([MARKED & (np.arange(W) % 2 == 0), MARKED & (np.arange(W) % 2 == 1)])[:, None],
+    "[2, H, W] of numbers": np.stack([MARKED & (np.arange(W) % 2 == 0), MARKED & (np.arange(W) % 2 == 1)]).astype(np.uint8),
+    "[3, H, W] of floats": np.stack([MARKED, MARKED, MARKED]).astype(np.float32),
+    "SAM's dictionaries": [{"segmentation": MARKED, "area": 1}, {"segmentation": np.zeros_like(MARKED)}],
+    "a list": [MARKED, np.zeros_like(MARKED)],
+    "floats of 0 and 255": 255.0 * MARKED,
+}
+
+
+@pytest.mark.parametrize("kind", BATCHES)
+def test_what_networks_hand_out(kind: str) -> None:
+    assert np.array_equal(read_mask(BATCHES[kind], H, W).numpy(), MARKED)
+
+
+@pytest.mark.parametrize("colour", [(3, 0, 0), (0, 1, 0), (20, 0, 20)])
+def test_numbers_in_colours(colour: tuple[int, int, int]) -> None:
+    """Of instances, as COCO's panoptic files have them."""
+    assert np.array_equal(read_mask(np.where(MARKED[..., None], colour, 0).astype(np.uint8), H, W).numpy(), MARKED)
+
+
+def test_an_overlay_that_shows_little() -> None:
+    overlay = np.dstack([np.where(MARKED[..., None], (255, 0, 0), 0), 64 * MARKED]).astype(np.uint8)
+    assert np.array_equal(read_mask(PIL.Image.fromarray(overlay), H, W).numpy(), MARKED)
+
+
+def test_the_photo_is_no_mask() -> None:
+    photo = np.random.default_rng(0).integers(20, 255, (H, W, 3), dtype=np.uint8)
+    with pytest.raises(ValueError, match=r"mask: expected colours on black, .* \(the photo itself\?\)"):
+        read_mask(photo, H, W)
+
+
+@pytest.mark.parametrize("given", [[], [MARKED, MARKED[:4]], ["m.png"], [{"area": 1}]])
+def test_a_list_of_no_masks(given: list) -> None:
+    with pytest.raises((TypeError, ValueError), match="mask: expected"):
+        read_mask(given, H, W)

@@ -17,7 +17,7 @@ import PIL.Image
 import PIL.ImageCms
 import pytest
 
-from c3drender.files import InputWarning, decode, photo, source
+from c3drender.files import InputWarning, decode, photo, read_depth, source
 from c3drender.files.colour import DISPLAY_P3, PRIMARIES, SRGB, _to_xyz, converted, profile_of, profile_space, srgb_decoded
 from c3drender.files.embedded import photo_depth
 from c3drender.files.photo import photo_of, read_photo, write_picture
@@ -366,6 +366,12 @@ def test_depth_inside_is_turned_with_the_photo() -> None:
     assert given is not None and given.values.shape == (W, H)
 
 
+def test_depth_in_the_xmp_of_a_tiff() -> None:
+    file = io.BytesIO()
+    PIL.Image.fromarray(RGB).save(file, "TIFF", tiffinfo={700: xmp_of(INVERSE, "RangeInverse")})
+    assert photo_depth(photo_of(file.getvalue(), "photo")) is not None
+
+
 def test_a_damaged_depth_inside_is_told_and_the_photo_read() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -374,3 +380,56 @@ def test_a_damaged_depth_inside_is_told_and_the_photo_read() -> None:
     broken = xmp_of(INVERSE, "RangeInverse").replace(b'Data="iVBOR', b'Data="AAAAA')
     with pytest.warns(InputWarning, match="depth: the photo holds a depth map"):
         assert photo_depth(photo_of(jpeg(xmp=broken), "photo")) is None
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_tiff_is_turned_once(orientation: int, dtype: type, channels: int, tmp_path: Path) -> None:
+    """Its decoders turn it upright themselves."""
+    plain = np.random.default_rng(0).integers(0, 255, (H, W, channels), dtype=np.uint8)
+    pixels = {np.uint8: plain, np.uint16: plain * np.uint16(257), np.float32: plain / np.float32(255)}[dtype]
+    stored = np.ascontiguousarray(decode.upright(pixels, {6: 8, 8: 6}.get(orientation, orientation)))
+    path = tmp_path / "p.tif"
+    path.write_bytes(tiff(stored, orientation))
+    wanted = np.repeat(plain, 3, axis=2) if channels == 1 else plain
+    assert np.array_equal(u8(read_photo(path)), wanted)
+    if channels == 1:
+        assert read_depth(path, H, W)[0].numpy().argmax() == plain.argmax()
+
+
+def tiff(pixels: np.ndarray, orientation: int) -> bytes:
+    """An uncompressed TIFF of one strip, as cameras and editors write it."""
+    height, width, channels = pixels.shape
+    data = pixels.tobytes()
+    per_pixel = struct.pack(f"<{channels}H", *[8 * pixels.itemsize] * channels)
+    kinds = struct.pack(f"<{channels}H", *[3 if pixels.dtype.kind == "f" else 1] * channels)
+    extra = 8 + len(data)
+    entries = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, channels, extra if channels > 2 else 8 * pixels.itemsize),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2 if channels > 2 else 1),
+        (273, 4, 1, 8),
+        (274, 3, 1, orientation),
+        (277, 3, 1, channels),
+        (278, 4, 1, height),
+        (279, 4, 1, len(data)),
+        (339, 3, channels, extra + len(per_pixel) if channels > 2 else 3 if pixels.dtype.kind == "f" else 1),
+    ]
+    start = extra + len(per_pixel) + len(kinds)
+    listed = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return (
+        struct.pack("<2sHI", b"II", 42, start) + data + per_pixel + kinds + struct.pack("<H", len(entries)) + listed + bytes(4)
+    )
+
+
+def test_a_tiff_with_white_as_zero(tmp_path: Path) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (H, W, 1), dtype=np.uint16)
+    data = tiff(65535 - deep, 1).replace(struct.pack("<HHII", 262, 3, 1, 1), struct.pack("<HHII", 262, 3, 1, 0))
+    np.testing.assert_allclose(read_photo(data).rgb[..., :1].numpy() * 65535, deep, atol=0.01)
+    planes = struct.pack("<HHII", 284, 3, 1, 2)
+    rgb = tiff(np.repeat(deep, 3, axis=2), 1).replace(struct.pack("<HHII", 274, 3, 1, 1), planes)
+    with pytest.raises(ValueError, match="photo: expected a TIFF whose pixels lie together, got a TIFF of 16 bits in a plane"):
+        read_photo(rgb)

@@ -23,7 +23,9 @@ RANKS = [
     {"networks"},
     {"perception"},
     {"pipeline"},
-    {"bench", "inspect", "info", "web"},
+    {"bench", "inspect", "info", "jobs", "web"},
+    {"batch", "serve", "studio"},
+    {"prepared"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import subprocess
@@ -171,3 +172,22 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert run.returncode == 2 and "\nTraceback" in run.stderr.replace("\r", "\n")
     assert run.stderr.splitlines()[-1].startswith("c3drender: error: photo: cannot read")
+
+
+@pytest.mark.parametrize(("suffix", "shown"), [(".mp4", "<video src="), (".gif", "<img src="), ("", "<img src=")])
+def test_a_notebook_shows_what_was_rendered(suffix: str, shown: str, tmp_path: Path) -> None:
+    out = tmp_path / f"o{suffix}"
+    result = c3d.render_cinemagraph(photo(), out, mask=MASK, depth="builtin", frames=2, progress=False)
+    assert result == out and out == result and {out: 1}[result] == 1 and isinstance(result, Path)
+    seen = result._repr_html_()
+    file = out / "frame_0000.png" if suffix == "" else out
+    assert seen.startswith(shown) and base64.b64encode(file.read_bytes()).decode() in seen
+    for written in out.iterdir() if suffix == "" else [out]:
+        written.unlink()
+    assert result._repr_html_() == f"<code>{out}</code>"
+
+
+def test_a_notebook_shows_a_scene_and_a_page(tmp_path: Path) -> None:
+    scene = c3d.prepare(photo(), mask=MASK, depth="builtin", camera="still")
+    assert scene._repr_html_().startswith("<img src=") and f"<div>{scene.notes[0]}</div>" in scene._repr_html_()
+    assert "c3d-cinemagraph" in c3d.export_html(scene, tmp_path / "p.html", frames=2)._repr_html_()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -105,20 +105,22 @@ class Cloud:
     depth_tolerance: float = 0.02
     hidden: NDArray[np.int64] | None = None  # [V, 2]
     opacity: Floats | None = None
+    radius_unit: int = 0
 
     def splat(self) -> Call:
         """feat ``[V, H, W, C]``, alpha and disp ``[V, H, W]``, idx ``[V, H, W, K]``"""
         camera = self.camera
         cloud = (self.xyz, self.feat, self.radius, self.radius_all, camera.rows, camera.width, camera.height)
         numbers = (ops.COMPOSITORS[self.compositor], self.max_points, self.depth_tolerance)
-        return Call("splat_points", (*cloud, *numbers, True, self.hidden, self.opacity))
+        return Call("splat_points", (*cloud, *numbers, True, self.hidden, self.opacity, self.radius_unit))
 
     def gradients(self, idx: NDArray[np.int32], grads: tuple[Floats | None, ...]) -> Call:
-        """Of xyz, feat and radius, for the gradients ``grads`` of feat, alpha and disp at the hits ``idx``; float32 only."""
+        """Of all that has one, for the gradients ``grads`` of feat, alpha and disp at the hits ``idx``; float32 only."""
         camera = self.camera
         cloud = (self.xyz, self.feat, self.radius, self.radius_all, camera.rows, camera.width, camera.height)
         numbers = (ops.COMPOSITORS[self.compositor], self.depth_tolerance)
-        return Call("splat_points_bwd", (*grads, *cloud, *numbers, idx, True, True, True, self.opacity))
+        wanted = (True, True, True, self.opacity, self.opacity is not None, True, self.radius_unit)
+        return Call("splat_points_bwd", (*grads, *cloud, *numbers, idx, *wanted))
 
     def random_gradients(self, rng: np.random.Generator, *, given: str = "feat alpha disp") -> Call:
         """``given``: which outputs have a gradient."""
@@ -276,11 +278,14 @@ def one_of_each(seed: int) -> dict[str, Call]:
         "splat float16": random_cloud(rng, 300, (19, 33), channels=4, dtype=torch.float16, num_views=2),
         "splat soft": random_cloud(rng, 400, (23, 37), channels=4, soft=True),
         "splat soft surface": random_cloud(rng, 500, (37, 23), channels=7, compositor="surface", num_depths=3, soft=True),
+        "splat in px": replace(
+            random_cloud(rng, 400, (23, 37), num_views=2, soft=True), radius=None, radius_all=2.3, radius_unit=1
+        ),
         "splat wide discs": random_cloud(rng, 1500, (50, 41), radius_px=(3, 60), max_points=64),
         "splat long lists": random_cloud(rng, 4000, (9, 17), channels=1, compositor="surface", max_points=12, num_depths=90),
     }
     calls = {name: cloud.splat() for name, cloud in clouds.items()}
-    for name in ("splat alpha", "splat surface", "splat soft surface"):
+    for name in ("splat alpha", "splat surface", "splat soft", "splat soft surface"):
         calls[f"{name} bwd"] = clouds[name].random_gradients(np.random.default_rng(seed))
     return calls | {
         "integrate_flow every pixel": random_flow(rng, (23, 37), starts=None, sampling=0),

@@ -85,15 +85,29 @@ def bindings(*flags: str) -> list[tuple[Path, list[str]]]:
     return [(source, [*flags, GARBAGE]) for source in sources if source.stem != "module"]
 
 
+def build_program(main: Path, flags: list[str]) -> Path:
+    """A program over the core on the CPU, without torch."""
+    sources = [main, *(path for room in ("cpu", "host", "scene") for path in sorted((CSRC / room).glob("*.cpp")))]
+    objects = compile_objects([(source, [*flags, "-DC3D_WITHOUT_CUDA"]) for source in sources])
+    program = BUILD / hash_of("".join(map(str, objects)), *flags) / main.stem
+    if not program.exists():
+        run(COMPILER, *flags, *objects, "-pthread", output=program)
+    return program
+
+
 def build_library(jobs: list[tuple[Path, list[str]]], flags: list[str]) -> Path:
-    if COMPILER is None:
-        pytest.skip("the emulated kernels need a C++ compiler, and there is no g++ or clang++ on the path")
-    with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(lambda job: compile_object(*job), jobs))
+    objects = compile_objects(jobs)
     library = BUILD / hash_of("".join(map(str, objects)), *flags) / "ops.so"
     if not library.exists():
         run(COMPILER, "-shared", *flags, *objects, f"-L{TORCH / 'lib'}", "-ltorch_cpu", "-pthread", output=library)
     return library
+
+
+def compile_objects(jobs: list[tuple[Path, list[str]]]) -> list[Path]:
+    if COMPILER is None:
+        pytest.skip("this needs a C++ compiler, and there is no g++ or clang++ on the path")
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda job: compile_object(*job), jobs))
 
 
 def compile_object(source: Path, flags: list[str]) -> Path:

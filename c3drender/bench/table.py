@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import as_file, files
+from typing import Any
 
 import torch
 
 from .cases import Case, FrameSize, all_cases
 from .clock import median_ms, multiply_add_flop_per_s, triad_bytes_per_s
+from .machine import describe
 
 SIZE = FrameSize(1280, 720, (4, 37), (1,))
 FRAMES_SIZE = 1280  # px, the longer side of the bundled example as it is
@@ -61,9 +63,24 @@ def frames_per_s(device: torch.device, frames: int, size: int) -> float:
     return (frames - 1) / (time.perf_counter() - started)
 
 
+def results(device: torch.device, repeats: int) -> dict[str, Any]:
+    """What `table` prints, for other programs."""
+    triad, peak = triad_bytes_per_s(device, repeats), multiply_add_flop_per_s(device, repeats)
+    return {
+        "machine": describe(device),
+        "repeats": repeats,
+        "triad_bytes_per_s": triad,
+        "multiply_add_flop_per_s": peak,
+        "rows": [asdict(measure(case, device, repeats=repeats)) for case in all_cases(SIZE)],
+        "frames_per_s": frames_per_s(device, NUM_FRAMES, FRAMES_SIZE),
+    }
+
+
 def table(device: torch.device, repeats: int) -> Iterator[str]:
     """The lines of the report, each as soon as it is measured."""
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    told = describe(device)
+    where = told["device"] if device.type == "cuda" else f"CPU, {told['threads']} threads"
+    yield f"{told['cpu']}, {told['simd']}, torch {told['torch']}, python {told['python']}"
     triad, peak = triad_bytes_per_s(device, repeats), multiply_add_flop_per_s(device, repeats)
     yield f"{where}, {SIZE.width} x {SIZE.height}, median of {repeats}"
     yield f"memory (triad) {triad / 1e9:.1f} GB/s, multiply-add (matrix product) {peak / 1e9:.0f} GFLOP/s"

@@ -8,9 +8,11 @@ Values are checked once, where data enters the package (`c3drender.files`, `c3dr
 """
 
 from .camera import LEAST_RANGE, Camera, CameraKeys, CameraPath, DepthSpan
+from .cameras import Cameras
 from .checks import Arrow, Arrows, PathLike, PictureLike, check_tensor, to_device
 from .frames import Frame, PointCloud, Raster
 from .layers import SPLAT_RULES, Layers, SplatRules
+from .lens import Lens
 from .motion import FRAMES_PER_ARROW, HIDES, FlowField, Fluid, Harmonics, MotionHints, Ripple, Sway, harmonic_px
 from .picture import DepthMap, Image, Nearness, Scenery
 
@@ -24,6 +26,7 @@ __all__ = [
     "Camera",
     "CameraKeys",
     "CameraPath",
+    "Cameras",
     "DepthMap",
     "DepthSpan",
     "FlowField",
@@ -32,6 +35,7 @@ __all__ = [
     "Harmonics",
     "Image",
     "Layers",
+    "Lens",
     "MotionHints",
     "Nearness",
     "PathLike",

@@ -12,6 +12,7 @@ from torch import Tensor
 from .checks import check_tensor
 
 LEAST_RANGE = 0.5  # of the near disparity: a scene with less between near and far is looked at as if it had this much
+JUMP = 4.0  # times the longest other step: a path's last step, back to its first pose, that is longer does not close it
 MAX_SIDE_PX = 2**23  # of a picture's width and height
 FLOAT32_MAX = float(torch.finfo(torch.float32).max)
 
@@ -72,7 +73,7 @@ class Camera:
         if self.world_to_cam is not None:
             batched = isinstance(self.world_to_cam, Tensor) and self.world_to_cam.dim() == 3
             shape = ("V", 3, 4) if batched else (3, 4)
-            check_tensor("Camera", "world_to_cam", self.world_to_cam, shape, torch.float32)
+            check_tensor("Camera", "world_to_cam", self.world_to_cam, shape, torch.float32, strided=True)
 
     @classmethod
     def for_photo(cls, width: int, height: int, focal_px: float | None = None) -> Camera:
@@ -189,6 +190,28 @@ class CameraPath:
 
     def __len__(self) -> int:
         return len(self.world_to_cam)
+
+    @property
+    def closes(self) -> bool:
+        """Whether the step from the last pose to the first is one like the others, not a jump back."""
+        places = self.world_to_cam.flatten(1)
+        steps = (places.roll(-1, 0) - places).norm(dim=1)
+        return len(self) < 3 or float(steps[-1]) <= JUMP * float(steps[:-1].max()) + 1e-6
+
+    def at(self, n: float) -> tuple[Tensor, float]:
+        """Pose ``[3, 4]`` and zoom at frame ``n``, also between two, where the camera goes straight: around the loop, or where
+        that does not close no farther than its ends."""
+        at = n % len(self) if self.closes else min(max(n, 0.0), len(self) - 1.0)
+        first = int(at)
+        share, second = at - first, (first + 1) % len(self)
+        zoom = None if self.zoom is None else (float(self.zoom[first]), float(self.zoom[second]))
+        if share == 0:
+            return self.world_to_cam[first], 1.0 if zoom is None else zoom[0]
+        before, after = self.world_to_cam[[first, second]].to(torch.float64).unbind()
+        pose = torch.lerp(before, after, share)
+        left, _, right = torch.linalg.svd(pose[:, :3])  # the rotation next to the mean of two
+        pose = torch.cat([left @ right, pose[:, 3:]], dim=1).to(torch.float32)
+        return pose, 1.0 if zoom is None else zoom[0] ** (1 - share) * zoom[1] ** share
 
 
 @dataclass(frozen=True)

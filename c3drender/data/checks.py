@@ -20,7 +20,9 @@ Arrows = PathLike | Sequence[Arrow] | np.ndarray | Tensor
 Value = TypeVar("Value")
 
 
-def check_tensor(owner: str, name: str, value: Any, shape: tuple[int | str | None, ...], dtype: torch.dtype) -> None:
+def check_tensor(
+    owner: str, name: str, value: Any, shape: tuple[int | str | None, ...], dtype: torch.dtype, *, strided: bool = False
+) -> None:
     """Raise unless ``value`` is a contiguous tensor of ``dtype`` whose sizes match ``shape``.
 
     Parameters
@@ -32,6 +34,8 @@ def check_tensor(owner: str, name: str, value: Any, shape: tuple[int | str | Non
     shape : tuple of int, str or None
         Sizes: an int must be equal, a string is a free size with a name for the message.
     dtype : torch.dtype
+    strided : bool
+        It need not be contiguous.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def check_tensor(owner: str, name: str, value: Any, shape: tuple[int | str | Non
         raise ValueError(f"{owner}: {name} must be {expected}, got {list(value.shape)}")
     if value.dtype != dtype:
         raise TypeError(f"{owner}: {name} must be {dtype}, got {value.dtype}")
-    if not value.is_contiguous():
+    if not strided and not value.is_contiguous():
         raise ValueError(f"{owner}: {name} must be contiguous, got strides {value.stride()}")
 
 

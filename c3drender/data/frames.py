@@ -74,7 +74,10 @@ class Frame:
         uint8 ``[H, W, 3]``, sRGB.
     uncovered : Tensor
         bool ``[H, W]``: what no point covered.
+    disp : Tensor or None
+        float32 ``[H, W]``, disparity (1/z) of what is shown; None: not asked for.
     """
 
     rgb_u8: Tensor
     uncovered: Tensor = field(repr=False)
+    disp: Tensor | None = field(repr=False, default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import pi
+from math import cos, pi, sin
 
 import numpy as np
 import torch
@@ -153,7 +153,12 @@ class Harmonics:
 
 def harmonic_px(sine_px: Tensor, cosine_px: Tensor, loop_t: float) -> Tensor:
     """The displacement ``[..., 2]`` at ``loop_t`` from coefficients ``[K, ..., 2]`` (see `Harmonics`)."""
-    turns = 2 * pi * loop_t * torch.arange(1, len(sine_px) + 1, dtype=torch.float64)
-    shape = (-1, *(1 for _ in sine_px.shape[1:]))
-    sine, cosine = (wave.to(sine_px).reshape(shape) for wave in (turns.sin(), turns.cos() - 1.0))
-    return (sine * sine_px + cosine * cosine_px).sum(dim=0)
+    total = sine_px.new_zeros(sine_px.shape[1:])
+    for (sine, cosine), of_sine, of_cosine in zip(harmonics_at(loop_t, len(sine_px)), sine_px, cosine_px, strict=True):
+        total += of_sine * sine + of_cosine * cosine
+    return total
+
+
+def harmonics_at(loop_t: float, count: int) -> list[tuple[float, float]]:
+    """``sin(2 pi k t)`` and ``cos(2 pi k t) - 1`` for k = 1 .. ``count``."""
+    return [(sin(2 * pi * loop_t * k), cos(2 * pi * loop_t * k) - 1.0) for k in range(1, count + 1)]

@@ -76,14 +76,18 @@ class Nearness:
         float32 ``[h, w]``: relative disparity, 0 (endlessly far) to 1 (nearest).
     plane : Tensor
         float32 ``[h, w]``, 0..1: how surely the surface recedes there, such as ground, water, a floor.
+    kinds : Tensor
+        float32 ``[K, h, w]``, 0..1: how much of a pixel is of each of `c3drender.pixels.segments.SEGMENT_CLASSES`.
     """
 
     near: Tensor
     plane: Tensor
+    kinds: Tensor
 
     def __post_init__(self) -> None:
         check_tensor("Nearness", "near", self.near, ("h", "w"), torch.float32)
         check_tensor("Nearness", "plane", self.plane, (*self.near.shape,), torch.float32)
+        check_tensor("Nearness", "kinds", self.kinds, ("K", *self.near.shape), torch.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -17,17 +17,24 @@ SMOOTHING = (60.0, 15.0, 4.0)  # squared reach (px^2) of each round of smoothing
 
 @dataclass(frozen=True, eq=False)
 class Relief:
-    """A plane in each segment: ``disp`` at its centre, ``slope`` per row; ``is_sky``: it is sky."""
+    """A plane in each segment: ``disp`` at its centre, ``slope`` per row; ``is_sky``: it is sky. ``joined``: int64, sorted,
+    ``i * n + j`` of the neighbours ``i < j`` among the n segments that are one surface, however steep."""
 
     segments: Segments
     disp: np.ndarray
     slope: np.ndarray
     is_sky: np.ndarray
+    joined: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def cut_apart(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         """Do segments ``i`` and ``j`` belong to different surfaces?"""
         sloped = np.maximum(self.slope[i], self.slope[j]) * np.abs(self.segments.y[i] - self.segments.y[j])
-        return (np.abs(self.disp[i] - self.disp[j]) > CUT_DISP + sloped) | (self.is_sky[i] != self.is_sky[j])
+        apart = (np.abs(self.disp[i] - self.disp[j]) > CUT_DISP + sloped) | (self.is_sky[i] != self.is_sky[j])
+        if len(self.joined):
+            pair = np.minimum(i, j).astype(np.int64) * len(self.segments) + np.maximum(i, j)
+            place = np.minimum(np.searchsorted(self.joined, pair), len(self.joined) - 1)
+            apart &= self.joined[place] != pair
+        return apart
 
 
 def disparity_at_full_size(relief: Relief, rgb: np.ndarray) -> np.ndarray:

@@ -37,15 +37,35 @@ class Segments:
 
 @dataclass(frozen=True, eq=False)
 class Borders:
-    """Where two segments meet, ``[B]`` each: ``a`` is above ``b`` where the border is level; ``length`` px; ``row`` (px) where
-    they meet; ``level``: the share of the border that is level; ``affinity`` 0..1: how much they look like one surface."""
+    """Where two segments meet, ``[B]`` each: ``a`` is above ``b`` where the border is level; ``length`` px; ``row`` and
+    ``column`` (px) of its middle; ``across``: the unit vector ``[B, 2]`` (x, y) over it, from ``a`` to ``b``; ``level``: the
+    share of the border that is level; ``affinity`` 0..1: how much they look like one surface."""
 
     a: np.ndarray
     b: np.ndarray
     length: np.ndarray
     row: np.ndarray
+    column: np.ndarray
+    across: np.ndarray
     level: np.ndarray
     affinity: np.ndarray
+
+    def painted(self, labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """float32 ``[h, w]``: the values ``[B]`` of the borders on the pixels left of and above them, 0 within segments; the
+        larger one where two meet. ``labels``: the segments'."""
+        count = int(labels.max()) + 1
+        pair = np.minimum(self.a, self.b).astype(np.int64) * count + np.maximum(self.a, self.b)
+        order = np.argsort(pair)
+        pair, found = pair[order], values[order].astype(np.float32)
+        map_ = np.zeros(labels.shape, np.float32)
+        for first, second, part in (
+            (labels[:-1], labels[1:], map_[:-1]),
+            (labels[:, :-1], labels[:, 1:], map_[:, :-1]),
+        ):
+            y, x = np.nonzero(first != second)
+            i, j = first[y, x].astype(np.int64), second[y, x].astype(np.int64)
+            part[y, x] = np.maximum(part[y, x], found[np.searchsorted(pair, np.minimum(i, j) * count + np.maximum(i, j))])
+        return map_
 
     def solve(self, weight: np.ndarray, offset: np.ndarray | float, pull: np.ndarray, target: np.ndarray) -> np.ndarray:
         """The values ``v`` of the segments that minimise ``sum weight (v_a - v_b - offset)^2 + sum pull (v - target)^2``."""
@@ -108,15 +128,21 @@ def find_borders(segments: Segments, rgb: np.ndarray, striped: np.ndarray) -> Bo
     count = len(segments)
     down, right = _steps(segments.labels, rgb), _steps(segments.labels.T, rgb.transpose(1, 0, 2))
     first, second, contrast = (np.concatenate(x) for x in zip(down[:3], right[:3], strict=True))
-    row = np.concatenate([down[3] + 1.0, right[4] + 0.5])
+    row, column = np.concatenate([down[3] + 1.0, right[4] + 0.5]), np.concatenate([down[4] + 0.5, right[3] + 1.0])
     level = np.concatenate([np.ones(len(down[0])), np.zeros(len(right[0]))])
 
     low, high = np.minimum(first, second), np.maximum(first, second)
     pairs, group = np.unique(low.astype(np.int64) * count + high, return_inverse=True)
     length = np.bincount(group).astype(np.float64)
-    contrast, row, level_up = (np.bincount(group, x) / length for x in (contrast, row, np.where(first == low, level, -level)))
-    a, b = np.where(level_up < 0, pairs % count, pairs // count), np.where(level_up < 0, pairs // count, pairs % count)
-    level = np.abs(level_up)
+    upward = np.where(first == low, 1.0, -1.0)
+    contrast, row, column, x, y = (
+        np.bincount(group, v) / length for v in (contrast, row, column, upward * (1 - level), upward * level)
+    )
+    turned = y < 0
+    a, b = np.where(turned, pairs % count, pairs // count), np.where(turned, pairs // count, pairs % count)
+    across = np.where(turned, -1.0, 1.0)[:, None] * np.stack([x, y], axis=1)
+    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
+    level = np.abs(y)
     contrast = contrast + np.linalg.norm(segments.lab[a] - segments.lab[b], axis=1)
 
     affinity = np.exp(-((contrast / (CONTRAST_UNIT * _usual_contrast(a, b, length, contrast, count))) ** 2))
@@ -124,7 +150,7 @@ def find_borders(segments: Segments, rgb: np.ndarray, striped: np.ndarray) -> Bo
     beside = np.maximum(striped[a], striped[b]) * (1 - level)
     along = np.minimum(striped[a], striped[b]) * level
     affinity = np.maximum(affinity * (1 - 0.95 * beside), 0.5 * along)
-    return Borders(a, b, length, row, level, affinity)
+    return Borders(a, b, length, row, column, across, level, affinity)
 
 
 def _steps(labels: np.ndarray, rgb: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -8,46 +8,83 @@ import numpy as np
 from ..data import Nearness, Scenery
 from ..pixels.masks import shrunk
 from ..pixels.nearest import nearest_inside
+from ..pixels.segments import SEGMENT_CLASSES
 from ..pixels.sizes import work_size
 from .edges import Relief, disparity_at_full_size
+from .parting import Surroundings, find_parting
 from .segments import cut_into_segments, find_borders, upright_stripes
 
 WORK_SIDE_PX = 480  # the longer side of the reduced picture that is cut into segments
 LEAST_SIDE_PX = 8  # below this there is nothing to cut
 STEEP = 0.012  # change of nearness per pixel: where it is steeper an edge lies nearby, and its blur is not believed
+LEAST_TRUST = 1e-3
 BLUR_PX = 8  # how far the sky's endlessness is smeared over what stands before it
-LINK = 4.0  # per pixel of a border, between segments that look like one surface
+# Per pixel of a border: of one surface, times the odds that it is one, up to the most; within one person or animal; of two.
+HOLD, MOST_ODDS, FIGURE_HOLD, PART = 0.2, 20.0, 11.0, 20.0
+DECIDED = 3  # the power of the odds, that makes a border an edge or none: its step is not to be taken by halves
+CUTS_FROM = 0.1  # of that chance: where it is less, a border is never cut
+FIGURES = tuple(SEGMENT_CLASSES.index(name) for name in ("person", "animal"))
 
 
 def surfaces_from(rgb: np.ndarray, scenery: Scenery, nearness: Nearness) -> np.ndarray:
     """Relative disparity float32 ``[H, W]``, 0 (sky) .. 1 (near), edges on the picture's.
 
-    ``rgb`` float32 ``[H, W, 3]``, 0..1. The values of the segments ``v`` minimise ``sum link (v_a - v_b - slope)^2 + sum trust
-    (v - near)^2``.
+    ``rgb`` float32 ``[H, W, 3]``, 0..1. The values of the segments ``v`` minimise ``sum hold (v_a - v_b - slope)^2 + sum part
+    (v_a - v_b - step)^2 + sum trust (v - near)^2``: over a border that parts two surfaces they differ by what `find_parting`
+    says, over any other they go on.
     """
-    near, plane = nearness.near.numpy(), nearness.plane.numpy()
     height, width = rgb.shape[:2]
     _, size = work_size(height, width, WORK_SIDE_PX)
     if min(size) < LEAST_SIDE_PX:
-        return cv2.resize(near, (width, height), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(nearness.near.numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
+    around = cut(rgb, scenery, nearness)
+    sky = cv2.resize(scenery.sky.cpu().numpy(), size, interpolation=cv2.INTER_AREA)
+    return disparity_at_full_size(_relief(around, sky), rgb)
+
+
+def cut(rgb: np.ndarray, scenery: Scenery, nearness: Nearness) -> Surroundings:
+    """The picture in segments, and what is seen about their borders."""
+    height, width = rgb.shape[:2]
+    _, size = work_size(height, width, WORK_SIDE_PX)
     small = np.clip(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), 0, 1)
     sky, water = (cv2.resize(m.cpu().numpy(), size, interpolation=cv2.INTER_AREA) for m in (scenery.sky, scenery.water))
     segments = cut_into_segments(small, np.where(sky > 0.5, 1, np.where(water > 0.5, 2, 0)))
-    borders = find_borders(segments, small, segments.mean(upright_stripes(small)))
+    striped = segments.mean(upright_stripes(small))
+    borders = find_borders(segments, small, striped)
+    maps = (nearness.near.numpy(), nearness.plane.numpy(), *nearness.kinds.numpy())
+    near, plane, *kinds = (cv2.resize(values, size, interpolation=cv2.INTER_LINEAR) for values in maps)
+    return Surroundings(segments, borders, striped, near, plane, np.stack(kinds))
 
-    receding = cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
-    coarse = _without_sky(cv2.resize(near, size, interpolation=cv2.INTER_LINEAR), sky > 0.5, receding)
+
+def _relief(around: Surroundings, sky: np.ndarray) -> Relief:
+    segments, borders = around.segments, around.borders
+    chance, step = find_parting(around)
+    coarse = _without_sky(around.near, sky > 0.5, around.plane)
     down, across = cv2.Sobel(coarse, cv2.CV_32F, 0, 1, scale=1 / 8), cv2.Sobel(coarse, cv2.CV_32F, 1, 0, scale=1 / 8)
     steep = segments.mean(np.hypot(down, across))
-    trust = 1 / (1 + (steep / STEEP) ** 2)
     is_sky = segments.mean(sky) > 0.5
-    slope = np.clip(segments.mean(down), 0, STEEP) * segments.mean(receding) * ~is_sky
     a, b = borders.a, borders.b
-    offset = slope[b] * (borders.row - segments.y[b]) - slope[a] * (borders.row - segments.y[a])
-    link = LINK * borders.length * borders.affinity * (is_sky[a] == is_sky[b]) + 1e-4
-    pull = segments.area * np.where(is_sky, 1.0, trust)
-    disp = borders.solve(link, offset, pull, np.where(is_sky, 0.0, segments.mean(coarse)))
-    return disparity_at_full_size(Relief(segments, np.clip(disp, 0, 1), slope, is_sky), rgb)
+    parted = np.zeros(len(segments))
+    for side in (a, b):
+        np.maximum.at(parted, side, chance * (is_sky[a] == is_sky[b]))
+    trust = np.where(is_sky, 1, (1 - parted) / (1 + (steep / STEEP) ** 2) + LEAST_TRUST)
+    slope = np.clip(segments.mean(down), 0, STEEP) * segments.mean(around.plane) * ~is_sky
+    low, high = np.percentile(coarse, (1, 99))
+
+    against = (1 - chance) / np.maximum(chance, 1e-3)
+    edge = 1 / (1 + against**DECIDED)
+    figure = segments.mean(around.kinds[list(FIGURES)].sum(axis=0))
+    together = 1 + (FIGURE_HOLD - 1) * np.minimum(figure[a], figure[b])
+    hold = borders.length * HOLD * np.minimum(against, MOST_ODDS) * (1 - edge) * together
+    part = borders.length * PART * edge * (is_sky[a] == is_sky[b])
+    even = slope[b] * (borders.row - segments.y[b]) - slope[a] * (borders.row - segments.y[a])
+    weight = hold + part + 1e-4
+    disp = borders.solve(
+        weight, (hold * even + part * step * (high - low)) / weight, segments.area * trust, segments.mean(coarse) * ~is_sky
+    )
+    whole = chance < CUTS_FROM
+    joined = np.sort(np.minimum(a, b)[whole].astype(np.int64) * len(segments) + np.maximum(a, b)[whole])
+    return Relief(segments, np.clip(disp, 0, 1), slope, is_sky, joined)
 
 
 def _without_sky(coarse: np.ndarray, sky: np.ndarray, receding: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ TypeError for a wrong kind of argument. What was read but may not be meant so is
 """
 
 from .depth import read_depth
-from .export import export_scene
+from .depth_video import write_depth
 from .flow import read_flow
 from .hints import read_hints
 from .keys import read_camera_keys
@@ -21,7 +21,6 @@ from .video import write_video
 __all__ = [
     "InputWarning",
     "Scene",
-    "export_scene",
     "load_scene",
     "read_camera_keys",
     "read_depth",
@@ -31,6 +30,7 @@ __all__ = [
     "read_photo",
     "read_segments",
     "save_scene",
+    "write_depth",
     "write_picture",
     "write_track",
     "write_video",

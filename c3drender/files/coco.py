@@ -77,7 +77,7 @@ def _shapes(one: Content, n: int, names: dict[Any, str]) -> list[Shape]:
     name = f"annotation {n}" + (f" ({label[:40]})" if label else "")
     outline = one.get("segmentation")
     if isinstance(outline, dict):
-        return [Shape(label, "mask", np.zeros((1, 2)), name, decode_runs(outline, name))]
+        return [Shape(label, "mask", np.zeros((1, 2)), name, decode_runs("hints", outline, name))]
     if outline:
         rings = outline if isinstance(outline[0], (list, tuple)) else [outline]
         return [Shape(label, "polygon", _pairs(ring, name), name) for ring in rings]
@@ -98,20 +98,20 @@ def _is_mask(content: Content) -> bool:
     return "counts" in content and "size" in content
 
 
-def decode_runs(mask: Content, name: str) -> np.ndarray:
+def decode_runs(argument: str, mask: Content, name: str) -> np.ndarray:
     """COCO's run lengths, plain or compressed to text, down the columns: bool ``[height, width]``."""
     height, width = (int(side) for side in mask["size"])
     if min(height, width) < 1:
-        raise ValueError(f"hints: expected {name} to have a size > 0, got {height} x {width}")
-    check_area("hints", width, height, name)
+        raise ValueError(f"{argument}: expected {name} to have a size > 0, got {height} x {width}")
+    check_area(argument, width, height, name)
     counts = mask["counts"]
-    runs = np.array(_expanded(counts) if isinstance(counts, (str, bytes)) else counts, dtype=np.int64).reshape(-1)
+    runs = np.array(_expanded(argument, counts) if isinstance(counts, (str, bytes)) else counts, dtype=np.int64).reshape(-1)
     if (runs < 0).any() or runs.sum() != height * width:
-        raise ValueError(f"hints: expected the runs of {name} to fill {height} x {width} px, got {int(runs.sum())}")
+        raise ValueError(f"{argument}: expected the runs of {name} to fill {height} x {width} px, got {int(runs.sum())}")
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T
 
 
-def _expanded(text: str | bytes) -> list[int]:
+def _expanded(argument: str, text: str | bytes) -> list[int]:
     """As in cocoapi's ``rleFrString``: six bits a character, and from the third run on the difference to the last but one."""
     runs: list[int] = []
     value, shift = 0, 0
@@ -120,7 +120,7 @@ def _expanded(text: str | bytes) -> list[int]:
         value |= (bits & 0x1F) << shift
         shift += CHUNK_BITS
         if shift > 60:
-            raise ValueError("hints: expected run lengths as COCO compresses them, got something else")
+            raise ValueError(f"{argument}: expected run lengths as COCO compresses them, got something else")
         if not bits & CONTINUES:
             if bits & SIGN:
                 value |= -1 << shift

@@ -16,6 +16,7 @@ from typing import cast
 import av
 import cv2
 import numpy as np
+import torch
 from av.filter import Graph
 from av.packet import Packet
 from av.video.format import VideoFormat
@@ -23,10 +24,13 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 
+from ..data import PathLike
+from .audio import Soundtrack, check_audio
 from .colour import Color, check_color
 from .place import naming
+from .spatial import STEREO_MODES, Packing, boxes_for, insert_boxes
 
-FrameArray = np.ndarray  # uint8 [H, W, 3], of one colour space
+FrameArray = np.ndarray  # uint8 [H, W, 3], of one colour space; with alpha [H, W, 4], colours not multiplied by it
 GoesOn = Callable[[], None]  # raises where nobody waits for the encoder any more
 
 MEBIBYTE = 2**20
@@ -49,17 +53,23 @@ class Encoding:
     loops: int = 1
     max_mb: float | None = None
     color: Color = "srgb"
+    alpha: bool = False
+    audio: PathLike | None = None
+    packing: Packing | None = None
+    half_sphere: bool = False
 
 
 @dataclass(frozen=True)
 class _Codec:
-    """FFmpeg's encoders for it, the best first, with their options; pixels by bit depth; quality by default, and its scale."""
+    """FFmpeg's encoders for it, the best first, with their options; pixels by bit depth; quality by default, and its scale;
+    pixels and options with an alpha channel."""
 
     encoders: dict[str, dict[str, str]]
     pixels: dict[int, str]
     crf: int | None
     most_crf: int = 0
     tag: str | None = None
+    alpha: tuple[str, dict[str, str]] | None = None
 
 
 CODECS = {
@@ -77,8 +87,19 @@ CODECS = {
         28,
         63,
     ),
-    "vp9": _Codec({"libvpx-vp9": {"deadline": "good", "cpu-used": "5", "row-mt": "1"}}, {8: "yuv420p"}, 24, 63),
-    "prores": _Codec({"prores_ks": {"profile": "hq", "vendor": "apl0"}}, {8: "yuv422p10le", 10: "yuv422p10le"}, None),
+    "vp9": _Codec(
+        {"libvpx-vp9": {"deadline": "good", "cpu-used": "5", "row-mt": "1"}},
+        {8: "yuv420p"},
+        24,
+        63,
+        alpha=("yuva420p", {"auto-alt-ref": "0"}),
+    ),
+    "prores": _Codec(
+        {"prores_ks": {"profile": "hq", "vendor": "apl0"}},
+        {8: "yuv422p10le", 10: "yuv422p10le"},
+        None,
+        alpha=("yuva444p10le", {"profile": "4444"}),
+    ),
 }
 
 
@@ -101,20 +122,22 @@ CONTAINERS = {
 
 @dataclass(frozen=True)
 class _Animation:
-    """A picture that moves: FFmpeg's muxer and encoder, pixels, options of both."""
+    """A picture that moves: FFmpeg's muxer and encoder, pixels, options of both, pixels with an alpha channel."""
 
     muxer: str
     encoder: str
     pixels: str
     options: dict[str, str]
     muxer_options: dict[str, str]
+    alpha: str | None = None
 
 
 ANIMATIONS = {
     ".gif": _Animation("gif", "gif", "pal8", {}, {"loop": "0"}),
-    ".apng": _Animation("apng", "apng", "rgb24", {"pred": "sub", "compression_level": "3"}, {"plays": "0"}),
-    ".webp": _Animation("webp", "libwebp_anim", "bgra", {"quality": "90", "compression_level": "2"}, {"loop": "0"}),
+    ".apng": _Animation("apng", "apng", "rgb24", {"pred": "sub", "compression_level": "3"}, {"plays": "0"}, "rgba"),
+    ".webp": _Animation("webp", "libwebp_anim", "bgra", {"quality": "90", "compression_level": "2"}, {"loop": "0"}, "bgra"),
 }
+MATROSKA_STEREO: dict[Packing, str] = {"left-right": "left_right", "top-bottom": "top_bottom"}
 SUFFIXES = (*CONTAINERS, *ANIMATIONS)
 
 
@@ -149,8 +172,18 @@ def check_encoding(target: Path, encoding: Encoding) -> None:
             raise ValueError(f"max_mb: expected a .gif, got {named}")
         if isinstance(most, bool) or not isinstance(most, Real) or not isfinite(most) or most <= 0:
             raise ValueError(f"max_mb: expected a number > 0, got {most!r}")
+    if encoding.packing is not None and encoding.packing not in STEREO_MODES:
+        raise ValueError(f"packing: expected {' or '.join(STEREO_MODES)}, got {encoding.packing!r}")
+    if encoding.half_sphere and (suffix not in (".mp4", ".mov") or encoding.packing is None):
+        raise ValueError(f"half_sphere: expected both eyes in an .mp4 or a .mov, which can say so, got {named}")
+    if encoding.audio is not None and container is None:
+        raise ValueError(f"audio: expected a video ({', '.join(CONTAINERS)}), got {named}")
+    if encoding.alpha and suffix in ANIMATIONS and ANIMATIONS[suffix].alpha is None:
+        raise ValueError(f"alpha: expected .mov, .webm, .mkv, .apng, .webp or a folder of PNGs, got {named}")
     if container is not None:
         _check_codec(suffix, container, encoding)
+    if encoding.audio is not None:
+        check_audio(encoding.audio)
 
 
 def _check_codec(suffix: str, container: _Container, encoding: Encoding) -> None:
@@ -159,6 +192,9 @@ def _check_codec(suffix: str, container: _Container, encoding: Encoding) -> None
         raise ValueError(f"codec: expected one of {', '.join(container.codecs)} for {suffix}, got {name!r}")
     codec = CODECS[name]
     _encoder_of(name)
+    if encoding.alpha and codec.alpha is None:
+        takers = ", ".join(taker for taker, kind in CODECS.items() if kind.alpha is not None)
+        raise ValueError(f"alpha: expected a codec that has it ({takers}) or another container, got {name} in {suffix}")
     if encoding.bits not in codec.pixels:
         raise ValueError(f"bits: expected {' or '.join(map(str, codec.pixels))} for {name}, got {encoding.bits}")
     if encoding.crf is not None and encoding.bitrate is not None:
@@ -198,10 +234,12 @@ def write_container(
     with naming("out", "write", target), _as_os_errors():
         if suffix in CONTAINERS:
             _write_video(part, arrays, (height, width), rate, encoding, CONTAINERS[suffix], goes_on)
+            if encoding.packing is not None and suffix in (".mp4", ".mov"):
+                insert_boxes(part, boxes_for(encoding.packing, encoding.half_sphere))
         elif encoding.max_mb is not None:
             _write_small_gif(part, arrays, (height, width), rate, encoding.max_mb, goes_on)
         else:
-            _write_animation(part, arrays, (height, width), rate, ANIMATIONS[suffix], goes_on)
+            _write_animation(part, arrays, (height, width), rate, ANIMATIONS[suffix], goes_on, encoding.alpha)
 
 
 def _write_video(
@@ -216,13 +254,17 @@ def _write_video(
     name = encoding.codec or container.codecs[0]
     codec = CODECS[name]
     encoder, options = _encoder_of(name)
+    pixels = codec.pixels[encoding.bits]
+    if encoding.alpha and codec.alpha is not None:
+        pixels, options = codec.alpha[0], options | codec.alpha[1]
     if encoding.bitrate is None and codec.crf is not None:
         options = options | {"crf": str(codec.crf if encoding.crf is None else encoding.crf)}
         options |= {"b": "0"} if encoder.startswith(("libvpx", "libaom")) else {}
     with _quiet_svt(), av.open(str(part.absolute()), "w", format=container.muxer, container_options=container.options) as box:
         stream = cast(VideoStream, box.add_stream(encoder, rate=rate, options=options))
         stream.height, stream.width = size
-        stream.pix_fmt = codec.pixels[encoding.bits]
+        stream.codec_context.thread_count = torch.get_num_threads()  # an encoder takes all cores, whoever else works on them
+        stream.pix_fmt = pixels
         stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
         stream.color_trc = ColorTrc.BT709
         stream.color_primaries = ColorPrimaries.SMPTE432 if encoding.color == "p3" else ColorPrimaries.BT709
@@ -230,25 +272,36 @@ def _write_video(
             stream.bit_rate = int(encoding.bitrate)
         if codec.tag is not None and container.muxer in ("mp4", "mov"):
             stream.codec_context.codec_tag = codec.tag
+        if container.muxer in ("matroska", "webm"):
+            stream.metadata.update({"alpha_mode": "1"} if encoding.alpha else {})
+            stream.metadata.update({} if encoding.packing is None else {"stereo_mode": MATROSKA_STEREO[encoding.packing]})
+        sound = None if encoding.audio is None else Soundtrack(encoding.audio, box, container.muxer)
         period: list[Packet[VideoStream]] = []
         count = 0
-        for picture in _pictures(arrays, rate):
+
+        def mux(packet: Packet[VideoStream]) -> None:
             goes_on()
+            if sound is not None:
+                box.mux(list(sound.until(Fraction(packet.pts or 0) * packet.time_base)))
+            box.mux(packet)
+
+        for picture in _pictures(arrays, rate):
             count += 1
-            for packet in stream.encode(_to_bt709(picture, stream.pix_fmt)):
+            for packet in stream.encode(_to_bt709(picture, pixels)):
                 period += [_copied(packet, stream)] if encoding.loops > 1 else []
-                box.mux(packet)
+                mux(packet)
         for packet in stream.encode(None):
             period += [_copied(packet, stream)] if encoding.loops > 1 else []
-            box.mux(packet)
+            mux(packet)
         # A period begins with a key frame, and every codec here decodes nothing across one: its packets can be repeated.
         for turn in range(1, encoding.loops):
             for kept in period:
-                goes_on()
                 again = _copied(kept, stream)
                 shift = round(turn * count / rate / kept.time_base)
                 again.pts, again.dts = cast(int, kept.pts) + shift, cast(int, kept.dts) + shift
-                box.mux(again)
+                mux(again)
+        if sound is not None:
+            box.mux(list(sound.until(encoding.loops * count / rate, ends=True)))
 
 
 def _copied(packet: Packet[VideoStream], stream: VideoStream) -> Packet[VideoStream]:
@@ -256,16 +309,24 @@ def _copied(packet: Packet[VideoStream], stream: VideoStream) -> Packet[VideoStr
     copy = cast("Packet[VideoStream]", Packet(bytes(packet)))
     copy.pts, copy.dts, copy.time_base, copy.duration = packet.pts, packet.dts, packet.time_base, packet.duration
     copy.is_keyframe, copy.stream = packet.is_keyframe, stream
+    for side in packet.iter_sidedata():  # VP9's alpha channel
+        copy.set_sidedata(side)
     return copy
 
 
 def _write_animation(
-    part: Path, arrays: Iterable[FrameArray], size: tuple[int, int], rate: Fraction, kind: _Animation, goes_on: GoesOn
+    part: Path,
+    arrays: Iterable[FrameArray],
+    size: tuple[int, int],
+    rate: Fraction,
+    kind: _Animation,
+    goes_on: GoesOn,
+    alpha: bool = False,
 ) -> None:
     with av.open(str(part.absolute()), "w", format=kind.muxer, container_options=kind.muxer_options) as box:
         stream = cast(VideoStream, box.add_stream(kind.encoder, rate=rate, options=kind.options))
         stream.height, stream.width = size
-        stream.pix_fmt = kind.pixels
+        stream.pix_fmt = kind.alpha if alpha and kind.alpha is not None else kind.pixels
         pictures = _pictures(arrays, rate)
         if kind.pixels == "pal8":
             pictures = _with_one_palette(pictures, size, rate)
@@ -314,7 +375,7 @@ def _resized(frame: FrameArray, shape: tuple[int, ...]) -> FrameArray:
 
 def _pictures(arrays: Iterable[FrameArray], rate: Fraction) -> Iterator[VideoFrame]:
     for n, array in enumerate(arrays):
-        frame = VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24" if array.shape[2] == 3 else "rgba")
         frame.pts, frame.time_base = n, 1 / rate
         yield frame
 

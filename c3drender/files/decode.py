@@ -49,7 +49,8 @@ RAW_SUFFIXES = frozenset((
 ))
 # fmt: on
 TIFF_SUBFILE, TIFF_SUB_IFDS, TIFF_DNG_VERSION, TIFF_PHOTOMETRIC = 254, 330, 50706, 262
-TIFF_BITS = 258
+TIFF_BITS, TIFF_PLANES, WHITE_IS_0 = 258, 284, 0
+TIFF_COMPRESSION = 259
 CFA, LINEAR_RAW = 32803, 34892  # what a raw photo's pixels are
 REDUCED = 1  # of TIFF_SUBFILE: a smaller copy of another picture of the file
 ORIENTATION = 0x0112
@@ -80,7 +81,9 @@ class Opened:
 
 
 def orientation_of(picture: PIL.Image.Image) -> int:
-    """EXIF's, 1 where there is none or a damaged one."""
+    """EXIF's, 1 where there is none or a damaged one, and for TIFF, which both decoders turn upright themselves."""
+    if picture.format == "TIFF":
+        return 1
     try:
         turn = picture.getexif().get(ORIENTATION, 1)
     except UNREADABLE:
@@ -107,6 +110,7 @@ def open_picture(name: str, data: bytes, shown: str) -> Opened:
                 raise Refused(f"{name}: expected a picture, got {_kind(data)}: {shown}")
             picture, note = _main_page(name, picture, shown)
         check_area(name, *picture.size, shown)
+        _check_length(name, picture, len(data), shown)
     except Refused:
         raise
     except UNREADABLE as error:
@@ -151,6 +155,16 @@ def check_area(name: str, width: int, height: int, shown: str) -> None:
         raise Refused(f"{name}: expected at most {MOST_PIXELS / 1e6:.0f} Mpx, got {got}: {shown}")
 
 
+def _check_length(name: str, picture: PIL.Image.Image, num_bytes: int, shown: str) -> None:
+    """Refuse a TIFF that is shorter than the pixels it has as they are: memory would be taken for what is not there."""
+    tags = getattr(picture, "tag_v2", None)
+    if picture.format != "TIFF" or tags is None or tags.get(TIFF_COMPRESSION, 1) != 1:
+        return
+    least = picture.size[0] * picture.size[1] * sum(tags.get(TIFF_BITS, (1,))) // 8
+    if least > num_bytes:
+        raise Refused(f"{name}: expected a complete picture in {shown}, got {num_bytes} of {least} bytes")
+
+
 def is_raw(data: bytes, suffix: str) -> bool:
     """Whether these are a camera's raw data. A TIFF or JPEG by content counts only where its suffix says raw."""
     is_box = data[4:12] == b"ftypcrx "
@@ -177,6 +191,14 @@ def is_deep(opened: Opened) -> bool:
     tags = getattr(picture, "tag_v2", None)
     bits = tags.get(TIFF_BITS, ()) if picture.format == "TIFF" and tags is not None else ()
     return len(bits) >= 3 and max(bits) == 16 and getattr(picture, "tell", lambda: 0)() == 0
+
+
+def numbers_of(picture: PIL.Image.Image) -> np.ndarray:
+    """The pixels of a decoded picture, white as the largest number also where a TIFF of 16 bits has it as 0."""
+    pixels = np.asarray(picture)
+    tags = getattr(picture, "tag_v2", None)
+    white_is_0 = tags is not None and tags.get(TIFF_PHOTOMETRIC) == WHITE_IS_0
+    return 65535 - pixels if white_is_0 and picture.mode.startswith("I;16") else pixels
 
 
 def with_opencv(name: str, opened_or_data: Opened | bytes, shown: str = "") -> np.ndarray:
@@ -217,6 +239,7 @@ def _main_page(name: str, picture: PIL.Image.Image, shown: str) -> tuple[PIL.Ima
     """``picture`` at its largest page, where it has several, and a line that says so."""
     if picture.format == "TIFF":
         _refuse_raw_tiff(name, picture, shown)
+        _refuse_deep_planes(name, picture, shown)
         return _largest_page(name, picture)
     frames = getattr(picture, "n_frames", 1)
     if getattr(picture, "is_animated", False) and picture.format in ("GIF", "PNG", "WEBP", "AVIF"):
@@ -229,6 +252,14 @@ def _refuse_raw_tiff(name: str, picture: Any, shown: str) -> None:
     reduced = bool(int(tags.get(TIFF_SUBFILE, 0) or 0) & REDUCED)
     if TIFF_DNG_VERSION in tags or tags.get(TIFF_PHOTOMETRIC) in (CFA, LINEAR_RAW) or (reduced and TIFF_SUB_IFDS in tags):
         raise RawPhoto(raw_line(name, shown))
+
+
+def _refuse_deep_planes(name: str, picture: Any, shown: str) -> None:
+    """Of 16 bits and more a plane: both decoders take its numbers for those of another plane."""
+    bits = picture.tag_v2.get(TIFF_BITS, ())
+    if picture.tag_v2.get(TIFF_PLANES, 1) != 1 and len(bits) > 1 and max(bits) > 8:
+        got = f"a TIFF of {max(bits)} bits in a plane for each channel"
+        raise Refused(f"{name}: expected a TIFF whose pixels lie together, got {got}: {shown}")
 
 
 def raw_line(name: str, shown: str, reason: str = "") -> str:
@@ -271,4 +302,6 @@ def _kind(data: bytes) -> str:
         return "text: SVG or a web page (export it as a picture)"
     if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
         return "a JPEG XL photo (export it as JPEG or PNG)"
+    if is_tiff(data):
+        return "a TIFF of numbers that are not read (export it with 8 or 16 bits)"
     return "a file of another kind"

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from ..data import PictureLike
-from ..pixels.gaps import filled_from_farther
+from ..pixels.gaps import filled_from_farther, is_scattered
+from ..pixels.nearest import nearest_inside
 from .colourised import numbers_of_colours
-from .depth_kind import RELATIVE_NEAR, AskedKind, AskedNear, DepthKind, Meaning, check_asked, meaning_of, sky_level
+from .depth_kind import RELATIVE_NEAR, AskedKind, AskedNear, DepthKind, Meaning, check_asked, marks, meaning_of, sky_level
 from .numbers import Numbers, read_numbers
 from .resize import resize_depth
 from .tell import warn
@@ -21,6 +22,7 @@ GREY_SPREAD = 24  # of 255: channels that differ by less are one grey that a los
 BEYOND = 2.0  # the sky lies this many times as far as the farthest that is not sky
 FAR_SHARE = 0.99  # of what has a depth: beyond lie specks
 MOST_STRETCH = 0.1  # networks round the sides of what they see: so much may the proportions differ from the photo's
+LEAST_SIZE = 1e-30  # of the largest number: below it, or above its inverse, 32 bits lose the others
 SAID_SHARE = 0.0005  # gaps of a smaller share are filled without a word
 
 
@@ -97,13 +99,16 @@ def depth_given(depth: PictureLike, height: int, width: int, kind: AskedKind = "
 
 def settled(values: np.ndarray, meaning: Meaning, line: str, notes: tuple[str, ...] = ()) -> DepthGiven:
     """``values`` without gaps, near large or metric > 0, and the notes with what was filled."""
+    known = np.isfinite(values) & ~marks(values)
+    values, scale = _in_32_bits(values, known)
+    if scale != 1:
+        notes += (f"depth: its numbers are divided by {scale:.0e}, as 32 bits do not hold them",)
     plain = values.astype(np.float32)
-    known = np.isfinite(plain)
-    if values.dtype.kind == "i":
-        known &= values >= 0  # a whole number below zero is a mark, such as -1, and no measurement
     far = np.zeros_like(known)
+    if meaning.kind == "metric" and not meaning.relative and known.any() and plain[known].max() < 0:
+        plain = -plain  # z along an axis that points backwards, as OpenGL's does
     if meaning.kind == "metric":
-        sky = sky_level(plain[known])
+        sky = None if meaning.relative else sky_level(plain[known])
         far = np.isposinf(plain) if sky is None else np.isposinf(plain) | (plain >= sky)
         known &= ~far
         if meaning.relative:
@@ -119,11 +124,12 @@ def settled(values: np.ndarray, meaning: Meaning, line: str, notes: tuple[str, .
     gaps = ~known & ~far
     if gaps.any():
         farness = plain if meaning.kind == "metric" else -plain
-        plain = plain[filled_from_farther(np.where(known, farness, 0), known)]
+        scattered = is_scattered(known | far)
+        stands_in = nearest_inside(known) if scattered else filled_from_farther(np.where(known, farness, 0), known)
+        plain = plain[stands_in]
         if gaps.mean() >= SAID_SHARE:
-            notes += (
-                f"depth: {int(gaps.sum())} px ({gaps.mean():.1%}) have no value and continue what is farther around them",
-            )
+            around = "what is nearest" if scattered else "what is farther around them"
+            notes += (f"depth: {int(gaps.sum())} px ({gaps.mean():.1%}) have no value and continue {around}",)
     if far.any():
         measured = np.sort(plain[known])
         plain = np.where(far, BEYOND * measured[int(FAR_SHARE * (len(measured) - 1))], plain)
@@ -137,6 +143,16 @@ def check_proportions(shape: tuple[int, ...], height: int, width: int) -> None:
         raise ValueError(
             f"depth: expected {width} x {height} px, the photo's size, or its proportions, got {shape[1]} x {shape[0]}"
         )
+
+
+def _in_32_bits(values: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, float]:
+    """``values``, divided by the largest where 32 bits do not hold them, and what they were divided by."""
+    if values.dtype != np.float64 or not known.any():
+        return values, 1.0
+    largest = float(np.abs(values[known]).max())
+    if largest == 0 or LEAST_SIZE < largest < 1 / LEAST_SIZE:
+        return values, 1.0
+    return values / largest, largest
 
 
 def _wanted(meaning: Meaning) -> str:
@@ -158,6 +174,8 @@ def single_channel(numbers: Numbers) -> tuple[np.ndarray, str | None]:
     values = numbers.values
     if numbers.palette is not None and len(numbers.palette):
         values = numbers.palette[np.minimum(values, len(numbers.palette) - 1)]
+    if values.dtype == bool:
+        values = values.astype(np.uint8) * np.uint8(255)
     if values.dtype.kind not in "iuf":
         raise TypeError(f"depth: expected integers (disparity) or floats (metric depth), got {values.dtype}")
     while values.ndim > 2 and values.shape[0] == 1:  # [1, H, W], [1, 1, H, W]: a network's batch

@@ -26,6 +26,7 @@ SKY_TIMES = 20.0  # the rest of the scene: a value so much larger, all alone, is
 SKY_LEAST = 1e4
 FULL_SCALE_16 = 60000  # 16-bit maps that come so close to the top were stretched to it
 MOST_SENSOR, LEAST_SENSOR = 50000, 100  # what sensors write: millimetres, or 1/5000 m
+MARK_16, MARK_ABOVE = 65535, 0.8  # no measurement, where all others are below that share of it
 MISSING = 0.0005  # share of zeros that makes them gaps
 RELATIVE_NEAR = 0.25  # of the range: how far before a relative depth's 0 the camera stands (far is then 5 times near)
 
@@ -56,9 +57,9 @@ def check_asked(kind: str, near: str) -> None:
 
 def meaning_of(numbers: Numbers, values: np.ndarray, kind: AskedKind = "auto", near: AskedNear = "auto") -> Meaning:
     """What ``values [H, W]`` mean, of the map ``numbers``."""
-    floats = values.dtype.kind == "f"
-    known = values[np.isfinite(values)] if floats else values.reshape(-1)
-    relative = known.size > 0 and (bool(known.min() < 0) or _is_normalised(known) if floats else _is_relative(values))
+    floats = values.dtype.kind == "f" and not numbers.picture
+    known = values[np.isfinite(values) & ~marks(values)]
+    relative = known.size > 0 and (bool(known.min() < 0) or _is_normalised(known) if floats else _is_relative(known))
     if kind == "metric":
         return Meaning("metric", False, not relative, relative, "along the view axis, as you say")
     if kind == "disparity":
@@ -73,20 +74,45 @@ def meaning_of(numbers: Numbers, values: np.ndarray, kind: AskedKind = "auto", n
     told = _told(numbers)
     if told is not None:
         return told
-    if floats and not numbers.picture:
+    if floats:
         return _of_floats(numbers, values, known)
-    return _of_integers(values)
+    return _of_integers(values, known)
+
+
+def marks(values: np.ndarray) -> np.ndarray:
+    """Where a number stands for none, whatever the map means, bool ``[H, W]``: NaN, minus infinity, one negative number beside
+    positive ones (-1, -9999), and the largest that 16 bits hold, far above all others."""
+    if values.dtype.kind == "f":
+        marked: np.ndarray = np.isnan(values) | np.isneginf(values)
+    else:
+        marked = np.zeros(values.shape, bool)
+    rest = values[~marked]
+    if rest.size and values.dtype.kind != "u" and rest.min() < 0 and _is_sentinel(rest):
+        marked |= values < 0
+    if values.dtype.kind in "iu" and values.dtype.itemsize > 1:
+        top = values == MARK_16
+        others = values[~top & ~marked]
+        alone = others.size > 0 and 0 < others.max() < MARK_16 * MARK_ABOVE
+        if alone and top.any() and _lean(top.astype(np.float64)) < LEAN:
+            marked |= top
+    return marked
 
 
 def lean(values: np.ndarray) -> float:
     """Whether larger numbers lie where near things do, below and amid the picture (> 0), or above and around (< 0)."""
-    step = max(min(values.shape) // SIDE_PX, 1)
-    small = values[::step, ::step].astype(np.float64)
+    return _lean(np.where(marks(values), np.nan, values.astype(np.float64)))
+
+
+def _lean(numbers: np.ndarray) -> float:
+    """`lean` of float64 ``[H, W]``, NaN where there is none."""
+    step = max(min(numbers.shape) // SIDE_PX, 1)
+    small = numbers[::step, ::step]
     finite = small[np.isfinite(small)]
     if min(small.shape) < 6 or finite.size == 0 or np.ptp(finite) == 0:
         return 0.0
-    small = np.nan_to_num(small, nan=float(np.median(finite)), posinf=np.inf, neginf=-np.inf)
-    rank = rankdata(small.reshape(-1)).reshape(small.shape) / small.size
+    known = ~np.isnan(small)
+    rank = np.full(small.shape, 0.5)  # what is not known speaks for neither side
+    rank[known] = rankdata(small[known]) / known.sum()
     h, w = small.shape
     down = float(rank[-(h // 3) :].mean() - rank[: h // 3].mean())
     middle = np.zeros(small.shape, bool)
@@ -125,13 +151,14 @@ def _of_floats(numbers: Numbers, values: np.ndarray, known: np.ndarray) -> Meani
     metric = "metric, along the view axis"
     if known.size == 0:
         return Meaning("metric", False, True, False, metric)
-    if numbers.suffix != ".pfm" and bool(np.isposinf(values).any()):
+    shifted, stretched = bool((known < 0).any()), _is_normalised(known)
+    # A zero is no measurement, unless the numbers were shifted or stretched.
+    towards = lean(values if shifted or stretched else np.where(values == 0, np.nan, values))
+    if numbers.suffix != ".pfm" and bool(np.isposinf(values).any()) and towards < LEAN:
         return Meaning("metric", False, True, False, f"{metric} (infinite in the sky)")
     if sky_level(known) is not None:
         return Meaning("metric", False, True, False, f"{metric} (the sky at {known.max():g})")
-    towards = lean(values)
-    shifted = bool((known < 0).any()) and not _is_sentinel(known)
-    if shifted or _is_normalised(known):
+    if shifted or stretched:
         kind = "relative numbers"
         if towards < -LEAN:
             return Meaning(
@@ -147,14 +174,15 @@ def _of_floats(numbers: Numbers, values: np.ndarray, known: np.ndarray) -> Meani
     return Meaning("metric", False, True, False, metric)
 
 
-def _of_integers(values: np.ndarray) -> Meaning:
+def _of_integers(values: np.ndarray, known: np.ndarray) -> Meaning:
     bright = "near is bright"
-    known = values[values > 0]
+    known = known[known > 0]
     towards = lean(values)
-    if _bits(values) > 8 and known.size and not _is_stretched(known):
+    if _bits(known) > 8 and known.size and not _is_stretched(known):
         sensor = known.min() >= LEAST_SENSOR and known.max() <= MOST_SENSOR
         gaps = known.size < (1 - MISSING) * values.size
-        if sensor and (towards < -LEAN or (gaps and towards < LEAN)):
+        measured = lean(np.where(values > 0, values.astype(np.float64), np.nan))
+        if sensor and (measured < -LEAN or (gaps and measured < LEAN)):
             return Meaning("metric", False, True, False, "a sensor's whole numbers (millimetres), along the view axis")
     return Meaning("disparity", True, False, False, bright, towards > -STRONG_LEAN)
 
@@ -182,6 +210,6 @@ def _is_normalised(known: np.ndarray) -> bool:
 
 
 def _is_sentinel(known: np.ndarray) -> bool:
-    """Whether all that is below zero is one number: no measurement."""
+    """Whether all that is below zero is one whole number, such as -1 or -9999: no measurement."""
     below = known[known < 0]
-    return below.size > 0 and bool((below == below[0]).all()) and below.size < known.size
+    return below.size > 0 and bool((below == below[0]).all()) and float(below[0]).is_integer() and below.size < known.size

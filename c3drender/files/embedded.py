@@ -19,6 +19,7 @@ from .tell import warn
 
 XMP, EXTENDED_XMP = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 GUID_BYTES = 32
+TIFF_XMP = 700
 DEPTH_NAMES = ("depthmap", "depth")  # of Dynamic Depth's items
 FORMATS = ("RangeInverse", "RangeLinear")
 
@@ -92,7 +93,8 @@ def _grey(data: bytes, kind: str) -> np.ndarray:
 def _xmp_of(opened: Opened) -> bytes:
     """All XMP of a file; JPEG spreads what is longer than a segment over many."""
     if not opened.data.startswith(b"\xff\xd8"):
-        xmp = opened.picture.info.get("xmp") or opened.picture.info.get("XML:com.adobe.xmp") or b""
+        info, tags = opened.picture.info, getattr(opened.picture, "tag_v2", {})
+        xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or tags.get(TIFF_XMP) or b""
         return xmp.encode() if isinstance(xmp, str) else bytes(xmp)
     main, extended = b"", {}
     data, at = opened.data, 2

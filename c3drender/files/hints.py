@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -119,10 +120,14 @@ def _read_json(
     content = read_json("hints", path)
     if isinstance(content, list) and not is_coco(content):
         arrows = _arrows(content)
+        if len(arrows) == 0:
+            warn(f"hints: nothing in {os.fspath(path)} says what moves")
         _check_arrows(arrows, *photo_size)
         return MotionHints(mask=None, arrows=arrows * _scale(arrows, photo_size, size))
     shapes, sheet = _shapes_of(content, path, photo_size, size, photo)
     roles = _roles(shapes, labels)
+    if not any(roles):
+        warn(f"hints: nothing in {os.fspath(path)} says what moves")
     regions: dict[str, np.ndarray | None] = {"motion": None, "freeze": None}
     listed: list[np.ndarray] = []
     for shape, role in zip(shapes, roles, strict=True):
@@ -170,10 +175,20 @@ def _shapes_of(
         kinds = "a list of arrows or a labelme, COCO or VIA annotation"
         raise ValueError(f"hints: expected {kinds} in {os.fspath(path)}, got neither")
     height, width = stated or photo_size
+    listed = [shape.points for shape in shapes if shape.bitmap is None]
+    if _are_shares(listed):
+        warn(f"hints: the points lie in 0..1 and are taken as shares of {width} x {height} px")
+        shapes = [replace(shape, points=shape.points * (width, height)) for shape in shapes]
     if not same_aspect(height, width, *photo_size):
         of = f"an annotation of the {photo_size[1]} x {photo_size[0]} photo"
         raise ValueError(f"hints: expected {of}, got one of {width} x {height}")
     return shapes, Sheet(*size, (size[1] / width, size[0] / height))
+
+
+def _are_shares(points: Sequence[np.ndarray]) -> bool:
+    """Whether these are not pixels but shares of a picture's sides: all in 0..1, and not all whole."""
+    listed = np.concatenate([one.reshape(-1) for one in points]) if points else np.zeros(0)
+    return listed.size > 0 and bool(((listed >= 0) & (listed <= 1)).all() and (listed % 1 != 0).any())
 
 
 def _roles(shapes: list[Shape], labels: tuple[str, ...] | None) -> list[str | None]:
@@ -238,6 +253,8 @@ def _arrows(listed: Any) -> Tensor:
 
 def _check_arrows(arrows: Tensor, height: float, width: float) -> None:
     """Arrows start inside the picture, in whose pixels they are, and are not absurdly long."""
+    if _are_shares([arrows.numpy()]):
+        raise ValueError(f"hints: expected arrows in pixels of {width:.0f} x {height:.0f}, got shares of them, 0..1")
     start = arrows[:, 0]
     outside = ((start < 0) | (start > start.new_tensor([width, height]))).any(dim=1).nonzero().flatten().tolist()
     if outside:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..data import PictureLike
+from .coco import decode_runs
 from .numbers import Numbers, read_numbers
 from .photo import check_finite, unit_range
 from .resize import same_aspect
@@ -17,6 +20,8 @@ LEAST_COLOUR = 24  # of 255: a channel that bright is paint on black, not a deco
 GREY_SPREAD = 12  # of 255: channels that differ by less are one grey
 MOST_CLASSES = 64  # distinct small integers: more are shades
 BRIGHT, DARK = 230, 24  # of 255: the two tones of a painted mask
+RARE = 0.001  # of the pixels: colours of less are no classes
+LEAST_BLACK = 0.05  # of the pixels of a painting with many colours: with less it is a photo
 VOID = 255  # in maps of classes: no class, as along the borders of Pascal VOC
 
 
@@ -25,11 +30,13 @@ def read_mask(mask: PictureLike, height: int, width: int) -> Tensor:
 
     Grey pictures and floats in 0..1 mark what is brighter than 50 %; pictures of few small numbers, palettes and integer
     arrays are classes, of which all but 0 count; coloured pictures mark what is not black; a picture that is cut out,
-    transparent around, marks what is left. ``[N, H, W]`` of bool marks the union. A mask of another size is scaled.
+    transparent around, marks what is left. Several masks, ``[N, H, W]``, ``[N, 1, H, W]`` or a list, as SAM gives them, mark
+    their union. A mask of another size is scaled.
 
     Parameters
     ----------
-    mask : path, address, bytes, open file, PIL image, array or Tensor
+    mask : path, address, bytes, open file, PIL image, array, Tensor, or a list of masks
+        In a list also what SAM's generator returns, dictionaries with a ``segmentation``.
     height, width : int
         What the photo has.
 
@@ -53,7 +60,7 @@ def read_mask(mask: PictureLike, height: int, width: int) -> Tensor:
 
 def noted_mask(name: str, mask: PictureLike, height: int, width: int) -> Noted[Tensor]:
     """`read_mask` of the argument ``name``, and how its marks were taken where that is not plain."""
-    numbers = read_numbers(name, mask)
+    numbers = Numbers(_of_list(name, mask)) if isinstance(mask, (list, tuple)) else read_numbers(name, mask)
     marked, how = _marked(name, numbers, height, width)
     found = (marked.shape[0], marked.shape[1])
     if not same_aspect(*found, height, width):
@@ -103,6 +110,39 @@ def resized(values: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
+def _of_list(name: str, masks: Sequence[object]) -> np.ndarray:
+    """``[N, H, W]`` of a list of masks, or of SAM's dictionaries."""
+    listed = []
+    for n, one in enumerate(masks):
+        found = one["segmentation"] if isinstance(one, dict) and "segmentation" in one else one
+        if isinstance(found, dict) and {"size", "counts"} <= found.keys():
+            found = decode_runs(name, found, f"mask {n}")
+        if not isinstance(found, (np.ndarray, Tensor)):
+            raise TypeError(
+                f"{name}: expected a list of masks, arrays or dictionaries of SAM's, got {type(one).__name__} in it"
+            )
+        listed.append(read_numbers(name, found).values.squeeze())
+    if not listed or any(values.shape != listed[0].shape or values.ndim != 2 for values in listed):
+        shapes = ", ".join(str(list(values.shape)) for values in listed[:4]) or "none"
+        raise ValueError(f"{name}: expected masks [H, W] of one size, got {shapes}")
+    return np.stack(listed)
+
+
+def _single_masks(values: np.ndarray, height: int, width: int) -> tuple[np.ndarray, int]:
+    """``values`` without an axis of one batch or one channel, of several masks the largest numbers; and how many they were."""
+    if values.ndim > 3:
+        values = values.reshape([side for side in values.shape if side != 1] or [1, 1])
+    if values.ndim != 3:
+        return values, 1
+    count, rows, columns = values.shape
+    if columns == 1:
+        return values[..., 0], 1
+    as_picture = columns in (3, 4) and same_aspect(count, rows, height, width)
+    if not as_picture and same_aspect(rows, columns, height, width):
+        return values.max(axis=0), count
+    return values, 1
+
+
 def _marked(name: str, numbers: Numbers, height: int, width: int) -> tuple[np.ndarray, str | None]:
     """What is marked, bool ``[h, w]`` of the mask's own size, and a line where that took a decision."""
     values = numbers.values
@@ -110,12 +150,9 @@ def _marked(name: str, numbers: Numbers, height: int, width: int) -> tuple[np.nd
         kind = f"{list(values.shape)}" if values.size == 0 else f"{values.dtype}"
         error = ValueError if values.size == 0 else TypeError
         raise error(f"{name}: expected uint8, uint16, bool, classes as integers, or float in 0..1, got {kind}")
-    if values.dtype == bool and values.ndim == 3 and same_aspect(values.shape[1], values.shape[2], height, width):
-        return np.asarray(values.any(axis=0)), f"{name}: the union of {values.shape[0]} masks" if values.shape[0] > 1 else None
-    if values.ndim == 3 and values.shape[0] == 1 and values.shape[2] not in (1, 3, 4):
-        values = values[0]
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[..., 0]
+    values, count = _single_masks(values, height, width)
+    if count > 1:
+        return _of_grey(name, values)[0], f"{name}: the union of {count} masks"
     if numbers.palette is not None:
         return _of_palette(name, values, numbers.palette)
     if values.ndim == 2:
@@ -136,6 +173,8 @@ def _of_grey(name: str, values: np.ndarray) -> tuple[np.ndarray, str | None]:
         return values, None
     if values.dtype.kind == "f":
         check_finite(name, values)
+        if 1.5 < values.max() <= 255 and values.min() >= 0 and (values == np.round(values)).all():
+            return _of_grey(name, values.astype(np.uint8))
         if values.min() < -0.5 and values.max() > 0:
             return values > 0, f"{name}: numbers below zero, taken as a network's logits: what is above zero is marked"
         return unit_range(name, values) > 0.5, None
@@ -147,6 +186,8 @@ def _of_grey(name: str, values: np.ndarray) -> tuple[np.ndarray, str | None]:
         marked = (values > 0) & (values != VOID) if void and classes[-1] != VOID else values > 0
         return marked, None if plain else f"{name}: numbers of {kinds}, all of which are marked"
     if values.dtype not in (np.uint8, np.uint16):
+        if values.min() >= 0 and values.max() <= 255:
+            return _of_grey(name, values.astype(np.uint8))
         return values > 0, f"{name}: integers, of which those above zero are marked"
     return values > np.iinfo(values.dtype).max // 2, None
 
@@ -194,20 +235,25 @@ def _of_colours(name: str, pixels: np.ndarray) -> tuple[np.ndarray, str | None]:
     colours = pixels[..., :3]
     brightest = colours.max(axis=2)
     if pixels.shape[2] == 4 and np.ptp(pixels[..., 3]) > 0:
-        shows = pixels[..., 3] > 127
+        shows = pixels[..., 3] > pixels[..., 3].max() // 2
         tones = brightest[shows]
         dark, bright = (tones < DARK).mean() if len(tones) else 0.0, (tones > BRIGHT).mean() if len(tones) else 0.0
         painted = dark + bright > 0.98 and bright > 0.001
         if not painted or dark < 0.001:
             return shows, None if painted else f"{name}: a cut-out, marked where it is not transparent"
         return shows & (brightest > 127), None
+    if brightest.max() < LEAST_COLOUR:  # too dark for colours: numbers, in any channel
+        return _of_grey(name, brightest)
     if (brightest - colours.min(axis=2)).max() <= GREY_SPREAD:
         return _of_grey(name, colours.mean(axis=2).round().astype(np.uint8))
     marked = brightest >= LEAST_COLOUR
-    if marked.any() and len(np.unique(colours.reshape(-1, 3), axis=0)) > MOST_CLASSES:
+    shades = np.unique(colours.reshape(-1, 3), axis=0, return_counts=True)[1]
+    rare = shades < RARE * brightest.size
+    many = len(shades) > MOST_CLASSES
+    if marked.any() and (many or (rare.sum() > 4 and rare.mean() > 0.5)):
         # Not clean labels, but a brush with a soft rim or a lossy file: half of the paint marks.
         marked = brightest >= max(LEAST_COLOUR, float(np.median(brightest[marked])) / 2)
-    if marked.all():
+    if marked.all() or (many and (brightest < LEAST_COLOUR).mean() < LEAST_BLACK):
         raise ValueError(
             f"{name}: expected colours on black, or black and white, got a picture without black (the photo itself?)"
         )

@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -19,6 +20,7 @@ from .decode import (
     is_deep,
     is_tiff,
     loaded,
+    numbers_of,
     open_picture,
     orientation_of,
     upright,
@@ -54,6 +56,11 @@ def read_numbers(name: str, value: object) -> Numbers:
     if isinstance(value, Tensor):
         plain = value.detach().cpu()
         return Numbers((plain.float() if plain.dtype.is_floating_point and plain.element_size() < 4 else plain).numpy())
+    if isinstance(value, np.ma.MaskedArray):
+        blank: np.ma.MaskedArray[Any, Any] = value
+        if value.dtype.kind in "iuf":
+            blank = np.ma.MaskedArray(np.ma.getdata(value).astype(np.float64), np.ma.getmask(value))
+        return Numbers(blank.filled(np.nan if blank.dtype.kind == "f" else False))
     if isinstance(value, np.ndarray):
         return Numbers(value)
     if isinstance(value, PIL.Image.Image):
@@ -107,7 +114,7 @@ def _of_picture(name: str, picture: PIL.Image.Image, turn: int | None = None) ->
         colours = picture.getpalette("RGB") or []
         return Numbers(upright(np.asarray(picture), turn), True, None, np.array(colours, np.uint8).reshape(-1, 3))
     if picture.mode.startswith("I") or picture.mode in ("F", "L", "RGB", "RGBA", "1"):
-        pixels = np.asarray(picture)
+        pixels = numbers_of(picture)
     elif picture.mode in ("LA", "La", "PA") or picture.has_transparency_data:
         pixels = np.asarray(picture.convert("RGBA"))
     else:

@@ -24,6 +24,7 @@ from .decode import (
     is_raw,
     is_tiff,
     loaded,
+    numbers_of,
     open_picture,
     optional_module,
     orientation_of,
@@ -192,7 +193,7 @@ def _factor(size: tuple[int, int], wanted: tuple[int, int]) -> int:
 def _rgb_of(picture: PIL.Image.Image, factor: int, space: ColourSpace | None, target: ColourSpace) -> np.ndarray:
     """float32 ``[h, w, 3]`` of a decoded picture, reduced by ``factor``, not turned."""
     if picture.mode.startswith("I") or picture.mode == "F":
-        pixels = np.asarray(picture)
+        pixels = numbers_of(picture)
         if picture.mode != "F":
             pixels = pixels.clip(0, 65535).astype(np.uint16)
         if factor > 1:
@@ -256,7 +257,7 @@ def write_picture(out: PathLike, rgb_u8: Tensor | np.ndarray, color: Color = "sr
     ----------
     out : path
     rgb_u8 : Tensor or array
-        uint8 ``[H, W, 3]``.
+        uint8 ``[H, W, 3]``, or ``[H, W, 4]`` where the format has an alpha channel.
     color : {"srgb", "p3"}
         The space of its numbers; Display P3 is tagged by a profile.
 
@@ -281,12 +282,12 @@ def write_picture(out: PathLike, rgb_u8: Tensor | np.ndarray, color: Color = "sr
     return target
 
 
-def check_picture_output(out: PathLike) -> Path:
+def check_picture_output(out: PathLike, name: str = "out") -> Path:
     """Refuse, before any work is done, an output that `write_picture` could not write."""
     target = Path(out)
     if not _can_write(target.suffix.lower()):
-        raise ValueError(f"out: expected the suffix of a picture, such as .png or .jpg, got {target.name!r}")
-    check_writable("out", target)
+        raise ValueError(f"{name}: expected the suffix of a picture, such as .png or .jpg, got {target.name!r}")
+    check_writable(name, target)
     return target
 
 

@@ -37,7 +37,7 @@ def check_folder_takes_files(target: Path) -> None:
         pass
 
 
-def check_is_not_read(target: Path, given: Mapping[str, object]) -> None:
+def check_is_not_read(target: Path, given: Mapping[str, object], output: str = "out") -> None:
     """Refuse an output that would replace what is read: the same file, or a folder around it.
 
     Parameters
@@ -46,6 +46,8 @@ def check_is_not_read(target: Path, given: Mapping[str, object]) -> None:
         The output.
     given : mapping of str to object
         The inputs by name; those that are no paths are passed over.
+    output : str
+        The output's argument, for the message.
     """
     place = where_it_leads(target)
     for name, value in given.items():
@@ -53,7 +55,7 @@ def check_is_not_read(target: Path, given: Mapping[str, object]) -> None:
             continue
         source = where_it_leads(value)
         if place in (source, *source.parents):
-            raise ValueError(f"out: expected a name of its own, got {target}, from where {name} is read")
+            raise ValueError(f"{output}: expected a name of its own, got {target}, from where {name} is read")
 
 
 def where_it_leads(path: PathLike) -> Path:
@@ -142,6 +144,15 @@ def _short_stem(place: Path) -> str:
     """The stem, of a name that leaves no room for more a digest: file systems hold 255 bytes."""
     encoded = os.fsencode(place.stem)
     return place.stem if len(encoded) <= MOST_STEM_BYTES else hashlib.sha256(encoded).hexdigest()[:32]
+
+
+def sweep(target: Path) -> None:
+    """Remove what killed runs left beside ``target``, which nobody may be about to write again."""
+    place = where_it_leads(target)
+    if place.parent.is_dir():
+        with alone_in(place.parent) as alone:
+            if alone:
+                _sweep(place)
 
 
 def _sweep(place: Path) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 from ..data import Camera, DepthSpan, Harmonics, Layers, PathLike, to_device
 from .photo import FLOAT_RANGE
 from .place import naming, one_line, parse_json, replacing
+from .shown import picture_html
 
 FORMAT_NAME = "c3drender scene"
 FORMAT_VERSION = 3
@@ -66,6 +67,10 @@ class Scene:
     def to(self, device: torch.device | str) -> Scene:
         """A copy whose tensors lie on ``device``: ``"cpu"``, ``"cuda"``, ``"cuda:N"``."""
         return to_device(self, device)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: the photo, and what was guessed."""
+        return picture_html(self.layers.of_photo(self.layers.rgb).cpu().numpy(), self.notes)
 
     def save(self, path: PathLike) -> Path:
         """`save_scene`: write it as a ``.c3d`` file."""

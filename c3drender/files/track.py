@@ -1,4 +1,4 @@
-"""A camera's path, pose by pose, for other programs and back: JSON, and the ``.chan`` that Nuke and Blender read."""
+"""A camera's path, pose by pose, for other programs and back: JSON, the ``.chan`` of Nuke and Blender, a glTF camera."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from ..data import Camera, CameraPath, PathLike
+from .gltf import camera_glb
 from .place import check_writable, naming, replacing
 
-SUFFIXES = (".json", ".chan")
+SUFFIXES = (".json", ".chan", ".glb")
 FORMAT = "c3drender camera path"
 FLIP = np.diag([1.0, -1.0, -1.0])  # between +y down, +z forward and +y up, -z forward
 
@@ -29,9 +30,9 @@ def write_track(path: CameraPath, camera: Camera, out: PathLike, fps: float) -> 
     out : path
         ``.json``: the lens, and ``world_to_cam [3, 4]`` of every frame, +x right, +y down, +z forward; read back as a camera.
         ``.chan``: a line per frame: its number, the position x y z, the rotation x y z in degrees (order ZXY), the vertical
-        angle of view; +y up, looking along -z.
+        angle of view; +y up, looking along -z. ``.glb``: a glTF camera that moves, whose lens cannot.
     fps : float
-        For the JSON's reader.
+        Frames per second: for the JSON's reader, and of the glTF's time.
 
     Returns
     -------
@@ -48,9 +49,18 @@ def write_track(path: CameraPath, camera: Camera, out: PathLike, fps: float) -> 
         raise ValueError(f"out: expected the suffix {', '.join(SUFFIXES)}, got {target.name!r}")
     check_writable("out", target)
     zoom = torch.ones(len(path), dtype=torch.float32) if path.zoom is None else path.zoom
-    text = _json(path, camera, zoom, fps) if target.suffix.lower() == ".json" else _chan(path, camera, zoom)
+    if target.suffix.lower() == ".json":
+        data = _json(path, camera, zoom, fps).encode()
+    elif target.suffix.lower() == ".chan":
+        data = _chan(path, camera, zoom).encode()
+    elif bool((zoom == zoom[0]).all()):
+        data = camera_glb(path, camera.zoomed(float(zoom[0])), fps)
+    else:
+        raise ValueError(
+            f"camera: expected a path that does not zoom for a glTF camera, got {path.name}; .chan and .json hold it"
+        )
     with naming("out", "write", target), replacing(target) as part:
-        part.write_text(text)
+        part.write_bytes(data)
     return target
 
 

@@ -31,6 +31,7 @@ from .place import (
     replacing_folder,
     where_it_leads,
 )
+from .spatial import Packing
 
 MIN_FPS = 0.01  # a frame for 100 s
 MAX_FPS = 240
@@ -53,6 +54,10 @@ def write_video(
     loops: int = 1,
     max_mb: float | None = None,
     color: Color = "srgb",
+    alpha: bool = False,
+    audio: PathLike | None = None,
+    packing: Packing | None = None,
+    half_sphere: bool = False,
 ) -> Path:
     """Encode frames as they come, in a thread of its own.
 
@@ -66,7 +71,7 @@ def write_video(
         (these three loop for ever), or none for a folder of PNGs. A link is followed. A folder that is there is replaced where
         it is empty or holds nothing but frames that this wrote.
     frames : iterable of Tensor or array
-        uint8 ``[H, W, 3]``, all of one size, at least one.
+        uint8 ``[H, W, 3]``, all of one size, at least one; with ``alpha`` ``[H, W, 4]``.
     fps : float
         0.01 to 240; to 50 for ``.gif``.
     codec : str, optional
@@ -83,6 +88,16 @@ def write_video(
         The most MiB that a ``.gif`` may have: its sides shrink until it fits.
     color : {"srgb", "p3"}
         The space of the frames' numbers, by which a video or a folder is tagged.
+    alpha : bool
+        Frames have an alpha channel, by which their colours are not multiplied: ``.mov`` (ProRes 4444), ``.webm`` and ``.mkv``
+        (VP9, ProRes), ``.apng``, ``.webp``, PNGs.
+    audio : path, optional
+        The sound of a video: this file's first track, repeated or cut to its length.
+    packing : {"left-right", "top-bottom"}, optional
+        How a frame holds both eyes, by which an MP4, QuickTime or Matroska file is tagged.
+    half_sphere : bool
+        Each eye is an equirectangular picture of the half sphere before the viewer (VR180), by which ``.mp4`` and ``.mov`` are
+        tagged.
 
     Returns
     -------
@@ -101,16 +116,17 @@ def write_video(
     >>> write_video("grey.gif", [np.full((16, 16, 3), level, np.uint8) for level in (80, 120)], fps=10).name
     'grey.gif'
     """
-    encoding = Encoding(codec, crf, bitrate, bits, loops, max_mb, color)
+    encoding = Encoding(codec, crf, bitrate, bits, loops, max_mb, color, alpha, audio, packing, half_sphere)
     target = check_output(out, fps, encoding=encoding)
-    rate = _rate(fps)
+    rate = rate_of(fps)
+    checked = _checked(frames, 4 if alpha else 3)
     if _is_folder(target):
-        with replacing_folder(target, _check_holds_our_frames) as part:
-            _encode_in_background(frames, lambda arrays, _: _write_pngs(part, target, arrays, color))
+        with replacing_folder(target, check_holds_our_frames) as part:
+            _encode_in_background(checked, lambda arrays, _: _write_pngs(part, target, arrays, color))
     else:
         with replacing(target) as part:
             _encode_in_background(
-                frames, lambda arrays, goes_on: write_container(part, target, arrays, rate, encoding, goes_on)
+                checked, lambda arrays, goes_on: write_container(part, target, arrays, rate, encoding, goes_on)
             )
     return target
 
@@ -123,25 +139,37 @@ def check_output(
 ) -> Path:
     """Refuse, before any work is done, an output that `write_video` could not write, or that would replace one of the inputs
     ``given`` by name."""
-    if not isinstance(out, (str, os.PathLike)):
-        raise TypeError(f"out: expected a path, got {type(out).__name__}")
+    target = path_of(out)
+    check_kind(target, fps, encoding)
+    if _is_folder(target):
+        check_folder(target)
+    else:
+        check_writable("out", target)
+    check_is_not_read(target, {"audio": encoding.audio} | dict(given or {}))
+    return target
+
+
+def check_kind(target: Path, fps: float, encoding: Encoding) -> None:
+    """Refuse what no file of this suffix can hold; nothing on the disk is looked at."""
     if not isinstance(fps, Real) or isinstance(fps, bool):
         raise TypeError(f"fps: expected a number, got {fps!r}")
-    if os.fspath(out) == "-":
-        raise ValueError("out: expected the name of a file or a folder, got - (nothing is written to standard output)")
-    target = Path(out)
+    if target.name.lower() in SUFFIXES:
+        raise ValueError(f"out: expected a name before the suffix, got {target.name!r}")
     if not _is_folder(target) and target.suffix.lower() not in SUFFIXES:
         raise ValueError(f"out: expected the suffix {', '.join(SUFFIXES)} or none for a folder of PNGs, got {target.name!r}")
     limit = MAX_GIF_FPS if target.suffix.lower() == ".gif" else MAX_FPS
     if not MIN_FPS <= fps <= limit:
         raise ValueError(f"fps: expected {MIN_FPS} to {limit} for {target.name}, got {fps}")
     check_encoding(target, encoding)
-    if _is_folder(target):
-        _check_folder(target)
-    else:
-        check_writable("out", target)
-    check_is_not_read(target, given or {})
-    return target
+
+
+def path_of(out: PathLike) -> Path:
+    """``out``, which is a path and names a file or a folder."""
+    if not isinstance(out, (str, os.PathLike)):
+        raise TypeError(f"out: expected a path, got {type(out).__name__}")
+    if os.fspath(out) == "-":
+        raise ValueError("out: expected the name of a file or a folder, got - (nothing is written to standard output)")
+    return Path(out)
 
 
 def output_size(out: PathLike, height: int, width: int) -> tuple[int, int]:
@@ -153,7 +181,7 @@ def _is_folder(target: Path) -> bool:
     return target.suffix == ""
 
 
-def _check_folder(target: Path) -> None:
+def check_folder(target: Path) -> None:
     """Refuse a folder that cannot be created, or that is there and must not be replaced."""
     with naming("out", "write", target):
         place = where_it_leads(target)
@@ -163,11 +191,11 @@ def _check_folder(target: Path) -> None:
             raise NotADirectoryError(f"a file of the name {target.name} is in the way")
         with alone_in(place.parent):
             if place.exists():
-                _check_holds_our_frames(place)
+                check_holds_our_frames(place)
         check_folder_takes_files(target)
 
 
-def _check_holds_our_frames(folder: Path) -> None:
+def check_holds_our_frames(folder: Path) -> None:
     names = sorted(path.name for path in folder.iterdir())
     others = [name for name in names if not FRAME_PATTERN.fullmatch(name)]
     if others:
@@ -189,9 +217,7 @@ class _Abandoned(Exception):
     """Nobody waits for the result any more."""
 
 
-def _encode_in_background(
-    frames: Iterable[Tensor | np.ndarray], encode: Callable[[Iterator[FrameArray], GoesOn], None]
-) -> None:
+def _encode_in_background(frames: Iterator[FrameArray], encode: Callable[[Iterator[FrameArray], GoesOn], None]) -> None:
     """Run ``encode`` in a thread on the frames as they come; whichever side fails first stops the other."""
     waiting: queue.Queue[FrameArray | None] = queue.Queue(QUEUE_FRAMES)
     abandoned = threading.Event()
@@ -201,9 +227,9 @@ def _encode_in_background(
             raise _Abandoned
 
     with ThreadPoolExecutor(1, thread_name_prefix="c3drender-encode") as pool:
-        encoding = pool.submit(encode, _taken(waiting, goes_on), goes_on)
-        try:
-            for array in _checked(frames):
+        try:  # around the start, too: an interruption there leaves a thread that waits for frames
+            encoding = pool.submit(encode, _taken(waiting, goes_on), goes_on)
+            for array in frames:
                 if not _put(waiting, array, encoding):
                     break
             _put(waiting, None, encoding)
@@ -236,14 +262,14 @@ def _put(waiting: queue.Queue[FrameArray | None], item: FrameArray | None, encod
     return False
 
 
-def _checked(frames: Iterable[Tensor | np.ndarray]) -> Iterator[FrameArray]:
+def _checked(frames: Iterable[Tensor | np.ndarray], channels: int) -> Iterator[FrameArray]:
     shape = None
     for frame in frames:
         array = frame.cpu().numpy() if isinstance(frame, Tensor) else frame
         if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
             raise TypeError(f"frames: expected uint8 arrays or tensors, got {getattr(array, 'dtype', type(array).__name__)}")
-        if array.ndim != 3 or array.shape[2] != 3 or array.size == 0 or array.shape != (shape or array.shape):
-            raise ValueError(f"frames: expected [H, W, 3], all of one size, got {list(array.shape)}")
+        if array.ndim != 3 or array.shape[2] != channels or array.size == 0 or array.shape != (shape or array.shape):
+            raise ValueError(f"frames: expected [H, W, {channels}], all of one size, got {list(array.shape)}")
         shape = array.shape
         yield array
     if shape is None:
@@ -251,8 +277,7 @@ def _checked(frames: Iterable[Tensor | np.ndarray]) -> Iterator[FrameArray]:
 
 
 def _write_pngs(part: Path, target: Path, frames: Iterator[FrameArray], color: Color) -> None:
-    written_by = PIL.PngImagePlugin.PngInfo()
-    written_by.add_text(*SOFTWARE)
+    written_by = signed()
     profile = profile_of(color)
     with naming("out", "write", target):
         for n, array in enumerate(frames):
@@ -260,7 +285,14 @@ def _write_pngs(part: Path, target: Path, frames: Iterator[FrameArray], color: C
             PIL.Image.fromarray(array).save(path, compress_level=1, pnginfo=written_by, icc_profile=profile)
 
 
-def _rate(fps: float) -> Fraction:
+def signed() -> PIL.PngImagePlugin.PngInfo:
+    """What a PNG says that c3drender may replace."""
+    info = PIL.PngImagePlugin.PngInfo()
+    info.add_text(*SOFTWARE)
+    return info
+
+
+def rate_of(fps: float) -> Fraction:
     """``fps`` as a fraction of small numbers, whether above 1 or below."""
     exact = Fraction(float(fps))
     return exact.limit_denominator(1001) if exact >= 1 else 1 / (1 / exact).limit_denominator(1001)

@@ -50,7 +50,7 @@ def load_transformers(name: str, device: torch.device | str) -> Segmenter:
         scores = found.segmentation_scores.float()
         # One answer per pixel is a logit; masks times classes are probabilities already, but for what no mask claims.
         shares = scores.softmax(dim=0) if "logits" in answer else scores / scores.sum(dim=0).clamp_min(1.0)
-        grouped = torch.zeros((len(SEGMENT_CLASSES), *shares.shape[1:]), device=shares.device).index_add_(0, group, shares)
+        grouped = shares.new_zeros((len(SEGMENT_CLASSES), *shares.shape[1:])).index_add_(0, group, shares)
         return Segments(classes, _of(classes, grouped).cpu())
 
     return segment

@@ -36,7 +36,7 @@ def load_pretrained(argument: str, auto_classes: tuple[str, ...], name: str, dev
         # It passes on what its parts raise: of JSON, of safetensors, of the network; a damaged file may be any of them.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ValueError(f"{argument}: cannot load model {name!r}: {lines[0] if lines else type(error).__name__}") from error
-    return processor, model.to(device).eval()
+    return processor, model.to(device, torch.float32).eval()
 
 
 def pixels_u8(image: Image) -> np.ndarray:

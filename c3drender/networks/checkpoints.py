@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -198,7 +197,10 @@ def read_weights(name: str, path: PathLike) -> Any:
     try:
         with naming(name, "read", path):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        # A damaged file fails as whatever the unpickler runs into.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f"{name}: expected weights saved by torch in {path}, got {reason}") from error
 
@@ -217,15 +219,21 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _entry(state: Mapping[str, Any], name: str, file: Path) -> Mapping[str, Tensor]:
-    if not isinstance(state.get(name), Mapping):
+    entry = state.get(name)
+    if not isinstance(entry, Mapping):
         raise ValueError(f"{file}: expected an entry {name}, got {_named(list(state))}")
-    return state[name]
+    for key, value in entry.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise ValueError(f"{file}: expected tensors by their names in {name}, got {key!r:.40}: {type(value).__name__}")
+    return entry
 
 
 def _rows(state: Mapping[str, Tensor], key: str, file: Path) -> int:
     """How wide a network is, from the first of its weights."""
     if key not in state:
         raise ValueError(f"{file}: 1 key is missing ({key})")
+    if state[key].dim() == 0:
+        raise ValueError(f"{file}: {key} must have rows, got a single number")
     return len(state[key])
 
 
@@ -243,7 +251,7 @@ def _named(keys: list[str]) -> str:
 def _loaded(make: Callable[[], Network], state: Mapping[str, Tensor], file: Path, device: torch.device | str) -> Network:
     """The network with these weights, or one line that says how they differ from what it has."""
     with torch.device("meta"):
-        network = make()
+        network = make().to(torch.float32)
     expected = network.state_dict()
     missing, extra = [key for key in expected if key not in state], [key for key in state if key not in expected]
     if missing or extra:

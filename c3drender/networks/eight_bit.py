@@ -28,9 +28,9 @@ def pays(device: torch.device | str) -> bool:
 @cache
 def _works() -> bool:
     """Whether oneDNN's operators are there, take what they are given here, and count to 36."""
-    conv = nn.utils.skip_init(nn.Conv2d, 4, 1, 3, padding=1, bias=False)
+    conv = nn.utils.skip_init(nn.Conv2d, 4, 1, 3, padding=1, bias=False, dtype=torch.float32)
     nn.init.ones_(conv.weight)
-    ones = torch.ones(1, 4, 5, 5).contiguous(memory_format=torch.channels_last)
+    ones = torch.ones(1, 4, 5, 5, dtype=torch.float32).contiguous(memory_format=torch.channels_last)
     try:
         made = EightBitConv(conv)(ones)
     except (AttributeError, RuntimeError, TypeError):
@@ -132,7 +132,7 @@ def _quantised(maps: list[Tensor], low: Tensor, step: Tensor, border_px: int, mi
     rows = max(STRIP_PIXELS // width, 1)
     parts = zip(maps, inner.split(channels, dim=2), gain.split(channels), offset.split(channels), strict=True)
     for planes, levels, gains, offsets in parts:
-        room = torch.empty(rows, *planes.shape[1:])
+        room = planes.new_empty(rows, *planes.shape[1:])
         for strip, quantised in zip(planes.split(rows), levels.split(rows), strict=True):
             quantised.copy_(torch.addcmul(offsets, strip, gains, out=room[: len(strip)]))
     if mirrored:

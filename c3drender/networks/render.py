@@ -23,7 +23,7 @@ from .decoder import Decoder, quickest
 from .features import SIZE_MULTIPLE, FeatureExtractor
 from .precision import for_inference, inference_dtype
 
-PlacePoints = Callable[[int], tuple[PointCloud, list[tuple[int, int]]]]
+PlacePoints = Callable[[float], tuple[PointCloud, list[tuple[int, int]]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +131,8 @@ def blend_sides(sides: Sequence[Raster], loop_t: float, sharpness: float | Tenso
 
 
 @torch.no_grad()
-def render_frame(animation: LearnedAnimation, view: Camera, frame: int) -> Frame:
-    """Render frame ``frame`` (any integer: the loop repeats) as ``view`` sees it."""
+def render_frame(animation: LearnedAnimation, view: Camera, frame: float, depth: bool = False) -> Frame:
+    """Render frame ``frame`` (any number: the loop repeats) as ``view`` sees it; with the disparity of that, if asked for."""
     n, decoder = frame % animation.num_frames, animation.decoder
     points, hidden = animation.place(n)
     animation.feat[:, -1] = points.feat[:, -1]
@@ -140,4 +140,5 @@ def render_frame(animation: LearnedAnimation, view: Camera, frame: int) -> Frame
     blended = blend_sides(sides, n / animation.num_frames, animation.sharpness)
     rgb = decoder(blended.to(decoder.alpha.dtype).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
     uncovered = torch.maximum(sides[0].alpha, sides[-1].alpha) < UNCOVERED_ALPHA
-    return Frame((rgb.float() * 255 + 0.5).to(torch.uint8).contiguous(), uncovered)
+    disp = blended[..., -1] * animation.disp_unit if depth else None
+    return Frame((rgb.float() * 255 + 0.5).to(torch.uint8).contiguous(), uncovered, disp)

@@ -81,12 +81,12 @@ def blend_bidirectional(fwd: Raster, bwd: Raster, loop_t: float | Tensor, *, sha
     tensors = {f"{side}.{name}": getattr(raster, name) for side, raster in (("fwd", fwd), ("bwd", bwd)) for name in SIDE}
     if isinstance(loop_t, Tensor):
         check_tensors(op, **tensors, loop_t=loop_t)
-        (per_pixel,), loop_t_all = in_float32(loop_t), 0.0
+        (per_pixel,), loop_t_all = in_float32(op, loop_t), 0.0
     else:
         check_tensors(op, **tensors)
         per_pixel, loop_t_all = None, real(op, "loop_t", loop_t)
     k = real(op, "sharpness", sharpness)
-    sides = in_float32(*tensors.values())
+    sides = in_float32(op, *tensors.values())
     return BlendedRaster(*call(torch.ops.c3drender.blend_bidirectional, *sides, per_pixel, loop_t_all, k))
 
 

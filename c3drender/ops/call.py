@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import _C  # noqa: F401  (defines the ops)
-from ..data import Camera
+from ..data import Camera, Cameras
 
 SIDE = ("feat", "alpha", "disp")
 HALVES = (torch.float16, torch.bfloat16)
@@ -41,9 +41,19 @@ def choice(op: str, name: str, value: str, choices: dict[str, int]) -> int:
     return choices[value]
 
 
-def check_type(op: str, name: str, value: Any, expected: type) -> None:
+def check_type(op: str, name: str, value: Any, *expected: type) -> None:
     if not isinstance(value, expected):
-        raise TypeError(f"{op}: {name} must be a {expected.__name__}, got {type(value).__name__}")
+        listed = " or ".join(kind.__name__ for kind in expected)
+        raise TypeError(f"{op}: {name} must be a {listed}, got {type(value).__name__}")
+
+
+def check_float32(op: str, name: str, value: Tensor) -> None:
+    if value.dtype != torch.float32:
+        raise TypeError(f"{op}: {name} must be float32, got {str(value.dtype).removeprefix('torch.')}")
+
+
+def needs_grad(*tensors: Tensor | None) -> bool:
+    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
 def check_tensors(op: str, **values: Any) -> None:
@@ -79,21 +89,41 @@ def whole(op: str, name: str, value: Any) -> int:
     return number
 
 
-def in_float32(*tensors: Tensor) -> list[Tensor]:
-    """Under autocast, what earlier layers left in half precision becomes float32, as for torch's own float32 ops."""
-    return [t.float() if t.dtype in HALVES and torch.is_autocast_enabled(t.device.type) else t for t in tensors]
+def dense(op: str, *tensors: Tensor) -> list[Tensor]:
+    """As kernels read them, one element after the other; views with strides are copied."""
+    try:
+        return [t.contiguous() if t.layout == torch.strided else t for t in tensors]
+    except RuntimeError:  # a short view may stand for more than there is memory
+        shapes = ", ".join(str(list(t.shape)) for t in tensors if not t.is_contiguous())
+        raise MemoryError(f"{op}: out of memory for contiguous copies of {shapes}") from None
 
 
-def camera_rows(op: str, camera: Camera) -> Tensor:
-    """``[V, 16]`` float32 in host memory: fx, fy, cx, cy, then the pose, row-major."""
-    if camera.pose.requires_grad and torch.is_grad_enabled():
-        raise ValueError(f"{op}: camera.world_to_cam must not require grad: move the points instead, they have gradients")
-    if camera.pose.is_meta:
+def in_float32(op: str, *tensors: Tensor) -> list[Tensor]:
+    """Under autocast, what earlier layers left in half precision becomes float32, as for torch's own float32 ops. Dense."""
+    return dense(op, *(t.float() if t.dtype in HALVES and torch.is_autocast_enabled(t.device.type) else t for t in tensors))
+
+
+def camera_rows(op: str, camera: Camera | Cameras) -> Tensor:
+    """``[V, 16]`` float32 in host memory: fx, fy, cx, cy, then the pose, row-major. Gradients pass through it."""
+    poses = camera.pose if isinstance(camera, Camera) else camera.world_to_cam
+    if poses.is_meta:
         raise ValueError(f"{op}: camera.world_to_cam must hold values, got a tensor on meta")
-    poses = camera.pose.cpu().reshape(-1, 12)
-    lens = [[camera.fx, camera.fy, camera.cx, camera.cy]]
-    intrinsics = torch.tensor(lens, dtype=torch.float32, device="cpu")  # whatever the caller's defaults are
+    poses = poses.cpu().reshape(-1, 12)
+    if isinstance(camera, Cameras):
+        intrinsics = _lenses(op, camera.K)
+    else:
+        lens = [[camera.fx, camera.fy, camera.cx, camera.cy]]
+        intrinsics = torch.tensor(lens, dtype=torch.float32, device="cpu")  # whatever the caller's defaults are
     return torch.cat([intrinsics.expand(len(poses), 4), poses], dim=1)
+
+
+def _lenses(op: str, K: Tensor) -> Tensor:
+    if K.is_meta:
+        raise ValueError(f"{op}: camera.K must hold values, got a tensor on meta")
+    K = K.cpu()
+    if not bool((K[:, [0, 1, 2, 2, 2], [1, 0, 0, 1, 2]] == K.new_tensor([0.0, 0.0, 0.0, 0.0, 1.0])).all()):
+        raise ValueError(f"{op}: camera.K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], got {K[0].tolist()}")
+    return torch.stack([K[:, 0, 0], K[:, 1, 1], K[:, 0, 2], K[:, 1, 2]], dim=1)
 
 
 def contiguous(grads: tuple[Tensor | None, ...]) -> list[Tensor | None]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data import SPLAT_RULES, Camera, PointCloud, SplatRules
-from .call import call, check_tensors, check_type, real
+from .call import call, check_tensors, check_type, dense, real
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +99,11 @@ def drift_points(
     limits = (rules.radius_px, rules.max_stretch_px, rules.least_existence)
     call(
         torch.ops.c3drender.drift_points,
-        *tensors.values(),
+        *dense(op, *tensors.values()),
         *(float(number) for number in (*lens, *limits)),
-        *(details.values() or (None, None, None)),
+        *(dense(op, *details.values()) or (None, None, None)),
         spacing_px,
-        phase,
+        *dense(op, phase),
         real(op, "fade", fade),
         out.xyz,
         out.feat,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..data import Frame, Raster
-from .call import SIDE, call, check_tensors, check_type, real
+from .call import SIDE, call, check_tensors, check_type, dense, real
 
 
 def compose_frame(fwd: Raster, bwd: Raster, loop_t: float, *, sharpness: float, least_alpha: float) -> Frame:
@@ -50,7 +50,7 @@ def compose_frame(fwd: Raster, bwd: Raster, loop_t: float, *, sharpness: float, 
     tensors = {f"{side}.{name}": getattr(raster, name) for side, raster in (("fwd", fwd), ("bwd", bwd)) for name in SIDE}
     check_tensors(op, **tensors)
     numbers = real(op, "loop_t", loop_t), real(op, "sharpness", sharpness), real(op, "least_alpha", least_alpha)
-    return Frame(*call(torch.ops.c3drender.compose_frame, *tensors.values(), *numbers))
+    return Frame(*call(torch.ops.c3drender.compose_frame, *dense(op, *tensors.values()), *numbers))
 
 
 @torch.library.register_fake("c3drender::compose_frame")

@@ -93,7 +93,9 @@ def find_holes(
     steps = whole(op, "num_steps", num_steps), whole(op, "loop_steps", loop_steps)
     check_type(op, "rules", rules, SplatRules)
     limits = (rules.radius_px, rules.depth_tolerance, rules.least_existence)
-    maps = in_float32(disp if disp.dim() == 3 else disp[None], disp_hidden, disp_fluid, step_px)
+    if camera.pose.requires_grad and torch.is_grad_enabled():
+        raise ValueError(f"{op}: camera.world_to_cam must not require grad: holes have no gradient")
+    maps = in_float32(op, disp if disp.dim() == 3 else disp[None], disp_hidden, disp_fluid, step_px)
     holes: Tensor = call(torch.ops.c3drender.find_holes, *maps, *steps, camera_rows(op, camera), *frame, *limits)
     return holes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .call import call, check_tensors, in_float32, real, refuse_gradient
+from .call import call, check_tensors, dense, in_float32, real, refuse_gradient
 
 
 def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor, *, tear_disp: float) -> tuple[Tensor, Tensor]:
@@ -62,7 +62,8 @@ def inpaint_layers(rgb: Tensor, disp: Tensor, hole: Tensor, disp_hidden: Tensor,
     op = "inpaint_layers"
     check_tensors(op, rgb=rgb, disp=disp, hole=hole, disp_hidden=disp_hidden)
     tear = real(op, "tear_disp", tear_disp)
-    rgb, disp, disp_hidden = in_float32(rgb, disp, disp_hidden)
+    rgb, disp, disp_hidden = in_float32(op, rgb, disp, disp_hidden)
+    (hole,) = dense(op, hole)
     filled: tuple[Tensor, Tensor] = call(torch.ops.c3drender.inpaint_layers, rgb, disp, hole, disp_hidden, tear)
     return filled
 

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from ..data import SPLAT_RULES, Camera, Raster
+from ..data import SPLAT_RULES, Camera, Cameras, Raster
+from . import splat_bwd  # noqa: F401  (what torch must know of the op)
 from .call import (
     SIDE,
     call,
     camera_rows,
-    check_dims,
+    check_float32,
     check_tensors,
     check_type,
     choice,
-    contiguous,
+    dense,
     in_float32,
+    needs_grad,
     real,
-    refuse_gradient,
     whole,
 )
 
 Compositor = Literal["alpha", "surface"]
+RadiusUnit = Literal["scene", "px", "ndc"]
 COMPOSITORS = {"alpha": 0, "surface": 1}
 DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
+RADIUS_UNITS = {"scene": 0, "px": 1, "ndc": 1}
 
 
 def _ranges(op: str, name: str, ranges: Sequence[tuple[int, int]]) -> Tensor:
@@ -41,12 +46,15 @@ def splat_points(
     xyz: Tensor,
     feat: Tensor,
     radius: Tensor | float,
-    camera: Camera,
+    camera: Camera | Cameras,
     *,
     compositor: Compositor = "surface",
     max_points: int | None = None,
     depth_tolerance: float = SPLAT_RULES.depth_tolerance,
     opacity: Tensor | None = None,
+    radius_unit: RadiusUnit = "scene",
+    background: Tensor | None = None,
+    offsets: Sequence[int] | Tensor | None = None,
     return_idx: bool = False,
     hidden: Sequence[tuple[int, int]] | None = None,
     out: Raster | None = None,
@@ -69,9 +77,10 @@ def splat_points(
     feat : Tensor
         float32, float16 or bfloat16 ``[N, C]``, 1 <= C <= 256.
     radius : Tensor or float
-        Scene units, float32 ``[N]`` or a number: on screen ``radius_px = fx * radius / z``.
-    camera : Camera
-        One pose (outputs ``[H, W, ...]``) or V poses (outputs ``[V, H, W, ...]``).
+        float32 ``[N]`` or a number, of ``radius_unit``.
+    camera : Camera or Cameras
+        A `Camera` with one pose (outputs ``[H, W, ...]``) or V poses (outputs ``[V, H, W, ...]``); or `Cameras`, V with
+        intrinsics of their own.
     compositor : {"surface", "alpha"}
     max_points : int, optional
         Hits that a pixel keeps, 1..64; by default 8 for ``alpha``, 32 for ``surface``.
@@ -79,6 +88,14 @@ def splat_points(
         Of ``surface``, relative.
     opacity : Tensor, optional
         float32 ``[N]``, 0..1; None gives the same bits as ones.
+    radius_unit : {"scene", "px", "ndc"}
+        ``scene``: on screen ``radius_px = fx * radius / z``. ``px``: the same at every depth. ``ndc``: so, too, in units of
+        half the picture's shorter side, as PyTorch3D counts.
+    background : Tensor, optional
+        float32 ``[C]``, or ``[(V,) H, W, C]``: what the points let through to, ``feat + (1 - alpha) * background``.
+    offsets : sequence of int or Tensor, optional
+        The points are B clouds after each other, cloud b from ``offsets[b]`` to ``offsets[b + 1] - 1``; 0 first, N last.
+        Camera b sees cloud b alone; one camera sees them in turn. Outputs are ``[B, H, W, ...]``, ``idx`` counts all N points.
     return_idx : bool
         Return ``idx``, too.
     hidden : sequence of (int, int), optional
@@ -101,8 +118,9 @@ def splat_points(
 
     Notes
     -----
-    Differentiable once in ``xyz``, ``feat`` and a tensor ``radius``: which points hit a pixel, and in which order, counts as
-    constant, so nothing pulls a point towards a pixel that it does not touch. Camera and opacity have no gradient.
+    Differentiable once in ``xyz``, ``feat``, a tensor ``radius``, ``opacity``, ``background``, ``camera.world_to_cam`` and the
+    ``K`` of `Cameras`: which points hit a pixel, and in which order, counts as constant, so nothing pulls a point towards a
+    pixel that it does not touch.
 
     References
     ----------
@@ -122,137 +140,115 @@ def splat_points(
     tensor([1., 0., 0.])
     """
     op = "splat_points"
-    check_type(op, "camera", camera, Camera)
+    check_type(op, "camera", camera, Camera, Cameras)
     check_type(op, "return_idx", return_idx, bool)
+    if offsets is not None:
+        options: dict[str, Any] = {"compositor": compositor, "max_points": max_points, "depth_tolerance": depth_tolerance}
+        options |= {"radius_unit": radius_unit, "return_idx": return_idx, "hidden": hidden}
+        return _splat_clouds(offsets, (xyz, feat, radius, opacity), camera, background, out, options)
     kind = choice(op, "compositor", compositor, COMPOSITORS)
     most = DEFAULT_MAX_POINTS[compositor] if max_points is None else whole(op, "max_points", max_points)
+    unit = choice(op, "radius_unit", radius_unit, RADIUS_UNITS)
+    optional = {"opacity": opacity, "background": background}
+    given = {name: value for name, value in optional.items() if value is not None}
     if isinstance(radius, Tensor):
-        check_tensors(op, xyz=xyz, feat=feat, radius=radius)
-        (per_point,), radius_all = in_float32(radius), 0.0
+        check_tensors(op, xyz=xyz, feat=feat, radius=radius, **given)
+        (per_point,), radius_all = in_float32(op, radius), 0.0
     else:
-        check_tensors(op, xyz=xyz, feat=feat)
+        check_tensors(op, xyz=xyz, feat=feat, **given)
         per_point, radius_all = None, real(op, "radius", radius)
+    if radius_unit == "ndc":
+        px_per_unit = min(camera.width, camera.height) / 2
+        per_point, radius_all = None if per_point is None else per_point * px_per_unit, radius_all * px_per_unit
     if opacity is not None:
-        check_tensors(op, xyz=xyz, opacity=opacity)
-        if opacity.requires_grad and torch.is_grad_enabled():
-            raise ValueError(f"{op}: opacity must not require grad: it has no gradient")
-        (opacity,) = in_float32(opacity)
-    (xyz,) = in_float32(xyz)
-    inputs = (xyz, feat) if per_point is None else (xyz, feat, per_point)
-    needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in inputs)
-    keeps_idx = return_idx or needs_grad
-    is_batch = camera.world_to_cam is not None and camera.world_to_cam.dim() == 3
+        (opacity,) = in_float32(op, opacity)
+    (xyz,), (feat,) = in_float32(op, xyz), dense(op, feat)
     rows = camera_rows(op, camera)
+    keeps_idx = return_idx or needs_grad(xyz, feat, per_point, opacity, rows)
+    is_batch = isinstance(camera, Cameras) or camera.pose.dim() == 3
     numbers = (camera.width, camera.height, kind, most, real(op, "depth_tolerance", depth_tolerance))
     ranges = None if hidden is None else _ranges(op, "hidden", hidden)
     if out is not None:
-        if keeps_idx:
+        if keeps_idx or needs_grad(background):
             raise ValueError(f"{op}: out must be None with return_idx or where a gradient is needed, got a Raster")
         check_type(op, "out", out, Raster)
         check_tensors(op, xyz=xyz, **{f"out.{name}": getattr(out, name) for name in SIDE})
         results = tuple(getattr(out, name) if is_batch else getattr(out, name)[None] for name in SIDE)
-        call(torch.ops.c3drender.splat_points_out, xyz, feat, per_point, radius_all, rows, *numbers, ranges, opacity, *results)
+        cloud = (xyz, feat, per_point, radius_all, rows)
+        call(torch.ops.c3drender.splat_points_out, *cloud, *numbers, ranges, opacity, *results, unit)
+        if background is not None:
+            out.feat.add_(_let_through(op, out, background))
         return out
     feat_out, alpha, disp, idx = call(
-        torch.ops.c3drender.splat_points, xyz, feat, per_point, radius_all, rows, *numbers, keeps_idx, ranges, opacity
+        torch.ops.c3drender.splat_points, xyz, feat, per_point, radius_all, rows, *numbers, keeps_idx, ranges, opacity, unit
     )
     if not is_batch:
         feat_out, alpha, disp = feat_out[0], alpha[0], disp[0]
         idx = idx[0] if keeps_idx else idx
-    return Raster(feat_out, alpha, disp, idx if return_idx else None)
+    raster = Raster(feat_out, alpha, disp, idx if return_idx else None)
+    if background is None:
+        return raster
+    return replace(raster, feat=raster.feat + _let_through(op, raster, background))
 
 
-@torch.library.register_fake("c3drender::splat_points")
-def _(
-    xyz: Tensor,
-    feat: Tensor,
-    radius: Tensor | None,
-    radius_all: float,
-    cameras: Tensor,
-    width: int,
-    height: int,
-    compositor: int,
-    max_points: int,
-    depth_tolerance: float,
-    return_idx: bool,
-    hidden: Tensor | None = None,
-    opacity: Tensor | None = None,
-) -> tuple[Tensor, ...]:
-    check_dims("splat_points", "feat", feat, "[N, C]")
-    views = (cameras.shape[0], height, width)
-    idx_shape = (*views, max_points) if return_idx else (0,)
-    return (
-        xyz.new_empty((*views, feat.shape[1])),
-        xyz.new_empty(views),
-        xyz.new_empty(views),
-        xyz.new_empty(idx_shape, dtype=torch.int32),
-    )
+def _let_through(op: str, raster: Raster, background: Tensor) -> Tensor:
+    channels = raster.feat.shape[-1]
+    if background.shape not in ((channels,), raster.feat.shape[-3:], raster.feat.shape):
+        expected = f"[{channels}] or {list(raster.feat.shape)}"
+        raise ValueError(f"{op}: background must be {expected}, got {list(background.shape)}")
+    check_float32(op, "background", background)
+    return (1.0 - raster.alpha)[..., None] * background
 
 
-@torch.library.register_fake("c3drender::splat_points_out")
-def _(*args: Any) -> None:
-    return None
+def _splat_clouds(
+    offsets: Sequence[int] | Tensor,
+    points: tuple[Any, ...],
+    camera: Camera | Cameras,
+    background: Tensor | None,
+    out: Raster | None,
+    options: dict[str, Any],
+) -> Raster:
+    """Each cloud by its camera: they share nothing that one call could save."""
+    op = "splat_points"
+    if options["hidden"] is not None:
+        raise ValueError(f"{op}: hidden must be None with offsets, by which each camera sees a cloud of its own")
+    check_type(op, "xyz", points[0], Tensor)
+    bounds = _bounds(op, offsets, len(points[0]))
+    cameras = Cameras.of(camera) if isinstance(camera, Camera) else camera
+    num_clouds = len(bounds) - 1
+    if len(cameras) not in (1, num_clouds):
+        raise ValueError(f"{op}: camera must be one, or one for each of {num_clouds} clouds, got {len(cameras)}")
+    if out is not None:
+        check_type(op, "out", out, Raster)
+    rasters = []
+    for b, (first, end) in enumerate(pairwise(bounds)):
+        xyz, feat, radius, opacity = (t[first:end] if isinstance(t, Tensor) else t for t in points)
+        raster = splat_points(
+            xyz,
+            feat,
+            radius,
+            cameras if len(cameras) == 1 else cameras[b : b + 1],
+            opacity=opacity,
+            background=background[b : b + 1] if isinstance(background, Tensor) and background.dim() == 4 else background,
+            out=None if out is None else Raster(*(getattr(out, name)[b : b + 1] for name in SIDE)),
+            **options,
+        )
+        rasters.append(
+            raster if raster.idx is None else replace(raster, idx=torch.where(raster.idx < 0, -1, raster.idx + first))
+        )
+    if out is not None:
+        return out
+    feat, alpha, disp = (torch.cat([getattr(raster, name) for raster in rasters]) for name in SIDE)
+    idx = [raster.idx for raster in rasters if raster.idx is not None]
+    return Raster(feat, alpha, disp, torch.cat(idx) if idx else None)
 
 
-@torch.library.register_fake("c3drender::splat_points_bwd")
-def _(
-    grad_feat_out: Tensor | None,
-    grad_alpha_out: Tensor | None,
-    grad_disp_out: Tensor | None,
-    xyz: Tensor,
-    feat: Tensor,
-    radius: Tensor | None,
-    radius_all: float,
-    cameras: Tensor,
-    width: int,
-    height: int,
-    compositor: int,
-    depth_tolerance: float,
-    idx: Tensor,
-    wants_xyz: bool,
-    wants_feat: bool,
-    wants_radius: bool,
-    opacity: Tensor | None = None,
-) -> tuple[Tensor, ...]:
-    return (
-        xyz.new_empty(xyz.shape if wants_xyz else (0,)),
-        xyz.new_empty(feat.shape if wants_feat else (0,)),
-        xyz.new_empty((xyz.shape[0],) if wants_radius else (0,)),
-    )
-
-
-def _splat_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    xyz, feat, radius, radius_all, cameras, width, height, compositor, _, depth_tolerance, has_idx, _, opacity = inputs
-    ctx.save_for_backward(xyz, feat, radius, cameras, output[3], opacity)
-    ctx.numbers = radius_all, width, height, compositor, depth_tolerance
-    ctx.has_idx = has_idx
-    ctx.set_materialize_grads(False)
-
-
-def _splat_backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-    if not ctx.has_idx:
-        raise RuntimeError("splat_points: return_idx must be True for gradients, which need the hits")
-    xyz, feat, radius, cameras, idx, opacity = ctx.saved_tensors
-    radius_all, width, height, compositor, depth_tolerance = ctx.numbers
-    wants = ctx.needs_input_grad[:3]
-    grad_xyz, grad_feat, grad_radius = torch.ops.c3drender.splat_points_bwd(
-        *contiguous(grads[:3]),
-        xyz,
-        feat.float(),
-        radius,
-        radius_all,
-        cameras,
-        width,
-        height,
-        compositor,
-        depth_tolerance,
-        idx,
-        *wants,
-        opacity,
-    )
-    found = (grad_xyz, grad_feat.to(feat.dtype), grad_radius)
-    return *(grad if wanted else None for grad, wanted in zip(found, wants, strict=True)), *(None,) * 10
-
-
-torch.library.register_autograd("c3drender::splat_points", _splat_backward, setup_context=_splat_context)
-refuse_gradient("splat_points_bwd", "splat_points: has no second derivative")
+def _bounds(op: str, offsets: Sequence[int] | Tensor, num_points: int) -> list[int]:
+    listed = offsets.tolist() if isinstance(offsets, Tensor) and offsets.dim() == 1 and not offsets.is_meta else offsets
+    if not isinstance(listed, Sequence) or isinstance(listed, str):
+        raise TypeError(f"{op}: offsets must be a sequence of integers or a tensor [B + 1], got {type(offsets).__name__}")
+    bounds = [whole(op, "offsets", bound) for bound in listed]
+    rising = all(first <= end for first, end in pairwise(bounds))
+    if len(bounds) < 2 or bounds[0] != 0 or bounds[-1] != num_points or not rising:
+        raise ValueError(f"{op}: offsets must rise from 0 to N = {num_points} (from xyz), got {bounds!s:.80}")
+    return bounds

@@ -78,8 +78,8 @@ def integrate_flow(
     check_tensors(op, step_px=step_px, **({} if start_px is None else {"start_px": start_px}))
     kind = choice(op, "sampling", sampling, SAMPLINGS)
     steps = whole(op, "num_steps", num_steps)
-    (step_px,) = in_float32(step_px)
-    (start_px,) = (None,) if start_px is None else in_float32(start_px)
+    (step_px,) = in_float32(op, step_px)
+    (start_px,) = (None,) if start_px is None else in_float32(op, start_px)
     offset_px, inside = call(torch.ops.c3drender.integrate_flow, step_px, steps, start_px, kind)
     return FlowTrace(offset_px, inside)
 

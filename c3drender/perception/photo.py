@@ -61,9 +61,10 @@ def perceive(image: Image, network: PerceptionNet | None = None) -> Perception:
     straight, mirrored = network(rgb), _mirrored(network(rgb.flip(3)))
     seen = Seen(**{part.name: (getattr(straight, part.name) + getattr(mirrored, part.name)) / 2 for part in fields(Seen)})
     near = seen.disparity[0, 0].clamp(min=0).square()
+    kinds = seen.surface[0].softmax(0).clone()
     return Perception(
-        segments=Segments(SEGMENT_CLASSES, seen.surface[0].softmax(0).clone()),
-        nearness=Nearness((near / near.max().clamp(min=1e-6)).clone(), seen.layout[0].softmax(0)[0].clone()),
+        segments=Segments(SEGMENT_CLASSES, kinds),
+        nearness=Nearness((near / near.max().clamp(min=1e-6)).clone(), seen.layout[0].softmax(0)[0].clone(), kinds),
         free=seen.free[0, 0].sigmoid().clone(),
         way=seen.way[0].permute(1, 2, 0).contiguous().clone(),
     )

@@ -41,7 +41,7 @@ def load_network(path: Path | None = None) -> PerceptionNet:
         if isinstance(error, OSError):
             raise
         raise ValueError(f"perception: expected weights in {path or FILE}, got {error}") from error
-    network = PerceptionNet().eval()
+    network = PerceptionNet().to(torch.float32).eval()
     try:
         network.load_state_dict({name: value.float() for name, value in state.items()})
     except RuntimeError as error:

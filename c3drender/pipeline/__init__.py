@@ -4,8 +4,9 @@ The only room that composes the stages. ``inputs`` reads and checks what the use
 ``render`` are the two halves; ``published`` is the authors' released system.
 """
 
+from .export import export_scene
 from .prepare import build_scene, prepare
-from .render import Animation, animate, animate_learned, camera_path, render_cinemagraph, render_frames
+from .render import Animation, animate, animate_learned, camera_path, render_cinemagraph, render_frames, render_scene
 
 __all__ = [
     "Animation",
@@ -13,7 +14,9 @@ __all__ = [
     "animate_learned",
     "build_scene",
     "camera_path",
+    "export_scene",
     "prepare",
     "render_cinemagraph",
     "render_frames",
+    "render_scene",
 ]

@@ -44,6 +44,7 @@ MOST_FRAMES = 100_000  # an hour of video
 OWN_DEPTH = "photo"
 DEPTH_METHODS = ("auto", "builtin", OWN_DEPTH)
 SEGMENT_METHODS = ("auto", "none")
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # of many photos
 MODEL_CONFIG = "config.json"
 LEAST_MATTE = 0.02  # of a pixel: less of it moves nothing
 MODEL_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -74,6 +75,7 @@ class Inputs:
     hints: MotionHints
     step_px: Tensor | None
     focus_px: tuple[float, float] | None
+    sharp_px: tuple[float, float] | None  # what a lens is focused on
     depth: DepthGiven | str  # or the name of an estimator
     segments: Segments | str  # or the name of a segmenter
     harmonic: tuple[HarmonicGiven, ...]
@@ -91,6 +93,18 @@ class Reading:
     color: Color = "srgb"
 
 
+def check_is_one(photo: object) -> None:
+    """Refuse many photos where one is expected, and say who takes them."""
+    if isinstance(photo, (list, tuple)):
+        raise TypeError(f"photo: expected one photo, got a list of {len(photo)}; c3drender.batch.run renders many")
+    if is_path(photo) and (Path(photo).is_dir() or Path(photo).suffix.lower() in TABLES):
+        table = "" if Path(photo).is_dir() else "--manifest "
+        kind = "the table" if table else "the folder"
+        raise ValueError(
+            f"photo: expected one photo, got {kind} {photo}; c3drender batch {table}{photo} -o videos renders all"
+        )
+
+
 def read_inputs(
     photo: PictureLike,
     motion: Motion,
@@ -99,6 +113,7 @@ def read_inputs(
     size: resize.Size,
     segments: SegmentsLike = "none",
     reading: Reading = Reading(),
+    sharp: tuple[float, float] | None = None,
 ) -> Inputs:
     check_asked(reading.depth_kind, reading.depth_near)
     shot = photo_of(photo, size, reading.color)
@@ -135,21 +150,22 @@ def read_inputs(
     step_px = None
     if fluid is not None and fluid.flow is not None:
         step_px = read_flow(fluid.flow, *target)
-    focus_px = None
-    if focus is not None:
-        x, y = _check_focus(focus, height, width)
-        focus_px = (x * target[1] / width, y * target[0] / height)
+    focus_px, sharp_px = (
+        None if point is None else _at_size(_check_point(name, point, height, width), (height, width), target)
+        for name, point in (("focus", focus), ("lens_focus", sharp))
+    )
     given = _read_depth(depth, shot, reading)
     if isinstance(given, DepthGiven):
         notes.extend(given.notes[1:])
     seen: Segments | str
-    if is_path(segments) and _names_a_segmenter(os.fspath(segments)):
+    if is_path(segments) and names_a_segmenter(os.fspath(segments)):
         seen = os.fspath(segments)
     else:
         seen = read_segments(segments, *target)
     if size is None and target != (height, width):
         notes.append(f"size: {width} x {height} becomes {target[1]} x {target[0]}; size 'photo' keeps it")
-    return Inputs(shot.image, moving, step_px, focus_px, given, seen, harmonic, tuple(dict.fromkeys(notes)), matte)
+    said = tuple(dict.fromkeys(notes))
+    return Inputs(shot.image, moving, step_px, focus_px, sharp_px, given, seen, harmonic, said, matte)
 
 
 def _read_depth(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven | str:
@@ -159,7 +175,7 @@ def _read_depth(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven
         kinds = "a photo that holds its depth (GDepth, Dynamic Depth, MPO, HEIC)"
         raise ValueError(f"depth: expected {kinds}, got none in {shot.name or 'what is given'}")
     if own is None:
-        if isinstance(depth, str) and _names_an_estimator(depth):
+        if isinstance(depth, str) and names_an_estimator(depth):
             return depth
         own = _given_or_own(depth, shot, reading)
     return _at_photo_size(own, shot.image)
@@ -167,7 +183,7 @@ def _read_depth(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven
 
 def _given_or_own(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven:
     """A depth map, or the depth that lies in a photo given as one."""
-    if is_path(depth) and os.fspath(depth) == shot.name:
+    if is_path(depth) and Path(depth).is_file() and Path(shot.name).is_file() and Path(depth).samefile(shot.name):
         own = photo_depth(shot)
         if own is not None:
             return own
@@ -201,7 +217,7 @@ def list_motion(motion: Motion | None, **single: Any) -> Motion:
     return motion
 
 
-def _names_an_estimator(depth: str) -> bool:
+def names_an_estimator(depth: str) -> bool:
     """Whether ``depth`` is a method, or a model's name, folder or ``owner/name``, and no file of a depth map. A file that is
     there is never a model's name; what is neither, such as a method misspelt, is a ValueError."""
     if Path(depth).exists():
@@ -223,8 +239,8 @@ def _names_an_estimator(depth: str) -> bool:
     )
 
 
-def _names_a_segmenter(segments: str) -> bool:
-    """As `_names_an_estimator`, of segments."""
+def names_a_segmenter(segments: str) -> bool:
+    """As `names_an_estimator`, of segments."""
     if Path(segments).exists():
         return _is_model_folder("segments", segments)
     if segments in SEGMENT_METHODS or find(segments, "segmentation") is not None:
@@ -271,14 +287,18 @@ def read_camera(camera: CameraLike | None, amplitude: Amplitude, ease: float = 0
     return str(camera)
 
 
-def _check_focus(focus: Any, height: int, width: int) -> tuple[float, float]:
+def _check_point(name: str, point: Any, height: int, width: int) -> tuple[float, float]:
     try:
-        x, y = (float(value) for value in focus)
+        x, y = (float(value) for value in point)
     except (TypeError, ValueError):
-        raise ValueError(f"focus: expected (x, y) in pixels, got {focus!r}") from None
+        raise ValueError(f"{name}: expected (x, y) in pixels, got {point!r}") from None
     if not (0 <= x <= width and 0 <= y <= height):
-        raise ValueError(f"focus: expected (x, y) inside {width} x {height} px, got ({x:g}, {y:g})")
+        raise ValueError(f"{name}: expected (x, y) inside {width} x {height} px, got ({x:g}, {y:g})")
     return x, y
+
+
+def _at_size(point: tuple[float, float], size: tuple[int, int], target: tuple[int, int]) -> tuple[float, float]:
+    return point[0] * target[1] / size[1], point[1] * target[0] / size[0]
 
 
 def _check_strength(part: Sway | Ripple) -> None:
@@ -331,7 +351,8 @@ def read_renderer(model: RenderModel | PathLike) -> RenderModel:
     return model if isinstance(model, RenderModel) else load_renderer(model)
 
 
-def read_inpainter(inpainter: Inpainter | PathLike | None, device: torch.device) -> Inpainter | None:
+def read_inpainter(inpainter: Inpainter | PathLike | None, device: torch.device, trust: bool = False) -> Inpainter | None:
+    """A file of the user's is a program and needs ``trust``; an installed model was checked by its digest."""
     entry = None
     if isinstance(inpainter, str) and not Path(inpainter).exists():
         entry = find(inpainter, "inpainting")
@@ -340,7 +361,11 @@ def read_inpainter(inpainter: Inpainter | PathLike | None, device: torch.device)
     if entry is not None:
         inpainter = file_of(entry)
     if isinstance(inpainter, (str, os.PathLike)):
-        return inpainters.load(read_bytes("inpainter", inpainter), os.fspath(inpainter), device)
+        data = read_bytes("inpainter", inpainter)
+        if entry is None and not trust:
+            programs = "a TorchScript or ONNX file is a program, which may do anything"
+            raise ValueError(f"inpainter: expected trust (--trust) beside {os.fspath(inpainter)}, got none: {programs}")
+        return inpainters.load(data, os.fspath(inpainter), device)
     if inpainter is not None and not callable(inpainter):
         raise TypeError(f"inpainter: expected a callable, a model's name or its file, got {type(inpainter).__name__}")
     return inpainter

@@ -37,12 +37,13 @@ from ..layers.inpainter import Inpainter
 from ..motion import find_flow, ripple_field, sway_field
 from ..motion import harmonics as harmonic
 from ..ops.device import pick_device
-from ..progress import bar
+from ..progress import Progress, bar
 from .inputs import (
     LEAST_MATTE,
     Amplitude,
     CameraLike,
     FlowLike,
+    HarmonicGiven,
     HintsLike,
     Inputs,
     Motion,
@@ -76,12 +77,13 @@ def prepare(
     color: Color = "srgb",
     segments: SegmentsLike = "auto",
     inpainter: Inpainter | PathLike | None = None,
+    trust: bool = False,
     size: resize.Size = None,
     amplitude: Amplitude = 1.0,
     camera: CameraLike | None = None,
     focus: tuple[float, float] | None = None,
     device: str | torch.device = "auto",
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Scene:
     """Everything that comes before the first frame: depth, flow, layers, filled holes.
 
@@ -117,7 +119,9 @@ def prepare(
     inpainter : callable or path, optional
         Paints what the photo does not show instead of `c3drender.ops.inpaint_layers`: ``f(rgb, hole) -> rgb`` with float32
         ``[H, W, 3]`` in 0..1, black in the hole, and bool ``[H, W]``, True is to be filled; or a TorchScript or ``.onnx`` file
-        of one, such as LaMa's, which is a program: take only those that you trust; or the name of an installed model.
+        of one, such as LaMa's; or the name of an installed model.
+    trust : bool
+        Such a file is a program, which may do anything: it is refused unless you say that you trust it.
     size : int, (int, int), "photo" or None
         The longer side in pixels, or (width, height) of the photo's proportions; ``"photo"`` keeps the photo's, None does up
         to 1920 px (`defaults.LONGER_SIDE_PX`).
@@ -129,8 +133,8 @@ def prepare(
         The point (x, y) of the photo that every camera keeps in place; None: its middle.
     device : str or torch.device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``: where the scene lies, and a learned model runs.
-    progress : bool
-        Show a bar.
+    progress : bool or Watcher
+        Show a bar, or tell a `c3drender.progress.Watcher`.
 
     Returns
     -------
@@ -155,15 +159,64 @@ def prepare(
     >>> scene.layers.num_layers >= 1
     True
     """
+    return prepare_sharp(
+        photo,
+        mask=mask,
+        hints=hints,
+        flow=flow,
+        motion=motion,
+        matte=matte,
+        label=label,
+        depth=depth,
+        depth_kind=depth_kind,
+        depth_near=depth_near,
+        color=color,
+        segments=segments,
+        inpainter=inpainter,
+        trust=trust,
+        size=size,
+        amplitude=amplitude,
+        camera=camera,
+        focus=focus,
+        device=device,
+        progress=progress,
+    )[0]
+
+
+def prepare_sharp(
+    photo: PictureLike,
+    *,
+    mask: PictureLike | None,
+    hints: HintsLike | None,
+    flow: FlowLike | None,
+    motion: Motion | None,
+    matte: PictureLike | None,
+    label: Labels,
+    depth: PictureLike,
+    depth_kind: AskedKind,
+    depth_near: AskedNear,
+    color: Color,
+    segments: SegmentsLike,
+    inpainter: Inpainter | PathLike | None,
+    trust: bool,
+    size: resize.Size,
+    amplitude: Amplitude,
+    camera: CameraLike | None,
+    focus: tuple[float, float] | None,
+    device: str | torch.device,
+    progress: Progress,
+    sharp: tuple[float, float] | None = None,
+) -> tuple[Scene, tuple[float, float] | None]:
+    """`prepare`, and where on the scene's picture the point ``sharp`` (x, y) of the photo lies."""
     wanted = read_camera(camera, amplitude)
     parts = list_motion(motion, mask=mask, hints=hints, flow=flow, matte=matte)
     target_device = pick_device(device)
-    painter = read_inpainter(inpainter, target_device)
+    painter = read_inpainter(inpainter, target_device, trust)
     with bar(shown=progress, total=4, desc="prepare", unit="stage", leave=False) as steps:
-        inputs = read_inputs(photo, parts, depth, focus, size, segments, Reading(depth_kind, depth_near, label, color))
+        inputs = read_inputs(photo, parts, depth, focus, size, segments, Reading(depth_kind, depth_near, label, color), sharp)
         steps.set_description("depth")
         shown = look(inputs.image, inputs.segments, target_device)
-        depth_map, depth_note = _find_depth(inputs, shown, target_device)
+        depth_map, depth_note = find_depth(inputs, shown, target_device)
         steps.update()
         steps.set_description("flow")
         held = shown.held(inputs.hints)
@@ -171,15 +224,15 @@ def prepare(
         if inputs.hints.mask is not None and bool(inputs.hints.mask.any()) and not bool(field.moving.any()):
             warn("mask: nothing in it moves: it is frozen, or segments say that it stays (segments='none' lets it move)")
         if inputs.matte is not None:
-            field = _softened(field, inputs.matte)
-        harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
+            field = scaled(field, inputs.matte)
+        harmonics, harmonic_notes = find_harmonics(inputs.harmonic, depth_map, field)
         flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
         steps.update()
         steps.set_description("layers")
         notes = (*inputs.notes, *shown.notes, depth_note, *flow_notes, *harmonic_notes)
         scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
         steps.update(2)
-    return scene.to(target_device)
+    return scene.to(target_device), inputs.sharp_px
 
 
 def build_scene(
@@ -275,10 +328,12 @@ def within(depth: DepthMap, span: DepthSpan) -> DepthMap:
     return replace(depth, z_cam=torch.where(outside, z_cam.clamp(1.0 / nearest, 1.0 / farthest), z_cam))
 
 
-def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[Harmonics | None, tuple[str, ...]]:
+def find_harmonics(
+    harmonic_given: tuple[HarmonicGiven, ...], depth: DepthMap, flow: FlowField
+) -> tuple[Harmonics | None, tuple[str, ...]]:
     """What sways and ripples beside the flow, and one line for each."""
     fields, notes = [], []
-    for given in inputs.harmonic:
+    for given in harmonic_given:
         part, mask, arrows = given.part, given.mask.numpy(), given.arrows.numpy()
         if isinstance(part, Sway):
             field = sway_field(mask, arrows, part.root, float(part.strength))
@@ -290,7 +345,8 @@ def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[H
     return (harmonic.joined(fields) if fields else None), tuple(notes)
 
 
-def _find_depth(inputs: Inputs, shown: Shown, device: torch.device) -> tuple[DepthMap, str]:
+def find_depth(inputs: Inputs, shown: Shown, device: torch.device) -> tuple[DepthMap, str]:
+    """The depth given, or estimated, and one line that says which."""
     given = inputs.depth
     if isinstance(given, str):
         return estimate_depth(inputs.image, shown.scenery, shown.nearness, method=given, device=device)
@@ -298,7 +354,7 @@ def _find_depth(inputs: Inputs, shown: Shown, device: torch.device) -> tuple[Dep
     return depth, given.notes[0]
 
 
-def _softened(flow: FlowField, matte: Tensor) -> FlowField:
-    """``flow`` as freely as ``matte`` lets it."""
-    step_px = flow.step_px * matte[..., None].to(flow.step_px)
-    return FlowField(step_px, flow.moving & (matte > LEAST_MATTE).to(flow.moving.device))
+def scaled(flow: FlowField, factor: Tensor) -> FlowField:
+    """``flow`` at ``factor`` ``[H, W]`` of its speed, such as a matte; where that is next to nothing, still."""
+    step_px = flow.step_px * factor[..., None].to(flow.step_px)
+    return FlowField(step_px, flow.moving & (factor > LEAST_MATTE).to(flow.moving.device))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,20 +13,22 @@ from torch import Tensor
 
 from .. import camera as cameras
 from .. import defaults, render
-from ..data import Camera, CameraPath, Frame, PathLike, PictureLike
-from ..files import resize, video
+from ..data import Camera, CameraKeys, CameraPath, Frame, Lens, PathLike, PictureLike
+from ..files import resize
 from ..files.colour import Color
 from ..files.container import Encoding
 from ..files.depth_kind import AskedKind, AskedNear
 from ..files.hints import Labels
 from ..files.scene import Scene
+from ..files.shown import ShownPath
 from ..layers.inpainter import Inpainter
 from ..networks import RenderModel
 from ..networks import render as learned
-from ..pixels.seam import SeamScore
-from ..progress import bar, say
+from ..progress import Progress, say
 from ..render import BlendMode
-from .crop import crop_of, read_aspect
+from ..render.lens import FULL_FRAME_M, Draw
+from .crop import window_of
+from .delivery import Delivery, Layout, check_delivery, deliver
 from .inputs import (
     Amplitude,
     CameraLike,
@@ -36,6 +38,7 @@ from .inputs import (
     SegmentsLike,
     check_blend,
     check_duration,
+    check_is_one,
     check_motion,
     check_period,
     read_by_motion,
@@ -43,8 +46,9 @@ from .inputs import (
     read_renderer,
 )
 from .plain import plainly
-from .prepare import prepare
-from .stereo import EYES_PERCENT, check_stereo, stereo_frames
+from .prepare import prepare_sharp
+from .shot import Cover, shot_of
+from .stereo import EYES_PERCENT
 
 NO_CAMERA = "camera: expected the name of a preset, a .json file, CameraKeys or a CameraPath, got None"
 
@@ -97,7 +101,11 @@ class Animation:
     num_frames : int
         One period.
     draw : callable
-        ``draw(view, n) -> Frame``: frame ``n`` as the camera ``view``, which has a pose, sees it.
+        ``draw(view, n, depth=False) -> Frame``: frame ``n``, also between two, as the camera ``view``, which has a pose, sees
+        it; with ``depth`` it has its ``disp``.
+    cover : callable or None
+        ``cover(view, n, marks) -> Tensor``: how much of each pixel shows those of the layers' pixels that are marked, float32
+        ``[P]`` in 0..1; None for learned features.
 
     Examples
     --------
@@ -111,7 +119,8 @@ class Animation:
 
     scene: Scene
     num_frames: int
-    draw: Callable[[Camera, int], Frame]
+    draw: Draw
+    cover: Cover | None = None
 
     @plainly
     def frame(self, n: int, world_to_cam: Tensor | None = None, zoom: float = 1.0) -> Frame:
@@ -134,12 +143,17 @@ class Animation:
         return self.draw(self.scene.camera.with_pose(pose).zoomed(zoom), n)
 
     def render(
-        self, camera: CameraLike = defaults.CAMERA, *, amplitude: Amplitude = 1.0, ease: float = 0.0
+        self,
+        camera: CameraLike = defaults.CAMERA,
+        *,
+        amplitude: Amplitude = 1.0,
+        ease: float = 0.0,
+        lens: Lens | None = None,
     ) -> Iterator[Frame]:
         """One period as ``camera`` sees it; the arguments are those of `render_frames`. Yields `Frame`."""
         path = camera_path(self.scene, camera, self.num_frames, amplitude, ease)
-        zooms = [1.0] * len(path) if path.zoom is None else path.zoom.tolist()
-        return (self.frame(n, pose, zoom) for n, (pose, zoom) in enumerate(zip(path.world_to_cam, zooms, strict=True)))
+        shot = shot_of(self.draw, self.scene, path, lens)
+        return (shot.taken(n) for n in range(len(path)))
 
 
 @plainly
@@ -183,7 +197,11 @@ def animate(
             scene, count, partial(learned.render_frame, animate_learned(scene, read_renderer(model), count, speed))
         )
     points = render.animate(scene, count, speed, blend=blend)
-    return Animation(scene, count, lambda view, n: render.render_view(points, view, n))
+
+    def cover(view: Camera, n: float, marks: Tensor) -> Tensor:
+        return render.cover(points, view, n, marks[points.source])
+
+    return Animation(scene, count, partial(render.render_view, points), cover)
 
 
 def animate_learned(scene: Scene, model: RenderModel, frames: int, speed: float = 1.0) -> learned.LearnedAnimation:
@@ -202,6 +220,7 @@ def render_frames(
     speed: float = 1.0,
     blend: BlendMode = "phase",
     model: RenderModel | PathLike | None = None,
+    lens: Lens | None = None,
 ) -> Iterator[Frame]:
     """Render one period of the loop, whose last frame is followed by the first.
 
@@ -228,6 +247,8 @@ def render_frames(
     model : RenderModel or path, optional
         Render by learned features instead, which ``blend`` does not concern: a checkpoint, a directory of them
         (`c3drender.networks.load_renderer`), or what was loaded.
+    lens : Lens, optional
+        Depth of field, motion blur, vignette, grain, more samples in each pixel.
 
     Yields
     ------
@@ -249,8 +270,9 @@ def render_frames(
     """
     loop, total = periods(frames)
     check_motion(loop, speed)
+    check_lens(lens)
     path = camera_path(scene, camera, total, amplitude, ease)  # refused before the scene is traced
-    return animate(scene, frames=loop, speed=speed, blend=blend, model=model).render(path)
+    return animate(scene, frames=loop, speed=speed, blend=blend, model=model).render(path, lens=lens)
 
 
 def periods(frames: int | None) -> tuple[int, int]:
@@ -274,6 +296,7 @@ def render_cinemagraph(
     color: Color = "srgb",
     segments: SegmentsLike = "auto",
     inpainter: Inpainter | PathLike | None = None,
+    trust: bool = False,
     camera: CameraLike = defaults.CAMERA,
     amplitude: Amplitude = 1.0,
     ease: float = 0.0,
@@ -288,14 +311,21 @@ def render_cinemagraph(
     bits: int = 8,
     max_mb: float | None = None,
     aspect: str | None = None,
+    follow: bool = False,
     stereo: str | None = None,
     eyes: float = EYES_PERCENT,
+    quilt: str | None = None,
+    alpha: str | None = None,
+    lens: Lens | None = None,
+    audio: PathLike | None = None,
+    poster: PathLike | None = None,
+    depth_out: PathLike | None = None,
     size: resize.Size = None,
     speed: float = 1.0,
     blend: BlendMode = "phase",
     model: RenderModel | PathLike | None = None,
     device: str | torch.device = "auto",
-    progress: bool = True,
+    progress: Progress = True,
 ) -> Path:
     """Turn a photo into a looping video in which its fluids move and the camera moves through the scene.
 
@@ -306,7 +336,8 @@ def render_cinemagraph(
     photo : path, PIL image, array or Tensor
         See `prepare`, which says more of what it shares with this.
     out : path
-        ``.mp4 .webm .gif .apng .webp`` or a folder for PNGs; it appears only when complete.
+        ``.mp4 .webm .mov .mkv .gif .apng .webp``, a folder for PNGs, or ``.png .jpg`` for the first frame alone; it appears
+        only when complete.
     mask : PictureLike, optional
         What moves; None: found.
     hints : Arrows or MotionHints, optional
@@ -329,6 +360,8 @@ def render_cinemagraph(
         The space of colours; Display P3 is tagged in the video.
     inpainter : callable or path, optional
         Paints what the photo does not show.
+    trust : bool
+        Run the program that a TorchScript or ONNX file is.
     camera : str, path, CameraKeys or CameraPath
         See `render_frames`, which says more of what it shares with this.
     amplitude : float or sequence of three
@@ -349,10 +382,27 @@ def render_cinemagraph(
         See `c3drender.files.write_video`.
     aspect : str, optional
         ``"9:16"``, ``"1:1"``, ...: a part of the picture in these proportions, where what moves and what is near lies.
-    stereo : {"sbs", "half-sbs", "tb", "anaglyph"}, optional
-        Both eyes: side by side, the same squeezed to one picture's width, one above the other, or for red and cyan glasses.
+    follow : bool
+        That part goes from what is near to what moves and back in one loop, and with what is near as the camera moves.
+    stereo : {"sbs", "half-sbs", "tb", "anaglyph", "vr180", "rgbd"}, optional
+        Both eyes: side by side, the same squeezed to one picture's width, one above the other, for red and cyan glasses, or on
+        half spheres for a headset; ``"rgbd"``: depth, near is white, to the right of the picture.
     eyes : float
-        How far what is nearest lies from what is farthest between the eyes, percent of the width, at most 5.
+        How far what is nearest lies from what is farthest between the eyes, or a quilt's outermost views, percent of the
+        width, at most 5.
+    quilt : str, optional
+        ``"8x6"``: so many columns and rows of views from left to right, for Looking Glass displays; the aspect is 3:4 unless
+        given, and the name of ``out`` gets what players read, ``_qs8x6a0.75``.
+    alpha : {"moving", "near"}, optional
+        Transparent but for what moves, or what is near.
+    lens : Lens, optional
+        Depth of field, motion blur, vignette, grain, more samples in each pixel. A point in focus is one of the photo's.
+    audio : path, optional
+        Sound for the video, repeated or cut to its length.
+    poster : path, optional
+        A picture of the first frame.
+    depth_out : path, optional
+        The depth of each frame in 16 bits: ``.mkv``, or a folder of PNGs (`c3drender.files.write_depth`).
     size : int, (int, int), "photo" or None
         The longer side in pixels, or (width, height).
     speed : float
@@ -363,13 +413,13 @@ def render_cinemagraph(
         Render by learned features.
     device : str or torch.device
         Where.
-    progress : bool
-        Show bars and say what was guessed.
+    progress : bool or Watcher
+        Show bars and say what was guessed, or tell a `c3drender.progress.Watcher`.
 
     Returns
     -------
     Path
-        ``out``.
+        ``out``, or a quilt's name; a notebook shows it as what it is: a video that plays.
 
     Raises
     ------
@@ -387,24 +437,18 @@ def render_cinemagraph(
     >>> video.name
     'out.mp4'
     """
+    check_is_one(photo)
     given: dict[str, object] = {"photo": photo, "mask": mask, "hints": hints, "flow": flow, "depth": depth}
     given |= {"segments": segments, "inpainter": inpainter, "camera": camera, "model": model}
-    loop, total = periods(frames)
     check_duration(loops, duration)
-    check_stereo(stereo, eyes)
-    proportions = read_aspect(aspect)
-    encoding = Encoding(codec, crf, bitrate, bits, 1 if loops is None else loops, max_mb, color)
-    target = video.check_output(out, fps, given | read_by_motion(motion), encoding)
-    check_motion(loop, speed)
-    wanted = read_camera(camera, amplitude, ease)
-    if wanted is None:
-        raise TypeError(NO_CAMERA)
-    if isinstance(wanted, CameraPath):
-        check_period(wanted, loop)
-        total = len(wanted)
-    check_blend(blend)
-    renderer = None if model is None else read_renderer(model)
-    scene = prepare(
+    check_lens(lens)
+    encoding = Encoding(codec, crf, bitrate, bits, 1 if loops is None else loops, max_mb, color, audio=audio)
+    layout = Layout(stereo, eyes, quilt, alpha, aspect, follow)
+    delivery = check_delivery(out, fps, encoding, layout, lens, poster, depth_out, given | read_by_motion(motion), duration)
+    looks = read_looks(frames, camera, amplitude, ease, speed, blend, model, lens)
+    # A path of the user's own may go farther than any preset: its layers are those that it sees, a lens' rim or not.
+    has_rim = lens is not None and lens.f_number is not None and isinstance(looks.camera, str)
+    scene, sharp_px = prepare_sharp(
         photo,
         mask=mask,
         hints=hints,
@@ -418,49 +462,157 @@ def render_cinemagraph(
         color=color,
         segments=segments,
         inpainter=inpainter,
+        trust=trust,
         size=size,
-        amplitude=amplitude if stereo is None else _with_eyes(amplitude, eyes),
-        camera=wanted if stereo is None else None,
+        amplitude=_widened(amplitude, eyes if delivery.sees_around else 0.0, lens),
+        camera=None if delivery.sees_around or has_rim else looks.camera,
         focus=focus,
         device=device,
         progress=progress,
+        sharp=lens.focus if lens is not None and isinstance(lens.focus, tuple | list) else None,
     )
-    crop = (slice(None), slice(None)) if proportions is None else crop_of(scene, proportions)
-    animation = animate(scene, frames=loop, speed=speed, blend=blend, model=renderer)
-    path = camera_path(scene, wanted, total, amplitude, ease)
-    if stereo is None:
-        rendered: Iterator[np.ndarray] = (frame.rgb_u8.cpu().numpy()[crop] for frame in animation.render(path))
-    else:
-        rendered = stereo_frames(animation.draw, scene.camera, scene.span, path, stereo, eyes, crop)
+    return _write(scene, looks, delivery, fps, loops, duration, progress, sharp_px)
+
+
+def render_scene(
+    scene: Scene,
+    out: PathLike,
+    *,
+    camera: CameraLike = defaults.CAMERA,
+    amplitude: Amplitude = 1.0,
+    ease: float = 0.0,
+    frames: int | None = None,
+    fps: float = defaults.FPS,
+    loops: int | None = None,
+    duration: float | None = None,
+    codec: str | None = None,
+    crf: int | None = None,
+    bitrate: int | None = None,
+    bits: int = 8,
+    max_mb: float | None = None,
+    aspect: str | None = None,
+    follow: bool = False,
+    stereo: str | None = None,
+    eyes: float = EYES_PERCENT,
+    quilt: str | None = None,
+    alpha: str | None = None,
+    lens: Lens | None = None,
+    audio: PathLike | None = None,
+    poster: PathLike | None = None,
+    depth_out: PathLike | None = None,
+    speed: float = 1.0,
+    blend: BlendMode = "phase",
+    model: RenderModel | PathLike | None = None,
+    color: Color = "srgb",
+    progress: Progress = True,
+) -> Path:
+    """Turn a scene into a looping video: `render_cinemagraph` from where the photo is prepared.
+
+    Parameters
+    ----------
+    scene : Scene
+        From `prepare` or `load_scene`.
+    out : path
+        See `render_cinemagraph`, as for everything else.
+    color : {"srgb", "p3"}
+        The space of the scene's colours, by which the video is tagged.
+
+    Returns
+    -------
+    Path
+        ``out``, or a quilt's name.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        With one line that names the argument.
+    """
+    check_duration(loops, duration)
+    check_lens(lens)
+    encoding = Encoding(codec, crf, bitrate, bits, 1 if loops is None else loops, max_mb, color, audio=audio)
+    layout = Layout(stereo, eyes, quilt, alpha, aspect, follow)
+    given: dict[str, object] = {"camera": camera, "model": model}
+    delivery = check_delivery(out, fps, encoding, layout, lens, poster, depth_out, given, duration)
+    looks = read_looks(frames, camera, amplitude, ease, speed, blend, model, lens)
+    return _write(scene, looks, delivery, fps, loops, duration, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """How a scene is looked at, read and checked: the arguments of `render_cinemagraph` of these names, and the frames of the
+    motion's ``loop`` and of the ``total``."""
+
+    loop: int
+    total: int
+    camera: str | CameraKeys | CameraPath
+    amplitude: Amplitude
+    ease: float
+    speed: float
+    blend: BlendMode
+    model: RenderModel | None
+    lens: Lens | None
+
+
+def read_looks(
+    frames: int | None,
+    camera: CameraLike,
+    amplitude: Amplitude,
+    ease: float,
+    speed: float,
+    blend: BlendMode,
+    model: RenderModel | PathLike | None,
+    lens: Lens | None,
+) -> Looks:
+    """Raises with one line that names the argument, before any work is done."""
+    loop, total = periods(frames)
+    check_motion(loop, speed)
+    wanted = read_camera(camera, amplitude, ease)
+    if wanted is None:
+        raise TypeError(NO_CAMERA)
+    if isinstance(wanted, CameraPath):
+        check_period(wanted, loop)
+        total = len(wanted)
+    check_blend(blend)
+    renderer = None if model is None else read_renderer(model)
+    return Looks(loop, total, wanted, amplitude, ease, speed, blend, renderer, lens)
+
+
+def _write(
+    scene: Scene,
+    looks: Looks,
+    delivery: Delivery,
+    fps: float,
+    loops: int | None,
+    duration: float | None,
+    progress: Progress,
+    sharp_px: tuple[float, float] | None = None,
+) -> Path:
+    animation = animate(scene, frames=looks.loop, speed=looks.speed, blend=looks.blend, model=looks.model)
+    path = camera_path(scene, looks.camera, looks.total, looks.amplitude, looks.ease)
+    window = None
+    if delivery.proportions is not None:
+        window = window_of(scene, delivery.proportions, path if delivery.layout.follow else None)
+    shot = shot_of(animation.draw, scene, path, looks.lens, window, sharp_px)
     if duration is not None:
-        loops = max(1, round(duration * fps / total))
-        encoding = replace(encoding, loops=loops)
-    if progress:
-        say(*scene.notes)
-        if loops is not None and loops > 1:
-            say(f"loops: {loops} of {total / fps:.1f} s, {loops * total / fps:.1f} s in all")
-    seam = SeamScore()
-
-    def pictures(shown: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        for picture in shown:
-            seam.add(picture)
-            yield picture
-
-    with bar(rendered, shown=progress, total=total, desc="render", unit="frame") as shown:
-        video.write_video(target, pictures(shown), fps, **vars(encoding))
-    if progress:
-        height, width = seam.size
-        out_height, out_width = video.output_size(target, height, width)
-        if (out_height, out_width) != (height, width):
-            say(f"size: {width} x {height} becomes {out_width} x {out_height}, {target.suffix} needs even sides")
-        if seam.score is not None:
-            say(f"seam: {seam.score:.2f} (from the last frame to the first, over the other steps: 1 is none)")
-    return target
+        loops = max(1, round(duration * fps / looks.total))
+        delivery = replace(delivery, encoding=replace(delivery.encoding, loops=loops))
+    say(*scene.notes, shown=progress)
+    if loops is not None and loops > 1:
+        say(f"loops: {loops} of {looks.total / fps:.1f} s, {loops * looks.total / fps:.1f} s in all", shown=progress)
+    return ShownPath(deliver(delivery, shot, animation.cover, fps, progress))
 
 
-def _with_eyes(amplitude: Amplitude, eyes: float) -> Amplitude:
-    """The amplitude of presets that see as far around as both eyes do on a path of ``amplitude``."""
-    more = eyes / 100 / cameras.PARALLAX
+def check_lens(lens: Lens | None) -> None:
+    if lens is not None and not isinstance(lens, Lens):
+        raise TypeError(f"lens: expected a Lens, got {type(lens).__name__}")
+
+
+def _widened(amplitude: Amplitude, eyes: float, lens: Lens | None) -> Amplitude:
+    """The amplitude of presets that see as far around as both eyes, or a lens' rim, do on a path of ``amplitude``."""
+    rim = 0.0 if lens is None or lens.f_number is None else 0.5 * FULL_FRAME_M / lens.f_number
+    more = (eyes / 100 + rim) / cameras.PARALLAX
+    if more == 0:
+        return amplitude
     if isinstance(amplitude, Sequence | np.ndarray):
         return [float(part) + more for part in amplitude]
     return float(amplitude) + more

@@ -9,6 +9,17 @@ from scipy import ndimage
 from .masks import square
 from .nearest import nearest_inside
 
+SCATTERED = 0.5  # of the pixels around a known one: where fewer are known, the map is a scatter of samples
+
+
+def is_scattered(known: np.ndarray) -> bool:
+    """Whether ``known`` bool ``[H, W]`` are samples far apart, as a LiDAR's projected into a picture, rather than a map with
+    gaps."""
+    if not known.any():
+        return False
+    around = cv2.blur(known.astype(np.float32), (3, 3), borderType=cv2.BORDER_REFLECT_101)[known]
+    return bool((around.mean() * 9 - 1) / 8 < SCATTERED)
+
 
 def filled_from_farther(farness: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, ...]:
     """For each pixel the index of the known one that stands in for it, itself where it is known.

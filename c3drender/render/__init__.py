@@ -1,10 +1,10 @@
 """Scene to frames: lift the layers to points, let the fluid ones drift, splat both sides, blend.
 
 ``lift`` layers to points; ``fluid`` what drifts, ``drift`` its ways; ``phase`` shows each of its waves once,
-``contrast`` keeps what the loop leaves of it; ``frame`` one frame; ``animate`` assembles them.
+``contrast`` keeps what the loop leaves of it; ``frame`` one frame; ``animate`` assembles them; ``lens`` the mean of many.
 """
 
 from .animate import animate
-from .frame import Animation, BlendMode, place_points, render_frame, render_path, render_view
+from .frame import Animation, BlendMode, cover, place_points, render_frame, render_path, render_view
 
-__all__ = ["Animation", "BlendMode", "animate", "place_points", "render_frame", "render_path", "render_view"]
+__all__ = ["Animation", "BlendMode", "animate", "cover", "place_points", "render_frame", "render_path", "render_view"]

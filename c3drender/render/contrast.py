@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..pixels.exact import lerp
 from ..pixels.fits import smooth_step
 
 BAND_PX = 9  # twice a box of this width: what is finer than that is detail
@@ -100,9 +101,14 @@ class ContrastGains:
 
     def at(self, loop_t: float) -> Tensor:
         """``[h, w]`` at this moment, 0..1."""
+        row, share = self.between(loop_t)
+        return lerp(self.gain[row], self.gain[row + 1], share)
+
+    def between(self, loop_t: float) -> tuple[int, float]:
+        """The moment before this one, or at it, and how far it is to the next, 0..1."""
         after = next(k for k, moment in enumerate(self.moments) if moment >= loop_t and k > 0)
         start, end = self.moments[after - 1], self.moments[after]
-        return torch.lerp(self.gain[after - 1], self.gain[after], (loop_t - start) / (end - start))
+        return after - 1, (loop_t - start) / (end - start)
 
 
 def measured_box(fluid: Tensor) -> tuple[int, int, int, int]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
+from ..pixels.exact import lerp
 
 MOST_UNITS = 2**15 - 1
 MOST_MOMENTS = 60  # beside the start; between them points go straight
@@ -25,15 +26,16 @@ class Drift:
     stride: int
     num_frames: int
 
-    def at(self, n: int) -> Tensor:
-        """Displacements after ``n`` steps, px ``[M, 2]``: exactly 0 for ``n = 0``."""
+    def at(self, n: float) -> Tensor:
+        """Displacements after ``n`` steps, also between two, px ``[M, 2]``: exactly 0 for ``n = 0``."""
         if n == self.num_frames:
             return self._kept(len(self.units) - 1)
-        moment, steps = divmod(n, self.stride)
+        moment = int(n // self.stride)
+        steps = n - moment * self.stride
         if steps == 0:
             return self._kept(moment)
         between = min(self.stride, self.num_frames - moment * self.stride)
-        return torch.lerp(self._kept(moment), self._kept(moment + 1), steps / between)
+        return lerp(self._kept(moment), self._kept(moment + 1), steps / between)
 
     def _kept(self, moment: int) -> Tensor:
         return self.units[moment].to(torch.float32) * self.unit_px[moment]

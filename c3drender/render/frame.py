@@ -6,7 +6,7 @@ A frame depends on (Animation, pose, frame number) alone: no random source, noth
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from .. import ops
 from ..data import Camera, CameraPath, Frame, PointCloud, Raster, SplatRules, harmonic_px
+from ..pixels.exact import lerp
 from ..pixels.fringe import FRINGE_PX
 from . import contrast
 from .fluid import FluidPoints
@@ -71,12 +72,13 @@ def _colour(fluid: FluidPoints, offset_px: Tensor, shown: tuple[Tensor, Tensor] 
     """Give the points that drifted by ``offset_px [M, 2]`` their colours: less of the edge's that they left, and what is
     ``shown`` of their waves (`LoopCopies.mixed`; None: as at rest). Returns their detail ``[M, 3]`` for the gains."""
     colour, fringe, copies = fluid.cloud.feat[:, :3], fluid.fringe, fluid.copies
-    away = (offset_px[fringe.index].norm(dim=1, keepdim=True) / FRINGE_PX).clamp_max(1.0)
-    left = torch.lerp(fringe.resting, fringe.clean, away)
+    away_px = offset_px[fringe.index].square()
+    away = ((away_px[:, :1] + away_px[:, 1:]).sqrt() / FRINGE_PX).clamp_max(1.0)
+    left = lerp(fringe.resting, fringe.clean, away)
     detail = fluid.detail.broad
     if copies is not None and shown is not None:
         change, fine = shown
-        torch.addcmul(copies.colour, change[:, None], copies.tint, out=colour)
+        torch.add(copies.colour, change[:, None] * copies.tint, out=colour)
         left += change[fringe.index, None] * copies.tint[fringe.index]
         detail = fine[:, None] * copies.tint
     elif copies is not None:
@@ -86,7 +88,7 @@ def _colour(fluid: FluidPoints, offset_px: Tensor, shown: tuple[Tensor, Tensor] 
 
 
 def _drift_to(
-    animation: Animation, n: int, fades: tuple[float, float] = (0.0, 0.0), gain: tuple[Tensor, float] | None = None
+    animation: Animation, n: float, fades: tuple[float, float] = (0.0, 0.0), gain: tuple[Tensor, float] | None = None
 ) -> list[tuple[int, int]]:
     """Let the fluid drift to frame ``n``. Returns what each side does not see: the fluid's points on the other side's way."""
     fluid = animation.fluid
@@ -115,8 +117,8 @@ def _drift_to(
     return hidden[:used]
 
 
-def draw(animation: Animation, view: Camera, n: int) -> Frame:
-    """Splat both sides of frame ``n`` and blend them."""
+def draw(animation: Animation, view: Camera, n: float, depth: bool = False) -> Frame:
+    """Splat both sides of frame ``n`` and blend them; with the disparity of what is shown, if asked for."""
     fluid, loop_t = animation.fluid, n / animation.num_frames
     share, fades, gain = loop_t, (0.0, 0.0), None
     if animation.blend != "linear" and n > 0:
@@ -134,11 +136,46 @@ def draw(animation: Animation, view: Camera, n: int) -> Frame:
         max_points=MAX_POINTS,
         opacity=animation.points.opacity,
         hidden=hidden,
-        out=_views(animation.raster, slice(len(hidden))),
+        out=_memory(animation, view, len(hidden)),
     )
     sides = _views(raster, 0), _views(raster, -1)
     share = share if len(hidden) == 2 else 0.0
-    return ops.compose_frame(*sides, share, sharpness=animation.sharpness, least_alpha=UNCOVERED_ALPHA)
+    frame = ops.compose_frame(*sides, share, sharpness=animation.sharpness, least_alpha=UNCOVERED_ALPHA)
+    return replace(frame, disp=_mixed(sides, share)) if depth else frame
+
+
+def _memory(animation: Animation, view: Camera, num_sides: int) -> Raster | None:
+    """What the animation holds for splats, where this view has that size."""
+    fits = animation.raster.alpha.shape[1:] == (view.height, view.width)
+    return _views(animation.raster, slice(num_sides)) if fits else None
+
+
+def _mixed(sides: tuple[Raster, Raster], share: float) -> Tensor:
+    """Disparity ``[H, W]`` of two sides, each by its share and its coverage; what neither covers is endlessly far."""
+    fwd, bwd = sides
+    disp, alpha = (torch.lerp(one, other, share) for one, other in ((fwd.disp, bwd.disp), (fwd.alpha, bwd.alpha)))
+    return disp / alpha.clamp_min(UNCOVERED_ALPHA)
+
+
+def cover(animation: Animation, view: Camera, frame: float, marks: Tensor) -> Tensor:
+    """How much of each pixel of ``view`` shows points with ``marks``, float32 ``[N]`` in 0..1: ``[H, W]``, 0..1."""
+    n = _within_loop(animation, frame)
+    _bend(animation, n / animation.num_frames)
+    hidden = _drift_to(animation, n)
+    raster = ops.splat_points(
+        animation.points.xyz,
+        marks[:, None].contiguous(),
+        animation.points.radius,
+        view.with_pose(view.pose.repeat(len(hidden), 1, 1)),
+        compositor="surface",
+        depth_tolerance=animation.rules.depth_tolerance,
+        max_points=MAX_POINTS,
+        opacity=animation.points.opacity,
+        hidden=hidden,
+    )
+    share = contrast.backward_share(n / animation.num_frames) if len(hidden) == 2 else 0.0
+    marked, alpha = (torch.lerp(planes[0], planes[-1], share) for planes in (raster.feat[..., 0], raster.alpha))
+    return (marked / alpha.clamp_min(UNCOVERED_ALPHA)).clamp(0.0, 1.0)
 
 
 def _views(raster: Raster, which: int | slice) -> Raster:
@@ -154,11 +191,16 @@ def _bend(animation: Animation, loop_t: float) -> None:
         animation.points.xyz[end - len(xy_px) : end] = animation.canvas.unproject(xy_px, bent.cloud.xyz[:, 2])
 
 
-def place_points(animation: Animation, frame: int) -> tuple[PointCloud, list[tuple[int, int]]]:
+def _within_loop(animation: Animation, frame: float) -> float:
+    n = frame % animation.num_frames
+    return n if n < animation.num_frames else 0  # of a float just below 0 the remainder rounds up
+
+
+def place_points(animation: Animation, frame: float) -> tuple[PointCloud, list[tuple[int, int]]]:
     """The points of frame ``frame``, and for each side, forward and backward, those that it does not see, ``(first, end)``
     (one side alone where both are the same): for a renderer of its own that puts something else in the place of their colours.
     They stand until the next frame is placed or rendered."""
-    n = frame % animation.num_frames
+    n = _within_loop(animation, frame)
     _bend(animation, n / animation.num_frames)
     return animation.points, _drift_to(animation, n)
 
@@ -179,7 +221,7 @@ def _fill_uncovered(frame: Frame) -> Frame:
         known = weight > 0
         value = torch.where(known, value, wide_value / wide_weight.clamp_min(1e-12))
         weight = (known | (wide_weight > 0)).to(torch.float32)
-    return Frame((value[0].permute(1, 2, 0) + 0.5).to(torch.uint8).contiguous(), uncovered)
+    return replace(frame, rgb_u8=(value[0].permute(1, 2, 0) + 0.5).to(torch.uint8).contiguous())
 
 
 def render_frame(animation: Animation, world_to_cam: Tensor, frame: int, zoom: float = 1.0) -> Frame:
@@ -188,11 +230,11 @@ def render_frame(animation: Animation, world_to_cam: Tensor, frame: int, zoom: f
     return render_view(animation, animation.camera.with_pose(world_to_cam).zoomed(zoom), frame)
 
 
-def render_view(animation: Animation, view: Camera, frame: int) -> Frame:
-    """`render_frame` for a camera with its pose."""
-    n = frame % animation.num_frames
+def render_view(animation: Animation, view: Camera, frame: float, depth: bool = False) -> Frame:
+    """`render_frame` for a camera with its pose, also between frames; with the disparity of what is shown, if asked for."""
+    n = _within_loop(animation, frame)
     _bend(animation, n / animation.num_frames)
-    return _fill_uncovered(draw(animation, view, n))
+    return _fill_uncovered(draw(animation, view, n, depth))
 
 
 def render_path(animation: Animation, path: CameraPath) -> Iterator[Frame]:

@@ -33,6 +33,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..pixels.exact import weighted_sum
 from .contrast import BAND_PX, local_mean
 
 REACH = 3  # loops: so far back and ahead a point's copies are taken
@@ -64,10 +65,11 @@ class LoopCopies:
     def mixed(self, share: float) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """At a share of the loop, 0..1, of the points on their way forward and of those on their way backward: what is to be
         added to their luma, and their fine detail, ``[M]`` each."""
-        weight = self.luma.new_tensor([weights(share, backward) for backward in (False, True)])
-        shown = (weight @ self.luma.flatten(1)).view(2, *self.luma.shape[1:]).clamp_(self.least, self.most)
-        shown[:, 0] -= self.luma[REACH, 0]
-        return (shown[0, 0], shown[0, 1]), (shown[1, 0], shown[1, 1])
+        sides = []
+        for backward in (False, True):
+            wide, near = weighted_sum(weights(share, backward), self.luma).clamp_(self.least, self.most)
+            sides.append((wide - self.luma[REACH, 0], near))
+        return sides[0], sides[1]
 
 
 def weights(share: float, backward: bool) -> list[float]:

@@ -1,6 +1,6 @@
 export default [
   {
-    files: ["player/*.js"],
+    files: ["player/*.js", "studio/*.js"],
     rules: {
       eqeqeq: "error",
       "no-unused-vars": "error",

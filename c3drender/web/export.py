@@ -18,6 +18,7 @@ from .. import defaults, render
 from ..data import PathLike
 from ..files.place import check_writable, make_folder, naming, replacing
 from ..files.scene import Scene
+from ..files.shown import ShownPath
 from ..pipeline.inputs import Amplitude, CameraLike, check_blend, check_motion
 from ..pipeline.render import camera_path, periods
 from ..render import BlendMode
@@ -80,7 +81,7 @@ def export_html(
     Returns
     -------
     Path
-        ``out``.
+        ``out``; a notebook shows the page.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def export_html(
         fps=float(fps),
         speed=float(speed),
         focus=cameras.focus_point(scene.camera, scene.span).tolist(),
-        reach=_reach(scene, amplitude),
+        reach=hand_reach(scene, amplitude),
     )
     poster = _jpeg(render.render_view(animation, scene.camera.with_pose(scene.camera.pose), 0).rgb_u8.numpy())
     name = target.stem if title is None else title
@@ -123,7 +124,7 @@ def export_html(
         page = _page(name, _data_url("application/octet-stream", packed), _data_url("image/jpeg", poster))
         with naming("out", "write", target), replacing(target) as part:
             part.write_text(page, encoding="utf-8")
-    return target
+    return ShownPath(target)
 
 
 def check_page(out: PathLike, folder: bool) -> Path:
@@ -141,7 +142,7 @@ def check_page(out: PathLike, folder: bool) -> Path:
     return target
 
 
-def _reach(scene: Scene, amplitude: Amplitude) -> list[float]:
+def hand_reach(scene: Scene, amplitude: Amplitude) -> list[float]:
     """How far the camera may go along x and y, in scene units: as far as the presets that go there."""
     turning = [
         cameras.make_camera_path(scene.camera, preset, 4, scene.span, amplitude=amplitude).world_to_cam[1].double()

@@ -138,7 +138,7 @@ def _kinds(animation: Animation, flows: Tensor, moves: Tensor, below: Tensor) ->
     kind[below] = KINDS["below"]
     kind[thin] += KINDS["thin"]
     kind[moves.nonzero()[:, 0][animation.fluid.fringe.index]] += KINDS["fringe"]
-    settled = torch.zeros(len(flows))
+    settled = torch.zeros(len(flows), dtype=torch.float32)
     settled[thin] = animation.points.feat[ends[1] : ends[2], 3]
     return kind, settled
 

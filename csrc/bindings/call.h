@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "c3d/api.h"
+#include "threads.h"
 
 namespace c3d::bindings {
 
@@ -39,7 +40,7 @@ struct WritePointer {
 inline WritePointer write(const Tensor& tensor) { return {tensor.mutable_data_ptr()}; }
 inline WritePointer write_if(bool wanted, const Tensor& tensor) { return {wanted ? tensor.mutable_data_ptr() : nullptr}; }
 
-// Working memory, threads and CUDA stream of one call, all torch's own. Memory goes back to torch when the call returns: torch
+// Working memory, threads and CUDA stream of one call. Memory is torch's own, and goes back to torch when the call returns: torch
 // gives it to nobody but this stream, so what is queued here has passed before it is written again.
 class CallContext {
  public:
@@ -52,12 +53,7 @@ class CallContext {
       return static_cast<CallContext*>(user)->allocate(num_bytes);
     };
     context.scratch.user = this;
-    context.executor.run = [](void*, int64_t num_tasks, void (*task)(void*, int64_t), void* task_user) {
-      torch::stable::parallel_for(0, num_tasks, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) task(task_user, i);
-      });
-    };
-    context.executor.num_threads = static_cast<int>(torch::stable::get_num_threads());
+    context.executor = threads();
     context.stream = stream_;
     return context;
   }

@@ -25,10 +25,10 @@ struct Batch {
   float x[kBatch + kLanes], y[kBatch + kLanes], z[kBatch + kLanes], radius[kBatch + kLanes];
 };
 
-C3D_INLINE void project_batch(const Camera& camera_in, const Batch& batch, Discs& discs) {
+C3D_INLINE void project_batch(const Camera& camera_in, RadiusUnit unit, const Batch& batch, Discs& discs) {
   const Camera camera = camera_in;  // a copy: nothing that is written here can be its memory
   for (int i = 0; i < kBatch; ++i) {
-    const Disc disc = project_disc(camera, batch.x[i], batch.y[i], batch.z[i], batch.radius[i]);
+    const Disc disc = project_disc(camera, batch.x[i], batch.y[i], batch.z[i], batch.radius[i], unit);
     discs.u[i] = disc.u;
     discs.v[i] = disc.v;
     discs.z[i] = disc.z;
@@ -94,7 +94,7 @@ static void place_points(const BinArgs& args) {
     for (int i = 0; i < num; i += kLanes)
       split_points(splat.xyz, first + i, std::min(num - i, kLanes), splat.num_points, batch.x + i, batch.y + i, batch.z + i);
     if (splat.radius) std::memcpy(batch.radius, splat.radius + first, sizeof(float) * static_cast<size_t>(num));
-    project_batch(*args.camera, batch, discs);
+    project_batch(*args.camera, splat.radius_unit, batch, discs);
     box_discs(discs, 0.0f, x_last, 0.0f, y_last, boxes);
     // None across where nothing is touched. `changes` reads one more of each, and what it finds there is shifted out.
     uint32_t tile[kBatch + 1], num_across[kBatch + 1], num_down[kBatch + 1];
@@ -173,7 +173,7 @@ C3D_INLINE void prepare_points(const TileArgs& args) {
       rest.num -= static_cast<uint32_t>(taken);
       i += taken;
     }
-    project_batch(args.splat->cameras[args.first_view], batch, discs);
+    project_batch(splat.cameras[args.first_view], splat.radius_unit, batch, discs);
     box_discs(discs, static_cast<float>(x0), x_last, static_cast<float>(y0), y_last, boxes);
     uint32_t* blocks = scratch.blocks + first;
     for (int i = 0; i < kBatch; ++i) {

@@ -28,6 +28,7 @@ struct View {
   const float* grad_alpha;  // [H, W] or nullptr
   const float* grad_disp;   // [H, W] or nullptr
   Disc* discs;              // [N]
+  float* grad_camera;       // [kCameraValues] or nullptr
 };
 
 // A run of consecutive pixels, read by one worker. Runs lie one after the other in each point's hits.
@@ -36,6 +37,7 @@ struct FileArgs {
   int64_t begin, end;  // pixels
   int64_t* cursor;     // [N] this run's count, then its write position among each point's hits
   Hit* hits;           // point by point
+  float* grad_opacity; // of each hit, or nullptr
 };
 
 C3D_INLINE int32_t count_hits(const int32_t* idx, int32_t max_points) {
@@ -62,7 +64,8 @@ C3D_INLINE void project_body(ProjectArgs run) {
   const SplatPointsBwdArgs& args = *run.view->args;
   for (int64_t i = run.begin; i < run.end; ++i) {
     const float* p = args.xyz + 3 * i;
-    run.view->discs[i] = project_disc(*run.view->camera, p[0], p[1], p[2], args.radius ? args.radius[i] : args.radius_all);
+    run.view->discs[i] =
+        project_disc(*run.view->camera, p[0], p[1], p[2], args.radius ? args.radius[i] : args.radius_all, args.radius_unit);
   }
 }
 
@@ -86,6 +89,8 @@ struct SumArgs {
   int64_t begin, end;    // points
   const int64_t* start;  // [N + 1] each point's first hit
   const Hit* hits;
+  const float* grad_opacity;  // of each hit, or nullptr
+  double* camera_sum;         // [kCameraValues] of these points, or nullptr
 };
 
 C3D_INLINE void sum_features(const SumArgs& run, int64_t point) {
@@ -108,15 +113,22 @@ C3D_INLINE PointGrad sum_geometry(const SumArgs& run, int64_t point) {
     add_hit_grad(disc, static_cast<int32_t>(hit.pixel % width), static_cast<int32_t>(hit.pixel / width), hit.grad_q,
                  hit.weight, grad_disp, sum);
   }
-  return project_disc_grad(*view.camera, disc, sum);
+  if (run.camera_sum) {
+    const float* p = view.args->xyz + 3 * point;
+    add_camera_grad(*view.camera, p[0], p[1], p[2], disc, sum, view.args->radius_unit, run.camera_sum);
+  }
+  return project_disc_grad(*view.camera, disc, sum, view.args->radius_unit);
 }
 
 C3D_INLINE void sum_body(SumArgs run) {
   const SplatPointsBwdArgs& args = *run.view->args;
+  if (run.camera_sum) std::fill_n(run.camera_sum, kCameraValues, 0.0);
   for (int64_t point = run.begin; point < run.end; ++point) {
     if (run.start[point] == run.start[point + 1]) continue;
     if (args.grad_feat && run.view->grad_feat) sum_features(run, point);
-    if (!args.grad_xyz && !args.grad_radius) continue;
+    if (run.grad_opacity)
+      for (int64_t h = run.start[point]; h < run.start[point + 1]; ++h) args.grad_opacity[point] += run.grad_opacity[h];
+    if (!args.grad_xyz && !args.grad_radius && !run.camera_sum) continue;
     const PointGrad grad = sum_geometry(run, point);
     if (args.grad_xyz) {
       args.grad_xyz[3 * point] += grad.xyz.x;
@@ -146,8 +158,10 @@ Status add_gradients_of(const View& view, const Context& context) {
   int64_t* cursors = allocate<int64_t>(context.scratch, num_runs * n);  // [runs, N]
   int64_t* start = allocate<int64_t>(context.scratch, n + 1);
   if (!cursors || !start) return kNoMemory;
+  float* grad_opacity = nullptr;
   const auto run_args = [&](int64_t run, Hit* hits) {
-    return FileArgs{&view, num_pixels * run / num_runs, num_pixels * (run + 1) / num_runs, cursors + run * n, hits};
+    return FileArgs{&view,       num_pixels * run / num_runs, num_pixels * (run + 1) / num_runs, cursors + run * n, hits,
+                    grad_opacity};
   };
   std::atomic<bool> valid{true};
   parallel_tasks(executor, num_runs, [&](int64_t run) {
@@ -166,13 +180,22 @@ Status add_gradients_of(const View& view, const Context& context) {
     }
   }
   start[n] = total;
+  const int64_t num_tasks = (n + kPointsPerTask - 1) / kPointsPerTask;
   Hit* hits = allocate<Hit>(context.scratch, total);
-  if (!hits) return kNoMemory;
+  grad_opacity = args.grad_opacity ? allocate<float>(context.scratch, total) : nullptr;
+  double* camera_sums = view.grad_camera ? allocate<double>(context.scratch, num_tasks * kCameraValues) : nullptr;
+  if (!hits || (args.grad_opacity && !grad_opacity) || (view.grad_camera && !camera_sums)) return kNoMemory;
   static const auto file_hits = C3D_BEST(file_hits);
   parallel_tasks(executor, num_runs, [&](int64_t run) { file_hits(run_args(run, hits)); });
-  parallel_items(executor, (n + kPointsPerTask - 1) / kPointsPerTask, [&](int, int64_t task) {
-    sum_points({&view, task * kPointsPerTask, std::min((task + 1) * kPointsPerTask, n), start, hits});
+  parallel_items(executor, num_tasks, [&](int, int64_t task) {
+    sum_points({&view, task * kPointsPerTask, std::min((task + 1) * kPointsPerTask, n), start, hits, grad_opacity,
+                camera_sums ? camera_sums + task * kCameraValues : nullptr});
   });
+  for (int i = 0; camera_sums && i < kCameraValues; ++i) {
+    double sum = 0.0;
+    for (int64_t task = 0; task < num_tasks; ++task) sum += camera_sums[task * kCameraValues + i];
+    view.grad_camera[i] = static_cast<float>(sum);
+  }
   return {};
 }
 
@@ -180,10 +203,13 @@ Status add_gradients_of(const View& view, const Context& context) {
 
 Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context) {
   const int64_t n = args.num_points;
-  if (const Status status = check_on_host(args, context); !status.ok() || n == 0) return status;
+  if (const Status status = check_on_host(args, context); !status.ok()) return status;
+  if (args.grad_cameras) std::fill_n(args.grad_cameras, int64_t{args.num_cameras} * kCameraValues, 0.0f);
+  if (n == 0) return {};
   if (args.grad_xyz) std::fill_n(args.grad_xyz, 3 * n, 0.0f);
   if (args.grad_feat) std::fill_n(args.grad_feat, n * args.num_channels, 0.0f);
   if (args.grad_radius) std::fill_n(args.grad_radius, n, 0.0f);
+  if (args.grad_opacity) std::fill_n(args.grad_opacity, n, 0.0f);
 
   Disc* discs = allocate<Disc>(context.scratch, n);
   if (!discs) return kNoMemory;
@@ -197,7 +223,8 @@ Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context) 
                     args.grad_feat_out ? args.grad_feat_out + first * args.num_channels : nullptr,
                     args.grad_alpha_out ? args.grad_alpha_out + first : nullptr,
                     args.grad_disp_out ? args.grad_disp_out + first : nullptr,
-                    discs};
+                    discs,
+                    args.grad_cameras ? args.grad_cameras + v * kCameraValues : nullptr};
     const Status status = add_gradients_of(view, context);
     if (!status.ok()) return status;
   }

@@ -27,6 +27,8 @@ __attribute__((flatten)) static void file_hits(const FileArgs& run) {
   const SplatPointsBwdArgs& args = *view.args;
   const int32_t width = view.camera->width, num_channels = args.num_channels;
   float z[kMaxHits], q[kMaxHits], opacity[kMaxHits], value[kMaxHits], weight[kMaxHits], grad_q[kMaxHits];
+  float grad_opacity[kMaxHits];
+  float* const wants_opacity = run.grad_opacity ? grad_opacity : nullptr;
   for (int64_t pixel = run.begin; pixel < run.end; ++pixel) {
     const int32_t* idx = view.idx + pixel * args.max_points;
     const int32_t num_hits = count_hits(idx, args.max_points);
@@ -42,10 +44,13 @@ __attribute__((flatten)) static void file_hits(const FileArgs& run) {
         value[k] += dot(view.grad_feat + pixel * num_channels, args.feat + int64_t{idx[k]} * num_channels, num_channels);
     }
     if (args.compositor == Compositor::kAlpha)
-      alpha_composite_grad(num_hits, q, opacity, value, weight, grad_q);
+      alpha_composite_grad(num_hits, q, opacity, value, weight, grad_q, wants_opacity);
     else
-      surface_composite_grad(num_hits, z, args.depth_tolerance, q, opacity, value, weight, grad_q);
-    for (int32_t k = 0; k < num_hits; ++k)
-      run.hits[run.cursor[idx[k]]++] = {static_cast<uint32_t>(pixel), weight[k], grad_q[k]};
+      surface_composite_grad(num_hits, z, args.depth_tolerance, q, opacity, value, weight, grad_q, wants_opacity);
+    for (int32_t k = 0; k < num_hits; ++k) {
+      const int64_t place = run.cursor[idx[k]]++;
+      run.hits[place] = {static_cast<uint32_t>(pixel), weight[k], grad_q[k]};
+      if (wants_opacity) run.grad_opacity[place] = grad_opacity[k];
+    }
   }
 }

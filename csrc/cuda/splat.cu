@@ -91,10 +91,10 @@ Status splat_points(const SplatPointsArgs& args, const Context& context) {
   if (status.ok()) status = allocate_bins(context.scratch, args.num_points, &bins);
   const int64_t num_pixels = static_cast<int64_t>(first.width) * first.height;
   for (int32_t view = 0; view < args.num_cameras && status.ok(); ++view) {
-    status =
-        fill_bins({bins, args.cameras[view], args.xyz, args.radius, args.radius_all, static_cast<int32_t>(args.num_points),
-                   args.hidden ? args.hidden[2 * view] : 0, args.hidden ? args.hidden[2 * view + 1] : 0},
-                  context);
+    status = fill_bins({bins, args.cameras[view], args.xyz, args.radius, args.radius_all, args.radius_unit,
+                        static_cast<int32_t>(args.num_points), args.hidden ? args.hidden[2 * view] : 0,
+                        args.hidden ? args.hidden[2 * view + 1] : 0},
+                       context);
     if (!status.ok()) break;
     const int64_t pixel = view * num_pixels;
     const PictureArgs raster{bins,

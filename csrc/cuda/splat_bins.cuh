@@ -41,6 +41,7 @@ struct BinArgs {
   const float* xyz;     // [N, 3]
   const float* radius;  // [N], or nullptr: radius_all
   float radius_all;
+  RadiusUnit radius_unit;
   int32_t num_points;  // N
   int64_t hidden_first, hidden_end;  // points that this view does not see
 };
@@ -89,7 +90,7 @@ static __global__ void __launch_bounds__(256) splat_project_kernel(BinArgs args)
   Disc disc{0.0f, 0.0f, 0.0f, 0.0f};
   if (i < args.num_points) {
     const float radius = args.radius ? args.radius[i] : args.radius_all;
-    disc = project_disc(args.camera, args.xyz[3 * i], args.xyz[3 * i + 1], args.xyz[3 * i + 2], radius);
+    disc = project_disc(args.camera, args.xyz[3 * i], args.xyz[3 * i + 1], args.xyz[3 * i + 2], radius, args.radius_unit);
     if (i >= args.hidden_first && i < args.hidden_end) disc.radius_px = 0.0f;
     args.bins.discs[i] = make_float4(disc.u, disc.v, disc.z, disc.radius_px);
   }

@@ -18,6 +18,10 @@ struct BwdArgs {
   Disc* discs;  // [N]
   float* weight;  // [pixels, K] each hit's share in its pixel
   float* grad_q;  // [pixels, K] first each hit's value
+  float* hit_opacity;  // [pixels, K] dL/d opacity of each hit, or nullptr: not wanted
+  DiscGrad* disc_grad;  // [N] of points that have hits, or nullptr: no camera's gradient is wanted
+  double* camera_sums;  // [blocks, kCameraValues] of splat_bwd_camera_kernel
+  float* grad_camera;  // [kCameraValues]
   SortPairs by_point;  // key: point, or N where there is no hit; value: place
   uint32_t* start;  // [N] each point's first hit among the sorted ...
   uint32_t* end;  // [N] ... and the place after its last; 0 and 0: no hit
@@ -29,7 +33,7 @@ __global__ void __launch_bounds__(256) splat_bwd_project_kernel(BwdArgs args) {
   if (i >= args.splat.num_points) return;
   const float* p = args.splat.xyz + 3 * i;
   const float radius = args.splat.radius ? args.splat.radius[i] : args.splat.radius_all;
-  args.discs[i] = project_disc(args.camera, p[0], p[1], p[2], radius);
+  args.discs[i] = project_disc(args.camera, p[0], p[1], p[2], radius, args.splat.radius_unit);
 }
 
 // An index that names no point ends the list.
@@ -105,10 +109,11 @@ __global__ void __launch_bounds__(128) splat_bwd_hits_kernel(BwdArgs args) {
     opacity[k] = splat.opacity ? splat.opacity[splat.idx[first + k]] : 1.0f;
     value[k] = args.grad_q[first + k];
   }
+  float* grad_opacity = args.hit_opacity ? args.hit_opacity + first : nullptr;
   if (splat.compositor == Compositor::kAlpha) {
-    alpha_composite_grad(num_hits, q, opacity, value, weight, grad_q);
+    alpha_composite_grad(num_hits, q, opacity, value, weight, grad_q, grad_opacity);
   } else {
-    surface_composite_grad(num_hits, z, splat.depth_tolerance, q, opacity, value, weight, grad_q);
+    surface_composite_grad(num_hits, z, splat.depth_tolerance, q, opacity, value, weight, grad_q, grad_opacity);
   }
   for (int32_t k = 0; k < splat.max_points; ++k) {
     const bool hit = k < num_hits;
@@ -182,19 +187,63 @@ __global__ void __launch_bounds__(256) splat_bwd_geometry_kernel(BwdArgs args) {
   const uint32_t width = static_cast<uint32_t>(args.camera.width);
   const Disc disc = args.discs[point];
   DiscGrad sum = {};
+  float grad_opacity = 0.0f;
   for (uint32_t h = start; h < end; ++h) {
     const uint32_t place = args.by_point.sorted_values[h], pixel = place / static_cast<uint32_t>(splat.max_points);
     const float grad_disp = splat.grad_disp_out ? splat.grad_disp_out[pixel] : 0.0f;
     add_hit_grad(disc, static_cast<int32_t>(pixel % width), static_cast<int32_t>(pixel / width), args.grad_q[place],
                  args.weight[place], grad_disp, sum);
+    if (args.hit_opacity) grad_opacity += args.hit_opacity[place];
   }
-  const PointGrad grad = project_disc_grad(args.camera, disc, sum);
+  if (splat.grad_opacity) splat.grad_opacity[point] += grad_opacity;
+  if (args.disc_grad) args.disc_grad[point] = sum;
+  const PointGrad grad = project_disc_grad(args.camera, disc, sum, splat.radius_unit);
   if (splat.grad_xyz) {
     splat.grad_xyz[3 * point] += grad.xyz.x;
     splat.grad_xyz[3 * point + 1] += grad.xyz.y;
     splat.grad_xyz[3 * point + 2] += grad.xyz.z;
   }
   if (splat.grad_radius) splat.grad_radius[point] += grad.radius;
+}
+
+constexpr int kCameraThreads = 64;
+constexpr int64_t kMostCameraBlocks = 256;
+
+inline int64_t camera_blocks(int64_t num_points) {
+  return std::min((num_points + kCameraThreads - 1) / kCameraThreads, kMostCameraBlocks);
+}
+
+// Thread = every (blocks x threads)-th point: what they tell the camera, then halves of the block add up. The number of blocks
+// depends on the number of points alone, and so does the order of every sum.
+__global__ void __launch_bounds__(kCameraThreads) splat_bwd_camera_kernel(BwdArgs args) {
+  const SplatPointsBwdArgs& splat = args.splat;
+  double sum[kCameraValues] = {};
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < splat.num_points; i += stride) {
+    if (args.start[i] == args.end[i]) continue;
+    const float* p = splat.xyz + 3 * i;
+    add_camera_grad(args.camera, p[0], p[1], p[2], args.discs[i], args.disc_grad[i], splat.radius_unit, sum);
+  }
+  double* shared = dynamic_shared<double>();  // [kCameraValues, threads]
+  for (int v = 0; v < kCameraValues; ++v) shared[v * kCameraThreads + threadIdx.x] = sum[v];
+  __syncthreads();
+  for (unsigned half = kCameraThreads / 2; half > 0; half /= 2) {
+    if (threadIdx.x < half)
+      for (int v = 0; v < kCameraValues; ++v)
+        shared[v * kCameraThreads + threadIdx.x] += shared[v * kCameraThreads + threadIdx.x + half];
+    __syncthreads();
+  }
+  if (threadIdx.x < kCameraValues)
+    args.camera_sums[blockIdx.x * kCameraValues + threadIdx.x] = shared[threadIdx.x * kCameraThreads];
+}
+
+// Thread = one value of the camera: adds up the blocks.
+__global__ void __launch_bounds__(kWarpSize) splat_bwd_camera_sum_kernel(BwdArgs args) {
+  if (threadIdx.x >= kCameraValues) return;
+  const int64_t num_blocks = camera_blocks(args.splat.num_points);
+  double sum = 0.0;
+  for (int64_t block = 0; block < num_blocks; ++block) sum += args.camera_sums[block * kCameraValues + threadIdx.x];
+  args.grad_camera[threadIdx.x] = static_cast<float>(sum);
 }
 
 Status allocate_bwd(const Scratch& scratch, BwdArgs* args) {
@@ -204,7 +253,12 @@ Status allocate_bwd(const Scratch& scratch, BwdArgs* args) {
   args->grad_q = allocate<float>(scratch, places);
   args->start = allocate<uint32_t>(scratch, 2 * n);
   uint32_t* pairs = allocate<uint32_t>(scratch, 4 * places);
-  if (!args->discs || !args->weight || !args->grad_q || !args->start || !pairs)
+  const bool wants_opacity = args->splat.grad_opacity, wants_cameras = args->splat.grad_cameras;
+  args->hit_opacity = wants_opacity ? allocate<float>(scratch, places) : nullptr;
+  args->disc_grad = wants_cameras ? allocate<DiscGrad>(scratch, n) : nullptr;
+  args->camera_sums = wants_cameras ? allocate<double>(scratch, camera_blocks(n) * kCameraValues) : nullptr;
+  if ((wants_opacity && !args->hit_opacity) || (wants_cameras && (!args->disc_grad || !args->camera_sums)) || !args->discs ||
+      !args->weight || !args->grad_q || !args->start || !pairs)
     return {StatusCode::kOutOfMemory, "splat_points_bwd: out of memory for working buffers"};
   args->end = args->start + n;
   int num_bits = 1;
@@ -247,8 +301,12 @@ Status add_gradients_of(const BwdArgs& args, const Context& context) {
   if (status.ok()) status = C3D_LAUNCH(splat_bwd_bounds_kernel, thread_per_item(args.num_places, 256), context, args);
   if (status.ok() && splat.grad_feat && splat.grad_feat_out)
     status = launch("splat_bwd_feat_kernel", rows.feat, thread_per_item(n * rows.lanes, 256), context, args);
-  if (status.ok() && (splat.grad_xyz || splat.grad_radius))
+  if (status.ok() && (splat.grad_xyz || splat.grad_radius || splat.grad_opacity || args.disc_grad))
     status = C3D_LAUNCH(splat_bwd_geometry_kernel, thread_per_item(n, 256), context, args);
+  if (!status.ok() || !args.disc_grad) return status;
+  const LaunchShape shape{camera_blocks(n), kCameraThreads, sizeof(double) * kCameraValues * kCameraThreads};
+  status = C3D_LAUNCH(splat_bwd_camera_kernel, shape, context, args);
+  if (status.ok()) status = C3D_LAUNCH(splat_bwd_camera_sum_kernel, (LaunchShape{1, kWarpSize}), context, args);
   return status;
 }
 
@@ -257,14 +315,17 @@ Status add_gradients_of(const BwdArgs& args, const Context& context) {
 Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context) {
   Status status = check_on_device(args, context);
   const int64_t n = args.num_points;
-  if (!status.ok() || n == 0) return status;
+  if (!status.ok()) return status;
   const auto clear = [&](float* grad, int64_t count) {
     if (grad && status.ok())
       status = status_of(cudaMemsetAsync(grad, 0, count * sizeof(float), stream_of(context)), "splat_points_bwd");
   };
+  clear(args.grad_cameras, int64_t{args.num_cameras} * kCameraValues);
+  if (n == 0) return status;
   clear(args.grad_xyz, 3 * n);
   clear(args.grad_feat, n * args.num_channels);
   clear(args.grad_radius, n);
+  clear(args.grad_opacity, n);
   if (!status.ok() || args.num_cameras == 0) return status;
 
   BwdArgs bwd{};
@@ -281,6 +342,7 @@ Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context) 
     bwd.splat.grad_feat_out = args.grad_feat_out ? args.grad_feat_out + pixel * args.num_channels : nullptr;
     bwd.splat.grad_alpha_out = args.grad_alpha_out ? args.grad_alpha_out + pixel : nullptr;
     bwd.splat.grad_disp_out = args.grad_disp_out ? args.grad_disp_out + pixel : nullptr;
+    bwd.grad_camera = args.grad_cameras ? args.grad_cameras + view * kCameraValues : nullptr;
     status = add_gradients_of(bwd, context);
   }
   return status;

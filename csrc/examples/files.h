@@ -16,7 +16,7 @@ struct Point {
 
 inline void require(bool ok, const char* message) {
   if (ok) return;
-  std::fprintf(stderr, "embed: %s\n", message);
+  std::fprintf(stderr, "%s\n", message);
   std::exit(1);
 }
 

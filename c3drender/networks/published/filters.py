@@ -41,7 +41,7 @@ def opened(x: Tensor) -> Tensor:
 
 def smooth(x: Tensor) -> Tensor:
     """Gaussian blur, 3 x 3, sigma 1.5 px, mirrored border."""
-    side = torch.tensor([-1.0, 0.0, 1.0], device=x.device).square().div(-2 * 1.5**2).exp()
+    side = x.new_tensor([-1.0, 0.0, 1.0]).square().div(-2 * 1.5**2).exp()
     kernel = (side[:, None] * side / side.sum().square()).expand(len(x), 1, 3, 3)
     return functional.conv2d(functional.pad(x[None], (1, 1, 1, 1), mode="reflect"), kernel, groups=len(x))[0]
 

@@ -28,16 +28,16 @@ def dense_hints(moving: Tensor, arrows: Tensor, sigma_px: float, side: int = NET
     height, width = moving.shape
     steps = (arrows[:, 1] - arrows[:, 0]) / FRAMES_PER_ARROW
     field = spread_hints(arrows[:, 0].trunc() + 0.5, steps, sigma_px, height, width) * moving
-    scale = torch.tensor([side / width, side / height], device=moving.device)[:, None, None]
+    scale = field.new_tensor([side / width, side / height])[:, None, None]
     hint = functional.interpolate((field * scale)[None], (side, side), mode="bilinear", align_corners=False)[0]
-    return functional.interpolate(moving.float()[None, None], (side, side), mode="area")[0], hint
+    return functional.interpolate(moving.to(torch.float32)[None, None], (side, side), mode="area")[0], hint
 
 
 def flow_from_motion(motion: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
     """Flow ``[2, H, W]``, pixels per frame at ``size``, of the network's ``motion [2, s, s]`` within ``mask [1, s, s]``."""
     height, width = size
     motion = box(motion * mask, SMOOTHING_PX) * mask
-    scale = torch.tensor([width / motion.shape[2], height / motion.shape[1]], device=motion.device)[:, None, None]
+    scale = motion.new_tensor([width / motion.shape[2], height / motion.shape[1]])[:, None, None]
     return functional.interpolate((motion * scale)[None], size, mode="bilinear", align_corners=False)[0]
 
 

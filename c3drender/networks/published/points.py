@@ -95,9 +95,9 @@ def displaced(sheets: Sheets, offset_px: Tensor) -> Side:
     camera, device = sheets.camera, offset_px.device
     height, width = camera.height, camera.width
     grid = torch.stack(torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")).to(device, torch.float32)
-    last = torch.tensor([width - 1.0, height - 1.0], device=device)[:, None, None]
-    principal = torch.tensor([camera.cx, camera.cy], device=device)[:, None, None]
-    nearer, taken = torch.zeros(3, height, width, device=device), torch.zeros(height, width, dtype=torch.bool, device=device)
+    last = grid.new_tensor([width - 1.0, height - 1.0])[:, None, None]
+    principal = grid.new_tensor([camera.cx, camera.cy])[:, None, None]
+    nearer, taken = grid.new_zeros(3, height, width), torch.zeros(height, width, dtype=torch.bool, device=device)
     kept, xyz_kept = [], []
     for z, exists, moved_px in zip(sheets.z_cam, sheets.exists, offset_px, strict=True):
         target = grid + moved_px

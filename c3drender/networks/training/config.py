@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -146,8 +146,10 @@ def _build(values: Any, kind: type[ConfigT], where: str) -> ConfigT:
     for name in values:
         if name not in known:
             raise ValueError(f"{where}: expected one of {', '.join(known)}, got {name!r}")
-    if "out" in known and "out" not in values:
-        raise ValueError(f"{where}: expected out, the folder of the run, got none")
+    for entry in fields(kind):  # type: ignore[arg-type]  # ``kind`` is a dataclass
+        if entry.name not in values and entry.default is MISSING and entry.default_factory is MISSING:
+            meaning = ", the folder of the run" if entry.name == "out" else ""
+            raise ValueError(f"{where}: expected {entry.name}{meaning}, got none")
     return kind(**{name: _convert(value, hints[name], f"{where}.{name}") for name, value in values.items()})
 
 

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "c3d/version.h"
+
 namespace c3d {
 
 enum class StatusCode { kOk, kInvalidArgument, kOutOfMemory, kDeviceError };
@@ -38,10 +40,13 @@ struct Context {
 };
 
 // An Executor on std::thread that starts num_threads - 1 threads per run. num_threads < 1 means one per hardware thread.
-Executor make_thread_executor(int num_threads);
+// A Workspace (c3d/workspace.h) keeps its threads, and its memory.
+C3D_API Executor make_thread_executor(int num_threads);
 
 enum class FeatType : int32_t { kFloat32, kFloat16, kBFloat16 };
 enum class Compositor : int32_t { kAlpha = 0, kSurface = 1 };
+// What a point's radius counts: kScene shrinks with the distance, radius_px = fx * radius / z; kPixels does not.
+enum class RadiusUnit : int32_t { kScene = 0, kPixels = 1 };
 enum class Sampling : int32_t { kBilinear = 0, kNearest = 1 };
 
 struct Camera {
@@ -67,8 +72,9 @@ constexpr int32_t kMaxDriftSteps = 1024;     // of find_holes, which looks from 
 struct SplatPointsArgs {
   const float* xyz = nullptr;       // [N, 3] world space
   const void* feat = nullptr;       // [N, C] of feat_type
-  const float* radius = nullptr;    // [N] scene units; nullptr: radius_all for every point
-  float radius_all = 0;             // scene units
+  const float* radius = nullptr;    // [N] of radius_unit; nullptr: radius_all for every point
+  float radius_all = 0;
+  RadiusUnit radius_unit = RadiusUnit::kScene;
   const float* opacity = nullptr;   // [N] 0..1; nullptr: 1 for every point
   int64_t num_points = 0;           // N
   int32_t num_channels = 0;         // C, 1..kMaxChannels
@@ -91,6 +97,7 @@ struct SplatPointsBwdArgs {
   const float* feat = nullptr;            // [N, C]
   const float* radius = nullptr;
   float radius_all = 0;
+  RadiusUnit radius_unit = RadiusUnit::kScene;
   const float* opacity = nullptr;
   int64_t num_points = 0;                 // N
   int32_t num_channels = 0;               // C
@@ -106,6 +113,8 @@ struct SplatPointsBwdArgs {
   float* grad_xyz = nullptr;              // [N, 3] world space, or nullptr: not wanted
   float* grad_feat = nullptr;             // [N, C] or nullptr: not wanted
   float* grad_radius = nullptr;           // [N] or nullptr: not wanted
+  float* grad_opacity = nullptr;          // [N] or nullptr: not wanted; needs opacity
+  float* grad_cameras = nullptr;          // [V, 16] of fx, fy, cx, cy, then world_to_cam [3, 4]; or nullptr: not wanted
 };
 
 struct IntegrateFlowArgs {
@@ -227,15 +236,15 @@ struct ComposeFrameArgs {
 };
 
 namespace cpu {
-Status splat_points(const SplatPointsArgs& args, const Context& context);
-Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
-Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
-Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
-Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
-Status find_holes(const FindHolesArgs& args, const Context& context);
-Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
-Status drift_points(const DriftPointsArgs& args, const Context& context);
-Status compose_frame(const ComposeFrameArgs& args, const Context& context);
+C3D_API Status splat_points(const SplatPointsArgs& args, const Context& context);
+C3D_API Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
+C3D_API Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
+C3D_API Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
+C3D_API Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
+C3D_API Status find_holes(const FindHolesArgs& args, const Context& context);
+C3D_API Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
+C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context);
+C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cpu
 
 #ifndef C3D_WITHOUT_CUDA  // what c3d::c3d says of itself where it was built without
@@ -243,16 +252,16 @@ Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 // for cameras, which are read before the call returns; what the scratch allocator handed out must live until the stream has
 // passed. One stream at a time may use a Context's scratch.
 namespace cuda {
-Status splat_points(const SplatPointsArgs& args, const Context& context);
-Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
-Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
-Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
-Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
-Status find_holes(const FindHolesArgs& args, const Context& context);
+C3D_API Status splat_points(const SplatPointsArgs& args, const Context& context);
+C3D_API Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
+C3D_API Status integrate_flow(const IntegrateFlowArgs& args, const Context& context);
+C3D_API Status blend_bidirectional(const BlendBidirectionalArgs& args, const Context& context);
+C3D_API Status blend_bidirectional_bwd(const BlendBidirectionalBwdArgs& args, const Context& context);
+C3D_API Status find_holes(const FindHolesArgs& args, const Context& context);
 // Where nothing is known that could fill it, which the host cannot see, the hole becomes NaN.
-Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
-Status drift_points(const DriftPointsArgs& args, const Context& context);
-Status compose_frame(const ComposeFrameArgs& args, const Context& context);
+C3D_API Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
+C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context);
+C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 }  // namespace cuda
 #endif
 

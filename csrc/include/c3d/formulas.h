@@ -29,10 +29,11 @@ struct Disc {
 };
 
 // A point whose position, depth or radius is unusable becomes a disc of radius 0.
-C3D_HD inline Disc project_disc(const Camera& camera, float x, float y, float z, float radius) {
+C3D_HD inline Disc project_disc(const Camera& camera, float x, float y, float z, float radius, RadiusUnit unit) {
   const Vec3 p = world_to_camera(camera.world_to_cam, x, y, z);
   const float inv_z = 1.0f / p.z;
-  Disc disc{camera.fx * p.x * inv_z + camera.cx, camera.fy * p.y * inv_z + camera.cy, p.z, camera.fx * radius * inv_z};
+  Disc disc{camera.fx * p.x * inv_z + camera.cx, camera.fy * p.y * inv_z + camera.cy, p.z,
+            unit == RadiusUnit::kPixels ? radius : camera.fx * radius * inv_z};
   // One comparison per value also rejects NaN; an infinite u or v fails the subtraction test. No branches, as in pixel_box.
   const bool usable = (p.z > 0.0f) & (p.z <= 3.0e38f) & (disc.radius_px > 0.0f) & (disc.radius_px <= 3.0e38f) &
                       (disc.u - disc.u == 0.0f) & (disc.v - disc.v == 0.0f);
@@ -73,19 +74,22 @@ C3D_HD inline float larger(float a, float b) { return a > b ? a : b; }
 
 // What follows goes backward: grad_x is dL/dx, for a loss L that the caller knows.
 
-// The share of each hit of one pixel in its picture, and dL/dq of each. value[k] = dL/d weight[k]; all arrays are [num_hits],
-// near to far. Walking back, `behind` is the value of what is seen through the hits so far: a hit matters by what it hides.
+// The share of each hit of one pixel in its picture, and dL/dq of each, and dL/d opacity (nullptr: not wanted). value[k] =
+// dL/d weight[k]; all arrays are [num_hits], near to far. Walking back, `behind` is the value of what is seen through the hits
+// so far: a hit matters by what it hides.
 C3D_HD inline void alpha_composite_grad(int32_t num_hits, const float* q, const float* opacity, const float* value,
-                                        float* weight, float* grad_q) {
+                                        float* weight, float* grad_q, float* grad_opacity) {
   float through = 1.0f;
   for (int32_t k = 0; k < num_hits; ++k) {
     grad_q[k] = opacity[k] * through;
+    if (grad_opacity) grad_opacity[k] = alpha_weight(q[k]) * through;
     weight[k] = composite_alpha(true, q[k], opacity[k], through);
   }
   float behind = 0.0f;
   for (int32_t k = num_hits - 1; k >= 0; --k) {
     const float gain = value[k] - behind;
     grad_q[k] *= -gain;
+    if (grad_opacity) grad_opacity[k] *= gain;
     behind += opacity[k] * alpha_weight(q[k]) * gain;
   }
 }
@@ -101,7 +105,8 @@ C3D_HD inline float surface_coverage_grad(float q) {  // d surface_coverage / dq
 
 // As alpha_composite_grad, for surfaces. A surface that covers fully gains nothing from more coverage.
 C3D_HD inline void surface_composite_grad(int32_t num_hits, const float* z, float depth_tolerance, const float* q,
-                                          const float* opacity, const float* value, float* weight, float* grad_q) {
+                                          const float* opacity, const float* value, float* weight, float* grad_q,
+                                          float* grad_opacity) {
   struct Surface {
     int32_t begin;  // its first hit
     float value;  // sum w opacity value
@@ -135,6 +140,7 @@ C3D_HD inline void surface_composite_grad(int32_t num_hits, const float* z, floa
     const float grad_cover = walk.cover < 1.0f ? walk.through * gain : 0.0f;
     for (int32_t k = surface.begin; k < end; ++k) {
       weight[k] = surface_weight(q[k]) * opacity[k] * scale;
+      if (grad_opacity) grad_opacity[k] = surface_weight(q[k]) * scale * (value[k] - behind);
       grad_q[k] = scale * (opacity[k] * (value[k] - behind) - gain) * surface_weight_grad(q[k]);
       grad_q[k] += grad_cover * surface_coverage_grad(q[k]);
     }
@@ -168,16 +174,39 @@ struct PointGrad {
   float radius;
 };
 
-// Back through u = fx x/z + cx, v = fy y/z + cy, radius_px = fx radius/z, and the pose.
-C3D_HD inline PointGrad project_disc_grad(const Camera& camera, const Disc& disc, const DiscGrad& grad) {
+// Back through u = fx x/z + cx, v = fy y/z + cy and, of kScene, radius_px = fx radius/z; to camera space.
+C3D_HD inline Vec3 perspective_grad(const Camera& camera, const Disc& disc, const DiscGrad& grad, RadiusUnit unit) {
   const float inv_z = 1.0f / disc.z;
-  const Vec3 cam = {
-      grad.u * camera.fx * inv_z, grad.v * camera.fy * inv_z,
-      grad.z - inv_z * (grad.u * (disc.u - camera.cx) + grad.v * (disc.v - camera.cy) + grad.radius_px * disc.radius_px)};
+  const float by_radius = unit == RadiusUnit::kPixels ? 0.0f : grad.radius_px * disc.radius_px;
+  return {grad.u * camera.fx * inv_z, grad.v * camera.fy * inv_z,
+          grad.z - inv_z * (grad.u * (disc.u - camera.cx) + grad.v * (disc.v - camera.cy) + by_radius)};
+}
+
+// And through the pose.
+C3D_HD inline PointGrad project_disc_grad(const Camera& camera, const Disc& disc, const DiscGrad& grad, RadiusUnit unit) {
+  const Vec3 cam = perspective_grad(camera, disc, grad, unit);
   const float* m = camera.world_to_cam;
   return {{m[0] * cam.x + m[4] * cam.y + m[8] * cam.z, m[1] * cam.x + m[5] * cam.y + m[9] * cam.z,
            m[2] * cam.x + m[6] * cam.y + m[10] * cam.z},
-          grad.radius_px * camera.fx * inv_z};
+          unit == RadiusUnit::kPixels ? grad.radius_px : grad.radius_px * camera.fx * (1.0f / disc.z)};
+}
+
+// Of fx, fy, cx, cy, then world_to_cam [3, 4]: the order of SplatPointsBwdArgs::grad_cameras.
+constexpr int kCameraValues = 16;
+
+// Adds what one point's disc tells the camera that sees it at world position (x, y, z). In double: a camera hears a million
+// points, most of which nearly cancel.
+C3D_HD inline void add_camera_grad(const Camera& camera, float x, float y, float z, const Disc& disc, const DiscGrad& grad,
+                                   RadiusUnit unit, double* sum) {
+  const Vec3 p = world_to_camera(camera.world_to_cam, x, y, z), cam = perspective_grad(camera, disc, grad, unit);
+  const float by_radius = unit == RadiusUnit::kPixels ? 0.0f : grad.radius_px * disc.radius_px / camera.fx;
+  sum[0] += grad.u * p.x / p.z + by_radius;
+  sum[1] += grad.v * p.y / p.z;
+  sum[2] += grad.u;
+  sum[3] += grad.v;
+  const float along[3] = {cam.x, cam.y, cam.z}, from[4] = {x, y, z, 1.0f};
+  for (int row = 0; row < 3; ++row)
+    for (int column = 0; column < 4; ++column) sum[4 + 4 * row + column] += along[row] * from[column];
 }
 
 struct BlendWeights {

@@ -130,7 +130,8 @@ C3D_HD inline bool is_pixel_free(const FindHolesArgs& args, const Camera& view, 
         const float xn = (static_cast<float>(x) + 0.5f - view.cx) / view.fx,
                     yn = (static_cast<float>(y) + 0.5f - view.cy) / view.fy;
         const float depth = 1.0f / disp;
-        const Disc disc = project_disc(view, xn * depth, yn * depth, depth, args.radius_px * depth / view.fx);
+        const Disc disc =
+            project_disc(view, xn * depth, yn * depth, depth, args.radius_px * depth / view.fx, RadiusUnit::kScene);
         if (!(disc.radius_px > 0.0f && disc.z < z)) continue;
         const float q = disc_q(u - disc.u, v - disc.v, inverse_square(disc.radius_px));
         if (!(q < 1.0f)) continue;

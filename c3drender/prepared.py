@@ -1,0 +1,60 @@
+"""What the command line takes instead of a photo: a scene's file, or a project of the studio."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .files.scene import SUFFIX, Scene, load_scene
+from .options import add_scene_options, add_video_options
+
+PROJECT = "project.json"  # in a project's folder
+OF_THE_STUDIO = ("camera", "amplitude", "frames", "fps", "speed")  # settings of a project that are options, too
+
+
+def is_prepared(photo: str) -> bool:
+    return Path(photo).suffix.lower() == SUFFIX or (Path(photo) / PROJECT).is_file()
+
+
+def scene_and_settings(args: argparse.Namespace) -> tuple[Scene, dict[str, Any]]:
+    """A scene that is prepared, and how the studio's project looks at it. Raises ValueError for options of preparing."""
+    options = argparse.ArgumentParser()
+    add_scene_options(options)
+    for action in options._actions:
+        if action.dest not in ("help", "quiet", "device", "color") and getattr(args, action.dest) != action.default:
+            raise ValueError(f"{action.dest}: expected a photo to prepare with it, got {args.photo}, which is prepared")
+    if not Path(args.photo).is_dir():
+        return load_scene(args.photo).to(_device(args)), {}
+    with needs_studio():
+        from .studio import project
+    document = project.load(Path(args.photo))
+    settings = {name: getattr(document.settings, name) for name in OF_THE_STUDIO}
+    return project.scene_of(Path(args.photo), document).to(_device(args)), settings
+
+
+def given_in(words: list[str]) -> frozenset[str]:
+    """The options of a video that a command line names, be it with their defaults' values."""
+    options = argparse.ArgumentParser(add_help=False)
+    add_scene_options(options)  # so that abbreviations are the same ones
+    add_video_options(options)
+    for action in options._actions:
+        action.default = argparse.SUPPRESS
+    return frozenset(vars(options.parse_known_args(words)[0]))
+
+
+@contextmanager
+def needs_studio() -> Iterator[None]:
+    """Raises ValueError with one line where a package of the extra is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ValueError(f"studio: expected the extra, pip install c3drender[studio], got no {error.name}") from error
+
+
+def _device(args: argparse.Namespace) -> Any:
+    from .ops.device import pick_device
+
+    return pick_device(args.device)

@@ -1,0 +1,107 @@
+// What the server is asked. Every change names the revision that it was made on.
+
+/**
+ * @typedef {[number, number]} Point
+ * @typedef {"flows" | "sways" | "ripples" | "still"} Kind
+ * @typedef {{do: "settings", camera: string, amplitude: number, focus: Point | null, frames: number | null, fps: number,
+ *   speed: number}} Settings
+ * @typedef {{do: string, [name: string]: any}} Edit
+ * @typedef {{event: "document", name: string, revision: number, photo: {width: number, height: number},
+ *   settings: Settings, edits: Edit[], can_undo: number, can_redo: number}} DocumentEvent
+ * @typedef {{number: number, kind: string, name: string, state: string, what: string, done: number, total: number,
+ *   bytes: number, message: string}} Job
+ * @typedef {{kind: string, title: string, group: string, suffix: string, of_frames: boolean}} Format
+ */
+
+export class Refused extends Error {
+  /** @param {string} message @param {number} status */
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [init]
+ * @returns {Promise<any>}
+ */
+async function ask(path, init = {}) {
+  const response = await fetch(path, { ...init, headers: { "X-C3D-Studio": "1", ...init.headers } });
+  const told = await response.json();
+  if (!response.ok) throw new Refused(told.message ?? told.detail?.[0]?.msg ?? response.statusText, response.status);
+  return told;
+}
+
+/** @param {string} path @param {unknown} value */
+const post = (path, value) =>
+  ask(path, { method: "POST", body: JSON.stringify(value), headers: { "Content-Type": "application/json" } });
+
+/** @returns {Promise<{projects: string[], formats: Format[]}>} */
+export const listProjects = () => ask("/api/projects");
+
+/** @param {File} file @returns {Promise<{name: string}>} */
+export const createProject = (file) =>
+  ask(`/api/projects?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+
+export class Project {
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+    this.path = `/api/projects/${encodeURIComponent(name)}`;
+  }
+
+  /** @param {number} base @param {Edit[]} step */
+  change(base, step) {
+    return post(`${this.path}/steps`, { base, step });
+  }
+
+  /** @param {number} base @param {"undo" | "redo"} way */
+  turnBack(base, way) {
+    return post(`${this.path}/${way}`, { base });
+  }
+
+  /** @param {number} base @param {File} file */
+  importLabelme(base, file) {
+    return ask(`${this.path}/labelme?base=${base}`, { method: "POST", body: file });
+  }
+
+  /** @param {Point} point @param {number} reach @returns {Promise<Point[][]>} */
+  async pick(point, reach) {
+    return (await post(`${this.path}/pick`, { point, reach })).outlines;
+  }
+
+  /** @param {boolean} full whether the scene is looked at in full quality */
+  look(full) {
+    return post(`${this.path}/look`, { full });
+  }
+
+  /** @param {string} kind @param {number | null} size @returns {Promise<Job>} */
+  begin(kind, size) {
+    return post(`${this.path}/exports`, { kind, size });
+  }
+
+  /** @param {number} number */
+  cancel(number) {
+    return ask(`${this.path}/exports/${number}`, { method: "DELETE" });
+  }
+
+  /** @param {number} number */
+  downloadOf(number) {
+    return `${this.path}/exports/${number}`;
+  }
+
+  /** @param {string} file @param {string} key */
+  shown(file, key) {
+    return `${this.path}/shown/${file}?key=${key}`;
+  }
+
+  /** @param {boolean} [small] */
+  photo(small = false) {
+    return `${this.path}/photo.jpg${small ? "?small=1" : ""}`;
+  }
+
+  events() {
+    return new EventSource(`${this.path}/events`);
+  }
+}

@@ -1,0 +1,220 @@
+// One frame of a scene: bend, drift, splat both sides, blend, continue what stayed uncovered. What c3drender/render/frame.py
+// does, product by product and sum by sum in its order; what depends on the time alone comes from the file.
+#include <algorithm>
+#include <cmath>
+
+#include "c3d/formulas.h"
+#include "cpu/parallel.h"
+#include "data.h"
+
+namespace c3d::scene {
+namespace {
+
+constexpr int32_t kMaxPoints = 64;
+constexpr float kUncoveredAlpha = 1e-4f;
+constexpr float kFringePx = 3;
+constexpr int64_t kMinPart = 4096;  // points that are worth a thread
+
+enum Side { kForward, kBackward };
+
+float lerp(float start, float end, float share) { return start + (end - start) * share; }
+
+// What sways or ripples, displaced by sum_k sine_k sin(2 pi k t) + cosine_k (cos(2 pi k t) - 1).
+void bend(Scene::Data& data, size_t frame, const Executor& executor) {
+  const Bent& bent = data.bent;
+  const Camera canvas = data.canvas();
+  const int64_t num_points = data.points.num_bent;
+  const float* waves = data.frames.harmonics.data() + 2 * bent.num_harmonics * static_cast<int64_t>(frame);
+  float* xyz = data.points.xyz.data() + 3 * data.points.num_still;
+  cpu::parallel_ranges(executor, num_points, kMinPart, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      float offset[2] = {0, 0};
+      for (int64_t k = 0; k < bent.num_harmonics; ++k)
+        for (int64_t axis = 0; axis < 2; ++axis) {
+          const auto at = static_cast<size_t>(2 * (k * num_points + i) + axis);
+          offset[axis] += bent.sine_px[at] * waves[2 * k] + bent.cosine_px[at] * waves[2 * k + 1];
+        }
+      const float x = bent.start_px[static_cast<size_t>(2 * i)] + offset[0];
+      const float y = bent.start_px[static_cast<size_t>(2 * i + 1)] + offset[1];
+      const float z = bent.z_cam[static_cast<size_t>(i)];
+      xyz[3 * i] = (x - canvas.cx) / canvas.fx * z;
+      xyz[3 * i + 1] = (y - canvas.cy) / canvas.fy * z;
+      xyz[3 * i + 2] = z;
+    }
+  });
+}
+
+// Displacements after `steps` of `num_frames`, from the moments of the way that are kept; between two points go straight.
+struct Moments {
+  const int16_t *first, *second;
+  float first_px, second_px, share;
+
+  float offset(int64_t i) const {
+    const float from = static_cast<float>(first[i]) * first_px;
+    return second ? lerp(from, static_cast<float>(second[i]) * second_px, share) : from;
+  }
+};
+
+Moments moments_of(const Way& way, int32_t stride, int32_t num_frames, int32_t steps, int64_t num_points) {
+  const int32_t last = static_cast<int32_t>(way.unit_px.size()) - 1;
+  const int32_t moment = steps == num_frames ? last : steps / stride;
+  const int32_t beyond = steps == num_frames ? 0 : steps % stride;
+  const auto units = [&](int32_t at) { return way.units.data() + 2 * num_points * at; };
+  const auto px = [&](int32_t at) { return way.unit_px[static_cast<size_t>(at)]; };
+  if (beyond == 0) return {units(moment), nullptr, px(moment), 0.0f, 0.0f};
+  const int32_t between = std::min(stride, num_frames - moment * stride);
+  return {units(moment), units(moment + 1), px(moment), px(moment + 1),
+          static_cast<float>(static_cast<double>(beyond) / between)};
+}
+
+float weighted_sum(const float* weights, const float* values, int64_t stride) {
+  float total = 0;
+  for (int64_t k = 0; k < kNumCopies; ++k)
+    if (weights[k] != 0.0f) total += values[k * stride] * weights[k];
+  return total;
+}
+
+// Gives the points that drifted their colours: what is shown of their waves (weights nullptr: as at rest), and less of the
+// edge's that they left. Leaves their detail, for the gains, in memory.broad, and the change of luma in memory.change.
+void colour(Scene::Data& data, const float* weights, const Executor& executor) {
+  Memory& memory = data.memory;
+  const int64_t num_points = data.points.num_fluid;
+  const Waves& waves = data.waves;
+  float* feat = data.fluid.feat.data();
+  const bool has_waves = !waves.luma.empty();
+  if (has_waves)
+    cpu::parallel_ranges(executor, num_points, kMinPart, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const float* tint = waves.tint.data() + 3 * i;
+        float change = 0, fine = 0;
+        if (weights) {
+          const float* luma = waves.luma.data() + i;
+          const auto shown = [&](int64_t band) {
+            const float sum = weighted_sum(weights, luma + band * num_points, 2 * num_points);
+            const auto at = static_cast<size_t>(band * num_points + i);
+            return std::min(std::max(sum, waves.least[at]), waves.most[at]);
+          };
+          change = shown(0) - luma[kNumCopies / 2 * 2 * num_points], fine = shown(1);
+        }
+        memory.change[static_cast<size_t>(i)] = change;
+        for (int64_t c = 0; c < 3; ++c) {
+          const float own = waves.colour[static_cast<size_t>(3 * i + c)];
+          feat[4 * i + c] = weights ? own + change * tint[c] : own;
+          if (weights) memory.broad[static_cast<size_t>(3 * i + c)] = fine * tint[c];
+        }
+      }
+    });
+  const Fringe& fringe = data.fringe;
+  for (size_t k = 0; k < fringe.index.size(); ++k) {
+    const auto i = static_cast<size_t>(fringe.index[k]);
+    const float x = memory.offset_px[2 * i], y = memory.offset_px[2 * i + 1];
+    const float away = std::min(std::sqrt(x * x + y * y) / kFringePx, 1.0f);
+    for (size_t c = 0; c < 3; ++c) {
+      float left = lerp(fringe.resting[3 * k + c], fringe.clean[3 * k + c], away);
+      if (has_waves && weights) left += memory.change[i] * waves.tint[3 * i + c];
+      feat[4 * i + c] = left;
+    }
+  }
+}
+
+const float* gain_at(Scene::Data& data, size_t frame) {
+  const Gain& gain = data.gain;
+  const size_t size = static_cast<size_t>(gain.height) * static_cast<size_t>(gain.width);
+  const float* first = gain.gain.data() + size * static_cast<size_t>(data.frames.gain_row[frame]);
+  for (size_t i = 0; i < size; ++i) data.memory.gain[i] = lerp(first[i], first[size + i], data.frames.gain_share[frame]);
+  return data.memory.gain.data();
+}
+
+Status drift(Scene::Data& data, int32_t frame, Side side, const Context& context) {
+  const Points& points = data.points;
+  const int64_t num_points = points.num_fluid;
+  const int32_t num_frames = data.frames.count, steps = side == kForward ? frame : num_frames - frame;
+  const auto row = static_cast<size_t>(frame);
+  const Moments way = moments_of(side == kForward ? data.fluid.forward : data.fluid.backward, data.fluid.stride, num_frames,
+                                 steps, num_points);
+  float* offset_px = data.memory.offset_px.data();
+  cpu::parallel_ranges(context.executor, 2 * num_points, kMinPart, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) offset_px[i] = way.offset(i);
+  });
+  const bool moves = frame > 0;
+  const bool has_waves = !data.waves.luma.empty();
+  colour(data, has_waves && moves ? data.frames.wave_weights.data() + kNumCopies * (2 * row + side) : nullptr,
+         context.executor);
+
+  const int64_t first = side == kForward ? points.first_forward() : points.first_backward();
+  DriftPointsArgs args;
+  args.start_px = data.fluid.start_px.data(), args.offset_px = offset_px;
+  args.right = data.fluid.right.data(), args.below = data.fluid.below.data();
+  args.feat = data.fluid.feat.data(), args.surface = data.fluid.surface.data(), args.canvas = data.canvas();
+  args.radius_px = data.rules.radius_px, args.max_stretch = data.rules.max_stretch_px;
+  args.least_existence = data.rules.least_existence;
+  if (moves && !data.gain.gain.empty()) {
+    args.fine = data.gain.fine.data();
+    args.broad = has_waves ? data.memory.broad.data() : data.gain.broad.data();
+    args.gain = gain_at(data, row), args.gain_width = data.gain.width, args.gain_height = data.gain.height;
+    args.gain_spacing_px = data.gain.spacing_px;
+  }
+  args.phase = data.fluid.phase.data(), args.fade = data.frames.fade[2 * row + side];
+  args.num_points = num_points;
+  args.xyz = data.points.xyz.data() + 3 * first, args.feat_out = data.points.feat.data() + 4 * first;
+  args.radius = data.points.radius.data() + first;
+  return cpu::drift_points(args, context);
+}
+
+void make_room(Scene::Data& data, size_t num_values) {
+  Memory& memory = data.memory;
+  const auto num_fluid = static_cast<size_t>(data.points.num_fluid);
+  memory.offset_px.resize(2 * num_fluid), memory.broad.resize(3 * num_fluid), memory.change.resize(num_fluid);
+  memory.gain.resize(static_cast<size_t>(data.gain.height) * static_cast<size_t>(data.gain.width));
+  memory.feat.resize(4 * num_values), memory.alpha.resize(num_values), memory.disp.resize(num_values);
+  memory.uncovered.resize(num_values);
+}
+
+Status splat(Scene::Data& data, const Camera& view, int32_t num_sides, const Context& context) {
+  const Points& points = data.points;
+  // Each side does not see the fluid on the other one's way.
+  const int64_t hidden[] = {points.first_backward(), points.size(), points.first_forward(), points.first_backward()};
+  const Camera views[] = {view, view};
+  SplatPointsArgs args;
+  args.xyz = points.xyz.data(), args.feat = points.feat.data(), args.radius = points.radius.data();
+  args.opacity = points.opacity.data(), args.num_points = points.size(), args.num_channels = 4;
+  args.cameras = views, args.num_cameras = num_sides, args.hidden = hidden;
+  args.compositor = Compositor::kSurface, args.max_points = kMaxPoints, args.depth_tolerance = data.rules.depth_tolerance;
+  args.feat_out = data.memory.feat.data(), args.alpha_out = data.memory.alpha.data(), args.disp_out = data.memory.disp.data();
+  return cpu::splat_points(args, context);
+}
+
+Status compose(Scene::Data& data, int64_t num_pixels, int32_t num_sides, float loop_t, const Context& context, uint8_t* rgb,
+               uint8_t* uncovered) {
+  const Memory& memory = data.memory;
+  const int64_t other = num_sides == 2 ? num_pixels : 0;
+  ComposeFrameArgs args;
+  args.feat_fwd = memory.feat.data(), args.feat_bwd = memory.feat.data() + 4 * other;
+  args.alpha_fwd = memory.alpha.data(), args.alpha_bwd = memory.alpha.data() + other;
+  args.disp_fwd = memory.disp.data(), args.disp_bwd = memory.disp.data() + other;
+  args.loop_t = loop_t, args.sharpness = data.rules.sharpness, args.least_alpha = kUncoveredAlpha;
+  args.num_pixels = num_pixels, args.rgb_out = rgb, args.uncovered_out = uncovered;
+  return cpu::compose_frame(args, context);
+}
+
+}  // namespace
+
+Status render(Scene::Data& data, const Camera& view, int32_t frame, const Context& context, uint8_t* rgb, uint8_t* uncovered) {
+  // At rest, and where nothing drifts, both sides are the same.
+  const int32_t num_sides = frame > 0 && data.points.num_fluid > 0 ? 2 : 1;
+  const int64_t num_pixels = int64_t{view.width} * view.height;
+  make_room(data, static_cast<size_t>(num_pixels * num_sides));
+  if (!uncovered) uncovered = data.memory.uncovered.data();
+  if (data.points.num_bent > 0) bend(data, static_cast<size_t>(frame), context.executor);
+  for (const Side side : {kForward, kBackward}) {
+    if (side >= num_sides || data.points.num_fluid == 0) break;
+    if (const Status status = drift(data, frame, side, context); !status.ok()) return status;
+  }
+  if (const Status status = splat(data, view, num_sides, context); !status.ok()) return status;
+  const float loop_t = num_sides == 2 ? data.frames.share[static_cast<size_t>(frame)] : 0.0f;
+  const Status status = compose(data, num_pixels, num_sides, loop_t, context, rgb, uncovered);
+  if (status.ok()) fill_uncovered(view.width, view.height, uncovered, rgb);
+  return status;
+}
+
+}  // namespace c3d::scene

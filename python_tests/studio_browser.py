@@ -1,0 +1,84 @@
+"""The studio as a person uses it: a server of its own, a headless browser, and hands that click, drag and paint."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+WAIT_MS = 240_000  # a busy machine without a GPU
+
+
+@contextmanager
+def served(folder: Path, *more: str) -> Iterator[str]:
+    """The address of a studio of the projects in ``folder``."""
+    words = [sys.executable, "-u", "-m", "c3drender", "studio", "--folder", str(folder), "--no-browser", *more]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().split()[1].split("#")[0].rstrip("/")
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Hands:
+    """What is done on a page of the studio; places are in pixels of the photo."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        page.set_default_timeout(WAIT_MS)
+
+    def drop(self, photo: Path) -> None:
+        """A photo from the desktop."""
+        self.page.set_input_files("#file", str(photo))
+        self.plays()
+
+    def plays(self) -> None:
+        self.page.wait_for_selector("c3d-cinemagraph[ready]")
+
+    def tool(self, name: str) -> None:
+        self.page.click(f'#tools [data-tool="{name}"]')
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where a pixel of the photo is on the page."""
+        box = self.page.locator("#canvas").bounding_box()
+        zoom, left, top = self.page.evaluate(
+            "() => { const { zoom, corner } = studio.view; return [zoom, corner.x, corner.y]; }"
+        )
+        return box["x"] + left + x * zoom, box["y"] + top + y * zoom
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        first, *rest = (self.at(*point) for point in points)
+        self.page.mouse.move(*first)
+        self.page.mouse.down()
+        for point in rest:
+            self.page.mouse.move(*point, steps=6)
+        self.page.mouse.up()
+
+    def click(self, x: float, y: float) -> None:
+        self.page.mouse.click(*self.at(x, y))
+
+    def revision(self) -> int:
+        revision: int = self.page.evaluate("() => studio.state.document?.revision ?? -1")
+        return revision
+
+    def shown(self, name: str, revision: int) -> dict[str, Any]:
+        """Wait until a stage of this revision, or a later one, is on the screen."""
+        told: dict[str, Any] = self.page.evaluate(
+            """([name, revision]) => new Promise((resolve) => {
+              const look = () => {
+                const told = studio.shown[name];
+                if (told && told.revision >= revision) resolve(told); else setTimeout(look, 20);
+              };
+              look();
+            })""",
+            [name, revision],
+        )
+        return told
+
+    def until(self, revision: int) -> None:
+        self.page.wait_for_function(f"() => studio.state.document?.revision >= {revision}")
