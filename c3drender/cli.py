@@ -246,17 +246,20 @@ def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from .pipeline import render_cinemagraph, render_scene
     from .prepared import given_in, is_prepared, scene_and_settings
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
     names = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "aspect", "stereo", "eyes")
     looks = {name: getattr(args, name) for name in names} | _motion_arguments(args)
     if is_prepared(args.photo):
+        from .pipeline import render_scene
+
         scene, settings = scene_and_settings(args)
         settings = {name: value for name, value in settings.items() if name not in given_in(args.words)}
         render_scene(scene, out, **{**looks, **settings}, color=args.color, progress=not args.quiet)
     else:
+        from .pipeline import render_cinemagraph
+
         render_cinemagraph(args.photo, out, **looks, **_scene_arguments(args))
     _say(args, f"wrote {out}")
 
