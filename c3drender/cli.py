@@ -286,7 +286,6 @@ def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from .pipeline import render_cinemagraph, render_scene
     from .prepared import given_in, is_prepared, scene_and_settings
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
@@ -294,10 +293,14 @@ def _render(args: argparse.Namespace) -> None:
     picture = ("aspect", "follow", "stereo", "eyes", "quilt", "alpha")
     looks = {name: getattr(args, name) for name in file + picture} | {"lens": _lens(args)} | _motion_arguments(args)
     if is_prepared(args.photo):
+        from .pipeline import render_scene
+
         scene, settings = scene_and_settings(args)
         settings = {name: value for name, value in settings.items() if name not in given_in(args.words)}
         written = render_scene(scene, out, **{**looks, **settings}, color=args.color, progress=not args.quiet)
     else:
+        from .pipeline import render_cinemagraph
+
         written = render_cinemagraph(args.photo, out, **looks, **_scene_arguments(args))
     _say(args, *(f"wrote {path}" for path in (written, args.poster, args.depth_out) if path is not None))
 
