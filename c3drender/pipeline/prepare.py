@@ -187,7 +187,7 @@ def prepare(
 def prepare_sharp(
     photo: PictureLike,
     *,
-    mask: PictureLike | None,
+    mask: MaskLike | None,
     hints: HintsLike | None,
     flow: FlowLike | None,
     motion: Motion | None,

@@ -16,7 +16,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import UploadFile
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from swagger_ui_bundle import swagger_ui_path  # type: ignore[import-untyped]  # it has no types
+from swagger_ui_bundle import swagger_ui_path
 
 from .. import __version__
 from ..console import is_expected, reason_of
