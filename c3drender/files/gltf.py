@@ -19,6 +19,7 @@ import PIL.Image
 from scipy.spatial.transform import Rotation
 
 from ..data import Camera, CameraPath
+from ..pixels.nearest import Nearest
 from .geometry import UP, LoopMotion, Moment, as_bytes
 from .scene import Scene
 
@@ -112,15 +113,18 @@ def _add_layer(
     tree: _Tree, scene: Scene, layer: int, grid: _Grid, drifts: np.ndarray, moment: Moment, motion: LoopMotion | None
 ) -> None:
     layers = scene.layers
-    rgba = np.dstack([layers.plane(layers.rgb, layer).numpy(), layers.plane(layers.alpha, layer).numpy()])
-    soft = bool((layers.alpha[layers.part(layer)] < 1).any())
-    name, texture = f"layer {layer}", tree.add_texture(rgba)
+    name, texture = f"layer {layer}", tree.add_texture(_texture(scene, layer))
     fluid = drifts[grid.pixel][grid.faces].any(axis=1)
-    rest = tree.add_material(name, texture, soft)
+    # Viewers draw what is transparent after all that is not, in an order of their own: edges alone are.
+    edge = (layers.alpha.numpy()[grid.pixel] < 1)[grid.faces].any(axis=1)
     sway = [] if motion is None else _sway_targets(motion, grid)
-    still = tree.add_mesh(name, rest, grid, grid.faces[~fluid], moment.xyz[grid.pixel], sway)
-    if still is not None and motion is not None:
-        tree.animate(still, *_sway_weights(motion))
+    for part, soft, faces in ((name, False, ~fluid & ~edge), (f"{name}, edges", True, ~fluid & edge)):
+        if not faces.any():
+            continue
+        material = tree.add_material(part, texture, soft)
+        still = tree.add_mesh(part, material, grid, grid.faces[faces], moment.xyz[grid.pixel], sway)
+        if still is not None and motion is not None:
+            tree.animate(still, *_sway_weights(motion))
     if not fluid.any():
         return
     rank = np.cumsum(drifts) - 1
@@ -137,11 +141,19 @@ def _add_layer(
         if not back:
             colour = np.ones((len(xyz), 4), np.float32)
             colour[:, 3] = 1 - moment.loop_t
-        material = rest if back else tree.add_material(f"{name}, {way}", texture, True)
+        material = tree.add_material(f"{name}, {way}", texture, not back or bool(edge[fluid].any()))
         faces = grid.faces[fluid & stays[int(back)][grid.faces].all(axis=1)]
         mesh = tree.add_mesh(f"{name}, {way}", material, grid, faces, xyz, targets, colour, 1.0 if back else BEFORE)
         if mesh is not None and motion is not None:
             tree.animate(mesh, *_drift_weights(motion, back))
+
+
+def _texture(scene: Scene, layer: int) -> np.ndarray:
+    """Floats ``[H, W, 4]``: beyond what exists colours go on, so that none mixes with black at a border."""
+    layers = scene.layers
+    alpha, rgb = layers.plane(layers.alpha, layer).numpy(), layers.plane(layers.rgb, layer).numpy()
+    near = Nearest.of(alpha > 0).to(np.ones(alpha.shape, bool))
+    return np.dstack([rgb.reshape(-1, 3)[near].reshape(rgb.shape), alpha])
 
 
 def _drift_targets(motion: LoopMotion, grid: _Grid, xyz: np.ndarray, rank: np.ndarray, back: bool) -> list[Target]:
@@ -220,7 +232,7 @@ class _Tree:
 
     def add_material(self, name: str, texture: int, soft: bool) -> int:
         surface = {"baseColorTexture": {"index": texture}, "metallicFactor": 0, "roughnessFactor": 1}
-        mode = {"alphaMode": "BLEND" if soft else "MASK", "extensions": {"KHR_materials_unlit": {}}}
+        mode = {"alphaMode": "BLEND" if soft else "OPAQUE", "extensions": {"KHR_materials_unlit": {}}}
         return self.add("materials", {"name": name, "doubleSided": True, "pbrMetallicRoughness": surface} | mode)
 
     def add_mesh(
