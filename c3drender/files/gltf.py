@@ -93,8 +93,7 @@ def _grid(scene: Scene, layer: int) -> _Grid | None:
     farther = np.take_along_axis(torn, grid.reshape(-1)[torn].argmax(axis=0)[None], axis=0).repeat(4, axis=0)
     quads = len(used) + np.arange(torn.size).reshape(4, -1)
     places, sources = np.concatenate([used, torn.reshape(-1)]), np.concatenate([used, farther.reshape(-1)])
-    # They are drawn first: what is transparent shows what was drawn before it.
-    faces = np.concatenate([quads[[0, 2, 1]].T, quads[[1, 2, 3]].T, faces.reshape(-1, 3)])
+    faces = np.concatenate([faces.reshape(-1, 3), quads[[0, 2, 1]].T, quads[[1, 2, 3]].T])
     y, x = (side[n] for side, n in zip((rows, columns), np.divmod(places, grid.shape[1]), strict=True))
     from_y, from_x = (side[n] for side, n in zip((rows, columns), np.divmod(sources, grid.shape[1]), strict=True))
     part = layers.part(layer)
@@ -112,19 +111,15 @@ _CORNERS = ((_BEFORE, _BEFORE), (_BEFORE, _AFTER), (_AFTER, _BEFORE), (_AFTER, _
 def _add_layer(
     tree: _Tree, scene: Scene, layer: int, grid: _Grid, drifts: np.ndarray, moment: Moment, motion: LoopMotion | None
 ) -> None:
-    layers = scene.layers
     name, texture = f"layer {layer}", tree.add_texture(_texture(scene, layer))
     fluid = drifts[grid.pixel][grid.faces].any(axis=1)
-    # Viewers draw what is transparent after all that is not, in an order of their own: edges alone are.
-    edge = (layers.alpha.numpy()[grid.pixel] < 1)[grid.faces].any(axis=1)
+    # Viewers draw what is transparent in an order of their own, and soft edges would show what is behind the scene: the
+    # colours of an edge are the nearer surface's own, and cover whole pixels here.
+    rest = tree.add_material(name, texture, False)
     sway = [] if motion is None else _sway_targets(motion, grid)
-    for part, soft, faces in ((name, False, ~fluid & ~edge), (f"{name}, edges", True, ~fluid & edge)):
-        if not faces.any():
-            continue
-        material = tree.add_material(part, texture, soft)
-        still = tree.add_mesh(part, material, grid, grid.faces[faces], moment.xyz[grid.pixel], sway)
-        if still is not None and motion is not None:
-            tree.animate(still, *_sway_weights(motion))
+    still = tree.add_mesh(name, rest, grid, grid.faces[~fluid], moment.xyz[grid.pixel], sway)
+    if still is not None and motion is not None:
+        tree.animate(still, *_sway_weights(motion))
     if not fluid.any():
         return
     rank = np.cumsum(drifts) - 1
@@ -141,7 +136,7 @@ def _add_layer(
         if not back:
             colour = np.ones((len(xyz), 4), np.float32)
             colour[:, 3] = 1 - moment.loop_t
-        material = tree.add_material(f"{name}, {way}", texture, not back or bool(edge[fluid].any()))
+        material = rest if back else tree.add_material(f"{name}, {way}", texture, True)
         faces = grid.faces[fluid & stays[int(back)][grid.faces].all(axis=1)]
         mesh = tree.add_mesh(f"{name}, {way}", material, grid, faces, xyz, targets, colour, 1.0 if back else BEFORE)
         if mesh is not None and motion is not None:
@@ -149,11 +144,11 @@ def _add_layer(
 
 
 def _texture(scene: Scene, layer: int) -> np.ndarray:
-    """Floats ``[H, W, 4]``: beyond what exists colours go on, so that none mixes with black at a border."""
+    """Floats ``[H, W, 3]``: beyond what exists colours go on, so that none mixes with black at a border."""
     layers = scene.layers
-    alpha, rgb = layers.plane(layers.alpha, layer).numpy(), layers.plane(layers.rgb, layer).numpy()
-    near = Nearest.of(alpha > 0).to(np.ones(alpha.shape, bool))
-    return np.dstack([rgb.reshape(-1, 3)[near].reshape(rgb.shape), alpha])
+    exists, rgb = layers.plane(layers.alpha, layer).numpy() > 0, layers.plane(layers.rgb, layer).numpy()
+    continued: np.ndarray = rgb.reshape(-1, 3)[Nearest.of(exists).to(np.ones(exists.shape, bool))].reshape(rgb.shape)
+    return continued
 
 
 def _drift_targets(motion: LoopMotion, grid: _Grid, xyz: np.ndarray, rank: np.ndarray, back: bool) -> list[Target]:
@@ -217,22 +212,22 @@ class _Tree:
         kind = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}[1 if values.ndim == 1 else values.shape[1]]
         component = UNSIGNED_INT if values.dtype == np.uint32 else FLOAT
         stored = np.ascontiguousarray(values, dtype="<u4" if component == UNSIGNED_INT else "<f4")
-        entry = {"bufferView": self.view(stored.tobytes(), target), "componentType": component}
+        entry: dict[str, Any] = {"bufferView": self.view(stored.tobytes(), target), "componentType": component}
         entry |= {"count": len(stored), "type": kind}
         if bounds:
             least, most = np.atleast_1d(stored.min(axis=0)), np.atleast_1d(stored.max(axis=0))
             entry |= {"min": least.tolist(), "max": most.tolist()}
         return self.add("accessors", entry)
 
-    def add_texture(self, rgba: np.ndarray) -> int:
+    def add_texture(self, rgb: np.ndarray) -> int:
         file = io.BytesIO()
-        PIL.Image.fromarray(as_bytes(rgba)).save(file, "PNG", compress_level=4)
+        PIL.Image.fromarray(as_bytes(rgb)).save(file, "PNG", compress_level=4)
         image = self.add("images", {"bufferView": self.view(file.getvalue()), "mimeType": "image/png"})
         return self.add("textures", {"source": image, "sampler": 0})
 
     def add_material(self, name: str, texture: int, soft: bool) -> int:
         surface = {"baseColorTexture": {"index": texture}, "metallicFactor": 0, "roughnessFactor": 1}
-        mode = {"alphaMode": "BLEND" if soft else "OPAQUE", "extensions": {"KHR_materials_unlit": {}}}
+        mode: dict[str, Any] = {"alphaMode": "BLEND" if soft else "OPAQUE", "extensions": {"KHR_materials_unlit": {}}}
         return self.add("materials", {"name": name, "doubleSided": True, "pbrMetallicRoughness": surface} | mode)
 
     def add_mesh(
