@@ -19,6 +19,7 @@ import PIL.Image
 from scipy.spatial.transform import Rotation
 
 from ..data import Camera, CameraPath
+from ..pixels.nearest import Nearest
 from .geometry import UP, LoopMotion, Moment, as_bytes
 from .scene import Scene
 
@@ -92,8 +93,7 @@ def _grid(scene: Scene, layer: int) -> _Grid | None:
     farther = np.take_along_axis(torn, grid.reshape(-1)[torn].argmax(axis=0)[None], axis=0).repeat(4, axis=0)
     quads = len(used) + np.arange(torn.size).reshape(4, -1)
     places, sources = np.concatenate([used, torn.reshape(-1)]), np.concatenate([used, farther.reshape(-1)])
-    # They are drawn first: what is transparent shows what was drawn before it.
-    faces = np.concatenate([quads[[0, 2, 1]].T, quads[[1, 2, 3]].T, faces.reshape(-1, 3)])
+    faces = np.concatenate([faces.reshape(-1, 3), quads[[0, 2, 1]].T, quads[[1, 2, 3]].T])
     y, x = (side[n] for side, n in zip((rows, columns), np.divmod(places, grid.shape[1]), strict=True))
     from_y, from_x = (side[n] for side, n in zip((rows, columns), np.divmod(sources, grid.shape[1]), strict=True))
     part = layers.part(layer)
@@ -111,12 +111,11 @@ _CORNERS = ((_BEFORE, _BEFORE), (_BEFORE, _AFTER), (_AFTER, _BEFORE), (_AFTER, _
 def _add_layer(
     tree: _Tree, scene: Scene, layer: int, grid: _Grid, drifts: np.ndarray, moment: Moment, motion: LoopMotion | None
 ) -> None:
-    layers = scene.layers
-    rgba = np.dstack([layers.plane(layers.rgb, layer).numpy(), layers.plane(layers.alpha, layer).numpy()])
-    soft = bool((layers.alpha[layers.part(layer)] < 1).any())
-    name, texture = f"layer {layer}", tree.add_texture(rgba)
+    name, texture = f"layer {layer}", tree.add_texture(_texture(scene, layer))
     fluid = drifts[grid.pixel][grid.faces].any(axis=1)
-    rest = tree.add_material(name, texture, soft)
+    # Viewers draw what is transparent in an order of their own, and soft edges would show what is behind the scene: the
+    # colours of an edge are the nearer surface's own, and cover whole pixels here.
+    rest = tree.add_material(name, texture, False)
     sway = [] if motion is None else _sway_targets(motion, grid)
     still = tree.add_mesh(name, rest, grid, grid.faces[~fluid], moment.xyz[grid.pixel], sway)
     if still is not None and motion is not None:
@@ -142,6 +141,14 @@ def _add_layer(
         mesh = tree.add_mesh(f"{name}, {way}", material, grid, faces, xyz, targets, colour, 1.0 if back else BEFORE)
         if mesh is not None and motion is not None:
             tree.animate(mesh, *_drift_weights(motion, back))
+
+
+def _texture(scene: Scene, layer: int) -> np.ndarray:
+    """Floats ``[H, W, 3]``: beyond what exists colours go on, so that none mixes with black at a border."""
+    layers = scene.layers
+    exists, rgb = layers.plane(layers.alpha, layer).numpy() > 0, layers.plane(layers.rgb, layer).numpy()
+    continued: np.ndarray = rgb.reshape(-1, 3)[Nearest.of(exists).to(np.ones(exists.shape, bool))].reshape(rgb.shape)
+    return continued
 
 
 def _drift_targets(motion: LoopMotion, grid: _Grid, xyz: np.ndarray, rank: np.ndarray, back: bool) -> list[Target]:
@@ -212,15 +219,15 @@ class _Tree:
             entry |= {"min": least.tolist(), "max": most.tolist()}
         return self.add("accessors", entry)
 
-    def add_texture(self, rgba: np.ndarray) -> int:
+    def add_texture(self, rgb: np.ndarray) -> int:
         file = io.BytesIO()
-        PIL.Image.fromarray(as_bytes(rgba)).save(file, "PNG", compress_level=4)
+        PIL.Image.fromarray(as_bytes(rgb)).save(file, "PNG", compress_level=4)
         image = self.add("images", {"bufferView": self.view(file.getvalue()), "mimeType": "image/png"})
         return self.add("textures", {"source": image, "sampler": 0})
 
     def add_material(self, name: str, texture: int, soft: bool) -> int:
         surface = {"baseColorTexture": {"index": texture}, "metallicFactor": 0, "roughnessFactor": 1}
-        mode: dict[str, Any] = {"alphaMode": "BLEND" if soft else "MASK", "extensions": {"KHR_materials_unlit": {}}}
+        mode: dict[str, Any] = {"alphaMode": "BLEND" if soft else "OPAQUE", "extensions": {"KHR_materials_unlit": {}}}
         return self.add("materials", {"name": name, "doubleSided": True, "pbrMetallicRoughness": surface} | mode)
 
     def add_mesh(
