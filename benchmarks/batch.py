@@ -103,8 +103,9 @@ class Batch:
 
     def _read(self) -> None:
         for line in self.process.stdout:
-            self.times.append(time.monotonic())
-            self.results.append(json.loads(line))
+            if line.endswith("\n"):  # a killed driver's last may be cut
+                self.times.append(time.monotonic())
+                self.results.append(json.loads(line))
 
     def end(self) -> tuple[int, str]:
         """Status, and what it said to people."""
