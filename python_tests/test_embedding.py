@@ -20,7 +20,7 @@ from test_scene_file import SCENE
 from twins import CSRC, ROOT, build_program
 
 import c3drender
-from c3drender import Ripple, Scene, Sway, export_play, render_frames
+from c3drender import Ripple, Scene, Sway, cli, export_play, render_frames
 from c3drender.data import CameraKeys, CameraPath
 
 SIDE_PX = 96
@@ -125,6 +125,15 @@ def test_the_format_is_the_documented_one(tmp_path: Path) -> None:
         written = {re.sub(r"^path\.\d+", "path.<k>", name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
         assert file.metadata() == {"format": "c3drender play", "version": "1"}
     assert written == documented
+
+
+def test_the_command_line_exports_the_same(tmp_path: Path) -> None:
+    SCENE.save(tmp_path / "scene.c3d")
+    options = ["--frames", "3", "--camera", "swing", "--fps", "12", "--quiet"]
+    assert cli.main(["export", str(tmp_path / "scene.c3d"), "-o", str(tmp_path / "said.c3dplay"), *options]) == 0
+    said = load_file(tmp_path / "said.c3dplay")
+    expected = load_file(export_play(SCENE, tmp_path / "expected.c3dplay", frames=3, camera="swing", fps=12))
+    assert said.keys() == expected.keys() and all(np.array_equal(said[name], expected[name]) for name in said)
 
 
 def test_bad_arguments_are_told(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@
 //
 // Where cloud.f32 does not exist (files.h says what it holds), the points of a small scene are saved there first.
 #include <c3d/api.h>
+#include <c3d/workspace.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <memory>
 #include <vector>
 
 #include "files.h"
@@ -24,25 +24,13 @@ constexpr float kMaxStretch = 3.0f;
 constexpr float kSharpness = 4.0f;
 constexpr float kSwing = 0.25f;  // how far the camera moves to either side, scene units
 
-// The core's working memory during one call, freed with it, and its threads: one per processor.
-struct Call {
-  std::vector<std::unique_ptr<void, void (*)(void*)>> blocks;
-  c3d::Context context{{allocate, this}, c3d::make_thread_executor(0)};
-
-  static void* allocate(void* user, size_t num_bytes) {
-    void* block = std::aligned_alloc(64, (num_bytes / 64 + 1) * 64);
-    static_cast<Call*>(user)->blocks.emplace_back(block, std::free);
-    return block;
-  }
-};
-
 void require(const c3d::Status& status) { require(status.ok(), status.message); }
 
 bool drifts(const Point& p) { return p.step_x != 0.0f || p.step_y != 0.0f; }
 
 // The scene's points, and behind its rocks those that some view of the camera's path reveals: how far away they are is known,
 // their colours are continued from beside the rocks.
-std::vector<Point> make_cloud() {
+std::vector<Point> make_cloud(c3d::Workspace& work) {
   const c3d::Camera canvas = camera_at(0, kMargin), views[] = {camera_at(-kSwing, kMargin), camera_at(kSwing, kMargin)};
   std::vector<Point> front, hidden;
   Array rgb, disp, disp_hidden, disp_fluid, step_px;
@@ -66,7 +54,7 @@ std::vector<Point> make_cloud() {
   find.frame_px[2] = kMargin + kWidth, find.frame_px[3] = kMargin + kHeight;
   find.radius_px = kRadiusPx, find.depth_tolerance = kDepthTolerance, find.least_existence = kLeastExistence;
   find.holes = holes.data();
-  require(c3d::cpu::find_holes(find, Call().context));
+  require(c3d::cpu::find_holes(find, work.context()));
 
   Array rgb_filled(rgb.size()), disp_filled(disp.size());
   c3d::InpaintLayersArgs fill;
@@ -74,7 +62,7 @@ std::vector<Point> make_cloud() {
   fill.width = canvas.width, fill.height = canvas.height;
   fill.tear_disp = 0.002f;
   fill.rgb_out = rgb_filled.data(), fill.disp_out = disp_filled.data();
-  require(c3d::cpu::inpaint_layers(fill, Call().context));
+  require(c3d::cpu::inpaint_layers(fill, work.context()));
   for (size_t i = 0; i < holes.size(); ++i) {
     if (!holes[i]) continue;
     Point p = hidden[i];
@@ -90,7 +78,7 @@ struct Raster {
   Array feat, alpha, disp;
 };
 
-Raster splat(const Array& xyz, const Array& feat, const Array& radius, const c3d::Camera& camera) {
+Raster splat(const Array& xyz, const Array& feat, const Array& radius, const c3d::Camera& camera, c3d::Workspace& work) {
   const size_t num_channels = feat.size() / std::max<size_t>(radius.size(), 1);
   const size_t num_pixels = static_cast<size_t>(camera.width) * static_cast<size_t>(camera.height);
   Raster out{Array(num_pixels * num_channels), Array(num_pixels), Array(num_pixels)};
@@ -100,7 +88,7 @@ Raster splat(const Array& xyz, const Array& feat, const Array& radius, const c3d
   args.cameras = &camera, args.num_cameras = 1;
   args.compositor = c3d::Compositor::kSurface, args.max_points = 32, args.depth_tolerance = kDepthTolerance;
   args.feat_out = out.feat.data(), args.alpha_out = out.alpha.data(), args.disp_out = out.disp.data();
-  require(c3d::cpu::splat_points(args, Call().context));
+  require(c3d::cpu::splat_points(args, work.context()));
   return out;
 }
 
@@ -110,7 +98,7 @@ struct Water {
   Array surface;  // [H, W, 8] as drift_points takes it
 };
 
-Water splat_water(const std::vector<Point>& cloud) {
+Water splat_water(const std::vector<Point>& cloud, c3d::Workspace& work) {
   Array xyz, feat, radius;
   for (const Point& p : cloud) {
     if (!drifts(p)) continue;
@@ -118,7 +106,7 @@ Water splat_water(const std::vector<Point>& cloud) {
     feat.insert(feat.end(), {p.step_x, p.step_y, p.r, p.g, p.b});
     radius.push_back(p.radius);
   }
-  const Raster seen = splat(xyz, feat, radius, camera_at(0, kMargin));
+  const Raster seen = splat(xyz, feat, radius, camera_at(0, kMargin), work);
   Water water;
   for (size_t i = 0; i < seen.alpha.size(); ++i) {
     const float scale = 1.0f / std::max(seen.alpha[i], 1e-6f);  // splats are premultiplied by their coverage
@@ -168,7 +156,8 @@ std::vector<int32_t> neighbours(const Array& start_px, const c3d::Camera& canvas
 }
 
 // The cloud seen by `view`, its water moved `num_steps` frames along its drift (direction 1) or against it (-1).
-Raster splat_moved(Cloud cloud, const Water& water, float direction, int32_t num_steps, const c3d::Camera& view) {
+Raster splat_moved(Cloud cloud, const Water& water, float direction, int32_t num_steps, const c3d::Camera& view,
+                   c3d::Workspace& work) {
   const c3d::Camera canvas = camera_at(0, kMargin);
   Array step_px = water.step_px, start_px;
   for (float& step : step_px) step *= direction;
@@ -183,7 +172,7 @@ Raster splat_moved(Cloud cloud, const Water& water, float direction, int32_t num
   flow.step_px = step_px.data(), flow.width = canvas.width, flow.height = canvas.height;
   flow.start_px = start_px.data(), flow.num_paths = static_cast<int64_t>(cloud.num_drops), flow.num_steps = num_steps;
   flow.offset_px = offset_px.data(), flow.inside = inside.data();
-  require(c3d::cpu::integrate_flow(flow, Call().context));
+  require(c3d::cpu::integrate_flow(flow, work.context()));
 
   const std::vector<int32_t> right = neighbours(start_px, canvas, 1, 0), below = neighbours(start_px, canvas, 0, 1);
   const Array feat(cloud.feat.begin() + static_cast<std::ptrdiff_t>(4 * cloud.first_drop), cloud.feat.end());
@@ -196,12 +185,12 @@ Raster splat_moved(Cloud cloud, const Water& water, float direction, int32_t num
   drift.phase = phase.data(), drift.num_points = static_cast<int64_t>(cloud.num_drops);
   drift.xyz = cloud.xyz.data() + 3 * cloud.first_drop, drift.feat_out = cloud.feat.data() + 4 * cloud.first_drop;
   drift.radius = cloud.radius.data() + cloud.first_drop;
-  require(c3d::cpu::drift_points(drift, Call().context));
-  return splat(cloud.xyz, cloud.feat, cloud.radius, view);
+  require(c3d::cpu::drift_points(drift, work.context()));
+  return splat(cloud.xyz, cloud.feat, cloud.radius, view, work);
 }
 
 // The two sides of the loop as a finished picture.
-std::vector<uint8_t> compose(const Raster& fwd, const Raster& bwd, float loop_t) {
+std::vector<uint8_t> compose(const Raster& fwd, const Raster& bwd, float loop_t, c3d::Workspace& work) {
   std::vector<uint8_t> rgb(3 * fwd.alpha.size()), uncovered(fwd.alpha.size());
   c3d::ComposeFrameArgs args;
   args.feat_fwd = fwd.feat.data(), args.alpha_fwd = fwd.alpha.data(), args.disp_fwd = fwd.disp.data();
@@ -209,12 +198,12 @@ std::vector<uint8_t> compose(const Raster& fwd, const Raster& bwd, float loop_t)
   args.loop_t = loop_t, args.sharpness = kSharpness, args.least_alpha = 1e-3f;
   args.num_pixels = static_cast<int64_t>(fwd.alpha.size());
   args.rgb_out = rgb.data(), args.uncovered_out = uncovered.data();
-  require(c3d::cpu::compose_frame(args, Call().context));
+  require(c3d::cpu::compose_frame(args, work.context()));
   return rgb;
 }
 
 // The two sides' disparity, blended as their colours are; white is the nearest.
-std::vector<uint8_t> blend_disparity(const Raster& fwd, const Raster& bwd, float loop_t) {
+std::vector<uint8_t> blend_disparity(const Raster& fwd, const Raster& bwd, float loop_t, c3d::Workspace& work) {
   const size_t num_pixels = fwd.alpha.size();
   Array disp(num_pixels), alpha(num_pixels), w_fwd(num_pixels), w_bwd(num_pixels);
   c3d::BlendBidirectionalArgs args;
@@ -223,7 +212,7 @@ std::vector<uint8_t> blend_disparity(const Raster& fwd, const Raster& bwd, float
   args.loop_t_all = loop_t, args.sharpness = kSharpness;
   args.num_pixels = static_cast<int64_t>(num_pixels), args.num_channels = 1;
   args.feat_out = disp.data(), args.alpha_out = alpha.data(), args.w_fwd = w_fwd.data(), args.w_bwd = w_bwd.data();
-  require(c3d::cpu::blend_bidirectional(args, Call().context));
+  require(c3d::cpu::blend_bidirectional(args, work.context()));
   for (size_t i = 0; i < num_pixels; ++i) disp[i] /= std::max(alpha[i], 1e-6f);
   const float nearest = *std::max_element(disp.begin(), disp.end());
   std::vector<uint8_t> grey;
@@ -235,16 +224,18 @@ int main(int argc, char** argv) {
   require(argc == 4 || argc == 5, "usage: embed cloud.f32 frame.ppm disparity.pgm [loop_t]");
   const float loop_t = argc == 5 ? std::strtof(argv[4], nullptr) : 0.25f;
   require(loop_t >= 0.0f && loop_t <= 1.0f, "loop_t must be in 0..1");
-  if (!std::ifstream(argv[1])) write_cloud(argv[1], make_cloud());
+  c3d::Workspace work;  // memory and threads, kept from call to call
+  if (!std::ifstream(argv[1])) write_cloud(argv[1], make_cloud(work));
   const std::vector<Point> points = read_cloud(argv[1]);
 
-  const Water water = splat_water(points);
+  const Water water = splat_water(points, work);
   const Cloud cloud = drops_last(points);
   const int32_t n = static_cast<int32_t>(std::lround(loop_t * kNumFrames));
   const c3d::Camera view = camera_at(kSwing * std::sin(6.2831853f * loop_t), 0);
-  const Raster fwd = splat_moved(cloud, water, 1.0f, n, view), bwd = splat_moved(cloud, water, -1.0f, kNumFrames - n, view);
+  const Raster fwd = splat_moved(cloud, water, 1.0f, n, view, work),
+               bwd = splat_moved(cloud, water, -1.0f, kNumFrames - n, view, work);
 
-  write_picture(argv[2], view.width, view.height, compose(fwd, bwd, loop_t));
-  write_picture(argv[3], view.width, view.height, blend_disparity(fwd, bwd, loop_t));
+  write_picture(argv[2], view.width, view.height, compose(fwd, bwd, loop_t, work));
+  write_picture(argv[3], view.width, view.height, blend_disparity(fwd, bwd, loop_t, work));
   std::printf("%zu points, frame %d of %d: %s, %s\n", points.size(), n, kNumFrames, argv[2], argv[3]);
 }
