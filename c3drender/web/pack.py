@@ -10,6 +10,7 @@ import io
 import json
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -24,9 +25,11 @@ from ..pixels.fringe import FRINGE_PX
 from ..pixels.nearest import Nearest
 from ..render import Animation, BlendMode, contrast
 from ..render.animate import BED_DEPTH, BED_RADIUS_PX, LEAST_CONFIDENCE
-from ..render.fluid import find_region
+from ..render.beyond import Beyond
+from ..render.even import LEAST_BELOW, LEAST_CONTRAST, LONE_SKEW, RANGE_PX, ROOM, SKEWS
+from ..render.fluid import FluidPoints, FluidRegion, find_region
 from ..render.lift import neighbours
-from ..render.phase import LEAST_CONTRAST, LEAST_EXISTENCE, MOST_STRETCH, RANGE_PX, REACH, SECOND, surroundings_of
+from ..render.phase import LEAST_EXISTENCE, REACH, SECOND, surroundings_of
 
 MAGIC = b"c3dweb1\n"
 COLOUR_QUALITY = 97  # JPEG's, without chroma subsampling: what it loses is less than the drawing does
@@ -35,7 +38,9 @@ OCTAVE = 512  # levels of disparity per factor of two: 1/7 % of it
 DISP_OFFSET = 32.0  # octaves below 1 that can be told
 MEAN_SCALE = 4  # the mean around a fluid's pixels is smooth: kept at this part of the size
 AROUND_SCALE = 8  # the same for what its loop's copies are made with
-AROUND_UNITS = {"tint": 1e-3, "wide": 1e-4, "contrast": 1e-4, "dense": 1e-4}
+AROUND_UNITS = {"tint": 1e-3, "wide": 1e-4, "deviation": 1e-4, "skew": 1e-4, "dense": 1e-4}
+WAYS_SCALE = 8  # where the copies are taken is smooth, too
+WAYS_UNIT = 1 / 8  # px
 GAIN_UNIT = 1e-4
 CLEAN_UNIT = 1e-4
 BLOCK_PX = 8  # of JPEG
@@ -115,7 +120,7 @@ def pack(
         "reach": reach,
     }
     if len(fluid.start_px) > 0:
-        header["fluid"] = _add_fluid(maps, pictures, animation, layers, region.moves, region.exists, settled, speed)
+        header["fluid"] = _add_fluid(maps, pictures, animation, layers, region, settled, speed)
     if scene.harmonics is not None and len(animation.bent.cloud) > 0:
         planes = torch.stack([scene.harmonics.sine_px, scene.harmonics.cosine_px], dim=1).permute(0, 1, 4, 2, 3)
         unit = float(planes.abs().max()) / 32767
@@ -159,12 +164,11 @@ def _add_fluid(
     pictures: dict[str, bytes],
     animation: Animation,
     layers: Layers,
-    moves: Tensor,
-    exists: Tensor,
+    region: FluidRegion,
     settled: Tensor,
     speed: float,
 ) -> dict[str, Any]:
-    fluid = animation.fluid
+    fluid, moves, exists = animation.fluid, region.moves, region.exists
     rows, columns = (exists.any(dim=dim).nonzero()[:, 0] for dim in (1, 0))
     x0, y0 = max(int(columns[0]) - BOX_MARGIN_PX, 0), max(int(rows[0]) - BOX_MARGIN_PX, 0)
     x1 = min(int(columns[-1]) + 1 + BOX_MARGIN_PX, exists.shape[1])
@@ -212,26 +216,62 @@ def _add_fluid(
             "spacing": fluid.gains.spacing_px,
         }
     if fluid.copies is not None:
-        cleaned = fluid.copies.colour.clone()
-        cleaned[fluid.fringe.index] = fluid.fringe.clean
-        picture = cleaned.new_zeros(exists.numel(), 3)
-        picture[layers.pixel[moves].long()] = cleaned
-        around = surroundings_of(picture.view(*exists.shape, 3), exists)
-        for name, unit in AROUND_UNITS.items():
-            values = getattr(around, name).flatten(0, 1)[layers.pixel[moves].long()]
-            cells = (_cells(on_surface(values), AROUND_SCALE) / unit).round().clip(-32768, 32767).astype(np.int16)
-            maps.add(name, cells.transpose(2, 0, 1).reshape(-1, cells.shape[1]))
-        told["copies"] = {
-            "scale": AROUND_SCALE,
-            "units": AROUND_UNITS,
-            "reach": REACH,
-            "second": SECOND,
-            "leastExistence": LEAST_EXISTENCE,
-            "leastContrast": LEAST_CONTRAST,
-            "mostStretch": MOST_STRETCH,
-            "range": RANGE_PX,
-        }
+        where = layers.pixel[moves].long()
+
+        def around(values: Tensor) -> np.ndarray:
+            return _cells(on_surface(values.flatten(0, 1)[where]), AROUND_SCALE)
+
+        beyond = Beyond.of(region.on_surface(layers.step_px) * speed, exists, animation.num_frames)
+        told["copies"] = _add_copies(maps, _cleaned(fluid, where), exists, beyond, told["box"], around)
     return told
+
+
+def _cleaned(fluid: FluidPoints, where: Tensor) -> Tensor:
+    """The fluid's picture ``[H, W, 3]`` without what rests beside it; ``where``: its points' places on the canvas, counted."""
+    picture = fluid.surface[..., 3:6].clone()
+    picture.view(-1, 3)[where[fluid.fringe.index]] = fluid.fringe.clean
+    return picture
+
+
+def _add_copies(
+    maps: _Maps,
+    picture: Tensor,
+    exists: Tensor,
+    beyond: Beyond,
+    box: list[int],
+    around: Callable[[Tensor], np.ndarray],
+) -> dict[str, Any]:
+    """What the player needs of `copies_of`: the nature of each place, and from where its copies are taken."""
+    found = surroundings_of(picture, exists)
+    even = found.even
+    named = {"tint": found.tint, "wide": found.wide, "deviation": even.deviation, "skew": even.skew, "dense": even.dense}
+    for name, unit in AROUND_UNITS.items():
+        cells = (around(named[name]) / unit).round().clip(-32768, 32767).astype(np.int16)
+        maps.add(name, cells.transpose(2, 0, 1).reshape(-1, cells.shape[1]))
+    x0, y0, x1, y1 = box
+    y, x = torch.meshgrid(torch.arange(y0, y1, WAYS_SCALE), torch.arange(x0, x1, WAYS_SCALE), indexing="ij")
+    start_px = (torch.stack([x, y], dim=-1) + WAYS_SCALE / 2).flatten(0, 1)
+    ends = [end for forward in (True, False) for end in beyond.copies(start_px, forward, REACH)]
+    ways = torch.stack([((at_px - start_px) / WAYS_UNIT).round().clamp(-32768, 32767).T for at_px, _ in ends])
+    likeness = torch.stack([(255.0 * like).round().T for _, like in ends])
+    maps.add("ways", ways.numpy().astype(np.int16).reshape(-1, x.shape[1]))
+    maps.add("likeness", likeness.numpy().astype(np.uint8).reshape(-1, x.shape[1]))
+    return {
+        "scale": AROUND_SCALE,
+        "units": AROUND_UNITS,
+        "ways": {"scale": WAYS_SCALE, "unit": WAYS_UNIT},
+        "reach": REACH,
+        "second": SECOND,
+        "leastExistence": LEAST_EXISTENCE,
+        "even": {
+            "leastContrast": LEAST_CONTRAST,
+            "leastSkew": SKEWS[0],
+            "leastBelow": LEAST_BELOW,
+            "range": RANGE_PX,
+            "room": ROOM,
+            "loneSkew": LONE_SKEW,
+        },
+    }
 
 
 def _cells(plane: np.ndarray, scale: int) -> np.ndarray:

@@ -92,10 +92,7 @@ export class Fluid {
   /** Follows the fluid over its loop; yields where the page may have its turn. */
   *follow() {
     yield* this.steps;
-    if (!this.copies) return;
-    this.copies.make((uniforms) => {
-      this.drawAt(this.times.moments - 1, this.times.moments - 1, ["fluid_loop.vert"], ["fluid_loop.frag"], uniforms);
-    });
+    this.copies?.make();
   }
 
   /** @param {number} moment @param {Int16Array} records of the starts */
@@ -123,7 +120,7 @@ export class Fluid {
     const first = Math.min(Math.floor(frames / stride), moments - 2);
     const last = Math.min((first + 1) * stride, this.scene.header.loop.frames);
     const mixes = this.copies !== null && moment.twoSided;
-    const shown = mixes ? ["copies.glsl", "fluid.frag"] : ["no_copies.glsl", "fluid.frag"];
+    const shown = mixes ? ["even.glsl", "copies.glsl", "fluid.frag"] : ["no_copies.glsl", "fluid.frag"];
     const weights = this.told.copies && mixes ? copyWeights(this.told.copies, moment.share, side) : [];
     this.drawAt(first, first + 1, ["project.glsl", "fluid.vert"], ["sample.glsl", ...shown], {
       ...this.uniforms,
