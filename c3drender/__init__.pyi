@@ -1,5 +1,5 @@
 from . import ops
-from .data import Camera, CameraKeys, CameraPath, Fluid, Frame, Ripple, Sway
+from .data import Camera, CameraKeys, CameraPath, Flame, Fluid, Frame, Ripple, Sway
 from .files.scene import Scene, load_scene, save_scene
 from .pipeline.prepare import prepare
 from .pipeline.render import Animation, animate, camera_path, render_cinemagraph, render_frames
@@ -10,6 +10,7 @@ __all__ = [
     "Camera",
     "CameraKeys",
     "CameraPath",
+    "Flame",
     "Fluid",
     "Frame",
     "Ripple",

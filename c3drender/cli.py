@@ -29,7 +29,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from .data import Fluid, Frame, Ripple, Sway
+    from .data import Flame, Fluid, Frame, Ripple, Sway
     from .files.scene import Scene
 
 DEBUG = "C3D_DEBUG"  # in the environment: an error's traceback is printed before its line
@@ -214,16 +214,17 @@ def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
     names = ("label", "depth", "depth_kind", "depth_near", "color", "segments", "inpainter", "focus", "size", "device")
     fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow", "matte")}
     moves: dict[str, Any] = fluid | {"motion": None}
-    if args.sway or args.ripple:
+    if args.sway or args.flame or args.ripple:
         moves = dict.fromkeys(fluid) | {"motion": _motion_list(args, fluid)}
     return {name: getattr(args, name) for name in names} | moves | {"progress": not args.quiet}
 
 
-def _motion_list(args: argparse.Namespace, fluid: dict[str, Any]) -> list[Fluid | Sway | Ripple]:
-    from .data import Fluid, Ripple, Sway
+def _motion_list(args: argparse.Namespace, fluid: dict[str, Any]) -> list[Fluid | Sway | Flame | Ripple]:
+    from .data import Flame, Fluid, Ripple, Sway
 
     sway = [Sway(args.sway, args.sway_hints, args.sway_root)] if args.sway else []
-    return [Fluid(**fluid), *sway, *([Ripple(args.ripple)] if args.ripple else [])]
+    others = [kind(mask) for kind, mask in ((Flame, args.flame), (Ripple, args.ripple)) if mask]
+    return [Fluid(**fluid), *sway, *others]
 
 
 def _path_arguments(args: argparse.Namespace) -> dict[str, Any]:

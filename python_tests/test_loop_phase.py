@@ -111,9 +111,9 @@ def test_what_cannot_be_taken_from_the_fluid_is_its_own_picture() -> None:
     exists = torch.zeros(SIZE, dtype=torch.bool)
     exists[:, 100] = True
     copies = copies_of(noise(), exists, loop_px=50.0)
-    own = copies.even[0][phase.REACH]
-    torch.testing.assert_close(copies.even[0][phase.REACH - 1], own)
-    torch.testing.assert_close(copies.even[0][phase.REACH + 1], own)
+    own = copies.even[phase.REACH]
+    torch.testing.assert_close(copies.even[phase.REACH - 1], own)
+    torch.testing.assert_close(copies.even[phase.REACH + 1], own)
 
 
 def test_no_copy_brings_more_contrast_than_its_place_has() -> None:
@@ -121,7 +121,7 @@ def test_no_copy_brings_more_contrast_than_its_place_has() -> None:
     calm = 0.5 + 0.05 * (rgb - 0.5)
     rgb[:, 200:] = calm[:, 200:]
     copies = copies_of(rgb, loop_px=60.0)
-    lumas = [copies.spread * copies.even[0][phase.REACH + k, 0].expm1() for k in (-1, 0)]
+    lumas = [copies.turning[:, 0] * copies.even[phase.REACH + k, 0].expm1() for k in (-1, 0)]
     brought = lumas[0].view(SIZE)[:, 240:255]  # from 180 to 195, where it is rough
     taken = lumas[1].view(SIZE)[:, 180:195]
     assert brought.std() < 0.25 * taken.std()

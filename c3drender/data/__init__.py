@@ -11,7 +11,7 @@ from .camera import LEAST_RANGE, Camera, CameraKeys, CameraPath, DepthSpan
 from .checks import Arrow, Arrows, PathLike, PictureLike, check_tensor, to_device
 from .frames import Frame, PointCloud, Raster
 from .layers import SPLAT_RULES, Layers, SplatRules
-from .motion import FRAMES_PER_ARROW, HIDES, FlowField, Fluid, Harmonics, MotionHints, Ripple, Sway, harmonic_px
+from .motion import FRAMES_PER_ARROW, HIDES, Flame, FlowField, Fluid, Harmonics, MotionHints, Ripple, Sway, harmonic_px
 from .picture import DepthMap, Image, Nearness, Scenery
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "CameraPath",
     "DepthMap",
     "DepthSpan",
+    "Flame",
     "FlowField",
     "Fluid",
     "Frame",

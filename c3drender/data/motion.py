@@ -127,6 +127,26 @@ class Ripple:
 
 
 @dataclass(frozen=True, eq=False)
+class Flame:
+    """Something that burns or steams from a base that stays, as the user describes it: a candle, a torch, a fire, a plume.
+
+    Attributes
+    ----------
+    mask : PictureLike or None
+        Picture or array, white flickers; each connected part is held at its lower end. None where the file of ``hints`` has
+        polygons.
+    hints : Arrows, MotionHints or None
+        Arrows along which it rises; without, up.
+    strength : float
+        Scales how far it bends, >= 0.
+    """
+
+    mask: PictureLike | None
+    hints: Arrows | MotionHints | None = None
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
 class Harmonics:
     """A periodic displacement of every pixel.
 
@@ -154,6 +174,6 @@ class Harmonics:
 def harmonic_px(sine_px: Tensor, cosine_px: Tensor, loop_t: float) -> Tensor:
     """The displacement ``[..., 2]`` at ``loop_t`` from coefficients ``[K, ..., 2]`` (see `Harmonics`)."""
     turns = 2 * pi * loop_t * torch.arange(1, len(sine_px) + 1, dtype=torch.float64)
-    shape = (-1, *(1 for _ in sine_px.shape[1:]))
-    sine, cosine = (wave.to(sine_px).reshape(shape) for wave in (turns.sin(), turns.cos() - 1.0))
-    return (sine * sine_px + cosine * cosine_px).sum(dim=0)
+    sine, cosine = (wave[None].to(sine_px) for wave in (turns.sin(), turns.cos() - 1.0))
+    shifted = torch.addmm(torch.mm(sine, sine_px.flatten(1)), cosine, cosine_px.flatten(1))
+    return shifted.view(sine_px.shape[1:])

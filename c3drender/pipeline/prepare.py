@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil
 
@@ -17,12 +18,14 @@ from ..data import (
     CameraPath,
     DepthMap,
     DepthSpan,
+    Flame,
     FlowField,
     Fluid,
     Harmonics,
     Image,
     PathLike,
     PictureLike,
+    Scenery,
     Sway,
 )
 from ..depth import depth_from_disparity, depth_from_metric, estimate_depth
@@ -34,7 +37,7 @@ from ..files.scene import Scene
 from ..files.tell import warn
 from ..layers import LayerConfig, build_layers
 from ..layers.inpainter import Inpainter
-from ..motion import find_flow, ripple_field, sway_field
+from ..motion import find_flames, find_flow, flame_field, ripple_field, sway_field
 from ..motion import harmonics as harmonic
 from ..ops.device import pick_device
 from ..progress import bar
@@ -43,6 +46,7 @@ from .inputs import (
     Amplitude,
     CameraLike,
     FlowLike,
+    HarmonicGiven,
     HintsLike,
     Inputs,
     Motion,
@@ -96,7 +100,7 @@ def prepare(
         (`c3drender.files.read_hints`); None: guessed.
     flow : path, array or Tensor, optional
         Dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo`` (`c3drender.files.read_flow`).
-    motion : sequence of Fluid, Sway and Ripple, optional
+    motion : sequence of Fluid, Sway, Flame and Ripple, optional
         Instead of these three a list of what moves, each with its own mask; at most one Fluid.
     matte : PictureLike, optional
         How freely each pixel moves, 0..1: soft edges of the mask; without a mask also what moves.
@@ -167,12 +171,15 @@ def prepare(
         steps.update()
         steps.set_description("flow")
         held = shown.held(inputs.hints)
-        field, motion_note = find_flow(inputs.image, depth_map, shown.scenery, inputs.hints, inputs.step_px, held)
+        flames = _find_flames(inputs, shown) if any(isinstance(part, Fluid) for part in parts) else None
+        scenery = shown.scenery if flames is None else _without(shown.scenery, flames.mask)
+        field, motion_note = find_flow(inputs.image, depth_map, scenery, inputs.hints, inputs.step_px, held)
         if inputs.hints.mask is not None and bool(inputs.hints.mask.any()) and not bool(field.moving.any()):
             warn("mask: nothing in it moves: it is frozen, or segments say that it stays (segments='none' lets it move)")
         if inputs.matte is not None:
             field = _softened(field, inputs.matte)
-        harmonics, harmonic_notes = _find_harmonics(inputs, depth_map, field)
+        harmonic_parts = (*inputs.harmonic, *([] if flames is None else [flames]))
+        harmonics, harmonic_notes = _find_harmonics(harmonic_parts, depth_map, field)
         flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
         steps.update()
         steps.set_description("layers")
@@ -275,13 +282,30 @@ def within(depth: DepthMap, span: DepthSpan) -> DepthMap:
     return replace(depth, z_cam=torch.where(outside, z_cam.clamp(1.0 / nearest, 1.0 / farthest), z_cam))
 
 
-def _find_harmonics(inputs: Inputs, depth: DepthMap, flow: FlowField) -> tuple[Harmonics | None, tuple[str, ...]]:
-    """What sways and ripples beside the flow, and one line for each."""
+def _find_flames(inputs: Inputs, shown: Shown) -> HarmonicGiven | None:
+    """What surely burns in a picture of which nothing is said."""
+    if shown.fire is None or inputs.step_px is not None or inputs.hints.mask is not None or len(inputs.hints.arrows) > 0:
+        return None
+    mask = torch.from_numpy(find_flames(shown.fire.cpu().numpy()))
+    return HarmonicGiven(Flame(None), mask, inputs.hints.arrows.cpu()) if bool(mask.any()) else None
+
+
+def _without(scenery: Scenery, mask: Tensor) -> Scenery:
+    """``scenery`` without smoke at ``mask``, which moves otherwise."""
+    return replace(scenery, smoke=scenery.smoke * ~mask.to(scenery.smoke.device))
+
+
+def _find_harmonics(
+    parts: Sequence[HarmonicGiven], depth: DepthMap, flow: FlowField
+) -> tuple[Harmonics | None, tuple[str, ...]]:
+    """What sways, flickers and ripples beside the flow, and one line for each."""
     fields, notes = [], []
-    for given in inputs.harmonic:
+    for given in parts:
         part, mask, arrows = given.part, given.mask.numpy(), given.arrows.numpy()
         if isinstance(part, Sway):
             field = sway_field(mask, arrows, part.root, float(part.strength))
+        elif isinstance(part, Flame):
+            field = flame_field(mask, arrows, float(part.strength))
         else:
             field = ripple_field(mask, 1.0 / depth.z_cam.cpu().numpy(), arrows, float(part.strength))
         fields.append(harmonic.held_still(field, flow.moving))

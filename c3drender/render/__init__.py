@@ -1,7 +1,8 @@
 """Scene to frames: lift the layers to points, let the fluid ones drift, splat both sides, blend.
 
-``lift`` layers to points; ``fluid`` what drifts, ``drift`` its ways; ``phase`` shows each of its waves once, in the measure of
-``even`` and also ``beyond`` its borders, ``contrast`` keeps what the loop leaves of it; ``frame`` one frame; ``animate`` assembles them.
+``lift`` layers to points; ``fluid`` what drifts, ``drift`` its ways; ``phase`` shows each of its waves once, in the measure
+of ``even`` and ``beyond`` its borders too, ``contrast`` keeps what the loop leaves of it; ``frame`` one frame; ``animate``
+assembles them.
 """
 
 from .animate import animate

@@ -9,7 +9,7 @@ all waves that is a sum of the same picture, displaced by whole loops more and l
 which follows the streamlines wherever they go, needs no windows and knows no direction. Six of its terms are used. They are
 kept in the points themselves, as what each would show if it had drifted by so many loops, and mixed before they are splatted:
 both sides of the loop then show the same detail, and their cross-fade takes nothing from it. Beyond the fluid's borders the
-terms come from its mirror image (`beyond`); where not even that is fluid, a point shows its own, which is the cross-fade again.
+terms come from its mirror image (`beyond`); where that is no fluid either, a point shows its own: the cross-fade again.
 
 What is locked is luma, finer than `BAND_SHARE`, and colours as far as they go with it; the rest of them stays with the points.
 Half of the sum's terms are negative. Where light is spread evenly about its mean, as in water, they are water; beside lone
@@ -37,48 +37,46 @@ from .even import LEAST_CONTRAST, Even
 
 REACH = 3  # loops: so far back and ahead a point's copies are taken
 BAND_SHARE = 1 / 14  # of the canvas' longer side: twice a box of this width; broader light only fades
+LATE = 0.5  # how much of the turns that close the loop comes later than the cross-fade: near the photo waves drift as they are
 SECOND = 1.2  # of the sinc's second lobe: what the terms left out would have taken from the echo
 LEAST_EXISTENCE = 0.75  # of the fluid where a copy is taken
 LEAST_VARIANCE = 1e-5  # of luma: what varies less has no tint of its own
-PIECE = 1 << 14  # points that a CPU mixes at once: what is between its steps stays in its cache
 
 
 @dataclass(frozen=True, eq=False)
 class LoopCopies:
     """What each of the fluid's M points shows if it drifts by ``-REACH .. REACH`` loops.
 
-    ``even``: float32 ``[2 REACH + 1, 2, n]`` of each piece of the points, in their order: the bent luma against the mean of
-    its wide surroundings, ``skew g - skew^2 / 2`` (`Even`), and luma against that of the near ones. ``least``, ``most`` ``[M]``:
-    what the sums of the first may be; ``spread [M]``: luma is ``spread (exp(even) - 1)``.
-    ``colour [M, 3]``: what does not turn; ``tint [M, 3]``: in what proportion the colours follow luma around each point.
+    ``even``: float32 ``[2 REACH + 1, 2, M]``, the bent luma against the mean of its wide surroundings,
+    ``skew g - skew^2 / 2`` (`Even`), and luma against that of the near ones. ``least``, ``most`` ``[M]``: what the sums of the
+    first may be. ``tint [M, 3]``: in what proportion the colours follow luma around each point; ``turning``: that by which
+    they follow ``exp(even) - 1``. ``colour [M, 3]``: what does not turn. ``sums [1, 2 M]`` and
     ``fine [M, 3]``: memory.
     """
 
-    even: tuple[Tensor, ...]
+    even: Tensor
     least: Tensor
     most: Tensor
-    spread: Tensor
-    colour: Tensor
     tint: Tensor
+    turning: Tensor
+    colour: Tensor
+    sums: Tensor
     fine: Tensor
 
     def show(self, share: float, backward: bool, colour: Tensor) -> Tensor:
         """Write the points' ``colour [M, 3]`` at a share of the loop, 0..1, on their way forward or on their way backward.
         Returns their fine detail ``[M, 3]``, which stands until the next call."""
-        weight, first = self.spread.new_tensor([weights(share, backward)]), 0
-        for copies in self.even:
-            piece = slice(first, first + copies.shape[2])
-            even, near = (weight @ copies.flatten(1)).view(2, -1)
-            luma = even.clamp_(self.least[piece], self.most[piece]).expm1_().mul_(self.spread[piece])
-            torch.addcmul(self.colour[piece], luma[:, None], self.tint[piece], out=colour[piece])
-            torch.mul(near[:, None], self.tint[piece], out=self.fine[piece])
-            first = piece.stop
-        return self.fine
+        weight = self.even.new_tensor([weights(share, backward)])
+        even, near = torch.mm(weight, self.even.flatten(1), out=self.sums).view(2, -1)
+        luma = even.clamp_(self.least, self.most).expm1_()
+        torch.addcmul(self.colour, luma[:, None], self.turning, out=colour)
+        return torch.mul(near[:, None], self.tint, out=self.fine)
 
 
 def weights(share: float, backward: bool) -> list[float]:
     """Of the copies ``-REACH .. REACH``; their sum is 1."""
     found = [0.0] * (2 * REACH + 1)
+    share -= LATE * math.sin(2.0 * math.pi * share) / (2.0 * math.pi)
     for j in range(-REACH, REACH):
         lobe = abs(share + j)
         value = math.sin(math.pi * lobe) / (math.pi * lobe) if lobe > 0 else 1.0
@@ -113,13 +111,11 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
     a_loop_away = shown[[REACH - 1, REACH + 1], 0]
     least = torch.minimum((even.least[y, x] - bend)[:, 0], a_loop_away.amin(dim=0))
     most = torch.maximum((even.most[y, x] - bend)[:, 0], a_loop_away.amax(dim=0))
-    spread = (deviation / even.steep[y, x])[:, 0]
     tint = _tint(rgb, wide, exists, width_px)[y, x]
-    resting = colour - (spread * shown[REACH, 0].expm1())[:, None] * tint
-    pieces = shown.split(PIECE if shown.device.type == "cpu" else max(shown.shape[2], 1), dim=2)
-    return LoopCopies(
-        tuple(part.contiguous() for part in pieces), least, most, spread, resting, tint, torch.empty_like(tint)
-    )
+    turning = deviation / even.steep[y, x] * tint
+    resting = colour - shown[REACH, 0].expm1()[:, None] * turning
+    sums, fine = shown.new_empty(1, 2 * len(tint)), torch.empty_like(tint)
+    return LoopCopies(shown, least, most, tint, turning, resting, sums, fine)
 
 
 def _tint(rgb: Tensor, detail: Tensor, exists: Tensor, width_px: int) -> Tensor:
