@@ -65,6 +65,7 @@ def animate(
         fringe=Fringe(index, at_rest.feat[index, :3], cleaned[fringe]),
         detail=details_of(clean(layers.rgb, layers, is_nearest)[0], layers, moves),
         phase=contrast.phase_of(start_px, max(layers.size)),
+        offset_px=torch.empty_like(start_px),
     )
     sure = freedom.new_ones(())
     still = ~region.flows

@@ -108,7 +108,7 @@ def _border_of(inside: np.ndarray) -> np.ndarray:
     distance = np.where(inside, 0.5 - inner, outer - 0.5)
     smooth = cv2.GaussianBlur(distance, (0, 0), SMOOTH_CELLS)
     away = np.stack([cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)], axis=-1)
-    away /= np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-6)
+    away = away / np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-6)
     return np.concatenate([away, CELL_PX * distance[..., None]], axis=-1, dtype=np.float32)
 
 

@@ -1,10 +1,10 @@
-"""An even measure of luma: its detail bent so that lone streaks, of foam or smoke, are as far above the mean as the dark between
-them is below it. What is summed in that measure and taken back has the photo's own distribution of lights
+"""An even measure of luma: its detail bent so that lone streaks, of foam or smoke, are as far above the mean as what is dark
+between them is below it. What is summed in that measure and taken back has the photo's own distribution of lights
 (Heitz and Neyret, "High-performance by-example noise using a histogram-preserving blending operator", HPG 2018): a sum with
 negative terms draws no dark streaks beside bright ones.
 
-Around each place luma is taken for a shifted lognormal of its variance and skewness, ``q luma / deviation = exp(s g - s^2 / 2) -
-1`` with ``q^2 = exp(s^2) - 1``, whose ``g`` is normal.
+Around each place luma is taken for a shifted lognormal of its variance and skewness,
+``q luma / deviation = exp(s g - s^2 / 2) - 1`` with ``q^2 = exp(s^2) - 1``, whose ``g`` is normal.
 """
 
 from __future__ import annotations

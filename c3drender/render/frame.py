@@ -89,11 +89,12 @@ def _drift_to(
     fluid = animation.fluid
     forward, backward, end = _fluid_parts(animation)
     parts, hidden = ((forward, backward), (backward, end)), [(backward, end), (forward, backward)]
-    offsets = (fluid.forward.at(n), fluid.backward.at(animation.num_frames - n))
+    ways = ((fluid.forward, n), (fluid.backward, animation.num_frames - n))
     used = 2 if n > 0 and forward < backward else 1  # at rest, and where nothing drifts, both sides are the same
     # By the blend's share of the loop: near the photo, whose picture is the best there is, its waves drift as they are.
     share = contrast.backward_share(n / animation.num_frames)
-    for part, offset_px, fade, backward in list(zip(parts, offsets, fades, (False, True), strict=True))[:used]:
+    for part, (way, steps), fade, backward in list(zip(parts, ways, fades, (False, True), strict=True))[:used]:
+        offset_px = way.at(steps, out=fluid.offset_px)
         broad = _colour(fluid, offset_px, share, backward)
         ops.drift_points(
             fluid.start_px,

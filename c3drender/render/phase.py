@@ -9,7 +9,7 @@ all waves that is a sum of the same picture, displaced by whole loops more and l
 which follows the streamlines wherever they go, needs no windows and knows no direction. Six of its terms are used. They are
 kept in the points themselves, as what each would show if it had drifted by so many loops, and mixed before they are splatted:
 both sides of the loop then show the same detail, and their cross-fade takes nothing from it. Beyond the fluid's borders the
-terms come from its mirror image (`beyond`); where not even that is fluid, a point shows its own, which is the cross-fade again.
+terms come from its mirror image (`beyond`); where that is no fluid either, a point shows its own: the cross-fade again.
 
 What is locked is luma, finer than `BAND_SHARE`, and colours as far as they go with it; the rest of them stays with the points.
 Half of the sum's terms are negative. Where light is spread evenly about its mean, as in water, they are water; beside lone
@@ -38,6 +38,7 @@ from .even import LEAST_CONTRAST, Even
 
 REACH = 3  # loops: so far back and ahead a point's copies are taken
 BAND_SHARE = 1 / 14  # of the canvas' longer side: twice a box of this width; broader light only fades
+LATE = 0.5  # how much of the turns that close the loop comes later than the cross-fade: near the photo waves drift as they are
 SECOND = 1.2  # of the sinc's second lobe: what the terms left out would have taken from the echo
 LEAST_EXISTENCE = 0.75  # of the fluid where a copy is taken
 LEAST_VARIANCE = 1e-5  # of luma: what varies less has no tint of its own
@@ -49,8 +50,8 @@ class LoopCopies:
     """What each of the fluid's M points shows if it drifts by ``-REACH .. REACH`` loops.
 
     ``even``: float32 ``[2 REACH + 1, 2, n]`` of each piece of the points, in their order: the bent luma against the mean of
-    its wide surroundings, ``skew g - skew^2 / 2`` (`Even`), and luma against that of the near ones. ``least``, ``most`` ``[M]``:
-    what the sums of the first may be; ``spread [M]``: luma is ``spread (exp(even) - 1)``.
+    its wide surroundings, ``skew g - skew^2 / 2`` (`Even`), and luma against that of the near ones. ``least``, ``most``
+    ``[M]``: what the sums of the first may be; ``spread [M]``: luma is ``spread (exp(even) - 1)``.
     ``colour [M, 3]``: what does not turn; ``tint [M, 3]``: in what proportion the colours follow luma around each point.
     ``fine [M, 3]``: memory.
     """
@@ -81,6 +82,7 @@ class LoopCopies:
 def weights(share: float, backward: bool) -> list[float]:
     """Of the copies ``-REACH .. REACH``; their sum is 1."""
     found = [0.0] * (2 * REACH + 1)
+    share -= LATE * math.sin(2.0 * math.pi * share) / (2.0 * math.pi)
     for j in range(-REACH, REACH):
         lobe = abs(share + j)
         value = math.sin(math.pi * lobe) / (math.pi * lobe) if lobe > 0 else 1.0

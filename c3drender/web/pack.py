@@ -10,7 +10,6 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -26,10 +25,9 @@ from ..pixels.nearest import Nearest
 from ..render import Animation, BlendMode, contrast
 from ..render.animate import BED_DEPTH, BED_RADIUS_PX, LEAST_CONFIDENCE
 from ..render.beyond import Beyond
-from ..render.even import LEAST_BELOW, LEAST_CONTRAST, LONE_SKEW, RANGE_PX, ROOM, SKEWS
-from ..render.fluid import FluidPoints, FluidRegion, find_region
+from ..render.fluid import FluidRegion, find_region
 from ..render.lift import neighbours
-from ..render.phase import LEAST_EXISTENCE, REACH, SECOND, surroundings_of
+from .pack_copies import AROUND_SCALE, pack_copies, picture_of
 
 MAGIC = b"c3dweb1\n"
 COLOUR_QUALITY = 97  # JPEG's, without chroma subsampling: what it loses is less than the drawing does
@@ -37,10 +35,6 @@ HIDDEN_QUALITY = 90  # of what narrow strips show
 OCTAVE = 512  # levels of disparity per factor of two: 1/7 % of it
 DISP_OFFSET = 32.0  # octaves below 1 that can be told
 MEAN_SCALE = 4  # the mean around a fluid's pixels is smooth: kept at this part of the size
-AROUND_SCALE = 8  # the same for what its loop's copies are made with
-AROUND_UNITS = {"tint": 1e-3, "wide": 1e-4, "deviation": 1e-4, "skew": 1e-4, "dense": 1e-4}
-WAYS_SCALE = 8  # where the copies are taken is smooth, too
-WAYS_UNIT = 1 / 8  # px
 GAIN_UNIT = 1e-4
 CLEAN_UNIT = 1e-4
 BLOCK_PX = 8  # of JPEG
@@ -222,56 +216,8 @@ def _add_fluid(
             return _cells(on_surface(values.flatten(0, 1)[where]), AROUND_SCALE)
 
         beyond = Beyond.of(region.on_surface(layers.step_px) * speed, exists, animation.num_frames)
-        told["copies"] = _add_copies(maps, _cleaned(fluid, where), exists, beyond, told["box"], around)
+        told["copies"] = pack_copies(maps.add, around, picture_of(fluid, where), exists, beyond, told["box"])
     return told
-
-
-def _cleaned(fluid: FluidPoints, where: Tensor) -> Tensor:
-    """The fluid's picture ``[H, W, 3]`` without what rests beside it; ``where``: its points' places on the canvas, counted."""
-    picture = fluid.surface[..., 3:6].clone()
-    picture.view(-1, 3)[where[fluid.fringe.index]] = fluid.fringe.clean
-    return picture
-
-
-def _add_copies(
-    maps: _Maps,
-    picture: Tensor,
-    exists: Tensor,
-    beyond: Beyond,
-    box: list[int],
-    around: Callable[[Tensor], np.ndarray],
-) -> dict[str, Any]:
-    """What the player needs of `copies_of`: the nature of each place, and from where its copies are taken."""
-    found = surroundings_of(picture, exists)
-    even = found.even
-    named = {"tint": found.tint, "wide": found.wide, "deviation": even.deviation, "skew": even.skew, "dense": even.dense}
-    for name, unit in AROUND_UNITS.items():
-        cells = (around(named[name]) / unit).round().clip(-32768, 32767).astype(np.int16)
-        maps.add(name, cells.transpose(2, 0, 1).reshape(-1, cells.shape[1]))
-    x0, y0, x1, y1 = box
-    y, x = torch.meshgrid(torch.arange(y0, y1, WAYS_SCALE), torch.arange(x0, x1, WAYS_SCALE), indexing="ij")
-    start_px = (torch.stack([x, y], dim=-1) + WAYS_SCALE / 2).flatten(0, 1)
-    ends = [end for forward in (True, False) for end in beyond.copies(start_px, forward, REACH)]
-    ways = torch.stack([((at_px - start_px) / WAYS_UNIT).round().clamp(-32768, 32767).T for at_px, _ in ends])
-    likeness = torch.stack([(255.0 * like).round().T for _, like in ends])
-    maps.add("ways", ways.numpy().astype(np.int16).reshape(-1, x.shape[1]))
-    maps.add("likeness", likeness.numpy().astype(np.uint8).reshape(-1, x.shape[1]))
-    return {
-        "scale": AROUND_SCALE,
-        "units": AROUND_UNITS,
-        "ways": {"scale": WAYS_SCALE, "unit": WAYS_UNIT},
-        "reach": REACH,
-        "second": SECOND,
-        "leastExistence": LEAST_EXISTENCE,
-        "even": {
-            "leastContrast": LEAST_CONTRAST,
-            "leastSkew": SKEWS[0],
-            "leastBelow": LEAST_BELOW,
-            "range": RANGE_PX,
-            "room": ROOM,
-            "loneSkew": LONE_SKEW,
-        },
-    }
 
 
 def _cells(plane: np.ndarray, scale: int) -> np.ndarray:

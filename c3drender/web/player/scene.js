@@ -11,7 +11,7 @@ export const KINDS = { rests: 1, sways: 2, moves: 4, thin: 8, below: 16, fringe:
  * @typedef {{leastContrast: number, leastSkew: number, leastBelow: number, range: number, room: number,
  *   loneSkew: number}} EvenHeader
  * @typedef {{scale: number, units: {tint: number, wide: number, deviation: number, skew: number, dense: number},
- *   ways: {scale: number, unit: number}, reach: number, second: number, leastExistence: number,
+ *   ways: {scale: number, unit: number}, reach: number, late: number, second: number, leastExistence: number,
  *   even: EvenHeader}} CopiesHeader
  * @typedef {{box: [number, number, number, number], stepUnit: number, offsetUnit: number, meanScale: number,
  *   cleanUnit: number, waves: [number, number, number][], spread: number, leastConfidence: number,
