@@ -114,9 +114,11 @@ bench-quality: bench-data
 	$(BIN)/python benchmarks/motion_masks.py
 	$(BIN)/python benchmarks/acceptance.py
 
+# Tagged manylinux for the oldest glibc that it runs on; torch's libraries come with torch.
 wheel: .venv/build-tools
-	rm -rf dist build/lib.* build/bdist.*
-	$(BIN)/pip wheel -q --no-build-isolation --no-deps -w dist .
+	rm -rf dist build/wheel build/lib.* build/bdist.*
+	$(BIN)/pip wheel -q --no-build-isolation --no-deps -w build/wheel .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --exclude 'libtorch*' --exclude 'libc10*' -w dist build/wheel/*.whl
 
 # Fresh environments with two torch releases: some gigabytes come from the package index.
 wheel-check: wheel

@@ -1,4 +1,4 @@
-"""Memory that a photo of 200 megapixels takes from the file to 1920 px, by its encoding: ``python large_photos.py [KIND ...]``."""
+"""Memory that reading a photo of 200 megapixels at 1920 px takes, by its encoding: ``python large_photos.py [KIND ...]``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Photo to mp4, stage by stage: seconds, processor seconds and peak memory of 60 frames; then, uncounted, rendering alone.
+"""Photo to mp4, stage by stage: seconds, processor seconds, minor page faults and peak memory of 60 frames; then, uncounted,
+rendering alone.
 
     python benchmarks/photo_to_mp4.py [--photo FILE --hints FILE] [--frames 60] [--size 3840] [--out FILE]
 
@@ -17,8 +18,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import c3drender  # isort: skip  # noqa: F401  # before torch, as in people's programs: its threads then wait asleep
+
 import torch
-from machine import REPO, write_result
+from machine import REPO, describe, write_result
 
 from c3drender import files, pipeline, render
 from c3drender.data import Frame
@@ -36,19 +39,27 @@ PHOTO, HINTS = (
 FRAMES_ALONE = 15
 
 
+def page_faults() -> int:
+    """Minor ones: of pages that the system had to give to this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
 class Stages:
     """Runs stages one after the other, prints and keeps what each took."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.processor_seconds: dict[str, float] = {}
+        self.page_faults: dict[str, int] = {}
 
     def run(self, name: str, stage: Callable[[], Any]) -> Any:
-        started, worked = time.perf_counter(), time.process_time()
+        started, worked, faults = time.perf_counter(), time.process_time(), page_faults()
         result = stage()
         self.seconds[name] = time.perf_counter() - started
         self.processor_seconds[name] = time.process_time() - worked
-        print(f"{name:12} {self.seconds[name]:7.2f} s {self.processor_seconds[name]:7.2f} s of processor time", flush=True)
+        self.page_faults[name] = page_faults() - faults
+        spent = f"{self.processor_seconds[name]:7.2f} s of processor time {self.page_faults[name]:8,} page faults"
+        print(f"{name:12} {self.seconds[name]:7.2f} s {spent}", flush=True)
         return result
 
 
@@ -61,6 +72,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the numbers as JSON")
     args = parser.parse_args()
 
+    print(", ".join(f"{name} {value}" for name, value in describe(torch.device("cpu")).items()))
     stages = Stages()
     image, hints = stages.run("load", lambda: load(args.photo, args.hints, args.size))
     shown = stages.run("look", lambda: look(image))
@@ -85,6 +97,7 @@ def main() -> None:
         result = {"width": width, "height": height, "frames": args.frames, "preparation_s": prepared, "total_s": total}
         result |= {"peak_bytes": peak_bytes, "rendered_per_s": rendered_per_s}
         result |= {"stages_s": stages.seconds, "stages_processor_s": stages.processor_seconds}
+        result |= {"stages_page_faults": stages.page_faults}
         write_result(args.out, torch.device("cpu"), result)
 
 

@@ -92,7 +92,7 @@ async def client(http: httpx.AsyncClient, number: int, until: float, data: bytes
 
 def resident_mib(pid: int) -> float:
     """Of a process and those below it."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
     own = int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
     return own + sum(resident_mib(int(child)) for child in children)
 

@@ -237,6 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         run = _command(stages, stage, _train, summary, f"c3drender train {stage} --config {stage}.json")
         run.add_argument("--config", required=True, help="JSON file; docs/training.md lists its names")
+        run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="instead of what the config says")
         run.add_argument("--resume", action="store_true", help="continue the run that stands in the config's folder")
         run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
         run.add_argument("--quiet", action="store_true", help="no progress bar, no notes")
@@ -285,7 +286,6 @@ def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from .pipeline import render_cinemagraph, render_scene
     from .prepared import given_in, is_prepared, scene_and_settings
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
@@ -293,10 +293,14 @@ def _render(args: argparse.Namespace) -> None:
     picture = ("aspect", "follow", "stereo", "eyes", "quilt", "alpha")
     looks = {name: getattr(args, name) for name in file + picture} | {"lens": _lens(args)} | _motion_arguments(args)
     if is_prepared(args.photo):
+        from .pipeline import render_scene
+
         scene, settings = scene_and_settings(args)
         settings = {name: value for name, value in settings.items() if name not in given_in(args.words)}
         written = render_scene(scene, out, **{**looks, **settings}, color=args.color, progress=not args.quiet)
     else:
+        from .pipeline import render_cinemagraph
+
         written = render_cinemagraph(args.photo, out, **looks, **_scene_arguments(args))
     _say(args, *(f"wrote {path}" for path in (written, args.poster, args.depth_out) if path is not None))
 
@@ -477,11 +481,11 @@ def _train(args: argparse.Namespace) -> None:
     if args.stage == "perception":
         from .perception.training import PerceptionConfig, train_perception
 
-        train_perception(training.read_config(args.config, PerceptionConfig), **rest)
+        train_perception(training.read_config(args.config, PerceptionConfig, args.set), **rest)
     elif args.stage == "motion":
-        training.train_motion(training.read_config(args.config, training.MotionConfig), **rest)
+        training.train_motion(training.read_config(args.config, training.MotionConfig, args.set), **rest)
     else:
-        training.train_render(training.read_config(args.config, training.RenderConfig), **rest)
+        training.train_render(training.read_config(args.config, training.RenderConfig, args.set), **rest)
 
 
 def _keeping(frames: Iterable[Frame], kept: dict[int, Frame], num_frames: int) -> Iterator[Frame]:

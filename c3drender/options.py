@@ -118,7 +118,7 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say what would be rendered")
     parser.add_argument("--shard", help="I/N: part I, from 0, of N, for Slurm arrays, Kubernetes jobs and the like")
     parser.add_argument("--workers", type=int, help="processes at most; 0: this one alone (default: as many as fit)")
-    parser.add_argument("--cpus", type=float, default=1, help="of each worker, which has as many threads (default: 1)")
+    parser.add_argument("--cpus", type=float, help="of each worker, which has as many threads (default: 1; all of one alone)")
     parser.add_argument("--gpus", type=float, default=0, help="of each worker, such as 0.5 (default: 0)")
     parser.add_argument("--ray", help="address of a Ray cluster, such as auto (default: $RAY_ADDRESS, or this machine)")
     parser.add_argument("--report", help="folder of report.jsonl, .csv and .html (default: that of the outputs)")

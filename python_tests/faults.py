@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,7 +33,21 @@ from c3drender import cli, pipeline, web  # noqa: F401  (so that forks need not)
 from c3drender.files import export, video  # noqa: F401
 
 LIMIT_S = 300
-COMMON = ["--depth", "depth.npy", "--mask", "mask.png", "--hints", "hints.json", "--size", "64", "--device", "cpu", "--quiet"]
+COMMON = [
+    "--depth",
+    "depth.npy",
+    "--depth-kind",
+    "metric",
+    "--mask",
+    "mask.png",
+    "--hints",
+    "hints.json",
+    "--size",
+    "64",
+    "--device",
+    "cpu",
+    "--quiet",
+]
 KINDS = {
     name: ["render", "photo.png", "-o", name, "--frames", "4", *COMMON] for name in ("o.mp4", "o.gif", "o.webp", "o.apng", "o")
 }
@@ -82,6 +97,13 @@ def end(child: int) -> int:
 
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+def fill(path: Path) -> None:
+    """Until its disk is full."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
 
 
 def content(path: Path) -> dict[str, bytes] | bytes | None:
@@ -212,7 +234,7 @@ class Faults:
             return
         try:
             if options != "ro":
-                (place / "filler").write_bytes(bytes(290_000))
+                fill(place / "filler")
             for kind in KINDS:
                 arguments = [f"mounted/{kind}" if part == kind else part for part in KINDS[kind]]
                 self.run(f"{case}, {kind}", arguments, folder, may=(2,))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-WAIT_MS = 240_000  # a busy machine without a GPU
+WAIT_MS = 600_000  # a busy machine without a GPU
 
 
 @contextmanager

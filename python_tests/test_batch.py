@@ -367,11 +367,12 @@ def test_dry_run_writes_nothing(photos: Path, stand_in: SimpleNamespace, capsys)
 
 
 def test_json_lines_are_all_that_goes_to_standard_output(photos: Path, stand_in: SimpleNamespace, capsys) -> None:
+    stand_in.before = lambda job: print("(raylet) A worker died")
     assert batch("photos", "-o", "out", "--log", "json") == 0
     told = capsys.readouterr()
     assert [json.loads(line)["state"] for line in told.out.splitlines()] == ["done", "done"]
     assert json.loads(told.out.splitlines()[0])["notes"] == ["a note"]
-    assert told.err == "2 done, 0 kept, 0 failed; out/report.html\n"
+    assert told.err.splitlines() == [*["(raylet) A worker died"] * 2, "2 done, 0 kept, 0 failed; out/report.html"]
 
 
 def test_reports_show_failures_first_and_no_markup_of_a_name(tmp_path: Path) -> None:
@@ -429,6 +430,7 @@ def test_rows_of_a_list_have_options_of_their_own(photos: Path, stand_in: Simple
     [
         ({"workers": -1}, "workers: expected a whole number >= 0, got -1"),
         ({"cpus": 0}, "cpus: expected more than 0"),
+        ({"gpus": 1, "workers": 0}, "gpus 1: expected more than 0 workers" if HAS_RAY else "gpus 1: expected Ray"),
         ({"gpus": "one"}, "gpus: expected a number >= 0, got 'one'"),
         ({"part": "2/2"}, "shard: expected I/N"),
         ({"frames": 0}, "frames: expected 1 to"),

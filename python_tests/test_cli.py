@@ -24,7 +24,7 @@ from c3drender.inspect import contact_sheet
 from c3drender.pixels.sheet import TILE_WIDTH_PX
 
 RENDER_PARAMETERS = signature(render_cinemagraph).parameters
-COMMANDS = ("render", "demo", "inspect", "info", "bench")
+COMMANDS = ("render", "batch", "serve", "demo", "inspect", "info", "bench")
 H, W, MARGIN = 48, 64, 4
 
 

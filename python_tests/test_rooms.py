@@ -30,6 +30,7 @@ RANKS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}
 ENTRIES = {"__init__", "__main__"}  # they name everything, or start the command line
+NO_ROOMS = {"_C", "__version__"}
 MOST_LINES = 450
 
 
@@ -54,7 +55,7 @@ def imported_rooms(path: Path) -> set[str]:
             base = package[: len(package) - node.level + 1] if node.level else ()
             base += tuple(node.module.split(".")) if node.module else ()
             names |= {(*base, alias.name) for alias in node.names}
-    return {name[1] for name in names if name[0] == "c3drender" and len(name) > 1 and name[1] != "_C"}
+    return {name[1] for name in names if name[0] == "c3drender" and len(name) > 1 and name[1] not in NO_ROOMS}
 
 
 def test_every_module_has_a_room() -> None:

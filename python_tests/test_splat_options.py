@@ -254,3 +254,12 @@ def test_gradients_of_strided_tensors() -> None:
     views = torch.autograd.grad(ops.splat_points(cloud[0].T.contiguous().T, *cloud[1:], camera).feat.sum(), cloud)
     for ours, others, theirs in zip(got, views, want, strict=True):
         assert torch.equal(ours, theirs) and torch.equal(others, theirs)
+
+
+def test_sparse_tensors_are_refused() -> None:
+    camera = camera_of(9, 11)
+    xyz, feat, radius = random_cloud(7, 60, camera)
+    with pytest.raises(TypeError, match=r"^splat_points: xyz must be a dense tensor, got one of sparse_coo"):
+        ops.splat_points(xyz.to_sparse(), feat, radius, camera)
+    with pytest.raises(TypeError, match=r"^splat_softmax: feat must be a dense tensor, got one of sparse_coo"):
+        ops.splat_softmax(torch.ones(4, 5, 3).to_sparse(), torch.zeros(4, 5, 2))

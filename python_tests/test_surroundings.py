@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -167,9 +168,11 @@ def test_warnings_are_shown_even_when_quiet(tmp_path: Path, monkeypatch: pytest.
     assert printed.out == "" and printed.err == "c3drender: warning: mask: marks nothing, so that nothing in it moves\n"
 
 
-def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "c3drender", "render", str(tmp_path / "none.jpg"), "--debug"]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+@pytest.mark.parametrize(("option", "environment"), [(["--debug"], {}), ([], {"C3D_DEBUG": "1"})])
+def test_debug_shows_the_traceback(option: list[str], environment: dict[str, str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "c3drender", "render", str(tmp_path / "none.jpg"), *option]
+    environment = os.environ | environment
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     assert run.returncode == 2 and "\nTraceback" in run.stderr.replace("\r", "\n")
     assert run.stderr.splitlines()[-1].startswith("c3drender: error: photo: cannot read")
 

@@ -375,6 +375,18 @@ def test_bad_configs_get_one_line(tmp_path: Path, kind: type, values: object, me
         read_config(write_config(tmp_path / "c.json", values), kind)
 
 
+def test_settings_beside_the_file_go_before_it(tmp_path: Path) -> None:
+    file = write_config(tmp_path / "c.json", {"out": "a", "schedule": {"steps": 5}})
+    config = read_config(file, RenderConfig, ["schedule.steps=7", "out=b", "optimiser.precision=bfloat16", "weights.l1=2"])
+    assert (config.out, config.schedule.steps, config.optimiser.precision, config.weights.l1) == ("b", 7, "bfloat16", 2.0)
+    with pytest.raises(ValueError, match=r"^set: expected name=value, such as schedule\.steps=1000, got 'steps'"):
+        read_config(file, RenderConfig, ["steps"])
+    with pytest.raises(ValueError, match=r"^set: expected an object of names at out, got 'a'"):
+        read_config(file, RenderConfig, ["out.b=1"])
+    with pytest.raises(ValueError, match=r"^config\.schedule: expected one of .*, got 'step'"):
+        read_config(file, RenderConfig, ["schedule.step=7"])
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("channels", [4, 8])
 def test_a_new_motion_network_returns_the_hint(channels: int) -> None:

@@ -1,4 +1,4 @@
-"""Render an exported ``.glb`` by Blender, as its camera sees it: ``python in_blender.py scene.glb out.png`` with ``pip install bpy``.
+"""Render an exported ``.glb`` by Blender (``pip install bpy``), by its camera: ``python in_blender.py scene.glb out.png``.
 
 Prints the objects, and of an animated one the shape keys and the length of the action.
 """

@@ -9,10 +9,10 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm.auto import tqdm
 
@@ -25,7 +25,7 @@ from .plan import Planned, plan
 from .renderer import DONE, FAILED, KEPT, Result, has_ray
 from .report import Report, line_of
 from .rows import BadRows, Found, find_photos, read_jobs, read_shard, shard
-from .run import crew_of, work
+from .run import crew_of, threads_of, work
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -50,11 +50,16 @@ def batch(args: argparse.Namespace) -> int:
         return _tell_plan(args, planned)
     if crew is None and not has_ray():
         _say(args, ALONE)
-    threads = max(1, round(args.cpus)) if args.workers == 0 else None
+    threads = threads_of(args.cpus)
     stem = "report" if part is None else f"report-{part[0]}-of-{part[1]}"
-    with Report(_report_folder(args), stem) as report, _ended_by_ctrl_c() as stop:
-        results = work(planned, crew, args.force, args.retry_failed, stop, threads)
-        return _follow(args, results, report, len(planned), stop)
+    stdout = sys.stdout
+    with (
+        Report(_report_folder(args), stem) as report,
+        _ended_by_ctrl_c() as stop,
+        redirect_stdout(sys.stderr),  # Ray prints there, too, of workers that die
+        closing(work(planned, crew, args.force, args.retry_failed, stop, threads)) as results,  # workers end, whatever happens
+    ):
+        return _follow(args, results, report, len(planned), stop, stdout)
 
 
 def _found(args: argparse.Namespace) -> Iterator[Found]:
@@ -84,7 +89,14 @@ def _report_folder(args: argparse.Namespace) -> Path:
     return Path() if is_url(place) else Path(place)
 
 
-def _follow(args: argparse.Namespace, results: Iterator[Result], report: Report, total: int, stop: threading.Event) -> int:
+def _follow(
+    args: argparse.Namespace,
+    results: Iterator[Result],
+    report: Report,
+    total: int,
+    stop: threading.Event,
+    stdout: TextIO,
+) -> int:
     """Tell of each result, and of all at the end."""
     counts: Counter[str] = Counter()
     ended = ""
@@ -93,7 +105,7 @@ def _follow(args: argparse.Namespace, results: Iterator[Result], report: Report,
             for result in results:
                 counts[result.state] += 1
                 report.add(result)
-                _tell(args, result)
+                _tell(args, result, stdout)
                 shown.set_postfix_str(f"{counts[FAILED]} failed", refresh=False)
                 shown.update()
         except DiskFull as error:
@@ -104,7 +116,7 @@ def _follow(args: argparse.Namespace, results: Iterator[Result], report: Report,
     report.finish()
     left = total - sum(counts.values())
     told = ", ".join(f"{counts[state]} {state}" for state in (DONE, KEPT, FAILED))
-    _say(args, f"{told}; {report.path.with_suffix('.html')}")
+    _say(args, f"{told}; {report.path.with_suffix('.html')}", stdout)
     if ended:
         raise OSError(f"{ended}{left} left, {GO_ON}")
     if stop.is_set() and left:
@@ -117,9 +129,9 @@ def _tell_left(args: argparse.Namespace, counts: Counter[str], total: int) -> No
     print_message(f"c3drender: ended early: {total - sum(counts.values())} of {total} left, {GO_ON}", file=sys.stderr)
 
 
-def _tell(args: argparse.Namespace, result: Result) -> None:
+def _tell(args: argparse.Namespace, result: Result, stdout: TextIO) -> None:
     if args.log == "json":
-        print_message(line_of(result))
+        print_message(line_of(result), file=stdout)
     elif result.state == FAILED:
         tqdm.write(f"c3drender: failed: {result.photo}: {result.reason}", file=sys.stderr)
 
@@ -147,10 +159,10 @@ def _shown(args: argparse.Namespace, items: Any, stage: str, total: int) -> Any:
     )
 
 
-def _say(args: argparse.Namespace, line: str) -> None:
+def _say(args: argparse.Namespace, line: str, stdout: TextIO | None = None) -> None:
     """A line for people: beside the JSON lines it goes to standard error."""
     if not args.quiet:
-        print_message(line, file=sys.stderr if args.log == "json" else None)
+        print_message(line, file=sys.stderr if args.log == "json" else stdout)
 
 
 @contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..data import PathLike
-from ..jobs.run import Job, use_threads
+from ..jobs.run import Job
 from . import done, manifest
 from .here import render_here
 from .on_ray import Crew, render_on_ray
@@ -28,7 +28,7 @@ def run(
     retry_failed: bool = False,
     part: str | None = None,
     workers: int | None = None,
-    cpus: float = 1,
+    cpus: float | None = None,
     gpus: float = 0,
     address: str | None = None,
     stop: threading.Event | None = None,
@@ -57,8 +57,10 @@ def run(
         ``"I/N"``: part I, from 0, of N.
     workers : int, optional
         Processes on Ray at most; 0: this process alone, as where Ray is not installed; None: as many as there is room for.
-    cpus, gpus : float
-        Of each worker; it computes by as many threads as CPUs.
+    cpus : float, optional
+        Of each worker; it computes by as many threads. None: 1, and in this process as many as torch takes.
+    gpus : float
+        Of each worker.
     address : str, optional
         Of a running Ray cluster; None: ``$RAY_ADDRESS``, or this machine.
     stop : threading.Event, optional
@@ -87,7 +89,7 @@ def run(
     """
     jobs = jobs_of(rows, out, suffix=suffix, recursive=recursive, glob=glob, part=part, options=options)
     crew = crew_of(workers, cpus, gpus, address)
-    return _results(jobs, crew, force, retry_failed, threading.Event() if stop is None else stop)
+    return _results(jobs, crew, force, retry_failed, threading.Event() if stop is None else stop, threads_of(cpus))
 
 
 def jobs_of(
@@ -110,8 +112,14 @@ def jobs_of(
     return jobs if part is None else shard(jobs, *read_shard(part))
 
 
-def crew_of(workers: int | None, cpus: float, gpus: float, address: str | None) -> Crew | None:
+def threads_of(cpus: float | None) -> int | None:
+    """Of a process that has so many CPUs."""
+    return None if cpus is None else max(1, round(cpus))
+
+
+def crew_of(workers: int | None, cpus: float | None, gpus: float, address: str | None) -> Crew | None:
     """The workers asked for; None: this process."""
+    cpus = 1 if cpus is None else cpus
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 0):
         raise ValueError(f"workers: expected a whole number >= 0, got {workers!r}")
     for name, number in (("cpus", cpus), ("gpus", gpus)):
@@ -119,18 +127,24 @@ def crew_of(workers: int | None, cpus: float, gpus: float, address: str | None) 
             raise ValueError(f"{name}: expected a number >= 0, got {number!r}")
     if cpus == 0 and gpus == 0:
         raise ValueError("cpus: expected more than 0 where a worker has no GPU, either, got 0")
-    if not has_ray():
-        if workers or address is not None:
-            wanted = f"workers {workers}" if workers else f"address {address}"
-            raise ValueError(f"{wanted}: expected Ray, which is not installed: pip install c3drender[batch]")
-        return None
-    return None if workers == 0 else Crew(workers, cpus, gpus, address)
+    if workers != 0 and has_ray():
+        return Crew(workers, cpus, gpus, address)
+    for name, given in (("workers", workers), ("gpus", gpus), ("address", address)):
+        if given:
+            missing = "more than 0 workers" if has_ray() else "Ray, which is not installed: pip install c3drender[batch]"
+            raise ValueError(f"{name} {given}: expected {missing}")
+    return None
 
 
 def _results(
-    jobs: Sequence[Job], crew: Crew | None, force: bool, retry_failed: bool, stop: threading.Event
+    jobs: Sequence[Job],
+    crew: Crew | None,
+    force: bool,
+    retry_failed: bool,
+    stop: threading.Event,
+    threads: int | None,
 ) -> Iterator[Result]:
-    yield from work(list(plan(jobs, force, retry_failed)), crew, force, retry_failed, stop)
+    yield from work(list(plan(jobs, force, retry_failed)), crew, force, retry_failed, stop, threads)
 
 
 def work(
@@ -139,8 +153,8 @@ def work(
     force: bool,
     retry_failed: bool,
     stop: threading.Event,
-    threads: int | None = None,
-) -> Iterator[Result]:
+    threads: int | None,
+) -> Generator[Result, None, None]:
     """What is current at once, then what is to be done."""
     to_do = []
     for one in planned:
@@ -152,9 +166,7 @@ def work(
     if not to_do:
         return
     if crew is None:
-        if threads is not None:
-            use_threads(threads)
-        yield from render_here(to_do, Renderer(**settings), stop)
+        yield from render_here(to_do, Renderer(**settings, threads=threads), stop)
     else:
         yield from render_on_ray(to_do, settings, crew, stop)
 

@@ -9,7 +9,7 @@ Values are checked once, where data enters the package (`c3drender.files`, `c3dr
 
 from .camera import LEAST_RANGE, Camera, CameraKeys, CameraPath, DepthSpan
 from .cameras import Cameras
-from .checks import Arrow, Arrows, PathLike, PictureLike, check_tensor, to_device
+from .checks import Arrow, Arrows, MaskLike, PathLike, PictureLike, check_tensor, to_device
 from .frames import Frame, PointCloud, Raster
 from .layers import SPLAT_RULES, Layers, SplatRules
 from .lens import Lens
@@ -37,6 +37,7 @@ __all__ = [
     "Image",
     "Layers",
     "Lens",
+    "MaskLike",
     "MotionHints",
     "Nearness",
     "PathLike",

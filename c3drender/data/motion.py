@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import Arrows, PathLike, PictureLike, check_one_device, check_tensor
+from .checks import Arrows, MaskLike, PathLike, PictureLike, check_one_device, check_tensor
 
 FRAMES_PER_ARROW = 50  # an arrow's length is this many frames of motion (the released annotation format's unit)
 HIDES = 1.1  # times a fluid's disparity (1/z): what is so much nearer hides it, what is not touches it, as banks do
@@ -67,7 +67,7 @@ class Fluid:
 
     Attributes
     ----------
-    mask : PictureLike or None
+    mask : MaskLike or None
         Picture or array, white moves; None: found (`c3drender.files.read_mask`).
     hints : Arrows, MotionHints or None
         Arrows ``((x0, y0), (x1, y1))`` in pixels, each as long as 50 frames of motion, or a file
@@ -78,7 +78,7 @@ class Fluid:
         How freely each pixel moves, 0..1, for soft edges (`c3drender.files.masks.read_matte`); without a mask also what moves.
     """
 
-    mask: PictureLike | None = None
+    mask: MaskLike | None = None
     hints: Arrows | MotionHints | None = None
     flow: PathLike | np.ndarray | Tensor | None = None
     matte: PictureLike | None = None
@@ -90,7 +90,7 @@ class Sway:
 
     Attributes
     ----------
-    mask : PictureLike or None
+    mask : MaskLike or None
         Picture or array, white sways; None where the file of ``hints`` has polygons.
     hints : Arrows, MotionHints or None
         Arrows whose direction is the swing's and whose length is the tip's reach to either side, in pixels; without, sideways,
@@ -101,7 +101,7 @@ class Sway:
         Scales the reach, >= 0.
     """
 
-    mask: PictureLike | None
+    mask: MaskLike | None
     hints: Arrows | MotionHints | None = None
     root: str = "bottom"
     strength: float = 1.0
@@ -113,7 +113,7 @@ class Ripple:
 
     Attributes
     ----------
-    mask : PictureLike or None
+    mask : MaskLike or None
         Picture or array, white ripples; None where the file of ``hints`` has polygons.
     hints : Arrows, MotionHints or None
         Arrows along which the waves run; without, toward the camera.
@@ -121,7 +121,7 @@ class Ripple:
         Scales the waves' height, >= 0.
     """
 
-    mask: PictureLike | None
+    mask: MaskLike | None
     hints: Arrows | MotionHints | None = None
     strength: float = 1.0
 
@@ -132,7 +132,7 @@ class Flame:
 
     Attributes
     ----------
-    mask : PictureLike or None
+    mask : MaskLike or None
         Picture or array, white flickers; each connected part is held at its lower end. None where the file of ``hints`` has
         polygons.
     hints : Arrows, MotionHints or None
@@ -141,7 +141,7 @@ class Flame:
         Scales how far it bends, >= 0.
     """
 
-    mask: PictureLike | None
+    mask: MaskLike | None
     hints: Arrows | MotionHints | None = None
     strength: float = 1.0
 

@@ -44,7 +44,8 @@ def surfaces_from(rgb: np.ndarray, scenery: Scenery, nearness: Nearness) -> np.n
 
 def cut(rgb: np.ndarray, scenery: Scenery, nearness: Nearness) -> Surroundings:
     """The picture in segments, and what is seen about their borders."""
-    _, size = work_size(*rgb.shape[:2], WORK_SIDE_PX)
+    height, width = rgb.shape[:2]
+    _, size = work_size(height, width, WORK_SIDE_PX)
     small = np.clip(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), 0, 1)
     sky, water = (cv2.resize(m.cpu().numpy(), size, interpolation=cv2.INTER_AREA) for m in (scenery.sky, scenery.water))
     segments = cut_into_segments(small, np.where(sky > 0.5, 1, np.where(water > 0.5, 2, 0)))

@@ -111,6 +111,8 @@ def open_picture(name: str, data: bytes, shown: str) -> Opened:
             picture, note = _main_page(name, picture, shown)
         check_area(name, *picture.size, shown)
         _check_length(name, picture, len(data), shown)
+        if picture.format == "PNG" and picture.mode == "P" and picture.palette is None:
+            raise Refused(f"{name}: expected a complete picture in {shown}, got one without its palette")
     except Refused:
         raise
     except UNREADABLE as error:

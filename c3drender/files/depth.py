@@ -106,7 +106,7 @@ def settled(values: np.ndarray, meaning: Meaning, line: str, notes: tuple[str, .
     plain = values.astype(np.float32)
     far = np.zeros_like(known)
     if meaning.kind == "metric" and not meaning.relative and known.any() and plain[known].max() < 0:
-        plain = -plain  # z along an axis that points backwards, as OpenGL's does
+        plain = -plain  # along an axis that points backwards
     if meaning.kind == "metric":
         sky = None if meaning.relative else sky_level(plain[known])
         far = np.isposinf(plain) if sky is None else np.isposinf(plain) | (plain >= sky)

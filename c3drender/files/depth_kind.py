@@ -61,7 +61,8 @@ def meaning_of(numbers: Numbers, values: np.ndarray, kind: AskedKind = "auto", n
     known = values[np.isfinite(values) & ~marks(values)]
     relative = known.size > 0 and (bool(known.min() < 0) or _is_normalised(known) if floats else _is_relative(known))
     if kind == "metric":
-        return Meaning("metric", False, not relative, relative, "along the view axis, as you say")
+        shifted = relative and not (floats and known.max() < 0)  # an axis may point backwards, as OpenGL's does
+        return Meaning("metric", False, not shifted, shifted, "along the view axis, as you say")
     if kind == "disparity":
         near_large = near != "dark"
         return Meaning("disparity", near_large, False, False, f"near is {'bright' if near_large else 'dark'}, as you say")

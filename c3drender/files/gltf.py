@@ -19,6 +19,7 @@ import PIL.Image
 from scipy.spatial.transform import Rotation
 
 from ..data import Camera, CameraPath
+from ..pixels.nearest import Nearest
 from .geometry import UP, LoopMotion, Moment, as_bytes
 from .scene import Scene
 
@@ -110,12 +111,11 @@ _CORNERS = ((_BEFORE, _BEFORE), (_BEFORE, _AFTER), (_AFTER, _BEFORE), (_AFTER, _
 def _add_layer(
     tree: _Tree, scene: Scene, layer: int, grid: _Grid, drifts: np.ndarray, moment: Moment, motion: LoopMotion | None
 ) -> None:
-    layers = scene.layers
-    rgba = np.dstack([layers.plane(layers.rgb, layer).numpy(), layers.plane(layers.alpha, layer).numpy()])
-    soft = bool((layers.alpha[layers.part(layer)] < 1).any())
-    name, texture = f"layer {layer}", tree.add_texture(rgba)
+    name, texture = f"layer {layer}", tree.add_texture(_texture(scene, layer))
     fluid = drifts[grid.pixel][grid.faces].any(axis=1)
-    rest = tree.add_material(name, texture, soft)
+    # Viewers draw what is transparent in an order of their own, and soft edges would show what is behind the scene: the
+    # colours of an edge are the nearer surface's own, and cover whole pixels here.
+    rest = tree.add_material(name, texture, False)
     sway = [] if motion is None else _sway_targets(motion, grid)
     still = tree.add_mesh(name, rest, grid, grid.faces[~fluid], moment.xyz[grid.pixel], sway)
     if still is not None and motion is not None:
@@ -141,6 +141,14 @@ def _add_layer(
         mesh = tree.add_mesh(f"{name}, {way}", material, grid, faces, xyz, targets, colour, 1.0 if back else BEFORE)
         if mesh is not None and motion is not None:
             tree.animate(mesh, *_drift_weights(motion, back))
+
+
+def _texture(scene: Scene, layer: int) -> np.ndarray:
+    """Floats ``[H, W, 3]``: beyond what exists colours go on, so that none mixes with black at a border."""
+    layers = scene.layers
+    exists, rgb = layers.plane(layers.alpha, layer).numpy() > 0, layers.plane(layers.rgb, layer).numpy()
+    continued: np.ndarray = rgb.reshape(-1, 3)[Nearest.of(exists).to(np.ones(exists.shape, bool))].reshape(rgb.shape)
+    return continued
 
 
 def _drift_targets(motion: LoopMotion, grid: _Grid, xyz: np.ndarray, rank: np.ndarray, back: bool) -> list[Target]:
@@ -204,22 +212,22 @@ class _Tree:
         kind = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}[1 if values.ndim == 1 else values.shape[1]]
         component = UNSIGNED_INT if values.dtype == np.uint32 else FLOAT
         stored = np.ascontiguousarray(values, dtype="<u4" if component == UNSIGNED_INT else "<f4")
-        entry = {"bufferView": self.view(stored.tobytes(), target), "componentType": component}
+        entry: dict[str, Any] = {"bufferView": self.view(stored.tobytes(), target), "componentType": component}
         entry |= {"count": len(stored), "type": kind}
         if bounds:
             least, most = np.atleast_1d(stored.min(axis=0)), np.atleast_1d(stored.max(axis=0))
             entry |= {"min": least.tolist(), "max": most.tolist()}
         return self.add("accessors", entry)
 
-    def add_texture(self, rgba: np.ndarray) -> int:
+    def add_texture(self, rgb: np.ndarray) -> int:
         file = io.BytesIO()
-        PIL.Image.fromarray(as_bytes(rgba)).save(file, "PNG", compress_level=4)
+        PIL.Image.fromarray(as_bytes(rgb)).save(file, "PNG", compress_level=4)
         image = self.add("images", {"bufferView": self.view(file.getvalue()), "mimeType": "image/png"})
         return self.add("textures", {"source": image, "sampler": 0})
 
     def add_material(self, name: str, texture: int, soft: bool) -> int:
         surface = {"baseColorTexture": {"index": texture}, "metallicFactor": 0, "roughnessFactor": 1}
-        mode = {"alphaMode": "BLEND" if soft else "MASK", "extensions": {"KHR_materials_unlit": {}}}
+        mode: dict[str, Any] = {"alphaMode": "BLEND" if soft else "OPAQUE", "extensions": {"KHR_materials_unlit": {}}}
         return self.add("materials", {"name": name, "doubleSided": True, "pbrMetallicRoughness": surface} | mode)
 
     def add_mesh(

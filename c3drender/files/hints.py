@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import Arrows, MotionHints, PictureLike
+from ..data import Arrows, MaskLike, MotionHints
 from .coco import coco_shapes, is_coco
 from .keys import read_json
 from .labelme import is_labelme, labelme_shapes, labelme_size
@@ -31,7 +31,7 @@ Labels = str | Sequence[str] | None
 
 
 def read_hints(
-    hints: Arrows | MotionHints | None, height: int, width: int, mask: PictureLike | None = None, label: Labels = None
+    hints: Arrows | MotionHints | None, height: int, width: int, mask: MaskLike | None = None, label: Labels = None
 ) -> MotionHints:
     """Read what the user says about motion in a photo of this size.
 
@@ -45,7 +45,7 @@ def read_hints(
         stays, and lines ``hint*`` the arrows (a strip of lines is one arrow along a bent way); capitals do not matter.
     height, width : int
         The photo's.
-    mask : PictureLike, optional
+    mask : MaskLike, optional
         See `read_mask`; it replaces the annotation's. An annotation, ``.json``, marks what all its shapes mark.
     label : str or sequence of str, optional
         The labels that move instead of ``motion*``.
@@ -77,7 +77,7 @@ def noted_hints(
     hints: Arrows | MotionHints | None,
     photo_size: tuple[int, int],
     size: tuple[int, int],
-    mask: PictureLike | None = None,
+    mask: MaskLike | None = None,
     label: Labels = None,
     photo: str = "",
 ) -> Noted[MotionHints]:

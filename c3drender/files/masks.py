@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import PictureLike
+from ..data import MaskLike, PictureLike
 from .coco import decode_runs
 from .numbers import Numbers, read_numbers
 from .photo import check_finite, unit_range
@@ -25,7 +25,7 @@ LEAST_BLACK = 0.05  # of the pixels of a painting with many colours: with less i
 VOID = 255  # in maps of classes: no class, as along the borders of Pascal VOC
 
 
-def read_mask(mask: PictureLike, height: int, width: int) -> Tensor:
+def read_mask(mask: MaskLike, height: int, width: int) -> Tensor:
     """Read a mask of the photo's proportions.
 
     Grey pictures and floats in 0..1 mark what is brighter than 50 %; pictures of few small numbers, palettes and integer
@@ -58,7 +58,7 @@ def read_mask(mask: PictureLike, height: int, width: int) -> Tensor:
     return noted_mask("mask", mask, height, width).value
 
 
-def noted_mask(name: str, mask: PictureLike, height: int, width: int) -> Noted[Tensor]:
+def noted_mask(name: str, mask: MaskLike, height: int, width: int) -> Noted[Tensor]:
     """`read_mask` of the argument ``name``, and how its marks were taken where that is not plain."""
     numbers = Numbers(_of_list(name, mask)) if isinstance(mask, (list, tuple)) else read_numbers(name, mask)
     marked, how = _marked(name, numbers, height, width)

@@ -56,8 +56,8 @@ def read_numbers(name: str, value: object) -> Numbers:
         plain = value.detach().cpu()
         return Numbers((plain.float() if plain.dtype.is_floating_point and plain.element_size() < 4 else plain).numpy())
     if isinstance(value, np.ma.MaskedArray):
-        blank = value.astype(np.float64) if value.dtype.kind in "iuf" else value
-        return Numbers(blank.filled(np.nan if blank.dtype.kind == "f" else False))
+        none = False if value.dtype == bool else np.nan
+        return Numbers(np.where(np.ma.getmaskarray(value), none, np.ma.getdata(value)))
     if isinstance(value, np.ndarray):
         return Numbers(value)
     if isinstance(value, PIL.Image.Image):

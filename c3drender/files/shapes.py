@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,7 +49,8 @@ def check_shape(shape: Shape) -> None:
 def draw(shape: Shape, region: np.ndarray, sheet: Sheet) -> None:
     """Mark it in ``region``, bool ``[height, width]``."""
     check_shape(shape)
-    _DRAW[shape.kind][1](region, shape, sheet)
+    near = replace(shape, points=np.clip(shape.points, -FARTHEST_PX, FARTHEST_PX))  # or squares of distances overflow
+    _DRAW[shape.kind][1](region, near, sheet)
 
 
 def fill_polygon(region: np.ndarray, points: Points) -> None:

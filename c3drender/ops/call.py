@@ -47,6 +47,11 @@ def check_type(op: str, name: str, value: Any, *expected: type) -> None:
         raise TypeError(f"{op}: {name} must be a {listed}, got {type(value).__name__}")
 
 
+def check_strided(op: str, name: str, value: Tensor) -> None:
+    if value.layout != torch.strided:
+        raise TypeError(f"{op}: {name} must be a dense tensor, got one of {str(value.layout).removeprefix('torch.')}")
+
+
 def check_float32(op: str, name: str, value: Tensor) -> None:
     if value.dtype != torch.float32:
         raise TypeError(f"{op}: {name} must be float32, got {str(value.dtype).removeprefix('torch.')}")
@@ -60,6 +65,7 @@ def check_tensors(op: str, **values: Any) -> None:
     """Tensors on one device. The dispatcher picks the kernel by device before the binding can compare them."""
     for name, value in values.items():
         check_type(op, name, value, Tensor)
+        check_strided(op, name, value)
     if len({value.device for value in values.values()}) > 1:
         listed = ", ".join(f"{name} on {value.device}" for name, value in values.items())
         raise ValueError(f"{op}: all tensors must be on one device, got {listed}")
@@ -108,6 +114,7 @@ def camera_rows(op: str, camera: Camera | Cameras) -> Tensor:
     poses = camera.pose if isinstance(camera, Camera) else camera.world_to_cam
     if poses.is_meta:
         raise ValueError(f"{op}: camera.world_to_cam must hold values, got a tensor on meta")
+    check_strided(op, "camera.world_to_cam", poses)
     poses = poses.cpu().reshape(-1, 12)
     if isinstance(camera, Cameras):
         intrinsics = _lenses(op, camera.K)
@@ -120,6 +127,7 @@ def camera_rows(op: str, camera: Camera | Cameras) -> Tensor:
 def _lenses(op: str, K: Tensor) -> Tensor:
     if K.is_meta:
         raise ValueError(f"{op}: camera.K must hold values, got a tensor on meta")
+    check_strided(op, "camera.K", K)
     K = K.cpu()
     if not bool((K[:, [0, 1, 2, 2, 2], [1, 0, 0, 1, 2]] == K.new_tensor([0.0, 0.0, 0.0, 0.0, 1.0])).all()):
         raise ValueError(f"{op}: camera.K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], got {K[0].tolist()}")

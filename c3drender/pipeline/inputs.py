@@ -17,7 +17,20 @@ import torch
 from torch import Tensor
 
 from .. import camera as cameras
-from ..data import Arrows, CameraKeys, CameraPath, Flame, Fluid, Image, MotionHints, PathLike, PictureLike, Ripple, Sway
+from ..data import (
+    Arrows,
+    CameraKeys,
+    CameraPath,
+    Flame,
+    Fluid,
+    Image,
+    MaskLike,
+    MotionHints,
+    PathLike,
+    PictureLike,
+    Ripple,
+    Sway,
+)
 from ..files import read_camera_keys, read_flow, read_hints, read_segments, resize
 from ..files.colour import Color
 from ..files.depth import DEPTH_SUFFIXES, DepthGiven, depth_given
@@ -122,7 +135,7 @@ def read_inputs(
     target = shot.image.size
     notes = list(shot.notes)
 
-    def hints_of(hints: HintsLike | None, mask: PictureLike | None) -> MotionHints:
+    def hints_of(hints: HintsLike | None, mask: MaskLike | None) -> MotionHints:
         label = reading.label if hints is not None or mask is not None else None
         noted = noted_hints(hints, shot.size, target, mask, label, shot.name)
         notes.extend(noted.notes)

@@ -22,6 +22,7 @@ from ..data import (
     Fluid,
     Harmonics,
     Image,
+    MaskLike,
     PathLike,
     PictureLike,
     Scenery,
@@ -67,7 +68,7 @@ MARGIN_SPARE_PX = 3  # beyond what the path shows: a splat's reach and the round
 def prepare(
     photo: PictureLike,
     *,
-    mask: PictureLike | None = None,
+    mask: MaskLike | None = None,
     hints: HintsLike | None = None,
     flow: FlowLike | None = None,
     motion: Motion | None = None,
@@ -93,7 +94,7 @@ def prepare(
     ----------
     photo : path, PIL image, array or Tensor
         See `c3drender.files.read_photo`.
-    mask : PictureLike, optional
+    mask : MaskLike, optional
         Picture or array, white moves; None: found (`c3drender.files.read_mask`).
     hints : Arrows or MotionHints, optional
         Arrows ``((x0, y0), (x1, y1))`` in pixels, each as long as 50 frames of motion, or a JSON or labelme file
@@ -188,7 +189,7 @@ def prepare(
 def prepare_sharp(
     photo: PictureLike,
     *,
-    mask: PictureLike | None,
+    mask: MaskLike | None,
     hints: HintsLike | None,
     flow: FlowLike | None,
     motion: Motion | None,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .. import camera as cameras
 from .. import defaults, render
-from ..data import Camera, CameraKeys, CameraPath, Frame, Lens, PathLike, PictureLike
+from ..data import Camera, CameraKeys, CameraPath, Frame, Lens, MaskLike, PathLike, PictureLike
 from ..files import resize
 from ..files.colour import Color
 from ..files.container import Encoding
@@ -284,7 +284,7 @@ def render_cinemagraph(
     photo: PictureLike,
     out: PathLike,
     *,
-    mask: PictureLike | None = None,
+    mask: MaskLike | None = None,
     hints: HintsLike | None = None,
     flow: FlowLike | None = None,
     motion: Motion | None = None,
@@ -338,7 +338,7 @@ def render_cinemagraph(
     out : path
         ``.mp4 .webm .mov .mkv .gif .apng .webp``, a folder for PNGs, or ``.png .jpg`` for the first frame alone; it appears
         only when complete.
-    mask : PictureLike, optional
+    mask : MaskLike, optional
         What moves; None: found.
     hints : Arrows or MotionHints, optional
         Which way; None: guessed.

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from ..files.photo import MIN_SIDE_PX
 from ..files.place import one_line, parse_json
-from ..files.resize import fit_size
+from ..files.resize import MIN_SIDE_PX, fit_size
 from ..files.source import suffix_of
 from ..jobs.options import ARROWS, FILES, check_options, read_options
 from ..jobs.run import Job

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files.export import export_scene
 from ..files.scene import Scene, save_scene
 from ..files.video import write_video
+from ..pipeline.export import export_scene
 from ..pipeline.render import animate, camera_path, periods
 from ..web import export_html
 from .edits import Document

@@ -1,5 +1,5 @@
-"""What the player makes a fluid's copies of whole loops from, as `c3drender.render.phase` does: how even luma is around each place,
-and where each copy is taken, beyond the fluid's borders, too."""
+"""What the player makes a fluid's copies of whole loops from, as `c3drender.render.phase` does: how even luma is around each
+place, and where each copy is taken, beyond the fluid's borders, too."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..render.even import LEAST_BELOW, LEAST_CONTRAST, LONE_SKEW, RANGE_PX, ROOM
 from ..render.fluid import FluidPoints
 from ..render.phase import LATE, LEAST_EXISTENCE, REACH, SECOND, surroundings_of
 
-AROUND_SCALE = 8  # px of a cell: all of it is smooth
+AROUND_SCALE = 8  # px of a cell: what is smooth
 AROUND_UNITS = {"tint": 1e-3, "wide": 1e-4, "deviation": 1e-4, "skew": 1e-4, "dense": 1e-4}
-WAYS_SCALE = 8  # px of a cell
+WAYS_SCALE = 4  # px of a cell: those of `Beyond`
 WAYS_UNIT = 1 / 8  # px
 
 

@@ -209,8 +209,9 @@ __global__ void __launch_bounds__(256) splat_bwd_geometry_kernel(BwdArgs args) {
 constexpr int kCameraThreads = 64;
 constexpr int64_t kMostCameraBlocks = 256;
 
-inline int64_t camera_blocks(int64_t num_points) {
-  return std::min((num_points + kCameraThreads - 1) / kCameraThreads, kMostCameraBlocks);
+C3D_HD inline int64_t camera_blocks(int64_t num_points) {
+  const int64_t wanted = (num_points + kCameraThreads - 1) / kCameraThreads;
+  return wanted < kMostCameraBlocks ? wanted : kMostCameraBlocks;
 }
 
 // Thread = every (blocks x threads)-th point: what they tell the camera, then halves of the block add up. The number of blocks

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ...files.keys import read_json
+from ...files.place import parse_json
 from ...ops import Compositor
 from ..features import SIZE_MULTIPLE
 from ..motion import MASK_CHANNEL
@@ -130,12 +132,32 @@ def _check_run(config: RunConfig) -> None:
         _check(0 <= getattr(optimiser, name) < 1, f"optimiser.{name}", "at least 0 and below 1", getattr(optimiser, name))
 
 
-def read_config(path: str | Path, kind: type[ConfigT]) -> ConfigT:
+def read_config(path: str | Path, kind: type[ConfigT], overrides: Sequence[str] = ()) -> ConfigT:
     """Read a JSON file into ``kind``. Names that it lacks get their defaults; relative paths in it start where the run starts.
+    ``overrides``: ``name=value`` each, dotted where names lie within names, instead of what the file says; a value is JSON or
+    a plain word.
 
     Raises OSError for an unreadable file and ValueError for everything that ``kind`` does not know, in one line.
     """
-    return _build(read_json("config", path), kind, "config")
+    values = read_json("config", path)
+    for override in overrides:
+        _override(values, override)
+    return _build(values, kind, "config")
+
+
+def _override(values: Any, override: str) -> None:
+    dotted, equals, text = override.partition("=")
+    *folders, name = dotted.split(".")
+    if not equals or not name or not isinstance(values, dict):
+        raise ValueError(f"set: expected name=value, such as schedule.steps=1000, got {override!r}")
+    for folder in folders:
+        values = values.setdefault(folder, {})
+        if not isinstance(values, dict):
+            raise ValueError(f"set: expected an object of names at {folder}, got {values!r:.40} for {override!r}")
+    try:
+        values[name] = parse_json(text)
+    except ValueError:
+        values[name] = text
 
 
 def _build(values: Any, kind: type[ConfigT], where: str) -> ConfigT:

@@ -3,20 +3,9 @@ precision highp float;
 precision highp int;
 precision highp usampler2D;
 precision highp isampler2D;
-precision highp usampler2DArray;
 precision highp isampler2DArray;
 precision highp sampler2DArray;
 precision highp sampler2D;
-
-// A colour that was sharpened leaves 0..1: ten bits each for -0.5..1.5.
-uint packColour(vec3 colour) {
-  uvec3 level = uvec3(clamp((colour + 0.5) * 0.5, 0.0, 1.0) * 1023.0 + 0.5);
-  return level.r | level.g << 10 | level.b << 20;
-}
-
-vec3 unpackColour(uint bits) {
-  return vec3(uvec3(bits, bits >> 10, bits >> 20) & 1023u) * (2.0 / 1023.0) - 0.5;
-}
 
 // The four texels around a position in px, clamped at the border, and their weights, as the renderer's corners_of.
 struct Corners {

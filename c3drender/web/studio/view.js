@@ -73,7 +73,9 @@ export class View {
   async showRegions(file) {
     const picture = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
     const sheet = new OffscreenCanvas(picture.width, picture.height);
-    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (sheet.getContext("2d"));
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
+      sheet.getContext("2d", { willReadFrequently: true })
+    );
     context.drawImage(picture, 0, 0);
     this.numbers = context.getImageData(0, 0, picture.width, picture.height);
     this.pending = [];
