@@ -18,7 +18,7 @@ from ..render.phase import LATE, LEAST_EXISTENCE, REACH, SECOND, surroundings_of
 AROUND_SCALE = 8  # px of a cell: what is smooth
 AROUND_UNITS = {"tint": 1e-3, "wide": 1e-4, "deviation": 1e-4, "skew": 1e-4, "dense": 1e-4}
 WAYS_SCALE = 4  # px of a cell: those of `Beyond`
-WAYS_UNIT = 1 / 8  # px
+WAYS_UNIT = 1 / 4  # px
 
 
 def picture_of(fluid: FluidPoints, where: Tensor) -> Tensor:
