@@ -69,19 +69,21 @@ class Beyond:
         y, x = torch.meshgrid(rows, cols, indexing="ij")
         at_px = (torch.stack([x, y], dim=-1) + (0.5 - self.around)) * CELL_PX
         start = start_px / CELL_PX + self.around
+        # Cells know the border to within themselves: what starts on it is inside, and what rests shows itself.
+        outside_px = sampled(self.border, start)[:, 2:].clamp_min(0.0)
         for _ in range(most):
             at_px = at_px + sampled(way, self._cells(at_px)).view_as(at_px)
             found = sampled(torch.cat([at_px, _likeness(at_px)], dim=-1), start)
-            yield self._folded(found[:, :2]), found[:, 2:]
+            yield self._folded(found[:, :2], outside_px), found[:, 2:]
 
     def _cells(self, at_px: Tensor) -> Tensor:
         return at_px.reshape(-1, 2) / CELL_PX + self.around
 
-    def _folded(self, at_px: Tensor) -> Tensor:
-        """``at_px [M, 2]``, and beyond the fluid where a mirror at its border shows it."""
+    def _folded(self, at_px: Tensor, outside_px: Tensor) -> Tensor:
+        """``at_px [M, 2]``, and beyond the fluid where a mirror at its border, or ``outside_px [M, 1]`` from it, shows it."""
         for _ in range(FOLDS):
             border = sampled(self.border, self._cells(at_px))
-            at_px = at_px - 2.0 * border[:, 2:].clamp_min(0.0) * border[:, :2]
+            at_px = at_px - 2.0 * (border[:, 2:] - outside_px).clamp_min(0.0) * border[:, :2]
         return at_px
 
 
