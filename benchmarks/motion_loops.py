@@ -189,6 +189,9 @@ def main() -> None:
         if args.found:
             hints = {}
         scene = c3drender.prepare(path, depth="builtin", camera="still", size=args.size, **hints)
+        if not bool(scene.layers.moving.any()):
+            print(f"{name:12} nothing moves: MALF 0", flush=True)
+            continue
         photo = resize_photo(read_photo(path), scene.camera.height, scene.camera.width)
         photo_u8 = (photo.rgb * 255).round().to(torch.uint8).numpy()
         for blend in args.blends:

@@ -38,7 +38,7 @@ FRAMES = (0, 11, 23, 37, 52, 68, 83, 101)  # of the path's 120
 LOOKED_AT = (0, 37, 83)
 TIMED = 24
 FULL_HD = 1920 * 1080
-READS = {"still": 1, "edge": 8, "fluid": 8, "compose": 3, "show": 1}  # of textures, by a fragment, at most
+READS = {"still": 1, "edge": 8, "fluid": 9, "compose": 3, "show": 1}  # of textures, by a fragment, at most
 psnr = partial(peak_signal_noise_ratio, data_range=255)
 TIME = """(count) => {
   const element = document.querySelector("c3d-cinemagraph");

@@ -1,5 +1,5 @@
 from . import batch, ops
-from .data import Camera, CameraKeys, CameraPath, Cameras, Fluid, Frame, Lens, Ripple, Sway
+from .data import Camera, CameraKeys, CameraPath, Cameras, Flame, Fluid, Frame, Lens, Ripple, Sway
 from .files.scene import Scene, load_scene, save_scene
 from .pipeline.export import export_scene
 from .pipeline.play import export_play
@@ -13,6 +13,7 @@ __all__ = [
     "CameraKeys",
     "CameraPath",
     "Cameras",
+    "Flame",
     "Fluid",
     "Frame",
     "Lens",

@@ -259,7 +259,7 @@ def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
     names += ["focus", "size", "device"]
     fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow", "matte")}
     moves: dict[str, Any] = fluid | {"motion": None}
-    if args.sway or args.ripple:
+    if args.sway or args.flame or args.ripple:
         from .jobs.options import motion_of
 
         moves = dict.fromkeys(fluid) | {"motion": motion_of(vars(args), fluid)}

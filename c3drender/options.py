@@ -24,6 +24,7 @@ def add_scene_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sway", help="mask of what sways: trees, grass, flags, boats")
     parser.add_argument("--sway-hints", help="arrows whose direction and length are the swing's, as --hints")
     parser.add_argument("--sway-root", default="bottom", help="bottom, top, left or right: where it is held (default: bottom)")
+    parser.add_argument("--flame", help="mask of what burns or steams from a base that stays: candles, fires, steam")
     parser.add_argument("--ripple", help="mask of still water whose reflections ripple")
     parser.add_argument(
         "--depth",

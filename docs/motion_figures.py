@@ -39,6 +39,8 @@ KEYS = CameraKeys((0.0, 0.3, 0.55, 0.8), ((1, 0, 0), (0, 0.8, 1.2), (-1, 0, 0.4)
 NUM_FRAMES = 60
 BLENDS: tuple[render.BlendMode, ...] = ("linear", "contrast", "phase")
 LOOP_WIDTH = 480
+SLICE_X, SLICE_ROWS = 375, (260, 500)  # a column of the example's stream, at 800 px
+STRIP, STRIP_FRAMES = np.s_[260:470, 280:420], 16
 PLOT_PX = (300, 480)
 INK = ((230, 90, 60), (60, 130, 230), (60, 170, 90), (150, 90, 200))
 
@@ -48,6 +50,7 @@ def main() -> None:
     _flows()
     _sway_and_ripple()
     _pulse()
+    _loop()
     _cameras()
 
 
@@ -142,6 +145,23 @@ def _pulse() -> None:
         for frame, blend in zip(middles, BLENDS, strict=True)
     ]
     write_picture(IMAGES / "motion_pulse.png", compose(tiles, 2))
+
+
+def _loop() -> None:
+    """A column of the stream over two loops, by every blend; and the stream in sixteen frames of one."""
+    scene = c3drender.prepare(PHOTO, mask=MASK, hints=HINTS, depth="builtin", camera="still", size=800)
+    tiles, strips = [], {}
+    for blend in BLENDS[1:]:
+        animation = render.animate(scene, NUM_FRAMES, blend=blend)
+        frames = [render.render_frame(animation, torch.eye(3, 4), n).rgb_u8.numpy() for n in range(NUM_FRAMES)]
+        columns = np.stack([frame[slice(*SLICE_ROWS), SLICE_X] for frame in (*frames, *frames)], axis=1)
+        wide = cv2.resize(columns, (4 * columns.shape[1], columns.shape[0]), interpolation=cv2.INTER_NEAREST)
+        tiles.append(Tile(wide, f"{blend}: one column of the stream", "down the picture, and two loops to the right"))
+        strips[blend] = [frames[round(n * NUM_FRAMES / STRIP_FRAMES)] for n in range(STRIP_FRAMES)]
+    write_picture(IMAGES / "motion_slices.png", compose(tiles, 2))
+    shown = [np.ascontiguousarray(frame[STRIP]) for frame in strips["phase"]]
+    half = STRIP_FRAMES // 2
+    write_picture(IMAGES / "motion_strip.jpg", np.vstack([np.hstack(shown[:half]), np.hstack(shown[half:])]))
 
 
 def _detail_energy(rgb_u8: np.ndarray, where: np.ndarray) -> float:

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from c3drender import __version__, cli, render_cinemagraph
-from c3drender.data import Camera, DepthSpan, Fluid, Frame, Image, Layers, Lens, Ripple, Sway
+from c3drender.data import Camera, DepthSpan, Flame, Fluid, Frame, Image, Layers, Lens, Ripple, Sway
 from c3drender.files.photo import read_photo
 from c3drender.files.scene import Scene
 from c3drender.inspect import contact_sheet
@@ -129,17 +129,20 @@ def test_render_passes_every_option_on(calls, photo_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_what_sways_and_ripples_goes_into_one_list(calls, photo_path):
-    argv = "render photo.png --mask m.png --sway s.png --sway-hints h.json --sway-root top --ripple r.png --amplitude 1,0.5,2"
+def test_what_sways_flickers_and_ripples_goes_into_one_list(calls, photo_path):
+    argv = "render photo.png --mask m.png --sway s.png --sway-hints h.json --sway-root top --flame f.png --ripple r.png"
+    argv += " --amplitude 1,0.5,2"
     assert cli.main(argv.split()) == 0
     options = calls.render[2]
-    assert told(options["motion"]) == told([Fluid(mask="m.png"), Sway("s.png", "h.json", "top"), Ripple("r.png")])
+    assert told(options["motion"]) == told(
+        [Fluid(mask="m.png"), Sway("s.png", "h.json", "top"), Flame("f.png"), Ripple("r.png")]
+    )
     assert options["mask"] is None and options["amplitude"] == (1.0, 0.5, 2.0)
     assert cli.main(["render", "photo.png", "--sway", "s.png"]) == 0
     assert told(calls.render[2]["motion"]) == told([Fluid(), Sway("s.png")])  # what flows is still found
 
 
-def told(parts: list[Fluid | Sway | Ripple]) -> list[tuple[type, dict[str, object]]]:
+def told(parts: list[Fluid | Sway | Flame | Ripple]) -> list[tuple[type, dict[str, object]]]:
     return [(type(part), vars(part)) for part in parts]
 
 

@@ -20,7 +20,7 @@ from test_scene_file import SCENE
 from twins import CSRC, ROOT, build_program
 
 import c3drender
-from c3drender import Ripple, Scene, Sway, cli, export_play, render_frames
+from c3drender import Flame, Ripple, Scene, Sway, cli, export_play, render_frames
 from c3drender.data import CameraKeys, CameraPath
 
 SIDE_PX = 96
@@ -83,9 +83,10 @@ def test_water_plays(player: Path, water: Scene, tmp_path: Path, blend: str) -> 
     assert_plays(player, tmp_path, water, ("circle", "dolly-zoom"), frames=9, blend=blend)
 
 
-def test_what_sways_and_ripples_plays(player: Path, photo: np.ndarray, tmp_path: Path) -> None:
+def test_what_sways_flickers_and_ripples_plays(player: Path, photo: np.ndarray, tmp_path: Path) -> None:
     arrow = [((30, 20), (34, 20))]
-    scene = prepared(photo, motion=[Sway(mask_of(8, 40), hints=arrow), Ripple(mask_of(50, 90))])
+    scene = prepared(photo, motion=[Sway(mask_of(8, 30), hints=arrow), Flame(mask_of(34, 50)), Ripple(mask_of(54, 90))])
+    assert scene.harmonics is not None and len(scene.harmonics.sine_px) == 5
     assert_plays(player, tmp_path, scene, ("swing", "still"), frames=6)
 
 

@@ -14,7 +14,7 @@ import PIL.Image
 import pytest
 
 import c3drender as c3d
-from c3drender.data import Fluid, Ripple, Sway
+from c3drender.data import Flame, Fluid, Ripple, Sway
 from c3drender.jobs import child as children
 from c3drender.jobs import options
 from c3drender.jobs.child import Child
@@ -105,11 +105,11 @@ def test_bad_options_are_named(name: str, value: object, line: str) -> None:
     assert line in str(error.value)
 
 
-def test_what_sways_and_ripples_goes_into_one_list() -> None:
-    given = {"mask": "m.png", "sway": "s.png", "sway_root": "top", "ripple": "r.png", "frames": 9}
+def test_what_sways_flickers_and_ripples_goes_into_one_list() -> None:
+    given = {"mask": "m.png", "sway": "s.png", "sway_root": "top", "flame": "f.png", "ripple": "r.png", "frames": 9}
     arguments = options.arguments_of(given)
     assert [(type(part), vars(part)) for part in arguments.pop("motion")] == [
-        (type(part), vars(part)) for part in (Fluid(mask="m.png"), Sway("s.png", None, "top"), Ripple("r.png"))
+        (type(part), vars(part)) for part in (Fluid(mask="m.png"), Sway("s.png", None, "top"), Flame("f.png"), Ripple("r.png"))
     ]
     assert arguments == {"frames": 9}
     assert options.arguments_of({"mask": "m.png"}) == {"mask": "m.png"}

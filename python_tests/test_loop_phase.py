@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.stats import skew
 
 from c3drender.render import phase
+from c3drender.render.beyond import Beyond
+from c3drender.render.even import Even
 
 SIZE = (24, 400)
 LOOP_PX = 20.0
+FRAMES = 20
 MIDDLE = slice(120, 280)
 
 
@@ -18,14 +22,15 @@ def copies_of(rgb: torch.Tensor, exists: torch.Tensor | None = None, loop_px: fl
     exists = torch.ones(rgb.shape[:2], dtype=torch.bool) if exists is None else exists
     y, x = exists.nonzero(as_tuple=True)
     start_px = torch.stack([x, y], dim=1) + 0.5
-    rank = torch.where(exists.view(-1), exists.view(-1).cumsum(0) - 1, -1).view(exists.shape)
-    own = rank[y, x]
-    beside = []
-    for dy, dx in ((0, 1), (1, 0)):
-        there = torch.nn.functional.pad(rank, (0, 1, 0, 1), value=-1)[y + dy, x + dx]
-        beside.append(torch.where(there >= 0, there, own).to(torch.int32))
-    loop = torch.tensor([[loop_px, 0.0]]).expand(len(x), -1)
-    return phase.copies_of(rgb, exists, start_px, (beside[0], beside[1]), (loop, -loop), rgb[exists])
+    step_px = torch.tensor([loop_px / FRAMES, 0.0]) * exists[..., None]
+    return phase.copies_of(rgb, exists, start_px, Beyond.of(step_px, exists, FRAMES), rgb[exists])
+
+
+def shown(copies: phase.LoopCopies, loop_t: float, backward: bool = False) -> torch.Tensor:
+    """The grey that the points of a grey picture show, against the mean of its wide surroundings, ``[M]``."""
+    colour = torch.empty_like(copies.colour)
+    copies.show(loop_t, backward, colour)
+    return (colour - copies.colour)[:, 0]
 
 
 def wave(turns: float) -> torch.Tensor:
@@ -43,20 +48,17 @@ def noise() -> torch.Tensor:
 @pytest.mark.parametrize("turns", [0.85, 1.2, 2.0, 2.2])
 def test_waves_turn_by_whole_turns(turns: float, loop_t: float) -> None:
     """One that has drifted by ``t`` loops, ``turns t`` turns, is shown ``round(turns) t`` turns ahead of where it was."""
-    copies = copies_of(wave(turns))
-    change = copies.mixed(loop_t)[0][0]
-    shown = (copies.luma[phase.REACH, 0] + change).view(SIZE)[12, MIDDLE].numpy()
+    seen = shown(copies_of(wave(turns)), loop_t).view(SIZE)[12, MIDDLE].numpy()
     x = np.arange(SIZE[1])[MIDDLE] + 0.5
     wanted = 0.2 * np.cos(2 * np.pi * (turns * x / LOOP_PX + (turns - round(turns)) * loop_t))
-    assert np.corrcoef(shown, wanted)[0, 1] > 0.97
-    assert np.isclose(shown.std(), wanted.std(), rtol=0.25)
+    assert np.corrcoef(seen, wanted)[0, 1] > 0.97
+    assert np.isclose(seen.std(), wanted.std(), rtol=0.25)
 
 
 @pytest.mark.parametrize("loop_t", [0.3, 0.5, 0.7])
 def test_nothing_is_there_twice(loop_t: float) -> None:
     copies = copies_of(noise())
-    own = copies.luma[phase.REACH, 0].view(SIZE)
-    locked = own + copies.mixed(loop_t)[0][0].view(SIZE)
+    own, locked = shown(copies, 0.0).view(SIZE), shown(copies, loop_t).view(SIZE)
     faded = (1 - loop_t) * own + loop_t * own.roll(-int(LOOP_PX), dims=1)
 
     def echo(plane: torch.Tensor) -> float:
@@ -70,8 +72,7 @@ def test_nothing_is_there_twice(loop_t: float) -> None:
 def test_both_sides_show_the_same_where_they_meet() -> None:
     """At a quarter of the loop: points drifted by 5 px, and by 15 px back. Only how much contrast a copy may bring differs."""
     copies = copies_of(noise())
-    own = copies.luma[phase.REACH, 0]
-    forward, backward = ((own + change).view(SIZE) for change, _ in copies.mixed(0.25))
+    forward, backward = (shown(copies, 0.25, side).view(SIZE) for side in (False, True))
     here, there = forward.roll(5, 1)[:, MIDDLE], backward.roll(-15, 1)[:, MIDDLE]
     assert (here - there).square().mean().sqrt() < 0.05 * here.std()
 
@@ -84,15 +85,35 @@ def test_the_loop_starts_and_ends_as_the_photo() -> None:
         assert np.isclose(sum(phase.weights(loop_t, False)), 1.0)
 
 
-def test_what_a_loop_does_not_reach_is_its_own_picture() -> None:
-    """A pool shorter than a loop's displacement: nothing can be locked, what is left is the cross-fade."""
+def test_beyond_its_end_a_fluid_shows_its_mirror_image() -> None:
+    exists = torch.zeros(SIZE, dtype=torch.bool)
+    exists[:, 100:200] = True
+    beyond = Beyond.of(torch.tensor([LOOP_PX / FRAMES, 0.0]) * exists[..., None], exists, FRAMES)
+    start_px = torch.tensor([[150.5, 12.5], [192.5, 12.5], [104.5, 12.5]])
+    ahead, behind = ([at_px[:, 0] for at_px, _ in beyond.copies(start_px, side, 2)] for side in (True, False))
+    torch.testing.assert_close(ahead[0], torch.tensor([170.5, 187.5, 124.5]), atol=2.0, rtol=0)
+    torch.testing.assert_close(ahead[1], torch.tensor([190.5, 167.5, 144.5]), atol=2.0, rtol=0)
+    torch.testing.assert_close(behind[0], torch.tensor([130.5, 172.5, 115.5]), atol=2.0, rtol=0)
+
+
+def test_a_pool_shorter_than_a_loop_has_no_echo_of_itself() -> None:
+    """Its copies are its own mirror images."""
     exists = torch.zeros(SIZE, dtype=torch.bool)
     exists[:, 100:115] = True
-    copies = copies_of(noise(), exists)
-    own = copies.luma[phase.REACH, 0]
-    torch.testing.assert_close(copies.luma[phase.REACH - 1, 0], own)
-    torch.testing.assert_close(copies.luma[phase.REACH + 1, 0], own)
-    assert (copies.luma[[0, 1, -2, -1]] == 0).all()
+    own = shown(copies_of(noise(), exists), 0.0)
+    seen = shown(copies_of(noise(), exists), 0.5)
+    assert torch.isfinite(seen).all()
+    assert 0.5 * own.std() < seen.std() < 1.5 * own.std()
+
+
+def test_what_cannot_be_taken_from_the_fluid_is_its_own_picture() -> None:
+    """One column of fluid: a mirror on either side shows nothing of it."""
+    exists = torch.zeros(SIZE, dtype=torch.bool)
+    exists[:, 100] = True
+    copies = copies_of(noise(), exists, loop_px=50.0)
+    own = copies.even[0][phase.REACH]
+    torch.testing.assert_close(copies.even[0][phase.REACH - 1], own)
+    torch.testing.assert_close(copies.even[0][phase.REACH + 1], own)
 
 
 def test_no_copy_brings_more_contrast_than_its_place_has() -> None:
@@ -100,8 +121,9 @@ def test_no_copy_brings_more_contrast_than_its_place_has() -> None:
     calm = 0.5 + 0.05 * (rgb - 0.5)
     rgb[:, 200:] = calm[:, 200:]
     copies = copies_of(rgb, loop_px=60.0)
-    brought = copies.luma[phase.REACH - 1, 0].view(SIZE)[:, 240:255]  # from 180 to 195, where it is rough
-    taken = copies.luma[phase.REACH, 0].view(SIZE)[:, 180:195]
+    lumas = [copies.spread * copies.even[0][phase.REACH + k, 0].expm1() for k in (-1, 0)]
+    brought = lumas[0].view(SIZE)[:, 240:255]  # from 180 to 195, where it is rough
+    taken = lumas[1].view(SIZE)[:, 180:195]
     assert brought.std() < 0.25 * taken.std()
 
 
@@ -117,19 +139,37 @@ def test_colours_follow_luma() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 40), (33, 7)])
 def test_odd_and_tiny_canvases(size: tuple[int, int]) -> None:
     copies = copies_of(torch.rand(*size, 3, generator=torch.Generator().manual_seed(0)))
-    assert all(torch.isfinite(values).all() for values in (copies.luma, copies.tint, *copies.mixed(0.5)[1]))
+    for backward in (False, True):
+        assert torch.isfinite(shown(copies, 0.5, backward)).all()
 
 
 def test_no_fluid_at_all() -> None:
     copies = copies_of(noise(), torch.zeros(SIZE, dtype=torch.bool))
-    assert copies.luma.shape == (2 * phase.REACH + 1, 2, 0)
+    assert shown(copies, 0.5).shape == (0,)
 
 
-def test_lone_streaks_are_faded_not_locked() -> None:
-    """One bright line on black: beside it the sum's negative terms would be dark lines."""
-    rgb = torch.full((*SIZE, 3), 0.2)
-    rgb[:, 200:203] = 0.8
-    copies = copies_of(rgb)
-    y, x = 12, slice(190, 213)
-    own, ahead = (copies.luma[phase.REACH + k, 0].view(SIZE)[y, x] for k in (0, 1))
-    torch.testing.assert_close(ahead, own)
+def streaks() -> torch.Tensor:
+    """Bright lines across the flow on black, at odd distances."""
+    line = torch.full((SIZE[1],), 0.2)
+    for x in (130, 141, 163, 170, 196, 215, 222, 247, 263):
+        line[x : x + 3] = 0.8
+    return line.expand(*SIZE)[..., None].repeat(1, 1, 3)
+
+
+@pytest.mark.parametrize("loop_t", [0.3, 0.5, 0.7])
+def test_nothing_is_darker_than_the_dark_between_streaks(loop_t: float) -> None:
+    """A plain sum's negative terms would draw a dark line for a bright one."""
+    copies = copies_of(streaks())
+    own, seen = (shown(copies, t).view(SIZE)[12, MIDDLE] for t in (0.0, loop_t))
+    assert seen.min() > own.min() - 0.05 * (own.max() - own.min())
+    assert seen.max() < own.max() + 0.05 * (own.max() - own.min())
+
+
+def test_the_even_measure_is_even() -> None:
+    rgb = torch.exp(0.5 * (noise() - 0.5) / noise().std())
+    detail = rgb[..., :1] - rgb[..., :1].mean()
+    even = Even.of(detail, torch.ones(SIZE, dtype=torch.bool), 60)
+    lights, measure = (values[:, MIDDLE].flatten().numpy() for values in (detail, even.g))
+    assert skew(lights) > 1.0
+    assert abs(skew(measure)) < 0.3
+    assert np.isclose(measure.std(), 1.0, atol=0.15)

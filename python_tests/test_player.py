@@ -22,6 +22,8 @@ import c3drender as c3d
 from c3drender import web
 from c3drender.files.photo import read_photo
 from c3drender.files.scene import Scene
+from c3drender.render.beyond import Beyond
+from c3drender.render.fluid import find_region
 from c3drender.web import pack
 
 psnr = partial(peak_signal_noise_ratio, data_range=255)
@@ -115,6 +117,21 @@ def test_a_packed_scene_is_the_scene(example: Scene, in_folder: Path) -> None:
     surface = layers.nearest_moving().numpy()[y0:y1, x0:x1]
     moves = maps["kind.0"][y0:y1, x0:x1] & pack.KINDS["moves"] > 0
     assert np.abs(step.transpose(1, 2, 0)[moves] - layers.step_px.numpy()[surface[moves]]).max() < 1e-3
+
+
+def test_a_packed_scene_tells_where_copies_are_taken(example: Scene, in_folder: Path) -> None:
+    header, maps = unpacked((in_folder / "scene.c3dweb").read_bytes())
+    region = find_region(example.layers)
+    beyond = Beyond.of(region.on_surface(example.layers.step_px), region.exists, FRAMES)
+    told, likeness = header["fluid"]["copies"]["ways"], maps["likeness"].reshape(6, -1, maps["likeness"].shape[1])
+    ways = maps["ways"].reshape(6, 2, *likeness.shape[1:]) * told["unit"]
+    row, column = likeness.shape[1] // 2, likeness.shape[2] // 3
+    at_px = [first + told["scale"] * (k + 0.5) for first, k in zip(header["fluid"]["box"][:2], (column, row), strict=True)]
+    for side in (0, 1):
+        for loops, (end_px, like) in enumerate(beyond.copies(torch.tensor([at_px]), side == 0, 3)):
+            found = ways[3 * side + loops, :, row, column] + at_px
+            assert np.abs(found - end_px[0].numpy()).max() <= told["unit"] / 2 + 1e-3
+            assert abs(likeness[3 * side + loops, row, column] / 255 - float(like)) <= 1 / 500
 
 
 def test_maps_of_every_kind_survive() -> None:

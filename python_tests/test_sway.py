@@ -1,4 +1,4 @@
-"""Sway and ripple: still at the loop's start, pinned at the root, larger toward the tip, never folding, beside a flow."""
+"""Sway, flame and ripple: still at the loop's start, pinned at the root, larger to the tip, never folding, beside a flow."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import pytest
 import torch
 
 import c3drender
-from c3drender.data import Fluid, Harmonics, Ripple, Sway
+from c3drender.data import Flame, Fluid, Harmonics, Ripple, Sway
 from c3drender.motion import harmonics as harmonic
+from c3drender.motion.flame import find_flames, flame_field
 from c3drender.motion.ripple import ripple_field
-from c3drender.motion.sway import PART_SHARE, REACH_SHARE, ROOTS, sway_field
+from c3drender.motion.sway import PART_SHARE, REACH_SHARE, ROOTS, answer_to_wind, sway_field
 
 HEIGHT, WIDTH = 240, 320
 NO_ARROWS = np.zeros((0, 2, 2))
@@ -33,6 +34,7 @@ TREE = box(140, 40, 180, 200)
 DISP = np.broadcast_to(np.linspace(0.2, 1.0, HEIGHT, dtype=np.float32)[:, None], (HEIGHT, WIDTH))
 FIELDS = {
     "sway": lambda: sway_field(TREE, NO_ARROWS),
+    "flame": lambda: flame_field(TREE, NO_ARROWS),
     "ripple": lambda: ripple_field(box(40, 120, 280, 240), DISP, NO_ARROWS),
 }
 
@@ -54,7 +56,7 @@ def test_never_folds_or_tears(name: str) -> None:
 
 
 def test_far_stronger_motion_is_held_back_to_what_does_not_fold() -> None:
-    wild = sway_field(TREE, NO_ARROWS, strength=20.0)
+    wild = sway_field(TREE, NO_ARROWS, strength=40.0)
     assert harmonic.max_bend(wild) > 1
     assert harmonic.max_bend(harmonic.joined([wild])) == pytest.approx(harmonic.MAX_BEND, rel=1e-3)
 
@@ -94,6 +96,29 @@ def test_an_unknown_root_is_named() -> None:
         sway_field(TREE, NO_ARROWS, "middle")
 
 
+@pytest.mark.parametrize(("to", "base", "tip"), [((160.0, 60.0), 199, 42), ((160.0, 180.0), 41, 198)])
+def test_a_flame_is_pinned_at_its_base_and_bends_most_at_its_tip(to: tuple[float, float], base: int, tip: int) -> None:
+    height, _ = height_and_phase(flame_field(TREE, np.array([[(160.0, 120.0), to]])))
+    reach = height.sum(axis=0)[:, 160]
+    assert reach[base].max() == 0
+    np.testing.assert_allclose(reach[tip], [0.22 * 40, 0.1 * 160], rtol=0.03)  # of its width, and of its height
+    assert (np.diff(reach[np.linspace(base, tip, 9).astype(int)], axis=0) > 0).all()
+
+
+def test_bends_run_up_a_flame() -> None:
+    field = flame_field(TREE, NO_ARROWS)
+    phase = np.arctan2(field.cosine_px[..., 0].numpy(), field.sine_px[..., 0].numpy())[1, 50:180, 160]
+    assert (turned(phase, 0) > 0).all(), "later farther up: the phase falls towards the tip"
+
+
+def test_flames_are_found_where_it_surely_burns() -> None:
+    fire = np.zeros((HEIGHT, WIDTH), np.float32)
+    fire[TREE] = 0.95
+    fire[box(20, 20, 60, 60)] = 0.6  # may burn
+    fire[5, 5] = 1.0  # a lamp
+    np.testing.assert_array_equal(find_flames(fire), TREE)
+
+
 def test_far_ripples_are_shorter_and_lower() -> None:
     offset = moments(ripple_field(box(0, 60, 320, 240), DISP, NO_ARROWS))[8, :, 160, 1]
 
@@ -108,7 +133,7 @@ def test_ripples_run_where_the_arrow_points() -> None:
     def drift(arrows: np.ndarray) -> float:
         """By how far (px) the pattern of the longest wave moves to the right from one moment to the next."""
         field = ripple_field(box(0, 0, 320, 240), np.ones((HEIGHT, WIDTH), np.float32), arrows)
-        longest = Harmonics(field.sine_px[:1], field.cosine_px[:1])
+        longest = Harmonics(field.sine_px[1:2], field.cosine_px[1:2])
         rates = np.diff(moments(longest, 48)[:, 120, 20:300, 1], axis=0)
         steps = range(-6, 7)
         alike = [np.corrcoef(rates[4, 8:-8], np.roll(rates[8], -step)[8:-8])[0, 1] for step in steps]
@@ -125,7 +150,7 @@ def test_what_flows_is_left_to_the_flow() -> None:
 
 def test_empty_masks_hold_still() -> None:
     nothing = np.zeros((HEIGHT, WIDTH), bool)
-    for field in (sway_field(nothing, NO_ARROWS), ripple_field(nothing, DISP, NO_ARROWS)):
+    for field in (sway_field(nothing, NO_ARROWS), flame_field(nothing, NO_ARROWS), ripple_field(nothing, DISP, NO_ARROWS)):
         assert harmonic.reach_px(field) == 0
 
 
@@ -141,25 +166,53 @@ def turned(phase: np.ndarray, axis: int) -> np.ndarray:
     return (np.diff(phase, axis=axis) + np.pi) % (2 * np.pi) - np.pi
 
 
-def test_a_wave_is_what_its_height_and_phase_say() -> None:
-    rng = np.random.default_rng(0)
-    height, phase = rng.random((3, 4, 5, 2)), rng.random((3, 4, 5)) * 6
-    field = harmonic.from_waves(height, phase)
-    for t in (0.0, 0.1, 0.35, 0.8):
-        k = 2 * np.pi * t * np.arange(1, 4)[:, None, None]
-        expected = (height * (np.sin(k + phase) - np.sin(phase))[..., None]).sum(axis=0)
+def test_a_displacement_is_what_its_coefficients_say() -> None:
+    sine, cosine = np.random.default_rng(0).random((2, 4, 5, 6, 2)).astype(np.float32)
+    field = Harmonics(torch.from_numpy(sine), torch.from_numpy(cosine))
+    assert field.at(0.0).abs().max() == 0
+    for t in (0.1, 0.35, 0.8):
+        turns = 2 * np.pi * t * np.arange(1, 5)[:, None, None, None]
+        expected = (sine * np.sin(turns) + cosine * (np.cos(turns) - 1)).sum(axis=0)
         np.testing.assert_allclose(field.at(t).numpy(), expected, atol=1e-5)
 
 
-def test_sway_is_shared_out_to_three_swings_and_its_gusts_run_over_the_picture() -> None:
+def test_motions_of_different_swings_join() -> None:
+    few, many = (Harmonics(torch.full((k, 2, 2, 2), 0.01), torch.zeros(k, 2, 2, 2)) for k in (1, 3))
+    joined = harmonic.joined([few, many]).sine_px
+    np.testing.assert_allclose(joined[:, 0, 0, 0], [0.02, 0.01, 0.01], atol=1e-6)
+
+
+def test_a_gust_runs_over_the_picture() -> None:
     height, phase = height_and_phase(sway_field(box(0, 0, 320, 240), NO_ARROWS))
     tip = height[:, 0, 0, 0]
-    np.testing.assert_allclose(tip, np.array([0.6, 0.27, 0.13]) * 0.006 * 320, rtol=1e-5)
-    np.testing.assert_allclose(height[:, 120, 0, 0] / tip, 0.5**1.5, rtol=1e-5)  # halfway down to the root
-    turns = np.array([[1.1, 0.3], [1.7, -0.6], [-2.3, 0.9]]) * 2 * np.pi / 320  # along x and y, by the number of swings
-    np.testing.assert_allclose(turned(phase[:, :200], 2).mean(axis=(1, 2)), turns[:, 0], rtol=1e-4)
-    np.testing.assert_allclose(turned(phase[:, :200], 1).mean(axis=(1, 2)), turns[:, 1], rtol=1e-4)
-    np.testing.assert_allclose(np.cos(phase[:, 0, 0] - [0, 2.1, 4.2]), 1, atol=1e-6)
+    np.testing.assert_allclose(tip, np.abs(answer_to_wind(240 / 320)) * 0.006 * 320, rtol=1e-4)
+    np.testing.assert_allclose(height[:, 120, 0, 0] / tip, 0.5**1.5, rtol=1e-4)  # halfway down to the root
+    swings = 2 * np.pi * np.arange(1, 5) / 320
+    np.testing.assert_allclose(turned(phase[:, :200], 2).mean(axis=(1, 2)), -0.6 * swings, rtol=1e-3)
+    np.testing.assert_allclose(turned(phase[:, :200], 1).mean(axis=(1, 2)), -0.2 * swings, rtol=1e-3)
+
+
+def test_neighbours_answer_one_gust_one_after_the_other() -> None:
+    first, second = box(50, 100, 70, 200), box(210, 100, 230, 200)
+    seen = moments(sway_field(first | second, NO_ARROWS), 100)[:-1, 105, :, 0]
+    later = round(100 * 0.6 * 160 / 320)
+    swing = [seen[:, x] - seen[:, x].mean() for x in (60, 220)]
+    np.testing.assert_allclose(np.roll(swing[0], later), swing[1], atol=1e-3)
+    assert swing[0].max() > -1.3 * swing[0].min(), "a gust leans more than calm swings back"
+
+
+def test_wind_blows_where_the_arrow_points() -> None:
+    mask = box(50, 100, 70, 200) | box(210, 100, 230, 200)
+    arrow = np.array([[[60.0, 110.0], [57.0, 110.0]]])
+    _, phase = height_and_phase(sway_field(mask, arrow))
+    assert (turned(phase[:, 105], 1)[:, 55:65] > 0).all()
+
+
+def test_small_parts_swing_faster() -> None:
+    small, tall = (np.abs(answer_to_wind(extent)) for extent in (0.05, 0.6))
+    swings = np.arange(1, 5)
+    assert (swings * small).sum() > 1.2 * (swings * tall).sum()
+    assert small.sum() == pytest.approx(1.0) == tall.sum()
 
 
 def test_a_small_part_sways_by_a_share_of_itself_and_draws_its_surroundings_along() -> None:
@@ -180,66 +233,56 @@ FACING = np.ones((HEIGHT, WIDTH), np.float32)  # as seen from above: every wave 
 RIGHT = np.array([[[100.0, 100.0], [140.0, 100.0]]])
 
 
-@pytest.mark.parametrize("strength", [1.0, 2.0, 0.5])
-def test_how_high_and_how_long_ripples_are(strength: float) -> None:
-    height, phase = height_and_phase(ripple_field(box(0, 0, 320, 240), FACING, RIGHT, strength))
-    longest = 0.05 * 320
-    lengths = np.array([1.0, 0.62, 0.44]) * longest
-    seen = lengths / np.cos([0.0, 0.5, 0.6])  # along x, by the angle at which the wave runs
-    np.testing.assert_allclose(turned(phase, 2)[:, 120, 100], -2 * np.pi / seen, rtol=1e-3)  # it runs to the right
-    share = np.clip((seen - 5) / 5, 0, 1)
-    shown = share * share * (3 - 2 * share)
-    expected = strength * 0.02 * np.array([1.0, 0.7, 0.5]) * lengths * shown
-    np.testing.assert_allclose(height[:, 120, 100, 1], expected, rtol=1e-3)
-    np.testing.assert_allclose(height[:, 120, 100, 0], 0.35 * expected, rtol=1e-3)
+def waves_of(field: Harmonics, n: int, where: tuple[slice, slice]) -> np.ndarray:
+    """The waves that pass n times in a loop, complex: their shift across."""
+    return (field.sine_px[n - 1] + 1j * field.cosine_px[n - 1]).numpy()[(*where, 0)]
 
 
-@pytest.mark.parametrize("heading", [(1.0, 0.0), (1.0, 1.0), (-1.0, 0.5), (0.0, 1.0)])
-def test_which_way_ripples_run_on_the_water(heading: tuple[float, float]) -> None:
-    """On a plane in perspective: phases fall along the heading, with the surface's own right and its way to the camera."""
-    depth = np.broadcast_to(np.linspace(1.3, 0.7, HEIGHT)[:, None], (HEIGHT, WIDTH))
-    arrow = np.array([[(50.0, 50.0), (50.0 + 40 * heading[0], 50.0 + 40 * heading[1])]])
-    field = ripple_field(box(0, 0, 320, 240), (1 / depth).astype(np.float32), arrow)
-    _, phase = height_and_phase(field)
-    relative = depth / np.median(depth)
-    right = (np.arange(WIDTH) + 0.5 - WIDTH / 2) / WIDTH * relative
-    towards = -relative / (np.abs(np.diff(relative[:, 0])).mean() * WIDTH)
-    inner = np.s_[100:140, 100:220]
-    angles = np.arctan2(heading[1], heading[0]) + np.array([0.0, 0.5, -0.6])
-    for k, (angle, length) in enumerate(zip(angles, 0.05 * np.array([1.0, 0.62, 0.44]), strict=True)):
-        run = (right * np.cos(angle) + towards * np.sin(angle)) / length
-        for axis in (0, 1):
-            found, expected = turned(phase[k], axis)[inner], -2 * np.pi * np.diff(run, axis=axis)[inner]
-            np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(np.diff(run)).max() * 2 * np.pi + 2e-3)
+@pytest.mark.parametrize("n", [2, 3])
+def test_frequencies_of_ripples_belong_to_their_lengths(n: int) -> None:
+    """omega^2 = g k: waves that pass n times in a loop are 4 / n^2 as long as those that pass twice."""
+    waves = waves_of(ripple_field(box(0, 0, 320, 240), FACING, RIGHT), n, np.s_[20:220, 20:300])
+    power = np.abs(np.fft.fft2(waves * np.hanning(200)[:, None] * np.hanning(280))) ** 2
+    radius = np.hypot(np.fft.fftfreq(200)[:, None], np.fft.fftfreq(280))
+    assert (power * radius).sum() / power.sum() == pytest.approx(0.95 * n**2 / 4 / (0.06 * 320), rel=0.1)  # in a fan
+
+
+def test_stronger_ripples_shift_more() -> None:
+    weak, plain = (float(ripple_field(box(0, 0, 320, 240), FACING, RIGHT, strength).sine_px.norm()) for strength in (0.2, 0.4))
+    assert plain == pytest.approx(2 * weak, rel=1e-3)
+
+
+def test_a_slope_across_shifts_less_than_one_towards_the_eye() -> None:
+    shifts = [ripple_field(box(0, 0, 320, 240), FACING, arrow, 0.3).sine_px[1].norm() for arrow in (RIGHT, NO_ARROWS)]
+    assert shifts[0] < 0.7 * shifts[1]
 
 
 def test_ripples_know_the_water_by_its_ratios_alone() -> None:
     pond = box(0, 60, 320, 240)
     field = ripple_field(pond, DISP, NO_ARROWS)
-    torch.testing.assert_close(ripple_field(pond, 7 * DISP, NO_ARROWS).sine_px, field.sine_px, atol=1e-4, rtol=1e-3)
-    _, phase = height_and_phase(ripple_field(pond, DISP, RIGHT))
-    near, far = (np.abs(turned(phase[0], 1)[row, 100:220]).mean() for row in (220, 100))
-    assert far / near == pytest.approx(DISP[220, 0] / DISP[100, 0], rel=0.02)
+    torch.testing.assert_close(ripple_field(pond, 7 * DISP, NO_ARROWS).sine_px, field.sine_px, atol=1e-3, rtol=1e-2)
+    waves = waves_of(ripple_field(pond, DISP, RIGHT), 2, np.s_[:, 20:300])
+
+    def rate(row: int) -> float:
+        """Turns per pixel along x, by the waves' power."""
+        pairs = waves[row, 1:] * waves[row, :-1].conj()
+        return float(np.abs(np.angle(pairs) @ np.abs(pairs)) / np.abs(pairs).sum())
+
+    near, far = (np.mean([rate(row + d) for d in range(-6, 7)]) for row in (220, 100))
+    assert far / near == pytest.approx(DISP[220, 0] / DISP[100, 0], rel=0.15)
 
 
-@pytest.mark.parametrize(("rows", "limit", "bound"), [(slice(0, 40), 4.0, np.minimum), (slice(200, 240), 0.1, np.maximum)])
-def test_ripples_beyond_a_range_of_distances_are_as_at_its_end(rows: slice, limit: float, bound: np.ufunc) -> None:
-    disp = np.ones((HEIGHT, WIDTH), np.float32)
-    disp[rows] = 40.0 if limit > 1 else 0.01
-    sea = box(0, 0, 320, 240)
-
-    def waves(values: np.ndarray) -> torch.Tensor:
-        return ripple_field(sea, values, RIGHT).cosine_px
-
-    assert torch.equal(waves(bound(disp, np.float32(limit))), waves(disp))
-    assert not torch.equal(waves(bound(disp, np.float32(0.9 * limit if limit > 1 else 1.1 * limit))), waves(disp))
+def test_water_is_level_whatever_a_depth_map_makes_of_mirror_images() -> None:
+    pond = box(0, 60, 320, 240)
+    bumps = 0.05 * cv2.GaussianBlur(np.random.default_rng(0).normal(size=DISP.shape).astype(np.float32), (0, 0), 3) * 6
+    shaken, level = (ripple_field(pond, disp, NO_ARROWS).sine_px[1, 100:230] for disp in (DISP + bumps, DISP))
+    assert (shaken - level).norm() < 0.3 * level.norm()
 
 
 def test_ripples_fade_towards_the_shore() -> None:
     height, _ = height_and_phase(ripple_field(box(100, 0, 320, 240), FACING, RIGHT))
-    ashore = height[0, 120, :, 1]
-    assert ashore[:100].max() == 0 and ashore[100] < 0.1 * ashore[107] and (np.diff(ashore[100:108]) > 0).all()
-    np.testing.assert_allclose(ashore[108:], ashore[200], rtol=1e-4)  # 8 px off shore; the frame is no shore
+    ashore = height[..., 1].mean(axis=1).max(axis=0)
+    assert ashore[:100].max() == 0 and ashore[100] < 0.15 * ashore[107] and (np.diff(ashore[100:105]) > 0).all()
 
 
 def test_how_far_from_a_flow_all_holds_still() -> None:
@@ -260,18 +303,24 @@ def photo() -> np.ndarray:
 
 
 RIVER, POND = box(0, 200, 120, 240), box(200, 200, 320, 240)
-LIST = [Fluid(RIVER, [((10, 220), (60, 220))]), Sway(box(140, 40, 180, 190)), Ripple(POND)]
+LIST = [Fluid(RIVER, [((10, 220), (60, 220))]), Sway(box(140, 40, 180, 190)), Flame(box(20, 20, 60, 90)), Ripple(POND)]
 
 
-def test_one_scene_holds_all_three(tmp_path) -> None:
+def test_one_scene_holds_all_four(tmp_path) -> None:
     scene = c3drender.prepare(photo(), motion=LIST, depth="builtin", camera="still")
     margin = scene.layers.margin_px
     inner = np.s_[margin : margin + HEIGHT, margin : margin + WIDTH]
     moving = scene.layers.of_photo(scene.layers.moving).numpy()
     reach = np.abs(moments(scene.harmonics)).max(axis=(0, 3))[inner]
     assert moving[RIVER].mean() > 0.8 and not moving[POND].any()
-    assert reach[POND].mean() > 0.1 and reach[60, 160] > 0.3 and reach[RIVER].max() == 0
-    assert [note.split(":")[0] for note in scene.notes[:4]] == ["depth", "motion", "sway", "ripple"]
+    assert (
+        reach[POND].mean() > 0.1
+        and reach[22, 40] > 0.3
+        and reach[89, 40] == 0
+        and reach[60, 160] > 0.3
+        and reach[RIVER].max() == 0
+    )
+    assert [note.split(":")[0] for note in scene.notes[:5]] == ["depth", "motion", "sway", "flame", "ripple"]
     c3drender.save_scene(scene, tmp_path / "scene.c3d")
     loaded = c3drender.load_scene(tmp_path / "scene.c3d")
     assert torch.equal(loaded.harmonics.sine_px, scene.harmonics.sine_px)
@@ -287,7 +336,7 @@ def test_a_list_without_a_flow_flows_nowhere() -> None:
     [
         ({"motion": LIST, "mask": RIVER}, ValueError, "motion: expected mask inside a Fluid of the list, got both"),
         ({"motion": [Fluid(), Fluid()]}, ValueError, "motion: expected at most one Fluid .*, got more"),
-        ({"motion": "sway"}, TypeError, "motion: expected a list of Fluid, Sway and Ripple, got 'sway'"),
+        ({"motion": "sway"}, TypeError, "motion: expected a list of Fluid, Sway, Flame and Ripple, got 'sway'"),
         (
             {"motion": [Sway(TREE[:50])]},
             ValueError,

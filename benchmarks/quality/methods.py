@@ -67,7 +67,7 @@ def true_sway(truth: Truth) -> Harmonics:
     along = harmonic.smooth_step(torch.from_numpy(1 - beyond / fall_off)).numpy()
     swing = (reach_px[tuple(nearest)] * along[..., None]).astype(np.float32)
     swing = ndimage.gaussian_filter(swing, (SWAY_SIGMA * truth.size[1], SWAY_SIGMA * truth.size[1], 0))
-    sine = np.zeros((harmonic.NUM_HARMONICS, *swing.shape), np.float32)
+    sine = np.zeros((len(SWINGS), *swing.shape), np.float32)
     for k, share in enumerate(SWINGS):
         sine[k] = share * swing
     return harmonic.joined([Harmonics(torch.from_numpy(sine), torch.zeros(sine.shape))])

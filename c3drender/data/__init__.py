@@ -13,7 +13,7 @@ from .checks import Arrow, Arrows, MaskLike, PathLike, PictureLike, check_tensor
 from .frames import Frame, PointCloud, Raster
 from .layers import SPLAT_RULES, Layers, SplatRules
 from .lens import Lens
-from .motion import FRAMES_PER_ARROW, HIDES, FlowField, Fluid, Harmonics, MotionHints, Ripple, Sway, harmonic_px
+from .motion import FRAMES_PER_ARROW, HIDES, Flame, FlowField, Fluid, Harmonics, MotionHints, Ripple, Sway, harmonic_px
 from .picture import DepthMap, Image, Nearness, Scenery
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Cameras",
     "DepthMap",
     "DepthSpan",
+    "Flame",
     "FlowField",
     "Fluid",
     "Frame",

@@ -127,6 +127,26 @@ class Ripple:
 
 
 @dataclass(frozen=True, eq=False)
+class Flame:
+    """Something that burns or steams from a base that stays, as the user describes it: a candle, a torch, a fire, a plume.
+
+    Attributes
+    ----------
+    mask : MaskLike or None
+        Picture or array, white flickers; each connected part is held at its lower end. None where the file of ``hints`` has
+        polygons.
+    hints : Arrows, MotionHints or None
+        Arrows along which it rises; without, up.
+    strength : float
+        Scales how far it bends, >= 0.
+    """
+
+    mask: MaskLike | None
+    hints: Arrows | MotionHints | None = None
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
 class Harmonics:
     """A periodic displacement of every pixel.
 

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from ..options import add_scene_options, add_video_options, labels, numbers, size_of
 
 if TYPE_CHECKING:
-    from ..data import Fluid, Lens, Ripple, Sway
+    from ..data import Flame, Fluid, Lens, Ripple, Sway
 
 Options = Mapping[str, Any]
 
-PICTURES = ("mask", "matte", "flow", "sway", "ripple")  # files, always
+PICTURES = ("mask", "matte", "flow", "sway", "flame", "ripple")  # files, always
 # Or something else, too.
 FILES = (*PICTURES, "hints", "sway_hints", "depth", "segments", "inpainter", "camera", "model", "audio")
 ARROWS = ("hints", "sway_hints")  # a file, or a list of arrows itself
-MOTION = ("sway", "sway_hints", "sway_root", "ripple")
+MOTION = ("sway", "sway_hints", "sway_root", "flame", "ripple")
 CODED = ("codec", "crf", "bitrate", "bits", "loops", "max_mb", "color")
 LENS = ("f_number", "lens_focus", "shutter", "vignette", "grain", "ssaa", "samples")
 BESIDE = ("poster", "depth_out")  # written beside a video: of many photos each would replace the last
@@ -177,7 +177,7 @@ def arguments_of(options: Options) -> dict[str, Any]:
     arguments = {name: value for name, value in options.items() if name not in (*MOTION, *LENS)}
     if any(name in options for name in LENS):
         arguments["lens"] = lens_of({name: options.get(name, known()[name].default) for name in LENS})
-    if options.get("sway") or options.get("ripple"):
+    if options.get("sway") or options.get("flame") or options.get("ripple"):
         fluid = {name: arguments.pop(name, None) for name in ("mask", "hints", "flow", "matte")}
         arguments["motion"] = motion_of(options, fluid)
     return arguments
@@ -193,10 +193,11 @@ def lens_of(options: Options) -> Lens | None:
     return None if lens.is_plain else lens
 
 
-def motion_of(options: Options, fluid: Mapping[str, Any]) -> list[Fluid | Sway | Ripple]:
-    """What moves, where ``sway`` or ``ripple`` is given beside a fluid of these arguments."""
-    from ..data import Fluid, Ripple, Sway
+def motion_of(options: Options, fluid: Mapping[str, Any]) -> list[Fluid | Sway | Flame | Ripple]:
+    """What moves, where ``sway``, ``flame`` or ``ripple`` is given beside a fluid of these arguments."""
+    from ..data import Flame, Fluid, Ripple, Sway
 
     root = options.get("sway_root", known()["sway_root"].default)
     sway = [Sway(options["sway"], options.get("sway_hints"), root)] if options.get("sway") else []
-    return [Fluid(**fluid), *sway, *([Ripple(options["ripple"])] if options.get("ripple") else [])]
+    others = [kind(options[name]) for name, kind in (("flame", Flame), ("ripple", Ripple)) if options.get(name)]
+    return [Fluid(**fluid), *sway, *others]

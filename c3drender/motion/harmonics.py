@@ -6,10 +6,7 @@ layers at a pixel move alike.
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import cv2
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -17,24 +14,17 @@ from torch.nn import functional
 from ..data import SPLAT_RULES, Harmonics
 from ..pixels.fits import smooth_step
 
-ArrayT = TypeVar("ArrayT", np.ndarray, Tensor)
-
-NUM_HARMONICS = 3  # 1, 2 and 3 swings in one loop
 MAX_BEND = 0.9 * SPLAT_RULES.tear_px  # px of displacement per px: splatted points stay closed
-
-
-def from_waves(amplitude_px: np.ndarray, phase: np.ndarray) -> Harmonics:
-    """The harmonics of ``sum_k amplitude_k (sin(2 pi k t + phase_k) - sin(phase_k))``: ``[K, H, W, 2]`` and ``[K, H, W]``."""
-    sine = (amplitude_px * np.cos(phase)[..., None]).astype(np.float32)
-    cosine = (amplitude_px * np.sin(phase)[..., None]).astype(np.float32)
-    return Harmonics(torch.from_numpy(sine), torch.from_numpy(cosine))
 
 
 def joined(fields: list[Harmonics]) -> Harmonics:
     """What several motions do together, bent no more than `MAX_BEND` anywhere."""
-    return _bent_less(
-        Harmonics(torch.stack([f.sine_px for f in fields]).sum(0), torch.stack([f.cosine_px for f in fields]).sum(0))
-    )
+    most = max(len(field.sine_px) for field in fields)
+
+    def total(planes: list[Tensor]) -> Tensor:
+        return torch.stack([functional.pad(p, (0, 0) * 3 + (0, most - len(p))) for p in planes]).sum(0)
+
+    return _bent_less(Harmonics(total([f.sine_px for f in fields]), total([f.cosine_px for f in fields])))
 
 
 def held_still(field: Harmonics, moving: Tensor) -> Harmonics:
@@ -69,10 +59,26 @@ def reach_px(field: Harmonics) -> float:
 
 def max_bend(field: Harmonics) -> float:
     """The largest difference of displacement between neighbouring pixels, over the loop."""
-    most = 0.0
+    return float(_bends(field).max()) if field.sine_px.numel() > 0 else 0.0
+
+
+def calmed(field: Harmonics, over_px: int) -> Harmonics:
+    """``field``, smaller around each place where it would bend by more than `MAX_BEND`, over so many pixels."""
+    size = 2 * over_px + 1
+    most = functional.max_pool2d(_bends(field)[None], size, 1, over_px)
+    wide = functional.avg_pool2d(most, size, 1, over_px, count_include_pad=False)[0, ..., None]
+    scale = (MAX_BEND / wide.clamp_min(1e-6)).clamp_max(1.0)
+    return Harmonics(field.sine_px * scale, field.cosine_px * scale)
+
+
+def _bends(field: Harmonics) -> Tensor:
+    """Of each pixel the largest difference of displacement from its neighbours to the right and below, ``[H, W]``."""
+    most = field.sine_px.new_zeros(field.sine_px.shape[1:3])
     for n in range(12):
         offset = field.at(n / 12)
         for axis in (0, 1):
             if offset.shape[axis] > 1:
-                most = max(most, float(offset.diff(dim=axis).norm(dim=-1).max()))
+                bend = offset.diff(dim=axis).norm(dim=-1)
+                own = most.narrow(axis, 0, offset.shape[axis] - 1)
+                torch.maximum(own, bend, out=own)
     return most

@@ -1,5 +1,9 @@
-"""Sway: what swings about its root. Each connected part of a mask is held on one side and bends more the farther it reaches
-from there; three frequencies that divide the loop, and phases that travel over the picture like a gust."""
+"""Sway: what swings about its root, in one wind for the whole picture.
+
+Each connected part of a mask is held on one side and bends more the farther it reaches from there. A gust runs over the
+picture; every part answers it as a damped oscillator does, large ones slowly and late, small ones at once and with a flutter:
+neighbours lean one after the other. The gust and its answer are whole swings per loop, which closes exactly.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,34 @@ from math import ceil
 
 import cv2
 import numpy as np
+import torch
 
 from ..data import Harmonics
 from ..pixels.fits import smooth_step
-from .harmonics import NUM_HARMONICS, from_waves
 
 ROOTS = {"bottom": (0, -1), "top": (0, 1), "left": (1, 0), "right": (-1, 0)}  # the way from the root to the tip, (x, y)
 REACH_SHARE = 0.006  # of the photo's longer side: how far a tip swings to either side
 PART_SHARE = 0.08  # of a part's own extent, at most
-SHARES = (0.6, 0.27, 0.13)  # of the reach, by the number of swings in a loop
 BENDING = 1.5  # power by which the swing grows from root to tip
 LEAST_SHARE = 1e-4  # of the picture: a smaller part, a segmenter's speck, is held unless an arrow starts in it
 FALL_OFF = 8.0  # times the reach: how far beyond the mask the surroundings are drawn along
 LEAST_FALL_OFF_PX = 6.0
-GUSTS = ((1.1, 0.3, 0.0), (1.7, -0.6, 2.1), (-2.3, 0.9, 4.2))  # phase: turns along x and y over the longer side, and start
+WIND = (1.0, 0.6, 0.35, 0.2)  # by the number of its swings in a loop: one gust, and calm behind it
+CROSSING = (0.6, 0.2)  # of a loop: how long the gust takes for a longer side across, and down
+START = 0.45  # of a loop: when the gust is at the picture's left border
+OWN_SWINGS = 2.2  # in a loop, of a part that is a quarter of the longer side long; of others by the root of their length
+MOST_SWINGS = (1.4, 4.5)  # range of that
+DAMPING = 0.3  # of the critical one
 
 
 def sway_field(mask: np.ndarray, arrows: np.ndarray, root: str = "bottom", strength: float = 1.0) -> Harmonics:
     """The swing of everything in ``mask`` bool ``[H, W]``. ``arrows`` float ``[A, 2, 2]``: direction and reach of the nearest
-    part's swing, px. Raises ValueError for an unknown ``root``."""
+    part's swing, px, with the wind. Raises ValueError for an unknown ``root``."""
     if root not in ROOTS:
         raise ValueError(f"root: expected one of {', '.join(ROOTS)}, got {root!r}")
     height, width = mask.shape
     longer = max(height, width)
-    swing_px = np.zeros((height, width, 2), np.float32)
+    answer = np.zeros((2, len(WIND), height, width, 2), np.float32)  # in phase with the wind, and a quarter of a turn ahead
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     asked = _asked(arrows, labels)
     for k in range(1, count):
@@ -51,12 +59,26 @@ def sway_field(mask: np.ndarray, arrows: np.ndarray, root: str = "bottom", stren
         from_root = {"bottom": y0 + h - rows, "top": rows - y0, "left": cols - x0, "right": x0 + w - cols}[root] / extent
         beyond = cv2.distanceTransform((~part).astype(np.uint8), cv2.DIST_L2, 5)
         along = smooth_step(1.0 - beyond / fall_off)
-        bent = np.clip(from_root, 0, 1) ** BENDING * along
-        swing_px[box] += strength * bent[..., None] * swing
+        bent = strength * (np.clip(from_root, 0, 1) ** BENDING * along)[..., None] * swing
+        for n, own in enumerate(answer_to_wind(extent / longer)):
+            answer[0, n][box] += own.real * bent
+            answer[1, n][box] += own.imag * bent
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / longer
-    phase = np.stack([2 * np.pi * (across * x + down * y) + start for across, down, start in GUSTS])
-    amplitude = np.stack([share * swing_px for share in SHARES[:NUM_HARMONICS]])
-    return from_waves(amplitude, phase)
+    heading = -1.0 if asked and sum(swing[0] for swing in asked.values()) < 0 else 1.0
+    since = heading * CROSSING[0] * x + CROSSING[1] * y + START  # the gust comes later downwind
+    turned = -2 * np.pi * since * np.arange(1, len(WIND) + 1, dtype=np.float32)[:, None, None]
+    cos, sin = np.cos(turned)[..., None], np.sin(turned)[..., None]
+    # The answer ``A sin(2 pi k t + phase)`` to the wind ``cos(2 pi k (t - since))``.
+    return Harmonics(
+        torch.from_numpy(-(answer[0] * sin + answer[1] * cos)), torch.from_numpy(answer[0] * cos - answer[1] * sin)
+    )
+
+
+def answer_to_wind(extent: float) -> np.ndarray:
+    """How a part of ``extent`` longer sides answers the `WIND`: complex, by the number of swings; the sizes add up to 1."""
+    swings = np.arange(1, len(WIND) + 1) / np.clip(OWN_SWINGS / np.sqrt(max(extent, 1e-3) / 0.25), *MOST_SWINGS)
+    answer = np.array(WIND) / (1.0 - swings**2 + 2j * DAMPING * swings)
+    return answer / np.abs(answer).sum()
 
 
 def _asked(arrows: np.ndarray, labels: np.ndarray) -> dict[int, np.ndarray]:

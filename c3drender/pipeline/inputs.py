@@ -17,7 +17,20 @@ import torch
 from torch import Tensor
 
 from .. import camera as cameras
-from ..data import Arrows, CameraKeys, CameraPath, Fluid, Image, MaskLike, MotionHints, PathLike, PictureLike, Ripple, Sway
+from ..data import (
+    Arrows,
+    CameraKeys,
+    CameraPath,
+    Flame,
+    Fluid,
+    Image,
+    MaskLike,
+    MotionHints,
+    PathLike,
+    PictureLike,
+    Ripple,
+    Sway,
+)
 from ..files import read_camera_keys, read_flow, read_hints, read_segments, resize
 from ..files.colour import Color
 from ..files.depth import DEPTH_SUFFIXES, DepthGiven, depth_given
@@ -52,7 +65,8 @@ FILE_SUFFIX = re.compile(r"\.(?!v\d)[a-z][a-z0-9]{1,4}")  # of a file, not the 2
 
 CameraLike = PathLike | CameraKeys | CameraPath
 Amplitude = float | Sequence[float]
-Motion = Sequence[Fluid | Sway | Ripple]
+Harmonic = Sway | Flame | Ripple
+Motion = Sequence[Fluid | Harmonic]
 FlowLike = PathLike | np.ndarray | Tensor
 HintsLike = Arrows | MotionHints
 SegmentsLike = PathLike | Segments
@@ -60,9 +74,9 @@ SegmentsLike = PathLike | Segments
 
 @dataclass(frozen=True, eq=False)
 class HarmonicGiven:
-    """What the user says that sways or ripples: where, bool ``[H, W]``, and arrows ``[A, 2, 2]``, px."""
+    """What the user says that sways, flickers or ripples: where, bool ``[H, W]``, and arrows ``[A, 2, 2]``, px."""
 
-    part: Sway | Ripple
+    part: Harmonic
     mask: Tensor
     arrows: Tensor
 
@@ -127,7 +141,7 @@ def read_inputs(
         notes.extend(noted.notes)
         return noted.value
 
-    def masked(part: Sway | Ripple) -> HarmonicGiven:
+    def masked(part: Harmonic) -> HarmonicGiven:
         hints = hints_of(part.hints, part.mask)
         if hints.mask is None:
             kind = type(part).__name__
@@ -210,8 +224,8 @@ def list_motion(motion: Motion | None, **single: Any) -> Motion:
     given = [name for name, value in single.items() if value is not None]
     if given:
         raise ValueError(f"motion: expected {', '.join(given)} inside a Fluid of the list, got both")
-    if not isinstance(motion, (list, tuple)) or not all(isinstance(part, (Fluid, Sway, Ripple)) for part in motion):
-        raise TypeError(f"motion: expected a list of Fluid, Sway and Ripple, got {motion!r}")
+    if not isinstance(motion, (list, tuple)) or not all(isinstance(part, (Fluid, Harmonic)) for part in motion):
+        raise TypeError(f"motion: expected a list of Fluid, Sway, Flame and Ripple, got {motion!r}")
     if sum(isinstance(part, Fluid) for part in motion) > 1:
         raise ValueError("motion: expected at most one Fluid (its mask may have many regions), got more")
     return motion
@@ -301,7 +315,7 @@ def _at_size(point: tuple[float, float], size: tuple[int, int], target: tuple[in
     return point[0] * target[1] / size[1], point[1] * target[0] / size[0]
 
 
-def _check_strength(part: Sway | Ripple) -> None:
+def _check_strength(part: Harmonic) -> None:
     value = part.strength
     if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value) or value < 0:
         kind = type(part).__name__.lower()
@@ -321,7 +335,7 @@ def check_blend(blend: str) -> None:
 
 def read_by_motion(motion: Motion | None) -> dict[str, object]:
     """What the parts of a motion are read from, by name."""
-    parts = [part for part in motion or () if isinstance(part, (Fluid, Sway, Ripple))]
+    parts = [part for part in motion or () if isinstance(part, (Fluid, Harmonic))]
     return {
         f"motion[{n}].{name}": getattr(part, name, None) for n, part in enumerate(parts) for name in ("mask", "hints", "flow")
     }

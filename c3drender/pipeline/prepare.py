@@ -17,6 +17,7 @@ from ..data import (
     CameraPath,
     DepthMap,
     DepthSpan,
+    Flame,
     FlowField,
     Fluid,
     Harmonics,
@@ -24,6 +25,7 @@ from ..data import (
     MaskLike,
     PathLike,
     PictureLike,
+    Scenery,
     Sway,
 )
 from ..depth import depth_from_disparity, depth_from_metric, estimate_depth
@@ -35,7 +37,7 @@ from ..files.scene import Scene
 from ..files.tell import warn
 from ..layers import LayerConfig, build_layers
 from ..layers.inpainter import Inpainter
-from ..motion import find_flow, ripple_field, sway_field
+from ..motion import find_flames, find_flow, flame_field, ripple_field, sway_field
 from ..motion import harmonics as harmonic
 from ..ops.device import pick_device
 from ..progress import Progress, bar
@@ -99,7 +101,7 @@ def prepare(
         (`c3drender.files.read_hints`); None: guessed.
     flow : path, array or Tensor, optional
         Dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo`` (`c3drender.files.read_flow`).
-    motion : sequence of Fluid, Sway and Ripple, optional
+    motion : sequence of Fluid, Sway, Flame and Ripple, optional
         Instead of these three a list of what moves, each with its own mask; at most one Fluid.
     matte : PictureLike, optional
         How freely each pixel moves, 0..1: soft edges of the mask; without a mask also what moves.
@@ -221,13 +223,16 @@ def prepare_sharp(
         steps.update()
         steps.set_description("flow")
         held = shown.held(inputs.hints)
-        field, motion_note = find_flow(inputs.image, depth_map, shown.scenery, inputs.hints, inputs.step_px, held)
+        flows = any(isinstance(part, Fluid) for part in parts)
+        flames, scenery = burning(inputs, shown) if flows else (None, shown.scenery)
+        field, motion_note = find_flow(inputs.image, depth_map, scenery, inputs.hints, inputs.step_px, held)
         if inputs.hints.mask is not None and bool(inputs.hints.mask.any()) and not bool(field.moving.any()):
             warn("mask: nothing in it moves: it is frozen, or segments say that it stays (segments='none' lets it move)")
         if inputs.matte is not None:
             field = scaled(field, inputs.matte)
-        harmonics, harmonic_notes = find_harmonics(inputs.harmonic, depth_map, field)
-        flow_notes = (motion_note,) if any(isinstance(part, Fluid) for part in parts) else ()
+        harmonic_parts = inputs.harmonic if flames is None else (*inputs.harmonic, flames)
+        harmonics, harmonic_notes = find_harmonics(harmonic_parts, depth_map, field)
+        flow_notes = (motion_note,) if flows else ()
         steps.update()
         steps.set_description("layers")
         notes = (*inputs.notes, *shown.notes, depth_note, *flow_notes, *harmonic_notes)
@@ -329,15 +334,29 @@ def within(depth: DepthMap, span: DepthSpan) -> DepthMap:
     return replace(depth, z_cam=torch.where(outside, z_cam.clamp(1.0 / nearest, 1.0 / farthest), z_cam))
 
 
+def burning(inputs: Inputs, shown: Shown) -> tuple[HarmonicGiven | None, Scenery]:
+    """What surely burns in a picture of which nothing is said, and the scenery without it: it moves otherwise than smoke."""
+    hints, scenery = inputs.hints, shown.scenery
+    if shown.fire is None or inputs.step_px is not None or hints.mask is not None or len(hints.arrows) > 0:
+        return None, scenery
+    mask = torch.from_numpy(find_flames(shown.fire.cpu().numpy()))
+    if not bool(mask.any()):
+        return None, scenery
+    smoke = scenery.smoke * ~mask.to(scenery.smoke.device)
+    return HarmonicGiven(Flame(None), mask, hints.arrows.cpu()), replace(scenery, smoke=smoke)
+
+
 def find_harmonics(
-    harmonic_given: tuple[HarmonicGiven, ...], depth: DepthMap, flow: FlowField
+    parts: tuple[HarmonicGiven, ...], depth: DepthMap, flow: FlowField
 ) -> tuple[Harmonics | None, tuple[str, ...]]:
-    """What sways and ripples beside the flow, and one line for each."""
+    """What sways, flickers and ripples beside the flow, and one line for each."""
     fields, notes = [], []
-    for given in harmonic_given:
+    for given in parts:
         part, mask, arrows = given.part, given.mask.numpy(), given.arrows.numpy()
         if isinstance(part, Sway):
             field = sway_field(mask, arrows, part.root, float(part.strength))
+        elif isinstance(part, Flame):
+            field = flame_field(mask, arrows, float(part.strength))
         else:
             field = ripple_field(mask, 1.0 / depth.z_cam.cpu().numpy(), arrows, float(part.strength))
         fields.append(harmonic.held_still(field, flow.moving))

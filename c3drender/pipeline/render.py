@@ -344,7 +344,7 @@ def render_cinemagraph(
         Which way; None: guessed.
     flow : path, array or Tensor, optional
         The dense flow itself.
-    motion : sequence of Fluid, Sway and Ripple, optional
+    motion : sequence of Fluid, Sway, Flame and Ripple, optional
         Instead of these three.
     matte : PictureLike, optional
         How freely each pixel moves.

@@ -32,6 +32,8 @@ class Shown:
         For `c3drender.depth.estimate_depth`.
     notes : tuple of str
         A line that says who told.
+    fire : Tensor or None
+        float32 ``[H, W]``, 0..1: flames; None: not known.
     """
 
     scenery: Scenery
@@ -39,6 +41,7 @@ class Shown:
     rules: bool
     nearness: Nearness
     notes: tuple[str, ...]
+    fire: Tensor | None = None
 
     def held(self, hints: MotionHints) -> Tensor | None:
         """What must not move, given these hints."""
@@ -65,10 +68,13 @@ def look(image: Image, segments: Segments | str = "auto", device: torch.device |
     if isinstance(segments, str) and segments == "none":
         return Shown(cues, None, False, seen.nearness, ())
     found, note = (segments, "segments: yours") if isinstance(segments, Segments) else _by_model(image, segments, device)
-    told, stays = apply_segments(image, cues, seen.segments if found is None else found)
+    shares = seen.segments if found is None else found
+    told, stays = apply_segments(image, cues, shares)
     told = replace(told, way=_at_size(seen.way, image.size).to(told.sky.device))
+    # Flames are bright and end sharply: where the smoke's map is refined to the picture's edges, theirs is a share of it.
+    fire = _at_size(shares.of("fire")[..., None], image.size)[..., 0].to(told.smoke) * (told.smoke > 0.5)
     notes = () if found is None else (f"{note}; {float(stays.float().mean()):.0%} of the picture stays",)
-    return Shown(told, stays, found is not None, seen.nearness, notes)
+    return Shown(told, stays, found is not None, seen.nearness, notes, fire)
 
 
 def _at_size(way: Tensor, size: tuple[int, int]) -> Tensor:

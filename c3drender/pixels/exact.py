@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 
-def lerp(start: Tensor, end: Tensor, share: Tensor | float) -> Tensor:
-    """``start + (end - start) share``."""
-    return start + (end - start) * share
+def lerp(start: Tensor, end: Tensor, share: Tensor | float, out: Tensor | None = None) -> Tensor:
+    """``start + (end - start) share``; written to ``out``, where one is given."""
+    return torch.add(start, (end - start).mul_(share), out=out)
 
 
 def weighted_sum(weights: list[float], values: Tensor) -> Tensor:

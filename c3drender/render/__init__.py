@@ -1,7 +1,8 @@
 """Scene to frames: lift the layers to points, let the fluid ones drift, splat both sides, blend.
 
-``lift`` layers to points; ``fluid`` what drifts, ``drift`` its ways; ``phase`` shows each of its waves once,
-``contrast`` keeps what the loop leaves of it; ``frame`` one frame; ``animate`` assembles them; ``lens`` the mean of many.
+``lift`` layers to points; ``fluid`` what drifts, ``drift`` its ways; ``phase`` shows each of its waves once, in the measure
+of ``even`` and ``beyond`` its borders too, ``contrast`` keeps what the loop leaves of it; ``frame`` one frame; ``animate``
+assembles them; ``lens`` the mean of many.
 """
 
 from .animate import animate

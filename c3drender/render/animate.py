@@ -11,6 +11,7 @@ from torch import Tensor
 from ..data import SPLAT_RULES, Camera, PointCloud, Raster, SplatRules
 from ..files.scene import Scene
 from . import contrast
+from .beyond import Beyond
 from .drift import trace
 from .fluid import FluidPoints, Fringe, bare, clean, details_of, fade_in, find_region, surface_of
 from .frame import Animation, BentPoints, BlendMode, draw
@@ -64,6 +65,7 @@ def animate(
         fringe=Fringe(index, at_rest.feat[index, :3], cleaned[fringe]),
         detail=details_of(clean(layers.rgb, layers, is_nearest)[0], layers, moves),
         phase=contrast.phase_of(start_px, max(layers.size)),
+        offset_px=torch.empty_like(start_px),
     )
     sure = freedom.new_ones(())
     still = ~region.flows
@@ -78,9 +80,9 @@ def animate(
     bent = _bent_points(scene, cloud(sways, sure), sways, xy_px[sways])
     sharpness = BLEND_SHARPNESS / scene.span.near
     if blend == "phase":
-        loops_px = fluid.forward.at(num_frames), fluid.backward.at(num_frames)
-        beside, own = (fluid.right, fluid.below), at_rest.feat[:, :3].clone()
-        fluid = replace(fluid, copies=copies_of(region.on_surface(cleaned), region.exists, start_px, beside, loops_px, own))
+        beyond = Beyond.of(step, region.exists, num_frames)
+        copies = copies_of(region.on_surface(cleaned), region.exists, start_px, beyond, at_rest.feat[:, :3])
+        fluid = replace(fluid, copies=copies)
     if blend != "linear" and len(fluid.cloud) > 0:
         fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames, rules, blend))
     source = torch.cat([where.nonzero()[:, 0] for where in (rests, thin, region.below, sways, moves, moves)])

@@ -76,7 +76,7 @@ class FluidPoints:
     ``forward``, ``backward``: their ways. ``surface [H, W, 8]``: of the canvas' fluid surface the disparity, where it exists,
     how freely it moves (0 at its border .. 1), and its colour at rest. ``fringe``: those of the points that lose a part of
     their colour. ``detail``, ``phase [M]`` and ``gains`` keep the contrast (`contrast`), ``copies`` show each crest once
-    (`phase`).
+    (`phase`). ``offset_px [M, 2]``: memory.
     """
 
     cloud: PointCloud
@@ -89,6 +89,7 @@ class FluidPoints:
     fringe: Fringe
     detail: PointDetails
     phase: Tensor
+    offset_px: Tensor
     gains: ContrastGains | None = None
     copies: LoopCopies | None = None
 

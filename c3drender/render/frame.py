@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from .. import ops
 from ..data import Camera, CameraPath, Frame, PointCloud, Raster, SplatRules, harmonic_px
-from ..pixels.exact import lerp
 from ..pixels.fringe import FRINGE_PX
 from . import contrast
 from .fluid import FluidPoints
@@ -68,22 +67,18 @@ def _fluid_parts(animation: Animation) -> tuple[int, int, int]:
     return end - 2 * num_fluid, end - num_fluid, end
 
 
-def _colour(fluid: FluidPoints, offset_px: Tensor, shown: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Give the points that drifted by ``offset_px [M, 2]`` their colours: less of the edge's that they left, and what is
-    ``shown`` of their waves (`LoopCopies.mixed`; None: as at rest). Returns their detail ``[M, 3]`` for the gains."""
-    colour, fringe, copies = fluid.cloud.feat[:, :3], fluid.fringe, fluid.copies
+def _colour(fluid: FluidPoints, offset_px: Tensor, share: float, backward: bool) -> Tensor:
+    """Give the points that drifted by ``offset_px [M, 2]`` their colours at a ``share`` of the loop: what they show of their
+    waves (`LoopCopies`), and less of the edge's that they left. Returns their detail ``[M, 3]`` for the gains."""
+    colour, fringe = fluid.cloud.feat[:, :3], fluid.fringe
     away_px = offset_px[fringe.index].square()
     away = ((away_px[:, :1] + away_px[:, 1:]).sqrt() / FRINGE_PX).clamp_max(1.0)
-    left = lerp(fringe.resting, fringe.clean, away)
-    detail = fluid.detail.broad
-    if copies is not None and shown is not None:
-        change, fine = shown
-        torch.add(copies.colour, change[:, None] * copies.tint, out=colour)
-        left += change[fringe.index, None] * copies.tint[fringe.index]
-        detail = fine[:, None] * copies.tint
-    elif copies is not None:
-        colour.copy_(copies.colour)
-    colour[fringe.index] = left
+    left = (fringe.clean - fringe.resting) * away
+    if fluid.copies is None:
+        colour[fringe.index] = fringe.resting + left
+        return fluid.detail.broad
+    detail = fluid.copies.show(share, backward, colour)
+    colour[fringe.index] += left
     return detail
 
 
@@ -94,13 +89,13 @@ def _drift_to(
     fluid = animation.fluid
     forward, backward, end = _fluid_parts(animation)
     parts, hidden = ((forward, backward), (backward, end)), [(backward, end), (forward, backward)]
-    offsets = (fluid.forward.at(n), fluid.backward.at(animation.num_frames - n))
+    ways = ((fluid.forward, n), (fluid.backward, animation.num_frames - n))
     used = 2 if n > 0 and forward < backward else 1  # at rest, and where nothing drifts, both sides are the same
     # By the blend's share of the loop: near the photo, whose picture is the best there is, its waves drift as they are.
     share = contrast.backward_share(n / animation.num_frames)
-    mixed = (None, None) if fluid.copies is None or n == 0 else fluid.copies.mixed(share)
-    for part, offset_px, fade, shown in list(zip(parts, offsets, fades, mixed, strict=True))[:used]:
-        broad = _colour(fluid, offset_px, shown)
+    for part, (way, steps), fade, backward in list(zip(parts, ways, fades, (False, True), strict=True))[:used]:
+        offset_px = way.at(steps, out=fluid.offset_px)
+        broad = _colour(fluid, offset_px, share, backward)
         ops.drift_points(
             fluid.start_px,
             offset_px,

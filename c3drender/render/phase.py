@@ -8,15 +8,14 @@ all waves that is a sum of the same picture, displaced by whole loops more and l
 
 which follows the streamlines wherever they go, needs no windows and knows no direction. Six of its terms are used. They are
 kept in the points themselves, as what each would show if it had drifted by so many loops, and mixed before they are splatted:
-both sides of the loop then show the same detail, and their cross-fade takes nothing from it.
+both sides of the loop then show the same detail, and their cross-fade takes nothing from it. Beyond the fluid's borders the
+terms come from its mirror image (`beyond`); where that is no fluid either, a point shows its own: the cross-fade again.
 
-What is locked is luma, finer than `BAND_SHARE`, and colours as far as they go with it; the rest of them stays with the points:
-the sum's negative terms would show a crest's complementary colour. What no loop's displacement reaches inside the
-fluid (its borders, the canvas' edge), and what the flow distorts on the way, is left out of the sum, which is the cross-fade
-again where nothing else is left; and no copy brings more contrast than its place has: foam does not spread over calm water.
-Half of the sum's terms are negative. In dense texture they are texture; beside a lone bright streak they would be a dark one.
-What is shown stays in the range of what is near, and where luma is that of lone streaks, by its kurtosis, all copies are the
-point's own picture, which is the cross-fade, too.
+What is locked is luma, finer than `BAND_SHARE`, and colours as far as they go with it; the rest of them stays with the points.
+Half of the sum's terms are negative. Where light is spread evenly about its mean, as in water, they are water; beside lone
+streaks of foam or smoke they would be dark ones. So luma is summed in an even measure (`even`). What is lone even there is
+the point's own, what the flow distorts on its way is left out, and no copy brings more contrast than its place has: foam
+does not spread over calm water.
 
 References
 ----------
@@ -31,50 +30,59 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..pixels.exact import weighted_sum
+from .beyond import Beyond, sampled
 from .contrast import BAND_PX, local_mean
+from .even import LEAST_CONTRAST, Even
 
 REACH = 3  # loops: so far back and ahead a point's copies are taken
 BAND_SHARE = 1 / 14  # of the canvas' longer side: twice a box of this width; broader light only fades
+LATE = 0.5  # how much of the turns that close the loop comes later than the cross-fade: near the photo waves drift as they are
 SECOND = 1.2  # of the sinc's second lobe: what the terms left out would have taken from the echo
 LEAST_EXISTENCE = 0.75  # of the fluid where a copy is taken
-LEAST_CONTRAST = 0.003  # of white: what varies less is as good as flat
-MOST_STRETCH = 3.0  # by which a copy may be distorted and count in full
-RANGE_PX = 3  # what is darker or brighter than all so near, and than its copies a loop away, is no part of the picture
-DENSE_KURTOSIS, LONE_KURTOSIS = 4.0, 6.0  # of luma around a place; noise has 3
 LEAST_VARIANCE = 1e-5  # of luma: what varies less has no tint of its own
+PIECE = 1 << 14  # points that a CPU mixes at once: what is between its steps stays in its cache
 
 
 @dataclass(frozen=True, eq=False)
 class LoopCopies:
     """What each of the fluid's M points shows if it drifts by ``-REACH .. REACH`` loops.
 
-    ``luma`` float32 ``[2 REACH + 1, 2, M]``: against the mean of its wide surroundings, and of the near ones (fine detail).
-    ``least``, ``most`` ``[2, M]``: what their sums may show. ``colour [M, 3]``: at rest; ``tint [M, 3]``: in what proportion
-    the colours follow luma around each point.
+    ``even``: float32 ``[2 REACH + 1, 2, n]`` of each piece of the points, in their order: the bent luma against the mean of
+    its wide surroundings, ``skew g - skew^2 / 2`` (`Even`), and luma against that of the near ones. ``least``, ``most``
+    ``[M]``: what the sums of the first may be; ``spread [M]``: luma is ``spread (exp(even) - 1)``.
+    ``colour [M, 3]``: what does not turn; ``tint [M, 3]``: in what proportion the colours follow luma around each point.
+    ``fine [M, 3]``: memory.
     """
 
-    luma: Tensor
+    even: tuple[Tensor, ...]
     least: Tensor
     most: Tensor
+    spread: Tensor
     colour: Tensor
     tint: Tensor
+    fine: Tensor
 
-    def mixed(self, share: float) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """At a share of the loop, 0..1, of the points on their way forward and of those on their way backward: what is to be
-        added to their luma, and their fine detail, ``[M]`` each."""
-        sides = []
-        for backward in (False, True):
-            wide, near = weighted_sum(weights(share, backward), self.luma).clamp_(self.least, self.most)
-            sides.append((wide - self.luma[REACH, 0], near))
-        return sides[0], sides[1]
+    def show(self, share: float, backward: bool, colour: Tensor) -> Tensor:
+        """Write the points' ``colour [M, 3]`` at a share of the loop, 0..1, on their way forward or on their way backward.
+        Returns their fine detail ``[M, 3]``, which stands until the next call."""
+        weight, first = weights(share, backward), 0
+        for copies in self.even:
+            piece = slice(first, first + copies.shape[2])
+            even, near = weighted_sum(weight, copies)
+            # In float64, of which no last bit is seen in float32: whoever computes it, it comes out the same.
+            luma = even.clamp_(self.least[piece], self.most[piece]).double().expm1_().float().mul_(self.spread[piece])
+            torch.add(self.colour[piece], luma[:, None] * self.tint[piece], out=colour[piece])
+            torch.mul(near[:, None], self.tint[piece], out=self.fine[piece])
+            first = piece.stop
+        return self.fine
 
 
 def weights(share: float, backward: bool) -> list[float]:
     """Of the copies ``-REACH .. REACH``; their sum is 1."""
     found = [0.0] * (2 * REACH + 1)
+    share -= LATE * math.sin(2.0 * math.pi * share) / (2.0 * math.pi)
     for j in range(-REACH, REACH):
         lobe = abs(share + j)
         value = math.sin(math.pi * lobe) / (math.pi * lobe) if lobe > 0 else 1.0
@@ -85,12 +93,11 @@ def weights(share: float, backward: bool) -> list[float]:
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
-    """Of each place of a fluid's picture, float32 ``[H, W, 1]``: luma's ``wide`` mean, its ``contrast``, how ``dense`` its
-    texture is, 0..1; and ``tint [H, W, 3]`` as in `LoopCopies`."""
+    """Of each place of a fluid's picture: luma's ``wide`` mean, float32 ``[H, W, 1]``, its detail against that in the ``even``
+    measure, and ``tint [H, W, 3]`` as in `LoopCopies`."""
 
     wide: Tensor
-    contrast: Tensor
-    dense: Tensor
+    even: Even
     tint: Tensor
 
 
@@ -99,71 +106,39 @@ def surroundings_of(rgb: Tensor, exists: Tensor) -> Surroundings:
     width_px = max(round(BAND_SHARE * max(exists.shape)), BAND_PX)
     luma = rgb.mean(dim=-1, keepdim=True)
     mean = local_mean(luma, exists, width_px)
-    energy, fourth = (local_mean((luma - mean).pow(power), exists, width_px).clamp_min(0.0) for power in (2, 4))
-    dense = ((LONE_KURTOSIS - fourth / energy.square().clamp_min(1e-12)) / (LONE_KURTOSIS - DENSE_KURTOSIS)).clamp(0.0, 1.0)
-    return Surroundings(mean, energy.sqrt() + LEAST_CONTRAST, dense, _tint(rgb, luma - mean, exists, width_px))
+    return Surroundings(mean, Even.of(luma - mean, exists, width_px), _tint(rgb, luma - mean, exists, width_px))
 
 
-def copies_of(
-    rgb: Tensor,
-    exists: Tensor,
-    start_px: Tensor,
-    neighbours: tuple[Tensor, Tensor],
-    whole_loops: tuple[Tensor, Tensor],
-    colour: Tensor,
-) -> LoopCopies:
+def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, colour: Tensor) -> LoopCopies:
     """Of the fluid's picture on the canvas, ``rgb [H, W, 3]`` where it ``exists``, for points that start at ``start_px``
-    ``[M, 2]``, with ``neighbours`` as in `FluidPoints`, and drift by ``whole_loops``, px ``[M, 2]``, in one loop forward and
-    one backward; their ``colour [M, 3]`` at rest."""
+    ``[M, 2]`` and go ``beyond``; their ``colour [M, 3]`` at rest."""
     around = surroundings_of(rgb, exists)
-    luma = rgb.mean(dim=-1, keepdim=True)
-    wide, near = luma - around.wide, luma - local_mean(luma, exists, BAND_PX)
-    planes = torch.cat([wide, near, around.contrast, torch.ones_like(luma)], dim=-1) * exists[..., None]
+    even, luma = around.even, rgb.mean(dim=-1, keepdim=True)
+    near = luma - local_mean(luma, exists, BAND_PX)
+    planes = torch.cat([even.g, near, even.deviation, torch.ones_like(luma)], dim=-1) * exists[..., None]
     x, y = start_px.to(torch.int64).unbind(dim=1)
-    own, own_contrast = planes[y, x, :2], planes[y, x, 2:3]
+    own, deviation, skew = planes[y, x, :2], even.deviation[y, x], even.skew[y, x]
     copies = {0: own}
-    for sign, loop_px in zip((1, -1), whole_loops, strict=True):
-        way = planes.new_zeros(*exists.shape, 2)
-        way[y, x] = loop_px
-        at_px, inside = start_px, torch.ones_like(own_contrast, dtype=torch.bool)
-        for loops in range(1, REACH + 1):
-            at_px = at_px + sampled(way, at_px)
+    for sign in (1, -1):
+        for loops, (at_px, likeness) in enumerate(beyond.copies(start_px, sign > 0, REACH), start=1):
             there = sampled(planes, at_px)
-            inside = inside & (there[:, 3:] > LEAST_EXISTENCE)
-            likeness = (own_contrast / there[:, 2:3].clamp_min(LEAST_CONTRAST)).clamp_max(1.0) * _likeness(at_px, neighbours)
-            beyond = own if loops == 1 else torch.zeros_like(own)  # a loop away is the other side's own picture: none is there
-            copies[sign * loops] = torch.where(inside, there[:, :2] * likeness, beyond)
-    copies = {loops: torch.lerp(own, copy, around.dense[y, x]) for loops, copy in copies.items()}
-    shown = torch.stack([copies[k].T for k in range(-REACH, REACH + 1)])
-    ranges = []
-    for end in (-1.0, 1.0):
-        near_px = end * largest_near(end * planes[..., :2], exists)[y, x]
-        ends = torch.stack([near_px, copies[1], copies[-1]])
-        ranges.append((end * (end * ends).amax(dim=0)).T.contiguous())
-    return LoopCopies(shown, ranges[0], ranges[1], colour, around.tint[y, x])
-
-
-def largest_near(planes: Tensor, exists: Tensor) -> Tensor:
-    """Of each place the largest of ``planes [H, W, C]`` within `RANGE_PX` where it ``exists``."""
-    found = torch.where(exists[..., None], planes, -math.inf).permute(2, 0, 1)[None]
-    for size in ((2 * RANGE_PX + 1, 1), (1, 2 * RANGE_PX + 1)):
-        found = functional.max_pool2d(found, size, 1, (size[0] // 2, size[1] // 2))
-    return found[0].permute(1, 2, 0)
-
-
-def _likeness(at_px: Tensor, neighbours: tuple[Tensor, Tensor]) -> Tensor:
-    """How like the picture is that points show when they take it from ``at_px [M, 2]``, ``[M, 1]``: 1 up to a stretch or a
-    shrinkage by `MOST_STRETCH`, less beyond."""
-    spread = []
-    for beside, resting_px in zip(neighbours, ((1.0, 0.0), (0.0, 1.0)), strict=True):
-        apart_px = at_px[beside] - at_px
-        alone = beside == torch.arange(len(beside), device=beside.device)
-        spread.append(torch.where(alone[:, None], at_px.new_tensor(resting_px), apart_px))
-    (ax, ay), (bx, by) = (side.unbind(dim=1) for side in spread)
-    # The singular values of the Jacobian.
-    total, area = ax.square() + ay.square() + bx.square() + by.square(), (ax * by - ay * bx).clamp_min(0.0)
-    largest = (0.5 * (total + (total.square() - 4.0 * area.square()).clamp_min(0.0).sqrt())).sqrt().clamp_min(1e-6)
-    return (MOST_STRETCH * torch.minimum(area / largest, 1.0 / largest)).clamp_max(1.0)[:, None]
+            # The even measure is in units of each place's deviation: it is luma that may be less there, and never more.
+            ratio = deviation / there[:, 2:3].clamp_min(LEAST_CONTRAST)
+            found = there[:, :2] * torch.cat([(1.0 / ratio).clamp_max(1.0), ratio.clamp_max(1.0)], dim=1) * likeness
+            nothing = own if loops == 1 else torch.zeros_like(own)  # a loop away is the other side's own picture
+            found = torch.where(there[:, 3:] > LEAST_EXISTENCE, found, nothing)
+            copies[sign * loops] = torch.lerp(own, found, even.dense[y, x])
+    scale, bend = torch.cat([skew, torch.ones_like(skew)], dim=1), 0.5 * skew.square()
+    shown = torch.stack([(copies[k] * scale).T for k in range(-REACH, REACH + 1)])
+    shown[:, 0] -= bend[:, 0]
+    a_loop_away = shown[[REACH - 1, REACH + 1], 0]
+    least = torch.minimum((even.least[y, x] - bend)[:, 0], a_loop_away.amin(dim=0))
+    most = torch.maximum((even.most[y, x] - bend)[:, 0], a_loop_away.amax(dim=0))
+    spread = (deviation / even.steep[y, x])[:, 0]
+    tint = around.tint[y, x]
+    resting = colour - (spread * shown[REACH, 0].expm1())[:, None] * tint
+    pieces = shown.split(PIECE if shown.device.type == "cpu" else max(shown.shape[2], 1), dim=2)
+    return LoopCopies(tuple(part.contiguous() for part in pieces), least, most, spread, resting, tint, torch.empty_like(tint))
 
 
 def _tint(rgb: Tensor, detail: Tensor, exists: Tensor, width_px: int) -> Tensor:
@@ -171,10 +146,3 @@ def _tint(rgb: Tensor, detail: Tensor, exists: Tensor, width_px: int) -> Tensor:
     colours = rgb - local_mean(rgb, exists, width_px)
     products = local_mean(torch.cat([colours * detail, detail.square()], dim=-1), exists, width_px)
     return (products[..., :3] + LEAST_VARIANCE) / (products[..., 3:] + LEAST_VARIANCE)
-
-
-def sampled(plane: Tensor, at_px: Tensor) -> Tensor:
-    """``plane [H, W, C]`` at ``at_px [M, 2]``, ``[M, C]``; beyond the canvas 0."""
-    size = at_px.new_tensor([plane.shape[1], plane.shape[0]])
-    grid = (2.0 * at_px / size - 1.0)[None, None]
-    return functional.grid_sample(plane.permute(2, 0, 1)[None], grid, mode="bilinear", align_corners=False)[0, :, 0].T

@@ -17,7 +17,7 @@ MOST_POINTS = 20_000  # of a stroke or an outline
 MOST_OUTLINES = 2_000
 MOST_EDITS = 10_000  # of a project
 FOUND = "found"  # the region that the library finds by itself; it is there from the start
-KINDS = ("flows", "sways", "ripples", "still")
+KINDS = ("flows", "sways", "flickers", "ripples", "still")
 
 Coordinate = Annotated[float, Field(ge=-1e5, le=1e5, allow_inf_nan=False)]
 Point = tuple[Coordinate, Coordinate]
@@ -28,7 +28,7 @@ Strength = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Points = Annotated[tuple[Point, ...], Field(min_length=1, max_length=MOST_POINTS)]
 Outline = Annotated[tuple[Point, ...], Field(min_length=3, max_length=MOST_POINTS)]
 Outlines = Annotated[tuple[Outline, ...], Field(max_length=MOST_OUTLINES)]
-Kind = Literal["flows", "sways", "ripples", "still"]
+Kind = Literal["flows", "sways", "flickers", "ripples", "still"]
 
 
 class _Value(BaseModel):
@@ -57,7 +57,7 @@ class Area(_Value):
 
 
 class Region(_Value):
-    """A region's name, kind, and speed (of what flows) or strength (of what sways or ripples); made if it is not there."""
+    """A region's name, kind, and speed (of what flows) or strength (of what else moves); made if it is not there."""
 
     do: Literal["region"] = "region"
     region: Name

@@ -18,7 +18,7 @@ from . import edits as of
 from .drawn import Drawn, Sheet
 from .region import outlines_of
 
-LABELS = {"flows": "motion", "sways": "sway", "ripples": "ripple", "still": "freeze"}
+LABELS = {"flows": "motion", "sways": "sway", "flickers": "flame", "ripples": "ripple", "still": "freeze"}
 KINDS = {label: kind for kind, label in LABELS.items()}
 HINT = "hint"
 VERSION = "5.5.0"  # of labelme, whose format this is

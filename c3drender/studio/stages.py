@@ -17,14 +17,14 @@ import torch
 
 from .. import camera as cameras
 from .. import render
-from ..data import CameraPath, DepthMap, FlowField, Fluid, Harmonics, MotionHints, Ripple, Sway
+from ..data import CameraPath, DepthMap, Flame, FlowField, Fluid, Harmonics, MotionHints, Ripple, Sway
 from ..files.resize import Size
 from ..files.scene import Scene
 from ..motion import find_flow
 from ..motion.flow import guess_motion
 from ..pipeline.inputs import LEAST_MATTE, HarmonicGiven, Inputs, read_inputs
 from ..pipeline.plain import plainly
-from ..pipeline.prepare import build_scene, find_depth, find_harmonics, scaled
+from ..pipeline.prepare import build_scene, burning, find_depth, find_harmonics, scaled
 from ..pipeline.render import camera_path, periods
 from ..pipeline.see import Shown, look
 from ..pixels.nearest import Nearest
@@ -37,6 +37,7 @@ from .drawn import Drawn, Part, Sheet, correct_depth, draw_motion, drawn_nothing
 DEVICE = torch.device("cpu")  # the page and the player work from the CPU's memory, and the same bits come out everywhere
 BLENDS: dict[bool, BlendMode] = {True: "linear", False: "contrast"}  # of a preview, which has no time to measure contrast
 HAND_SHARE = 0.7  # of a path's extent, to which a hand may move a camera that sees what the path shows alone
+HARMONIC: dict[str, type[Sway] | type[Flame] | type[Ripple]] = {"sways": Sway, "flickers": Flame, "ripples": Ripple}
 MOST_CHANGED = 0.004  # of the picture: up to so much of it starts or stops moving while a preview keeps its layers
 Value = TypeVar("Value")
 
@@ -47,6 +48,7 @@ class Seen:
 
     inputs: Inputs
     shown: Shown
+    flames: HarmonicGiven | None
     depth: DepthMap
     depth_note: str
     found: np.ndarray  # bool [H, W]
@@ -162,9 +164,11 @@ class Stages:
         shown = look(inputs.image, inputs.segments, DEVICE)
         depth, note = find_depth(inputs, shown, DEVICE)
         nothing = MotionHints(None, torch.zeros(0, 2, 2))
-        found, _ = guess_motion(inputs.image, depth, shown.scenery, nothing)
+        flames, scenery = burning(inputs, shown)
+        shown = replace(shown, scenery=scenery)
+        found, _ = guess_motion(inputs.image, depth, scenery, nothing)
         moves = np.zeros(inputs.image.size, bool) if found.mask is None else found.mask.numpy()
-        return Seen(inputs, shown, depth, note, moves if shown.stays is None else moves & ~shown.stays.numpy())
+        return Seen(inputs, shown, flames, depth, note, moves if shown.stays is None else moves & ~shown.stays.numpy())
 
     def _correct(self, changes: tuple[of.DepthEdit, ...]) -> DepthMap:
         depth = self.seen().depth
@@ -190,7 +194,8 @@ class Stages:
         if not document.edits(*of.MOTION):
             hints = seen.inputs.hints
             flow, note = find_flow(image, depth, scenery, hints, None, seen.shown.held(hints))
-            return Moved(flow, None, (note,))
+            harmonics, notes = find_harmonics(() if seen.flames is None else (seen.flames,), depth, flow)
+            return Moved(flow, harmonics, (note, *notes))
         drawn = self.drawn(document)
         fluid, still = drawn.joined("flows"), torch.from_numpy(drawn.joined("still") > 0.5)
         arrows = _arrows_by_part(drawn)
@@ -200,10 +205,16 @@ class Stages:
         speed = np.sum([part.speed * part.matte for part in drawn.parts.values() if part.kind == "flows"], axis=0)
         flow = scaled(flow, torch.from_numpy(np.broadcast_to(speed, fluid.shape).astype(np.float32)))
         given = tuple(
-            HarmonicGiven(_harmonic(part), torch.from_numpy(part.matte > 0.5), _as_tensor(arrows[name]))
+            HarmonicGiven(
+                HARMONIC[part.kind](None, strength=part.speed), torch.from_numpy(part.matte > 0.5), _as_tensor(arrows[name])
+            )
             for name, part in drawn.parts.items()
-            if part.kind in ("sways", "ripples") and (part.matte > 0.5).any()
+            if part.kind in HARMONIC and (part.matte > 0.5).any()
         )
+        if seen.flames is not None and of.FOUND in drawn.parts:
+            others = [part.matte > 0.5 for name, part in drawn.parts.items() if name != of.FOUND]
+            rest = seen.flames.mask & ~torch.from_numpy(np.any([np.zeros(fluid.shape, bool), *others], axis=0))
+            given = (*given, replace(seen.flames, mask=rest))
         harmonics, notes = find_harmonics(given, depth, flow)
         return Moved(flow, harmonics, (note, *notes))
 
@@ -232,10 +243,6 @@ def _flowing(scene: Scene, flow: FlowField) -> Scene:
 
 def _plain(part: Part) -> tuple[str, float, str]:
     return part.kind, part.speed, part.title
-
-
-def _harmonic(part: Part) -> Sway | Ripple:
-    return Sway(None, strength=part.speed) if part.kind == "sways" else Ripple(None, strength=part.speed)
 
 
 def _arrows_by_part(drawn: Drawn) -> dict[str, list[np.ndarray]]:

@@ -24,9 +24,10 @@ from ..pixels.fringe import FRINGE_PX
 from ..pixels.nearest import Nearest
 from ..render import Animation, BlendMode, contrast
 from ..render.animate import BED_DEPTH, BED_RADIUS_PX, LEAST_CONFIDENCE
-from ..render.fluid import find_region
+from ..render.beyond import Beyond
+from ..render.fluid import FluidRegion, find_region
 from ..render.lift import neighbours
-from ..render.phase import LEAST_CONTRAST, LEAST_EXISTENCE, MOST_STRETCH, RANGE_PX, REACH, SECOND, surroundings_of
+from .pack_copies import AROUND_SCALE, pack_copies, picture_of
 
 MAGIC = b"c3dweb1\n"
 COLOUR_QUALITY = 97  # JPEG's, without chroma subsampling: what it loses is less than the drawing does
@@ -34,8 +35,6 @@ HIDDEN_QUALITY = 90  # of what narrow strips show
 OCTAVE = 512  # levels of disparity per factor of two: 1/7 % of it
 DISP_OFFSET = 32.0  # octaves below 1 that can be told
 MEAN_SCALE = 4  # the mean around a fluid's pixels is smooth: kept at this part of the size
-AROUND_SCALE = 8  # the same for what its loop's copies are made with
-AROUND_UNITS = {"tint": 1e-3, "wide": 1e-4, "contrast": 1e-4, "dense": 1e-4}
 GAIN_UNIT = 1e-4
 CLEAN_UNIT = 1e-4
 BLOCK_PX = 8  # of JPEG
@@ -115,7 +114,7 @@ def pack(
         "reach": reach,
     }
     if len(fluid.start_px) > 0:
-        header["fluid"] = _add_fluid(maps, pictures, animation, layers, region.moves, region.exists, settled, speed)
+        header["fluid"] = _add_fluid(maps, pictures, animation, layers, region, settled, speed)
     if scene.harmonics is not None and len(animation.bent.cloud) > 0:
         planes = torch.stack([scene.harmonics.sine_px, scene.harmonics.cosine_px], dim=1).permute(0, 1, 4, 2, 3)
         unit = float(planes.abs().max()) / 32767
@@ -159,12 +158,11 @@ def _add_fluid(
     pictures: dict[str, bytes],
     animation: Animation,
     layers: Layers,
-    moves: Tensor,
-    exists: Tensor,
+    region: FluidRegion,
     settled: Tensor,
     speed: float,
 ) -> dict[str, Any]:
-    fluid = animation.fluid
+    fluid, moves, exists = animation.fluid, region.moves, region.exists
     rows, columns = (exists.any(dim=dim).nonzero()[:, 0] for dim in (1, 0))
     x0, y0 = max(int(columns[0]) - BOX_MARGIN_PX, 0), max(int(rows[0]) - BOX_MARGIN_PX, 0)
     x1 = min(int(columns[-1]) + 1 + BOX_MARGIN_PX, exists.shape[1])
@@ -212,25 +210,13 @@ def _add_fluid(
             "spacing": fluid.gains.spacing_px,
         }
     if fluid.copies is not None:
-        cleaned = fluid.copies.colour.clone()
-        cleaned[fluid.fringe.index] = fluid.fringe.clean
-        picture = cleaned.new_zeros(exists.numel(), 3)
-        picture[layers.pixel[moves].long()] = cleaned
-        around = surroundings_of(picture.view(*exists.shape, 3), exists)
-        for name, unit in AROUND_UNITS.items():
-            values = getattr(around, name).flatten(0, 1)[layers.pixel[moves].long()]
-            cells = (_cells(on_surface(values), AROUND_SCALE) / unit).round().clip(-32768, 32767).astype(np.int16)
-            maps.add(name, cells.transpose(2, 0, 1).reshape(-1, cells.shape[1]))
-        told["copies"] = {
-            "scale": AROUND_SCALE,
-            "units": AROUND_UNITS,
-            "reach": REACH,
-            "second": SECOND,
-            "leastExistence": LEAST_EXISTENCE,
-            "leastContrast": LEAST_CONTRAST,
-            "mostStretch": MOST_STRETCH,
-            "range": RANGE_PX,
-        }
+        where = layers.pixel[moves].long()
+
+        def around(values: Tensor) -> np.ndarray:
+            return _cells(on_surface(values.flatten(0, 1)[where]), AROUND_SCALE)
+
+        beyond = Beyond.of(region.on_surface(layers.step_px) * speed, exists, animation.num_frames)
+        told["copies"] = pack_copies(maps.add, around, picture_of(fluid, where), exists, beyond, told["box"])
     return told
 
 

@@ -54,7 +54,7 @@ struct Gain {
 constexpr int32_t kNumCopies = 7;  // of each wave, from three loops back to three ahead
 
 struct Waves {
-  Floats luma, least, most, colour, tint;  // empty where none are given
+  Floats even, least, most, spread, colour, tint;  // empty where none are given
 };
 
 struct Frames {  // a row each
@@ -73,7 +73,7 @@ struct Rules {
 };
 
 struct Memory {  // of a frame, kept for the next
-  Floats offset_px, broad, gain, change;
+  Floats offset_px, broad, gain;
   Floats feat, alpha, disp;
   std::vector<uint8_t> uncovered;
 };

@@ -74,45 +74,37 @@ float weighted_sum(const float* weights, const float* values, int64_t stride) {
   return total;
 }
 
-// Gives the points that drifted their colours: what is shown of their waves (weights nullptr: as at rest), and less of the
-// edge's that they left. Leaves their detail, for the gains, in memory.broad, and the change of luma in memory.change.
+// Gives the points that drifted their colours: what they show of their waves by the weights of the copies (nullptr: there are
+// none, and they are as at rest), and less of the edge's that they left. Leaves their fine detail, for the gains, in
+// memory.broad.
 void colour(Scene::Data& data, const float* weights, const Executor& executor) {
-  Memory& memory = data.memory;
   const int64_t num_points = data.points.num_fluid;
   const Waves& waves = data.waves;
-  float* feat = data.fluid.feat.data();
-  const bool has_waves = !waves.luma.empty();
-  if (has_waves)
-    cpu::parallel_ranges(executor, num_points, kMinPart, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const float* tint = waves.tint.data() + 3 * i;
-        float change = 0, fine = 0;
-        if (weights) {
-          const float* luma = waves.luma.data() + i;
-          const auto shown = [&](int64_t band) {
-            const float sum = weighted_sum(weights, luma + band * num_points, 2 * num_points);
-            const auto at = static_cast<size_t>(band * num_points + i);
-            return std::min(std::max(sum, waves.least[at]), waves.most[at]);
-          };
-          change = shown(0) - luma[kNumCopies / 2 * 2 * num_points], fine = shown(1);
-        }
-        memory.change[static_cast<size_t>(i)] = change;
-        for (int64_t c = 0; c < 3; ++c) {
-          const float own = waves.colour[static_cast<size_t>(3 * i + c)];
-          feat[4 * i + c] = weights ? own + change * tint[c] : own;
-          if (weights) memory.broad[static_cast<size_t>(3 * i + c)] = fine * tint[c];
-        }
+  float *feat = data.fluid.feat.data(), *broad = data.memory.broad.data();
+  const auto show = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto at = static_cast<size_t>(i);
+      const float* copies = waves.even.data() + i;
+      const float sum = weighted_sum(weights, copies, 2 * num_points);
+      const float near = weighted_sum(weights, copies + num_points, 2 * num_points);
+      const float even = std::min(std::max(sum, waves.least[at]), waves.most[at]);
+      const float luma = static_cast<float>(std::expm1(static_cast<double>(even))) * waves.spread[at];
+      for (int64_t c = 0; c < 3; ++c) {
+        const float tint = waves.tint[static_cast<size_t>(3 * i + c)];
+        feat[4 * i + c] = waves.colour[static_cast<size_t>(3 * i + c)] + luma * tint;
+        broad[3 * i + c] = near * tint;
       }
-    });
+    }
+  };
+  if (weights) cpu::parallel_ranges(executor, num_points, kMinPart, show);
   const Fringe& fringe = data.fringe;
   for (size_t k = 0; k < fringe.index.size(); ++k) {
     const auto i = static_cast<size_t>(fringe.index[k]);
-    const float x = memory.offset_px[2 * i], y = memory.offset_px[2 * i + 1];
+    const float x = data.memory.offset_px[2 * i], y = data.memory.offset_px[2 * i + 1];
     const float away = std::min(std::sqrt(x * x + y * y) / kFringePx, 1.0f);
     for (size_t c = 0; c < 3; ++c) {
-      float left = lerp(fringe.resting[3 * k + c], fringe.clean[3 * k + c], away);
-      if (has_waves && weights) left += memory.change[i] * waves.tint[3 * i + c];
-      feat[4 * i + c] = left;
+      const float resting = fringe.resting[3 * k + c], left = (fringe.clean[3 * k + c] - resting) * away;
+      feat[4 * i + c] = (weights ? feat[4 * i + c] : resting) + left;
     }
   }
 }
@@ -137,9 +129,8 @@ Status drift(Scene::Data& data, int32_t frame, Side side, const Context& context
     for (int64_t i = begin; i < end; ++i) offset_px[i] = way.offset(i);
   });
   const bool moves = frame > 0;
-  const bool has_waves = !data.waves.luma.empty();
-  colour(data, has_waves && moves ? data.frames.wave_weights.data() + kNumCopies * (2 * row + side) : nullptr,
-         context.executor);
+  const bool has_waves = !data.waves.even.empty();
+  colour(data, has_waves ? data.frames.wave_weights.data() + kNumCopies * (2 * row + side) : nullptr, context.executor);
 
   const int64_t first = side == kForward ? points.first_forward() : points.first_backward();
   DriftPointsArgs args;
@@ -164,7 +155,7 @@ Status drift(Scene::Data& data, int32_t frame, Side side, const Context& context
 void make_room(Scene::Data& data, size_t num_values) {
   Memory& memory = data.memory;
   const auto num_fluid = static_cast<size_t>(data.points.num_fluid);
-  memory.offset_px.resize(2 * num_fluid), memory.broad.resize(3 * num_fluid), memory.change.resize(num_fluid);
+  memory.offset_px.resize(2 * num_fluid), memory.broad.resize(3 * num_fluid);
   memory.gain.resize(static_cast<size_t>(data.gain.height) * static_cast<size_t>(data.gain.width));
   memory.feat.resize(4 * num_values), memory.alpha.resize(num_values), memory.disp.resize(num_values);
   memory.uncovered.resize(num_values);

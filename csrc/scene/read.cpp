@@ -213,9 +213,12 @@ void read_gain(Reader& reader, Scene::Data& data) {
 
 void read_waves(Reader& reader, Scene::Data& data) {
   const int64_t num_points = data.points.num_fluid;
-  data.waves = {reader.take<float>("waves.luma", {kNumCopies, 2, num_points}),
-                reader.take<float>("waves.least", {2, num_points}), reader.take<float>("waves.most", {2, num_points}),
-                reader.take<float>("waves.colour", {num_points, 3}), reader.take<float>("waves.tint", {num_points, 3})};
+  data.waves = {reader.take<float>("waves.even", {kNumCopies, 2, num_points}),
+                reader.take<float>("waves.least", {num_points}),
+                reader.take<float>("waves.most", {num_points}),
+                reader.take<float>("waves.spread", {num_points}),
+                reader.take<float>("waves.colour", {num_points, 3}),
+                reader.take<float>("waves.tint", {num_points, 3})};
   data.frames.wave_weights = reader.take<float>("frames.wave_weights", {data.frames.count, 2, kNumCopies});
 }
 
@@ -260,7 +263,7 @@ void read(const uint8_t* bytes, size_t num_bytes, Scene::Data& data) {
   if (reader.has("bent.radius")) read_bent(reader, data);
   if (reader.has("fluid.phase")) read_fluid(reader, data);
   if (reader.has("gain.gain")) read_gain(reader, data);
-  if (reader.has("waves.luma")) read_waves(reader, data);
+  if (reader.has("waves.even")) read_waves(reader, data);
   read_paths(reader, data);
   reader.end();
 }

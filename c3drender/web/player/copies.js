@@ -1,4 +1,4 @@
-// What a fluid's pixels show if they drift by whole loops (render/phase.py): made once, when the fluid's ways are known.
+// What a fluid's pixels show if they drift by whole loops (render/phase.py): made once, from the fluid's picture.
 
 import { planeOf } from "./scene.js";
 
@@ -24,58 +24,79 @@ export class Copies {
     this.scene = scene;
     this.told = told;
     this.sources = { own, clean, free };
+    const { units, even } = told;
     const wide = planeOf(scene, "wide");
     const size = wide.width * wide.height;
-    const tint = planeOf(scene, "tint").values;
-    const [contrast, dense] = ["contrast", "dense"].map((name) => planeOf(scene, name).values);
     const [colours, nature] = [new Float32Array(4 * size), new Float32Array(4 * size)];
+    const [tint, deviation, skew, dense] = ["tint", "deviation", "skew", "dense"].map(
+      (name) => planeOf(scene, name).values,
+    );
     for (let i = 0; i < size; ++i) {
-      for (let c = 0; c < 3; ++c) colours[4 * i + c] = tint[c * size + i] * told.units.tint;
-      colours[4 * i + 3] = wide.values[i] * told.units.wide;
-      nature[4 * i] = contrast[i] * told.units.contrast;
-      nature[4 * i + 1] = dense[i] * told.units.dense;
+      for (let c = 0; c < 3; ++c) colours[4 * i + c] = tint[c * size + i] * units.tint;
+      colours[4 * i + 3] = wide.values[i] * units.wide;
+      nature[4 * i] = deviation[i] * units.deviation;
+      nature[4 * i + 1] = skew[i] * units.skew;
+      nature[4 * i + 2] = dense[i] * units.dense;
     }
     /** @param {Float32Array} values */
     const filled = (values) =>
       device.texture(gl.RGBA16F, wide.width, wide.height, { linear: true }).fill(gl.RGBA, gl.FLOAT, values);
-    this.nature = filled(nature);
     this.behind = device.texture(gl.RGBA8, own.width, own.height, { linear: true });
     this.ahead = device.texture(gl.RGBA8, own.width, own.height, { linear: true });
     this.uniforms = {
       copiesBehind: this.behind,
       copiesAhead: this.ahead,
       around: filled(colours),
+      nature: filled(nature),
       aroundScale: [1 / (told.scale * wide.width), 1 / (told.scale * wide.height)],
+      leastOf: [even.leastSkew, even.leastBelow],
     };
   }
 
-  /** @param {(uniforms: Record<string, any>) => void} drawLoop draws how far the fluid drifts over a loop */
-  make(drawLoop) {
-    const { device, told, sources } = this;
+  make() {
+    const { device, told, sources, uniforms } = this;
     const { gl } = device;
-    const { fluid } = this.scene.header;
-    if (!fluid) return;
-    const [x0, y0, x1, y1] = fluid.box;
-    const [width, height] = [x1 - x0, y1 - y0];
+    const { width, height } = sources.own;
+    const { range, leastContrast, room, loneSkew } = told.even;
     const wide = device.texture(gl.RG8, width, height);
     const ends = device.texture(gl.RG8, width, height);
-    const loops = device.texture(gl.RGBA16I, width, height);
     device.drawTo(device.target(wide));
-    device.fullScreen(["wide.frag"], { ...sources, ...this.uniforms });
+    device.fullScreen(["even.glsl", "wide.frag"], { ...sources, ...uniforms });
     device.drawTo(device.target(ends));
-    device.fullScreen(["range.frag"], { wide, range: told.range });
-    device.drawTo(device.target(loops));
-    gl.clearBufferiv(gl.COLOR, 0, [0, 0, 0, 0]);
-    drawLoop({ box: [x0, y0, width, height] });
+    device.fullScreen(["range.frag"], { wide, range });
     device.drawTo(device.target(this.behind, undefined, this.ahead));
-    device.fullScreen(["copies.frag"], {
+    device.fullScreen(["even.glsl", "copies.frag"], {
+      ...uniforms,
       wide,
       ends,
-      loops,
-      nature: this.nature,
-      aroundScale: this.uniforms.aroundScale,
-      offsetUnit: fluid.offsetUnit,
-      rules: [told.leastExistence, told.leastContrast, told.mostStretch, told.range],
+      ways: this.waysOf(),
+      waysSpacing: told.ways.scale,
+      waysUnit: told.ways.unit,
+      leastExistence: told.leastExistence,
+      leastContrast,
+      room: [room, loneSkew],
+      range,
     });
+  }
+
+  /** From where the copies are taken, how far from each pixel, and how like it they are: those ahead, those behind. */
+  waysOf() {
+    const { device, scene, told } = this;
+    const { gl } = device;
+    const [ways, likeness] = [planeOf(scene, "ways").values, planeOf(scene, "likeness")];
+    const count = 2 * told.reach;
+    const [width, height] = [likeness.width, likeness.height / count];
+    const texture = device.texture(gl.RGBA16I, width, height, { layers: count });
+    const size = width * height;
+    for (let k = 0; k < count; ++k) {
+      const values = new Int16Array(4 * size);
+      for (let i = 0; i < size; ++i) {
+        values[4 * i] = ways[2 * k * size + i];
+        values[4 * i + 1] = ways[(2 * k + 1) * size + i];
+        values[4 * i + 2] = likeness.values[k * size + i];
+      }
+      texture.fill(gl.RGBA_INTEGER, gl.SHORT, values, k);
+    }
+    return texture;
   }
 }

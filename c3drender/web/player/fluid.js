@@ -92,10 +92,7 @@ export class Fluid {
   /** Follows the fluid over its loop; yields where the page may have its turn. */
   *follow() {
     yield* this.steps;
-    if (!this.copies) return;
-    this.copies.make((uniforms) => {
-      this.drawAt(this.times.moments - 1, this.times.moments - 1, ["fluid_loop.vert"], ["fluid_loop.frag"], uniforms);
-    });
+    this.copies?.make();
   }
 
   /** @param {number} moment @param {Int16Array} records of the starts */
@@ -118,14 +115,15 @@ export class Fluid {
    * @param {Record<string, any>} uniforms
    */
   draw(side, moment, uniforms) {
+    const { gl } = this.device;
     const { stride, moments } = this.times;
     const frames = side === 0 ? moment.forward : moment.backward;
     const first = Math.min(Math.floor(frames / stride), moments - 2);
     const last = Math.min((first + 1) * stride, this.scene.header.loop.frames);
     const mixes = this.copies !== null && moment.twoSided;
-    const shown = mixes ? ["copies.glsl", "fluid.frag"] : ["no_copies.glsl", "fluid.frag"];
+    const shown = mixes ? ["even.glsl", "copies.glsl", "fluid.frag"] : ["no_copies.glsl", "fluid.frag"];
     const weights = this.told.copies && mixes ? copyWeights(this.told.copies, moment.share, side) : [];
-    this.drawAt(first, first + 1, ["project.glsl", "fluid.vert"], ["sample.glsl", ...shown], {
+    this.device.use(["project.glsl", "fluid.vert"], ["sample.glsl", ...shown], {
       ...this.uniforms,
       ...this.copies?.uniforms,
       ...uniforms,
@@ -138,21 +136,9 @@ export class Fluid {
       still: weights[3] ?? 1,
       ahead: weights.slice(4),
     });
-  }
-
-  /**
-   * @param {number} first of the kept moments
-   * @param {number} second
-   * @param {string[]} vertex
-   * @param {string[]} fragment
-   * @param {Record<string, any>} uniforms
-   */
-  drawAt(first, second, vertex, fragment, uniforms) {
-    const { gl } = this.device;
-    this.device.use(vertex, fragment, uniforms);
     gl.bindVertexArray(this.array);
     gl.bindBuffer(gl.ARRAY_BUFFER, this.records);
-    [first, second].forEach((moment, end) => {
+    [first, first + 1].forEach((moment, end) => {
       gl.vertexAttribIPointer(1 + 2 * end, 4, gl.SHORT, RECORD_BYTES, moment * this.momentBytes);
       gl.vertexAttribPointer(2 + 2 * end, 2, gl.SHORT, true, RECORD_BYTES, moment * this.momentBytes + 8);
     });

@@ -30,15 +30,16 @@ export function momentAt(header, frame) {
 /**
  * How much each of a point's copies counts, from as many loops behind as ahead (render/phase.py).
  *
- * @param {{reach: number, second: number}} copies
+ * @param {{reach: number, second: number, late: number}} copies
  * @param {number} share of the loop
  * @param {number} side 0 forward, 1 backward
  * @returns {number[]} their sum is 1
  */
-export function copyWeights({ reach, second }, share, side) {
+export function copyWeights({ reach, second, late }, share, side) {
+  const turned = share - (late * Math.sin(2 * Math.PI * share)) / (2 * Math.PI);
   const weights = new Array(2 * reach + 1).fill(0);
   for (let j = -reach; j < reach; ++j) {
-    const lobe = Math.abs(share + j);
+    const lobe = Math.abs(turned + j);
     const value = lobe > 0 ? Math.sin(Math.PI * lobe) / (Math.PI * lobe) : 1;
     weights[reach + (side === 1 ? -1 - j : -j)] = value * (lobe > 1 && lobe < 2 ? second : 1);
   }

@@ -8,8 +8,11 @@ export const KINDS = { rests: 1, sways: 2, moves: 4, thin: 8, below: 16, fringe:
  * @typedef {{name: string, kind: "u8" | "u16" | "i16", shape: [number, number]}} MapHeader
  * @typedef {{values: Uint8Array | Uint16Array | Int16Array, height: number, width: number}} PlaneMap
  * @typedef {{moments: number[], shape: [number, number, number], unit: number, spacing: number}} GainHeader
- * @typedef {{scale: number, units: {tint: number, wide: number, contrast: number, dense: number}, reach: number,
- *   second: number, leastExistence: number, leastContrast: number, mostStretch: number, range: number}} CopiesHeader
+ * @typedef {{leastContrast: number, leastSkew: number, leastBelow: number, range: number, room: number,
+ *   loneSkew: number}} EvenHeader
+ * @typedef {{scale: number, units: {tint: number, wide: number, deviation: number, skew: number, dense: number},
+ *   ways: {scale: number, unit: number}, reach: number, late: number, second: number, leastExistence: number,
+ *   even: EvenHeader}} CopiesHeader
  * @typedef {{box: [number, number, number, number], stepUnit: number, offsetUnit: number, meanScale: number,
  *   cleanUnit: number, waves: [number, number, number][], spread: number, leastConfidence: number,
  *   bed: {depth: number, radius: number}, fringe: number, gain?: GainHeader,

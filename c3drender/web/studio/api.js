@@ -2,7 +2,7 @@
 
 /**
  * @typedef {[number, number]} Point
- * @typedef {"flows" | "sways" | "ripples" | "still"} Kind
+ * @typedef {"flows" | "sways" | "flickers" | "ripples" | "still"} Kind
  * @typedef {{do: "settings", camera: string, amplitude: number, focus: Point | null, frames: number | null, fps: number,
  *   speed: number}} Settings
  * @typedef {{do: string, [name: string]: any}} Edit

@@ -11,6 +11,7 @@ export const FOUND = "found";
 export const KINDS = {
   flows: { title: "Flowing", verb: "Flows", speed: "Speed" },
   sways: { title: "Swaying", verb: "Sways", speed: "Reach" },
+  flickers: { title: "Flickering", verb: "Flickers", speed: "Reach" },
   ripples: { title: "Rippling", verb: "Ripples", speed: "Height" },
   still: { title: "Held still", verb: "Still", speed: "" },
 };

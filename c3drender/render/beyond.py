@@ -1,0 +1,127 @@
+"""Where a fluid's points come from and go to in whole loops, also where the fluid ends: it is thought to go on beyond its
+borders and the canvas' edge as it flows there, and shows what a mirror at the border would.
+
+All of it is smooth, and is kept on cells of `CELL_PX` pixels, in a field around the canvas as wide as a loop's displacement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .. import ops
+from ..pixels.nearest import nearest_inside
+
+CELL_PX = 4
+MOST_AROUND_PX = 160  # by which the field is wider than the canvas on each side: what goes farther shows nothing
+MOST_STEPS = 60  # in which a loop's way is followed
+SMOOTH_CELLS = 1.5  # sigma by which a border is smoothed before its direction is seen
+FOLDS = 2  # mirrors that a way may meet: a channel has two banks
+MOST_STRETCH = 3.0  # by which a copy may be distorted and count in full
+
+
+@dataclass(frozen=True, eq=False)
+class Beyond:
+    """The field of cells ``[h, w]``, ``around`` of them on each side of the canvas.
+
+    ``ways``: one loop forward and one backward, px ``[h, w, 2]``. ``border [h, w, 3]``: the unit way from the fluid to each
+    cell beyond it, and how far that is, px; negative inside.
+    """
+
+    ways: tuple[Tensor, Tensor]
+    border: Tensor
+    around: int
+
+    @classmethod
+    def of(cls, step_px: Tensor, exists: Tensor, num_frames: int) -> Beyond:
+        """Of the fluid's flow ``step_px [H, W, 2]``, where it ``exists [H, W]``."""
+        device = step_px.device
+        weight = exists[None, None].to(torch.float32)
+        share, total = (_pooled(plane) for plane in (weight, step_px.permute(2, 0, 1)[None] * weight))
+        fastest_px = num_frames * float(step_px.norm(dim=-1).max())
+        around = ceil(min(fastest_px, MOST_AROUND_PX) / CELL_PX) + 1
+        inside = np.pad((share[0, 0] > 0.5).cpu().numpy(), around)
+        mean = (total / share.clamp_min(1e-6))[0].permute(1, 2, 0).cpu().numpy()
+        flow = np.pad(mean, ((around, around), (around, around), (0, 0)))
+        if inside.any():
+            flow = flow[nearest_inside(inside)]
+        # Wider still by a loop's way: what leaves a field stays at its edge.
+        wider = torch.from_numpy(np.pad(flow, ((around, around), (around, around), (0, 0)), mode="edge")).to(device)
+        steps, core = min(num_frames, MOST_STEPS), slice(around, -around)
+        cells = wider * (num_frames / steps / CELL_PX)
+        ways = [ops.integrate_flow(sign * cells, steps).offset_px[-1].view_as(cells) for sign in (1.0, -1.0)]
+        forward, backward = (CELL_PX * way[core, core] for way in ways)
+        return cls((forward, backward), torch.from_numpy(_border_of(inside)).to(device), around)
+
+    def copies(self, start_px: Tensor, forward: bool, most: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """After one loop, after two, up to ``most``: where points that start at ``start_px [M, 2]`` are, and how like the
+        picture is that they show if they take it from there, ``[M, 1]``, 1 up to a stretch by `MOST_STRETCH`."""
+        way = self.ways[0 if forward else 1]
+        height, width = way.shape[:2]
+        rows, cols = torch.arange(height, device=way.device), torch.arange(width, device=way.device)
+        y, x = torch.meshgrid(rows, cols, indexing="ij")
+        at_px = (torch.stack([x, y], dim=-1) + (0.5 - self.around)) * CELL_PX
+        start = start_px / CELL_PX + self.around
+        # Cells know the border to within themselves: what starts on it is inside, and what rests shows itself.
+        outside_px = sampled(self.border, start)[:, 2:].clamp_min(0.0)
+        for _ in range(most):
+            at_px = at_px + sampled(way, self._cells(at_px)).view_as(at_px)
+            found = sampled(torch.cat([at_px, _likeness(at_px)], dim=-1), start)
+            yield self._folded(found[:, :2], outside_px), found[:, 2:]
+
+    def _cells(self, at_px: Tensor) -> Tensor:
+        return at_px.reshape(-1, 2) / CELL_PX + self.around
+
+    def _folded(self, at_px: Tensor, outside_px: Tensor) -> Tensor:
+        """``at_px [M, 2]``, and beyond the fluid where a mirror at its border, or ``outside_px [M, 1]`` from it, shows it."""
+        for _ in range(FOLDS):
+            border = sampled(self.border, self._cells(at_px))
+            at_px = at_px - 2.0 * (border[:, 2:] - outside_px).clamp_min(0.0) * border[:, :2]
+        return at_px
+
+
+def sampled(plane: Tensor, at: Tensor) -> Tensor:
+    """``plane [H, W, C]`` at ``at [M, 2]`` (x, y), ``[M, C]``; beyond its border what is there."""
+    size = at.new_tensor([plane.shape[1], plane.shape[0]])
+    grid = (2.0 * at / size - 1.0)[None, None]
+    channels = plane.permute(2, 0, 1)[None]
+    return functional.grid_sample(channels, grid, mode="bilinear", padding_mode="border", align_corners=False)[0, :, 0].T
+
+
+def _pooled(plane: Tensor) -> Tensor:
+    """Means over cells; the canvas' last ones may be cut."""
+    return functional.avg_pool2d(plane, CELL_PX, ceil_mode=True, count_include_pad=False)
+
+
+def _border_of(inside: np.ndarray) -> np.ndarray:
+    """`Beyond.border` of the cells ``inside [h, w]``."""
+    if not inside.any():
+        return np.zeros((*inside.shape, 3), np.float32)
+    outer, inner = (
+        cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for part in (~inside, inside)
+    )
+    distance = np.where(inside, 0.5 - inner, outer - 0.5)
+    smooth = cv2.GaussianBlur(distance, (0, 0), SMOOTH_CELLS)
+    away = np.stack([cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)], axis=-1)
+    away = away / np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-6)
+    return np.concatenate([away, CELL_PX * distance[..., None]], axis=-1, dtype=np.float32)
+
+
+def _likeness(at_px: Tensor) -> Tensor:
+    """How little the ways of cells that end at ``at_px [h, w, 2]`` distort the picture, ``[h, w, 1]``: 1 up to a stretch or a
+    shrinkage by `MOST_STRETCH`, less beyond."""
+    if min(at_px.shape[:2]) < 2:
+        return torch.ones_like(at_px[..., :1])
+    down, along = torch.gradient(at_px, spacing=float(CELL_PX), dim=(0, 1))
+    (ax, ay), (bx, by) = along.unbind(dim=-1), down.unbind(dim=-1)
+    # The singular values of the Jacobian.
+    total, area = ax.square() + ay.square() + bx.square() + by.square(), (ax * by - ay * bx).clamp_min(0.0)
+    largest = (0.5 * (total + (total.square() - 4.0 * area.square()).clamp_min(0.0).sqrt())).sqrt().clamp_min(1e-6)
+    return (MOST_STRETCH * torch.minimum(area / largest, 1.0 / largest)).clamp_max(1.0)[..., None]
