@@ -13,7 +13,7 @@ needs none of it. The rooms, each of which uses those above it alone:
 - ``web``: a scene in a web page
 - ``jobs``: a photo and options become an output, here or in a child process
 - ``batch``, ``serve``: many photos, on Ray or alone; photos by HTTP
-- ``bench``, ``inspect``, ``info``, ``cli``: what is built on top
+- ``bench``, ``inspect``, ``info``, ``jobs``, ``batch``, ``serve``, ``studio``, ``cli``: what is built on top
 """
 
 import os

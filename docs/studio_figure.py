@@ -1,4 +1,4 @@
-"""Takes the picture of the studio, with the bundled example: ``python docs/studio_figure.py``. Needs Chromium and Playwright."""
+"""Takes the picture of the studio with the bundled example; needs Chromium: ``python docs/studio_figure.py``."""
 
 from __future__ import annotations
 

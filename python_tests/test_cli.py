@@ -16,7 +16,7 @@ import PIL.Image
 import pytest
 import torch
 
-from c3drender import __version__, cli, render_cinemagraph
+from c3drender import __version__, cli, commands, render_cinemagraph
 from c3drender.data import Camera, DepthSpan, Flame, Fluid, Frame, Image, Layers, Lens, Ripple, Sway
 from c3drender.files.photo import read_photo
 from c3drender.files.scene import Scene
@@ -226,7 +226,7 @@ def test_inspect_writes_a_sheet(calls, photo_path, tmp_path, capsys):
 
 
 def test_demo_writes_a_video_and_a_sheet(calls, photo_path, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "EXAMPLE_FILES", ("photo.png", "mask.png", "hints.json"))
+    monkeypatch.setattr(commands, "EXAMPLE_FILES", ("photo.png", "mask.png", "hints.json"))
     monkeypatch.setattr(cli, "EXAMPLE_FOLDER", tmp_path)
     assert cli.main(["demo", "-o", "made.mp4"]) == 0
     assert (tmp_path / "made.mp4").is_file() and (tmp_path / "made_sheet.png").is_file()

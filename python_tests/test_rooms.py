@@ -26,6 +26,7 @@ RANKS = [
     {"bench", "inspect", "info", "jobs", "web"},
     {"batch", "serve", "studio"},
     {"prepared"},
+    {"commands"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(RANKS) for room in rooms}
