@@ -244,7 +244,7 @@ def focus_point(camera: Camera, span: DepthSpan) -> Tensor:
     """The point that stays in place, in scene units."""
     x, y = span.focus_px or (camera.cx, camera.cy)
     ray = [(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0]
-    return torch.tensor(ray, dtype=torch.float64) / span.focus
+    return torch.tensor(ray, dtype=torch.float64, device="cpu") / span.focus
 
 
 def asked_shift_px(camera: Camera, positions: Tensor) -> float:

@@ -41,7 +41,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from .data import Frame, Lens
+    from .data import Frame
     from .files.scene import Scene
 
 DEBUG = "C3D_DEBUG"  # in the environment: an error's traceback is printed before its line
@@ -255,19 +255,8 @@ def _command(commands: Any, name: str, run: Any, summary: str, example: str) -> 
 
 
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    names = (
-        "label",
-        "depth",
-        "depth_kind",
-        "depth_near",
-        "color",
-        "segments",
-        "inpainter",
-        "trust",
-        "focus",
-        "size",
-        "device",
-    )
+    names = ["label", "depth", "depth_kind", "depth_near", "color", "segments", "inpainter", "trust"]
+    names += ["focus", "size", "device"]
     fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow", "matte")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.flame or args.ripple:
@@ -286,12 +275,13 @@ def _motion_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _render(args: argparse.Namespace) -> None:
+    from .jobs.options import lens_of
     from .prepared import given_in, is_prepared, scene_and_settings
 
     out = args.out or f"{Path(args.photo).stem}.mp4"
     file = ("fps", "loops", "duration", "codec", "crf", "bitrate", "bits", "max_mb", "audio", "poster", "depth_out")
     picture = ("aspect", "follow", "stereo", "eyes", "quilt", "alpha")
-    looks = {name: getattr(args, name) for name in file + picture} | {"lens": _lens(args)} | _motion_arguments(args)
+    looks = {name: getattr(args, name) for name in file + picture} | {"lens": lens_of(vars(args))} | _motion_arguments(args)
     if is_prepared(args.photo):
         from .pipeline import render_scene
 
@@ -303,15 +293,6 @@ def _render(args: argparse.Namespace) -> None:
 
         written = render_cinemagraph(args.photo, out, **looks, **_scene_arguments(args))
     _say(args, *(f"wrote {path}" for path in (written, args.poster, args.depth_out) if path is not None))
-
-
-def _lens(args: argparse.Namespace) -> Lens | None:
-    """None where none of its options is given."""
-    from .data import Lens
-
-    names = ("f_number", "shutter", "vignette", "grain", "ssaa", "samples")
-    lens = Lens(focus=args.lens_focus, **{name: getattr(args, name) for name in names})
-    return None if lens.is_plain else lens
 
 
 def _batch(args: argparse.Namespace) -> int:
@@ -396,14 +377,14 @@ def _export(args: argparse.Namespace) -> None:
             raise ValueError(
                 f"{option}: expected {'a page' if of_page else 'a scene for other programs'} to write, got {args.out}"
             )
+    as_play = args.out is not None and Path(args.out).suffix.lower() == SUFFIX
     if as_page and args.out is not None:
         check_page(args.out, args.folder)
     elif args.sequence is not None:
         check_sequence(args.out, args.sequence, args.splats)
-    elif args.out is not None:
+    elif args.out is not None and not as_play:
         check_export(args.out, args.splats, args.animated)
     scene = _scene_to_export(args)
-    as_play = args.out is not None and Path(args.out).suffix.lower() == SUFFIX
     if args.out is not None and as_page:
         out = check_page(args.out, args.folder)
         export_html(scene, out, folder=args.folder, fps=args.fps, title=args.title or name, **_path_arguments(args))

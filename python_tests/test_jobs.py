@@ -54,8 +54,21 @@ def child() -> Iterator[Child]:
 
 
 def test_the_options_are_those_of_render_cinemagraph() -> None:
-    arguments = set(signature(c3d.render_cinemagraph).parameters) - {"photo", "out", "motion", "progress"}
-    assert set(options.known()) == arguments | set(options.MOTION)
+    arguments = set(signature(c3d.render_cinemagraph).parameters) - {"photo", "out", "motion", "progress", "lens"}
+    assert set(options.known()) | set(options.BESIDE) == arguments | set(options.MOTION) | set(options.LENS)
+
+
+def test_lenses_and_flags_are_what_the_command_line_makes_of_them() -> None:
+    read = options.read_options({"f_number": "2.8", "lens-focus": "30,40", "follow": "true", "trust": False})
+    assert read == {"f_number": 2.8, "lens_focus": [30.0, 40.0], "follow": True}
+    made = options.arguments_of(read)
+    assert made["lens"] == c3d.Lens(f_number=2.8, focus=(30.0, 40.0))
+    assert made["follow"] is True
+    assert "lens" not in options.arguments_of({"fps": 12.0})
+    with pytest.raises(ValueError, match="follow: expected true or false, got 'maybe'"):
+        options.read_options({"follow": "maybe"})
+    with pytest.raises(ValueError, match="poster: expected an option"):
+        options.read_options({"poster": "p.jpg"})
 
 
 def test_words_and_values_say_the_same() -> None:

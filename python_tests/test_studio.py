@@ -310,7 +310,7 @@ def test_what_is_prepared_takes_no_options_of_preparing(made: Path, tmp_path: Pa
     assert main(["render", str(made), "-o", str(tmp_path / "a.mp4"), "--depth", "builtin"]) == 2
     assert "depth: expected a photo to prepare with it" in capsys.readouterr().err
     assert main(["render", str(tmp_path), "-o", str(tmp_path / "a.mp4")]) == 2
-    assert "photo: expected a photo, a scene or a project" in capsys.readouterr().err
+    assert "photo: expected one photo, got the folder" in capsys.readouterr().err
 
 
 # The server

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from tqdm.auto import tqdm
 
 from ..console import print_message
-from ..jobs.options import is_url, known
+from ..jobs.options import BESIDE, is_url, known
 from ..progress import bar
 from . import manifest, storage
 from .here import DiskFull
@@ -77,6 +77,9 @@ def _found(args: argparse.Namespace) -> Iterator[Found]:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
+    for name in BESIDE:
+        if getattr(args, name) is not None:
+            raise ValueError(f"{name}: expected one photo with it; of many each would replace the last")
     return {name: getattr(args, name) for name, action in known().items() if getattr(args, name) != action.default}
 
 

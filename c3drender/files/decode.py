@@ -146,6 +146,10 @@ class Refused(ValueError):
     """A line of our own, not to be worded anew."""
 
 
+class DeepPlanes(Refused):
+    """It is a picture that every decoder at hand gets wrong."""
+
+
 class RawPhoto(Refused):
     """It is a camera's raw file."""
 
@@ -261,7 +265,7 @@ def _refuse_deep_planes(name: str, picture: Any, shown: str) -> None:
     bits = picture.tag_v2.get(TIFF_BITS, ())
     if picture.tag_v2.get(TIFF_PLANES, 1) != 1 and len(bits) > 1 and max(bits) > 8:
         got = f"a TIFF of {max(bits)} bits in a plane for each channel"
-        raise Refused(f"{name}: expected a TIFF whose pixels lie together, got {got}: {shown}")
+        raise DeepPlanes(f"{name}: expected a TIFF whose pixels lie together, got {got}: {shown}")
 
 
 def raw_line(name: str, shown: str, reason: str = "") -> str:

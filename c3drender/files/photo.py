@@ -17,6 +17,7 @@ from ..data import Image, PathLike, PictureLike
 from .colour import SPACES, SRGB, Color, ColourSpace, by_littlecms, check_color, converted, is_same, profile_of, space_of
 from .decode import (
     MOST_DECODED_BYTES,
+    DeepPlanes,
     Opened,
     RawPhoto,
     check_area,
@@ -134,6 +135,8 @@ def _opened(data: bytes, name: str) -> Opened | np.ndarray | None:
         if optional_module("rawpy") is None:
             raise
         return None
+    except DeepPlanes:
+        raise
     except ValueError as error:
         if not is_tiff(data):
             raise

@@ -14,16 +14,20 @@ from typing import TYPE_CHECKING, Any
 from ..options import add_scene_options, add_video_options, labels, numbers, size_of
 
 if TYPE_CHECKING:
-    from ..data import Flame, Fluid, Ripple, Sway
+    from ..data import Flame, Fluid, Lens, Ripple, Sway
 
 Options = Mapping[str, Any]
 
 PICTURES = ("mask", "matte", "flow", "sway", "flame", "ripple")  # files, always
-FILES = (*PICTURES, "hints", "sway_hints", "depth", "segments", "inpainter", "camera", "model")  # or something else, too
+# Or something else, too.
+FILES = (*PICTURES, "hints", "sway_hints", "depth", "segments", "inpainter", "camera", "model", "audio")
 ARROWS = ("hints", "sway_hints")  # a file, or a list of arrows itself
 MOTION = ("sway", "sway_hints", "sway_root", "flame", "ripple")
 CODED = ("codec", "crf", "bitrate", "bits", "loops", "max_mb", "color")
-NOT_OF_A_JOB = ("help", "quiet")
+LENS = ("f_number", "lens_focus", "shutter", "vignette", "grain", "ssaa", "samples")
+BESIDE = ("poster", "depth_out")  # written beside a video: of many photos each would replace the last
+NOT_OF_A_JOB = ("help", "quiet", *BESIDE)
+WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 SEPARATORS = {numbers: ",", labels: ",", size_of: "x"}
 
 
@@ -70,6 +74,11 @@ def read_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(name: str, value: Any) -> Any:
     kind = known()[name].type
+    if known()[name].nargs == 0:  # a flag
+        said = value if isinstance(value, bool) else WORDS.get(str(value).strip().lower())
+        if said is None:
+            raise ValueError(f"{name}: expected true or false, got {value!r}")
+        return said
     text = _text(name, value, kind)
     if not callable(kind):
         return text
@@ -165,11 +174,23 @@ def _is_file_name(name: str, value: str) -> bool:
 
 def arguments_of(options: Options) -> dict[str, Any]:
     """The arguments of `c3drender.render_cinemagraph` that these options stand for."""
-    arguments = {name: value for name, value in options.items() if name not in MOTION}
+    arguments = {name: value for name, value in options.items() if name not in (*MOTION, *LENS)}
+    if any(name in options for name in LENS):
+        arguments["lens"] = lens_of({name: options.get(name, known()[name].default) for name in LENS})
     if options.get("sway") or options.get("flame") or options.get("ripple"):
         fluid = {name: arguments.pop(name, None) for name in ("mask", "hints", "flow", "matte")}
         arguments["motion"] = motion_of(options, fluid)
     return arguments
+
+
+def lens_of(options: Options) -> Lens | None:
+    """None where none of `LENS` asks for anything."""
+    from ..data import Lens
+
+    focus = options["lens_focus"]
+    rest = {name: options[name] for name in LENS if name != "lens_focus"}
+    lens = Lens(focus=tuple(focus) if isinstance(focus, list) else focus, **rest)
+    return None if lens.is_plain else lens
 
 
 def motion_of(options: Options, fluid: Mapping[str, Any]) -> list[Fluid | Sway | Flame | Ripple]:

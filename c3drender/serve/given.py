@@ -20,14 +20,14 @@ from ..pipeline.inputs import DEPTH_METHODS, SEGMENT_METHODS
 from .limits import Limits
 
 PHOTO, OPTIONS, FORMAT = "photo", "options", "format"
-UPLOADS = ("mask", "matte", "hints", "flow", "sway", "sway_hints", "flame", "ripple", "depth", "segments", "camera")
+UPLOADS = ("mask", "matte", "hints", "flow", "sway", "sway_hints", "flame", "ripple", "depth", "segments", "camera", "audio")
 FORMATS = ("mp4", "webm", "mov", "mkv", "gif", "apng", "webp")
 NAMED: dict[str, tuple[Task, tuple[str, ...]]] = {  # options that may name an installed model
     "depth": ("depth", DEPTH_METHODS),
     "segments": ("segmentation", SEGMENT_METHODS),
     "inpainter": ("inpainting", ()),
 }
-NOT_A_CLIENTS = ("device", "model")
+NOT_A_CLIENTS = ("device", "model", "trust")
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 
 

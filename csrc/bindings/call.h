@@ -40,8 +40,8 @@ struct WritePointer {
 inline WritePointer write(const Tensor& tensor) { return {tensor.mutable_data_ptr()}; }
 inline WritePointer write_if(bool wanted, const Tensor& tensor) { return {wanted ? tensor.mutable_data_ptr() : nullptr}; }
 
-// Working memory, threads and CUDA stream of one call. Memory is torch's own, and goes back to torch when the call returns: torch
-// gives it to nobody but this stream, so what is queued here has passed before it is written again.
+// Working memory, threads and CUDA stream of one call. Memory is torch's own, and goes back to torch when the call returns:
+// torch gives it to nobody but this stream, so what is queued here has passed before it is written again.
 class CallContext {
  public:
   CallContext(const Tensor& like, void* stream) : like_(like), stream_(stream) {}

@@ -5,8 +5,8 @@
 
 namespace c3d::bindings {
 
-// As many as torch has, kept for the process. A call that finds them at work for another, from another thread of Python's, runs
-// on its own thread alone.
+// As many as torch has, kept for the process. A call that finds them at work for another, from another thread of Python's,
+// runs on its own thread alone.
 Executor threads();
 
 }  // namespace c3d::bindings

@@ -24,6 +24,7 @@ extern "C" {
 enum { C3D_OK = 0, C3D_INVALID_ARGUMENT = 1, C3D_OUT_OF_MEMORY = 2, C3D_DEVICE_ERROR = 3 };
 enum { C3D_FEAT_TYPE_FLOAT32 = 0, C3D_FEAT_TYPE_FLOAT16 = 1, C3D_FEAT_TYPE_BFLOAT16 = 2 };
 enum { C3D_COMPOSITOR_ALPHA = 0, C3D_COMPOSITOR_SURFACE = 1 };
+enum { C3D_RADIUS_UNIT_SCENE = 0, C3D_RADIUS_UNIT_PIXELS = 1 };
 enum { C3D_SAMPLING_BILINEAR = 0, C3D_SAMPLING_NEAREST = 1 };
 #define C3D_MAX_CHANNELS (256)
 #define C3D_MAX_HITS (64)
@@ -50,8 +51,9 @@ typedef struct c3d_camera {
 typedef struct c3d_splat_points_args {
   const float* xyz;  // [N, 3] world space
   const void* feat;  // [N, C] of feat_type
-  const float* radius;  // [N] scene units; NULL: radius_all for every point
-  float radius_all;  // scene units
+  const float* radius;  // [N] of radius_unit; NULL: radius_all for every point
+  float radius_all;
+  int32_t radius_unit;  // C3D_RADIUS_UNIT_SCENE, C3D_RADIUS_UNIT_PIXELS
   const float* opacity;  // [N] 0..1; NULL: 1 for every point
   int64_t num_points;  // N
   int32_t num_channels;  // C, 1..C3D_MAX_CHANNELS
@@ -74,6 +76,7 @@ typedef struct c3d_splat_points_bwd_args {
   const float* feat;  // [N, C]
   const float* radius;
   float radius_all;
+  int32_t radius_unit;  // C3D_RADIUS_UNIT_SCENE, C3D_RADIUS_UNIT_PIXELS
   const float* opacity;
   int64_t num_points;  // N
   int32_t num_channels;  // C
@@ -89,6 +92,8 @@ typedef struct c3d_splat_points_bwd_args {
   float* grad_xyz;  // [N, 3] world space, or NULL: not wanted
   float* grad_feat;  // [N, C] or NULL: not wanted
   float* grad_radius;  // [N] or NULL: not wanted
+  float* grad_opacity;  // [N] or NULL: not wanted; needs opacity
+  float* grad_cameras;  // [V, 16] of fx, fy, cx, cy, then world_to_cam [3, 4]; or NULL: not wanted
 } c3d_splat_points_bwd_args;
 
 typedef struct c3d_integrate_flow_args {
