@@ -67,7 +67,7 @@ class Beyond:
         height, width = way.shape[:2]
         rows, cols = torch.arange(height, device=way.device), torch.arange(width, device=way.device)
         y, x = torch.meshgrid(rows, cols, indexing="ij")
-        at_px = (torch.stack([x, y], dim=-1) + (0.5 - self.around)) * CELL_PX
+        at_px = (torch.stack([x, y], dim=-1).to(way.dtype) + (0.5 - self.around)) * CELL_PX
         start = start_px / CELL_PX + self.around
         # Cells know the border to within themselves: what starts on it is inside, and what rests shows itself.
         outside_px = sampled(self.border, start)[:, 2:].clamp_min(0.0)

@@ -213,6 +213,6 @@ def _grain(height: int, width: int, n: int) -> Tensor:
     scale = max(max(height, width) / GRAIN_SIDE_PX, 1.0)
     size = math.ceil(height / scale), math.ceil(width / scale)
     noise = torch.randn(1, 1, *size, generator=torch.Generator().manual_seed(n), dtype=torch.float32)
-    binomial = torch.tensor([1.0, 2.0, 1.0])
+    binomial = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float32)
     soft = functional.conv2d(noise, (binomial[:, None] * binomial / 6.0)[None, None], padding=1)
     return functional.interpolate(soft, (height, width), mode="bilinear", align_corners=False)[0, 0]
