@@ -227,7 +227,7 @@ def test_inspect_writes_a_sheet(calls, photo_path, tmp_path, capsys):
 
 def test_demo_writes_a_video_and_a_sheet(calls, photo_path, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(commands, "EXAMPLE_FILES", ("photo.png", "mask.png", "hints.json"))
-    monkeypatch.setattr(cli, "EXAMPLE_FOLDER", tmp_path)
+    monkeypatch.setattr(commands, "EXAMPLE_FOLDER", tmp_path)
     assert cli.main(["demo", "-o", "made.mp4"]) == 0
     assert (tmp_path / "made.mp4").is_file() and (tmp_path / "made_sheet.png").is_file()
     assert calls.prepare[1]["mask"] == tmp_path / "mask.png"
