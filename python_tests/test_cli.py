@@ -73,7 +73,7 @@ def calls(monkeypatch) -> SimpleNamespace:
     def render_frames(scene: Scene, *, frames: int | None = None, **options) -> Iterator[Frame]:
         seen.frames = {"frames": frames} | options
         rgb = scene.layers.of_photo(scene.layers.rgb)
-        for n in range(frames or cli.DEFAULT_FRAMES):
+        for n in range(frames or commands.DEFAULT_FRAMES):
             rgb_u8 = (rgb.roll(n, 1) * 255).round().byte()
             yield Frame(rgb_u8, torch.zeros(rgb_u8.shape[:2], dtype=torch.bool))
 

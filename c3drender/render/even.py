@@ -46,7 +46,7 @@ class Even:
         moments = local_mean(torch.cat([detail.square(), detail.pow(3)], dim=-1), exists, width_px)
         deviation = moments[..., :1].clamp_min(0.0).sqrt() + LEAST_CONTRAST
         skewness = moments[..., 1:] / deviation.pow(3)
-        size = (2.0 * torch.sinh(torch.asinh(skewness.abs() / 2.0) / 3.0)).clamp(*SKEWS)  # skewness = 3 s + s^3, for small ones
+        size = (2.0 * torch.sinh(torch.asinh(skewness.abs() / 2.0) / 3.0)).clamp(*SKEWS)  # skewness = 3 s + s^3
         skew = torch.where(skewness < 0, -size, size)
         steep = skew.sign() * skew.square().expm1().sqrt()
         bent = (steep * detail / deviation).clamp_min(LEAST_BELOW - 1.0).log1p() + 0.5 * skew.square()
