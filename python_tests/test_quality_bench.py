@@ -245,7 +245,7 @@ def test_what_sways_is_given_as_a_swing_that_ends_where_it_began(river):
     """The committed scene's flow, taken for the velocity of a swing."""
     swinging = methods.given_truth(river, sways=True)
     field = swinging.harmonics
-    rate = 2 * np.pi / LOOP_FRAMES * sum(k * field.sine_px[k - 1].numpy() for k in (1, 2, 3))
+    rate = 2 * np.pi / LOOP_FRAMES * sum(k * sine.numpy() for k, sine in enumerate(field.sine_px, start=1))
     inner = cv2.erode(river.moving.astype(np.uint8), np.ones((5, 5))) > 0
     asked, given = (np.linalg.norm(steps[inner], axis=-1).mean() for steps in (river.step_px, rate))
     assert 0.4 * asked < given < 1.1 * asked, "smoothed, not held still"
