@@ -147,7 +147,7 @@ def test_a_photo_becomes_a_video(client_of, tmp_path: Path) -> None:
         (None, {"mask": "/etc/passwd"}, "mask: expected a file in the part of this name"),
         (None, {"depth": "/etc/passwd"}, "depth: expected auto, builtin, photo, a file, got '/etc/passwd'"),
         (None, {"camera": "/etc/x.json"}, "camera: expected a file in the part of this name"),
-        (None, {"inpainter": "/tmp/lama.pt"}, "inpainter: expected no model, as none is installed"),
+        (None, {"inpainter": "lama.pt"}, "inpainter: expected no model, as none is installed"),
         (None, {"model": "ckpts"}, "model: expected to be left to the server"),
         (None, {"device": "cuda"}, "device: expected to be left to the server"),
         (None, {"hints": "/etc/passwd"}, "hints: expected a file in the part of this name"),
