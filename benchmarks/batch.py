@@ -1,20 +1,20 @@
 """Many photos by `c3drender batch`: how fast, and what is left after everything that can go wrong has gone wrong.
 
-    python benchmarks/batch.py                      everything, some ten minutes on two quiet cores
-    python benchmarks/batch.py --throughput         two workers against one process, of one thread each
+    python benchmarks/batch.py                      everything, some fifteen minutes on two quiet cores
+    python benchmarks/batch.py --throughput         two workers against one process, of one thread each: three minutes
+    python benchmarks/batch.py --disturbed          a full disk, killed workers and drivers, damaged photos
+    python benchmarks/batch.py --nodes              two machines, in network namespaces, of which one goes down
     python benchmarks/batch.py --memory PHOTO       what rendering takes, against what `c3drender.jobs.memory` asks for
 
-Real Ray on loopback, real processes. The photos are made here: small ones, a tenth of them damaged, and one that claims 30,000
-pixels a side. The run that is disturbed meets a full disk first, then loses a random worker every few seconds and its driver
-twice. Outputs are animated WebP: the x264 in PyAV's wheels writes other bytes from run to run for the same frames.
-Needs ``pip install c3drender[batch]``; the full disk also the right to mount.
+Real Ray, real processes. The photos are made here: small ones, a tenth of them damaged, and one that claims 30,000 pixels a
+side. The run that is disturbed meets a full disk first, then loses a random worker every few seconds and its driver twice.
+Outputs are animated WebP: the x264 in PyAV's wheels writes other bytes from run to run for the same frames.
+Needs ``pip install c3drender[batch]``; the full disk and the namespaces also root's rights.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import multiprocessing
 import os
 import random
@@ -23,151 +23,91 @@ import resource
 import shutil
 import signal
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import PIL.Image
+import torch
+from batch_cases import FRAMES, HEIGHT, WIDTH, Batch, checksums, make_photos, workers_of
+from batch_nodes import two_nodes
+from machine import write_result
 
-WIDTH, HEIGHT, SHORE = 160, 120, 70
-FRAMES = 4
-BOMB_PX = 30_000
-DAMAGED_EVERY = 10
-OPTIONS = ["--frames", str(FRAMES), "--format", "webp", "--device", "cpu", "--log", "json"]
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "RAY_USAGE_STATS_ENABLED": "0"}
-WARM_UP = 4  # results that are not timed, while workers load what they keep
 MIB = 2**20
+MS = 1e3
+LEAST_RATIO = 1.8
+LINE = (
+    "alone {alone_s:.3f} s a photo, two workers {both_s:.3f}: {ratio:.2f} times; beside rendering {beside_alone_ms:.1f} ms "
+    "a photo alone, {beside_ray_ms:.1f} by Ray; processor: alone {processor_alone_ms:.0f} ms, a worker "
+    "{processor_worker_ms:.0f}, command {processor_command_ms:.1f}, Ray's own {processor_ray_ms:.1f}; first result after "
+    "{first_alone_s:.1f} and {first_both_s:.1f} s; load {load:.1f}"
+)
+MEMORY_CASES: tuple[tuple[int, dict[str, Any]], ...] = (
+    (640, {}),
+    (1280, {}),
+    (1920, {}),
+    (1280, {"stereo": "sbs"}),
+    (1280, {"codec": "av1"}),
+    (3840, {}),
+)
 
 
-def make_photos(folder: Path, count: int, damaged: bool) -> dict[str, bool]:
-    """Photos by name, and whether each can be rendered: a sky, and water below it."""
-    folder.mkdir()
-    good = {}
-    for n in range(count):
-        name = f"photo_{n:04d}.jpg"
-        rng = np.random.default_rng(n)
-        y, x = np.mgrid[:HEIGHT, :WIDTH]
-        water = np.array(rng.integers(30, 120, 3)) + 25 * np.sin(x / rng.uniform(2, 6) + y)[..., None]
-        sky = np.array(rng.integers(140, 240, 3)) - y[..., None] * 0.5
-        picture = np.where((y > SHORE)[..., None], water, sky) + rng.normal(0, 4, (HEIGHT, WIDTH, 3))
-        PIL.Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / name, quality=92)
-        good[name] = not (damaged and n % DAMAGED_EVERY == DAMAGED_EVERY - 1)
-        if not good[name]:
-            damage(folder / name, n)
-    if damaged:
-        (folder / "bomb.png").write_bytes(bomb())
-        good["bomb.png"] = False
-    return good
-
-
-def damage(path: Path, n: int) -> None:
-    """Cut short, emptied, or overwritten."""
-    data = path.read_bytes()
-    kinds = (data[: len(data) // 2], b"", b"not a picture", data[:200] + bytes(random.Random(n).randbytes(len(data) - 200)))
-    path.write_bytes(kinds[n // DAMAGED_EVERY % len(kinds)])
-
-
-def bomb() -> bytes:
-    """A PNG of a hundred kilobytes that is 30,000 pixels wide and high."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    packer = zlib.compressobj(9)
-    row = bytes(1 + BOMB_PX // 8)
-    body = b"".join(packer.compress(row) for _ in range(BOMB_PX)) + packer.flush()
-    header = struct.pack(">IIBBBBB", BOMB_PX, BOMB_PX, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
-
-
-class Batch:
-    """A run of the command, whose lines are read as they come, each with its time."""
-
-    def __init__(self, photos: Path, out: Path, *more: str) -> None:
-        command = [sys.executable, "-m", "c3drender", "batch", str(photos), "-o", str(out), *OPTIONS, *more]
-        self.times: list[float] = []
-        self.results: list[dict] = []
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD
-        )
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        for line in self.process.stdout:
-            if line.endswith("\n"):  # a killed driver's last may be cut
-                self.times.append(time.monotonic())
-                self.results.append(json.loads(line))
-
-    def end(self) -> tuple[int, str]:
-        """Status, and what it said to people."""
-        said = self.process.stderr.read()
-        self._reader.join()
-        return self.process.wait(), said.strip()
-
-    def per_photo(self) -> float:
-        """Seconds from result to result, once warm."""
-        times = self.times[WARM_UP:]
-        return (times[-1] - times[0]) / (len(times) - 1)
-
-    def own_seconds(self) -> float:
-        """Median of what a photo took in its worker."""
-        return statistics.median(result["seconds"] for result in self.results[WARM_UP:])
-
-
-def throughput(count: int, repeats: int) -> None:
+def throughput(count: int, repeats: int) -> dict[str, Any]:
+    """In turns, so that neighbours meet both. Beside the ratio of the times, which they disturb, that of the processor's."""
+    runs = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_photos(folder / "photos", count, damaged=False)
-        ratios = []
         for repeat in range(repeats):
             alone = Batch(folder / "photos", folder / f"alone_{repeat}", "--workers", "0", "--cpus", "1")
             assert alone.end()[0] == 0
             both = Batch(folder / "photos", folder / f"both_{repeat}", "--workers", "2")
             assert both.end()[0] == 0
             assert checksums(folder / f"alone_{repeat}") == checksums(folder / f"both_{repeat}")
-            ratios.append(alone.per_photo() / both.per_photo())
-            beside = 1e3 * (alone.per_photo() - alone.own_seconds())
-            beside_ray = 1e3 * (2 * both.per_photo() - both.own_seconds())
-            print(
-                f"{count} photos of {WIDTH} x {HEIGHT}: alone {1 / alone.per_photo():.2f} a second, two workers "
-                f"{1 / both.per_photo():.2f}: {ratios[-1]:.2f} times; beside the rendering {beside:.0f} ms a photo alone, "
-                f"{beside_ray:.0f} ms by Ray; load {os.getloadavg()[0]:.1f}",
-                flush=True,
-            )
-        print(f"ratio: median {statistics.median(ratios):.2f}, best {max(ratios):.2f}", flush=True)
+            runs.append(compared(alone, both))
+            print(LINE.format(**runs[-1]), flush=True)
+    median = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+    fastest = min(run["alone_s"] for run in runs) / min(run["both_s"] for run in runs)
+    print(
+        f"{count} photos of {WIDTH} x {HEIGHT}: median {median['ratio']:.2f} times, fastest by fastest {fastest:.2f} "
+        f"(goal: {LEAST_RATIO}); by the processor's time two free cores give {median['ratio_by_processor']:.2f}",
+        flush=True,
+    )
+    holds = max(median["ratio"], fastest) >= LEAST_RATIO
+    return {
+        "holds": holds,
+        "photos": count,
+        "ratio": median["ratio"],
+        "ratio_of_fastest": fastest,
+        "median": median,
+        "runs": runs,
+    }
 
 
-def checksums(out: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.glob("*.webp"))}
-
-
-def workers_of(driver: int) -> list[int]:
-    """Ray's workers below a process, by /proc."""
-    parents, found = {}, []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            status, command = (path / "stat").read_text(), (path / "cmdline").read_bytes()
-        except OSError:
-            continue
-        parents[int(path.name)] = int(status.rsplit(")", 1)[1].split()[1])
-        if command.startswith(b"ray::Renderer"):
-            found.append(int(path.name))
-
-    def is_below(pid: int) -> bool:
-        while pid > 1 and pid != driver:
-            pid = parents.get(pid, 0)
-        return pid == driver
-
-    return [pid for pid in found if is_below(pid)]
+def compared(alone: Batch, both: Batch) -> dict[str, float]:
+    """Numbers of a pair of runs."""
+    one, two = alone.processor(), both.processor()
+    return {
+        "alone_s": alone.per_photo(),
+        "both_s": both.per_photo(),
+        "ratio": alone.per_photo() / both.per_photo(),
+        "ratio_by_processor": 2 * one["command"] / sum(two.values()),
+        "beside_alone_ms": MS * (alone.per_photo() - alone.in_worker()),
+        "beside_ray_ms": MS * (2 * both.per_photo() - both.in_worker()),
+        "processor_alone_ms": MS * one["command"],
+        "processor_worker_ms": MS * two["workers"],
+        "processor_command_ms": MS * two["command"],
+        "processor_ray_ms": MS * two["ray"],
+        "first_alone_s": alone.times[0] - alone.started,
+        "first_both_s": both.times[0] - both.started,
+        "load": os.getloadavg()[0],
+    }
 
 
 class Killer(threading.Thread):
@@ -198,21 +138,36 @@ def small_disk(folder: Path, size_bytes: int) -> Iterator[bool]:
             subprocess.run(["umount", folder], check=True)
 
 
-def disturbed(count: int, kill_every_s: float) -> bool:
-    """Everything that can go wrong. True if nothing is lost."""
+class Steps:
+    """What each run of a study ended with, printed and kept."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+
+    def add(self, name: str, run: Batch, out: Path, **more: int) -> None:
+        status, said = run.end()
+        seconds = round(time.monotonic() - run.started, 1)
+        counts = {"status": status, "seconds": seconds, "outputs": len(checksums(out)), **more}
+        counts["retried"] = sum(result["deaths"] for result in run.results)
+        last = said.splitlines()[-1] if said else ""
+        self.told.append({"step": name, **counts, "said": re.sub(r"; \S*/report[-0-9]*.html", "", last)})
+        print(f"{name}: {', '.join(f'{key} {value}' for key, value in counts.items())}; {last}", flush=True)
+
+
+def disturbed(count: int, kill_every_s: float) -> dict[str, Any]:
+    """Everything that can go wrong."""
+    steps = Steps()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         good = make_photos(folder / "photos", count, damaged=True)
         calm = Batch(folder / "photos", folder / "calm", "--workers", "2")
-        status, said = calm.end()
-        print(f"undisturbed: status {status}, {said.splitlines()[-1] if said else ''}", flush=True)
+        steps.add("undisturbed", calm, folder / "calm")
         expected = checksums(folder / "calm")
         taken = sum(path.stat().st_size for path in (folder / "calm").iterdir())
         out = folder / "out"
         with small_disk(out, taken // 3) as is_small:
             if is_small:
-                status, said = Batch(folder / "photos", out, "--workers", "2").end()
-                print(f"full disk: status {status}, {said.splitlines()[-1]}; {len(checksums(out))} outputs", flush=True)
+                steps.add("full disk", Batch(folder / "photos", out, "--workers", "2"), out)
                 subprocess.run(["mount", "-o", f"remount,size={taken * 4}", out], check=True)
             else:
                 print("full disk: left out, nothing may be mounted here", flush=True)
@@ -222,69 +177,43 @@ def disturbed(count: int, kill_every_s: float) -> bool:
                 killer.start()
                 while run.process.poll() is None:
                     time.sleep(0.2)
-                    if len(checksums(out)) >= share * len(expected):
+                    if len(list(out.glob("*.webp"))) >= share * len(expected):
                         run.process.kill()
-                status, said = run.end()
-                deaths = sum(result["deaths"] for result in run.results)
-                print(
-                    f"run {attempt + 1}: status {status}, {killer.killed} workers killed, {deaths} photos tried again, "
-                    f"{len(checksums(out))} outputs{': ' + said.splitlines()[-1] if said else ''}",
-                    flush=True,
-                )
+                steps.add(f"run {attempt + 1}", run, out, killed=killer.killed)
             last = Batch(folder / "photos", out, "--workers", "2", "--retry-failed")
-            status, said = last.end()
-            print(f"last, left alone, --retry-failed: status {status}, {said.splitlines()[-1]}", flush=True)
-            return judged(out, good, expected, last.results)
+            steps.add("last, left alone, --retry-failed", last, out)
+            checks = judged(out, good, expected, last.results)
+    return {
+        "holds": all(checks.values()),
+        "photos": count,
+        "kill_every_s": kill_every_s,
+        "steps": steps.told,
+        "checks": checks,
+    }
 
 
-def judged(out: Path, good: dict[str, bool], expected: dict[str, str], results: list[dict]) -> bool:
-    """Print what is there against what should be."""
+def judged(out: Path, good: dict[str, bool], expected: dict[str, str], results: list[dict]) -> dict[str, bool]:
+    """What is there against what should be."""
     by_name = {Path(result["photo"]).name: result for result in results}
     got = checksums(out)
     wanted = {Path(name).stem + ".webp" for name, is_good in good.items() if is_good}
+    bad = [by_name.get(name, {"state": "", "reason": ""}) for name, is_good in good.items() if not is_good]
     others = [path.name for path in out.iterdir() if re.search(r"\.(part|old)", path.name)]
-    bad = [name for name, is_good in good.items() if not is_good]
     checks = {
         f"{len(wanted)} good photos have their output": set(got) == wanted == set(expected),
         "each is what the undisturbed run made": got == expected,
         f"{len(bad)} bad ones have a reason": all(
-            by_name[name]["state"] == "failed" and by_name[name]["reason"].startswith("photo: ") for name in bad
+            result["state"] == "failed" and result["reason"].startswith("photo: ") for result in bad
         ),
         "each photo has one row": len(by_name) == len(results) == len(good),
         "no part file is left": not others,
     }
     for line, holds in checks.items():
         print(f"{'yes' if holds else 'NO '} {line}", flush=True)
-    return all(checks.values())
+    return checks
 
 
-def two_nodes(count: int) -> bool:
-    """A cluster of two nodes of one CPU each. True if both worked and nothing is lost."""
-    os.environ.update(ONE_THREAD, RAY_worker_niceness="0")
-    from ray.cluster_utils import Cluster
-
-    import c3drender as c3d
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "node_ip_address": "127.0.0.1"})
-    with tempfile.TemporaryDirectory() as name:
-        try:
-            cluster.add_node(num_cpus=1)
-            folder = Path(name)
-            make_photos(folder / "photos", count, damaged=False)
-            nodes = set()
-            states = []
-            photos = str(folder / "photos")
-            for result in c3d.batch.run(photos, folder / "out", suffix="webp", address=cluster.address, frames=FRAMES):
-                states.append(result.state)
-                pid = int(result.worker.rsplit(":", 1)[1])
-                nodes.add(int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]))  # its raylet
-            print(f"two nodes: {states.count('done')} of {count} done, by workers of {len(nodes)} nodes", flush=True)
-            return states.count("done") == count == len(checksums(folder / "out")) and len(nodes) == 2
-        finally:
-            cluster.shutdown()
-
-
-def measure_memory(photo: str, size: int, options: dict) -> None:
+def measure_memory(photo: str, size: int, options: dict[str, Any]) -> None:
     """Peak resident memory of a render in this process, against the estimate."""
     from c3drender.jobs.memory import needed_bytes
     from c3drender.jobs.run import Job, run_job
@@ -305,31 +234,28 @@ def main() -> int:
     parser.add_argument("--throughput", action="store_true", help="only that, with 60 photos unless told")
     parser.add_argument("--repeats", type=int, default=3, help="of the throughput (default: 3)")
     parser.add_argument("--disturbed", action="store_true", help="only that")
-    parser.add_argument("--nodes", action="store_true", help="only the cluster of two")
+    parser.add_argument("--nodes", action="store_true", help="only the two machines")
     parser.add_argument("--memory", metavar="PHOTO", help="only that, of this photo")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write batch_throughput.json and so on there")
     args = parser.parse_args()
     if args.memory:
-        for size, options in (
-            (640, {}),
-            (1280, {}),
-            (1920, {}),
-            (1280, {"stereo": "sbs"}),
-            (1280, {"codec": "av1"}),
-            (3840, {}),
-        ):
+        for size, options in MEMORY_CASES:
             process = multiprocessing.get_context("spawn").Process(target=measure_memory, args=(args.memory, size, options))
             process.start()
             process.join()
         return 0
-    everything = not (args.throughput or args.disturbed or args.nodes)
-    held = True
-    if everything or args.throughput:
-        throughput(60 if args.photos == parser.get_default("photos") else args.photos, args.repeats)
-    if everything or args.disturbed:
-        held = disturbed(args.photos, args.kill_every) and held
-    if everything or args.nodes:
-        held = two_nodes(20) and held
-    return 0 if held else 1
+    parts = {
+        "throughput": lambda: throughput(60 if args.photos == parser.get_default("photos") else args.photos, args.repeats),
+        "disturbed": lambda: disturbed(args.photos, args.kill_every),
+        "nodes": two_nodes,
+    }
+    holds = True
+    for name in [name for name in parts if getattr(args, name)] or parts:
+        result = parts[name]()
+        holds = result["holds"] and holds
+        if args.out:
+            write_result(args.out / f"batch_{name}.json", torch.device("cpu"), result)
+    return 0 if holds else 1
 
 
 if __name__ == "__main__":

@@ -51,6 +51,11 @@ def show_every_character() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def visible(text: str) -> str:
+    """A name as one line, whatever is in it: what no terminal shows, or would obey, stands by its code."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def drop_output() -> None:
     """Nobody reads on: what is still buffered must not fail when the interpreter ends."""
     null = os.open(os.devnull, os.O_WRONLY)

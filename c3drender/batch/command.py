@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from tqdm.auto import tqdm
 
-from ..console import print_message
+from ..console import print_message, visible
 from ..jobs.options import BESIDE, is_url, known
 from ..progress import bar
 from . import manifest, storage
@@ -41,7 +41,7 @@ def batch(args: argparse.Namespace) -> int:
         jobs = read_jobs(_found(args), args.out, _options(args), args.format, str(Path.cwd()))
     except BadRows as error:
         for line in str(error).splitlines():
-            print_message(f"c3drender: {line}", file=sys.stderr)
+            print_message(f"c3drender: {visible(line)}", file=sys.stderr)
         raise ValueError("nothing was rendered: rows that cannot be are listed above") from None
     if part is not None:
         jobs = shard(jobs, *part)
@@ -136,7 +136,7 @@ def _tell(args: argparse.Namespace, result: Result, stdout: TextIO) -> None:
     if args.log == "json":
         print_message(line_of(result), file=stdout)
     elif result.state == FAILED:
-        tqdm.write(f"c3drender: failed: {result.photo}: {result.reason}", file=sys.stderr)
+        tqdm.write(f"c3drender: failed: {visible(f'{result.photo}: {result.reason}')}", file=sys.stderr)
 
 
 def _tell_plan(args: argparse.Namespace, planned: list[Planned]) -> int:
@@ -149,9 +149,9 @@ def _tell_plan(args: argparse.Namespace, planned: list[Planned]) -> int:
             need = {"state": state, "photo": one.job.photo, "out": one.job.out, "memory": one.need_bytes}
             print_message(json.dumps(need, ensure_ascii=False))
         elif state == "to do":
-            print_message(f"to do: {one.job.photo} -> {one.job.out}, {one.need_bytes / 2**30:.1f} GiB")
+            print_message(f"to do: {visible(f'{one.job.photo} -> {one.job.out}')}, {one.need_bytes / 2**30:.1f} GiB")
         elif state == FAILED and one.record is not None:
-            print_message(f"failed before: {one.job.photo}: {one.record.reason}")
+            print_message(f"failed before: {visible(f'{one.job.photo}: {one.record.reason}')}")
     _say(args, ", ".join(f"{counts[state]} {state}" for state in ("to do", KEPT, FAILED)))
     return 0
 

@@ -10,10 +10,13 @@ from typing import Any
 
 from ..files.place import one_line, parse_json
 from . import storage
-from .rows import PHOTO, BadRows, Found
+from .rows import PHOTO, Found
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*DELIMITERS, ".jsonl", ".ndjson", ".parquet")
+
+Numbered = tuple[int, dict[str, Any] | str]
+"""A row and its number; instead of a row, what is wrong with a line that is none."""
 
 
 def is_manifest(place: object) -> bool:
@@ -29,8 +32,6 @@ def read_manifest(place: str) -> Iterator[Found]:
     ------
     ValueError
         For a file that is no such table.
-    BadRows
-        For lines that are no rows.
     """
     place = storage.absolute(place)
     path = PurePosixPath(place)
@@ -48,7 +49,8 @@ def read_manifest(place: str) -> Iterator[Found]:
     count = 0
     for number, row in rows:
         count += 1
-        yield Found(row, f"{path.name} row {number}", folder)
+        where = f"{path.name} row {number}"
+        yield Found({}, where, wrong=row) if isinstance(row, str) else Found(row, where, folder)
     if count == 0:
         raise ValueError(f"manifest: expected rows in {path.name}, got none")
 
@@ -60,7 +62,7 @@ def _text(data: bytes, name: str) -> str:
         raise ValueError(f"manifest: expected UTF-8 in {name}, got something else") from None
 
 
-def _table(data: bytes, name: str, delimiter: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _table(data: bytes, name: str, delimiter: str) -> Iterator[Numbered]:
     """Rows as spreadsheets count them: the header is the first."""
     reader = csv.reader(io.StringIO(_text(data, name), newline=""), delimiter=delimiter, strict=True)
     try:
@@ -73,32 +75,32 @@ def _table(data: bytes, name: str, delimiter: str) -> Iterator[tuple[int, dict[s
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) > len(header):
-                raise BadRows(f"{name} row {number}: expected {len(header)} columns, as the first row has, got {len(cells)}")
-            yield number, dict(zip(header, cells))  # noqa: B905  (a short row ends early)
+                yield number, f"expected {len(header)} columns, as the first row has, got {len(cells)}"
+            else:
+                yield number, dict(zip(header, cells))  # noqa: B905  (a short row ends early)
     except csv.Error as error:
         raise ValueError(f"manifest: expected a table in {name}, got {error} in line {reader.line_num}") from None
 
 
-def _lines(data: bytes, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _lines(data: bytes, name: str) -> Iterator[Numbered]:
     for number, line in enumerate(_text(data, name).splitlines(), start=1):
         if not line.strip():
             continue
         try:
             row = parse_json(line)
         except ValueError as error:
-            raise BadRows(f"{name} row {number}: expected a JSON object, got {one_line(error)}") from None
-        if not isinstance(row, dict):
-            raise BadRows(f"{name} row {number}: expected a JSON object, got {type(row).__name__}")
-        yield number, row
+            yield number, f"expected a JSON object, got {one_line(error)}"
+        else:
+            yield number, row if isinstance(row, dict) else f"expected a JSON object, got {type(row).__name__}"
 
 
-def _parquet(data: bytes, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _parquet(data: bytes, name: str) -> Iterator[Numbered]:
     try:
         from pyarrow import ArrowException, BufferReader, parquet
     except ModuleNotFoundError:
         raise ValueError(f"manifest: expected pyarrow to read {name} with: pip install pyarrow") from None
     try:
         rows = parquet.read_table(BufferReader(data)).to_pylist()
-    except (ArrowException, OSError) as error:
+    except (ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"manifest: expected Parquet in {name}, got {one_line(error)}") from None
     yield from enumerate(rows, start=1)

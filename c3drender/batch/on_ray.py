@@ -270,7 +270,8 @@ def _connect(crew: Crew) -> bool:
     address = crew.address or os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"address": address}
     if address is None:
-        options = {"_node_ip_address": LOOPBACK, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        options = {"address": "local", "_node_ip_address": LOOPBACK}  # without "local" Ray joins whatever runs here
+        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         os.environ.setdefault("RAY_worker_niceness", "0")  # as nice as this process; Ray takes 15 by itself
         options["num_cpus"] = os.cpu_count() if crew.workers is None else max(1, round(crew.workers * crew.cpus))
     in_main = threading.current_thread() is threading.main_thread()

@@ -10,6 +10,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from .renderer import DONE, FAILED, KEPT, Result
 COLUMNS = ("state", "photo", "out", "reason", "seconds", "bytes", "deaths", "worker")
 ORDER = (FAILED, DONE, KEPT)
 MOST_NUMBER = 1000  # of batches that write their reports into one folder at a time
+UNWRITABLE = "backslashreplace"  # names that are no UTF-8: in JSON that is an escape, which reads back as the same name
 PLAYED = (".mp4", ".webm", ".mov", ".mkv")
 CSS = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; background: Canvas; color: CanvasText; color-scheme: light dark }
@@ -60,7 +62,8 @@ class Report:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.close()
+        with suppress(OSError) if error is not None else nullcontext():  # what found no room fails once more
+            self._file.close()
 
     def add(self, result: Result) -> None:
         """Write a line; what is written stays if this process dies."""
@@ -74,14 +77,14 @@ class Report:
         ordered = sorted(self._results, key=lambda result: (ORDER.index(result.state), result.photo))
         for suffix, text in ((".csv", _table(ordered)), (".html", _page(ordered, self.path.parent))):
             with replacing(self.path.with_suffix(suffix), "report") as part, naming("report", "write", self.path):
-                part.write_text(text)
+                part.write_text(text, encoding="utf-8", errors=UNWRITABLE)
 
 
 def _free(folder: Path, stem: str) -> tuple[Path, io.TextIOWrapper]:
     """The first name whose lock nobody holds, emptied."""
     for number in range(1, MOST_NUMBER):
         path = folder / f"{stem if number == 1 else f'{stem}-{number}'}.jsonl"
-        file = path.open("a", encoding="utf-8")
+        file = path.open("a", encoding="utf-8", errors=UNWRITABLE)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -125,7 +128,7 @@ def _figure(result: Result, folder: Path) -> str:
             f'<figure class="failed"><figcaption><b>{html.escape(result.photo)}</b><br>'
             f"{html.escape(result.reason)}</figcaption></figure>"
         )
-    address = html.escape(result.out if is_url(result.out) else quote(os.path.relpath(result.out, folder)))
+    address = html.escape(result.out if is_url(result.out) else quote(os.fsencode(os.path.relpath(result.out, folder))))
     poster = f"data:image/jpeg;base64,{result.poster}"
     if Path(result.out).suffix.lower() in PLAYED:
         shown = f'<video src="{address}" poster="{poster}" preload="none" muted loop controls></video>'

@@ -34,13 +34,14 @@ class BadRows(ValueError):
 
 @dataclass(frozen=True)
 class Found:
-    """A row before it is read: what was given, what to call it, the folder that its paths start from, and the name, without
-    suffix, that its output gets unless it has one of its own."""
+    """A row before it is read: what was given, what to call it, the folder that its paths start from, the name, without
+    suffix, that its output gets unless it has one of its own, and what is wrong with a line that is no row."""
 
     row: Mapping[str, Any]
     where: str
     folder: str = ""
     stem: str = ""
+    wrong: str = ""
 
 
 def find_photos(source: str, recursive: bool = False, glob: str | None = None) -> Iterator[Found]:
@@ -142,6 +143,9 @@ def read_jobs(
     jobs, wrong = [], []
     where_by_out: dict[str, str] = {}
     for row in found:
+        if row.wrong:
+            wrong.append(f"{row.where}: {row.wrong}")
+            continue
         try:
             job = job_of(row, out, common, suffix)
             check_options(job.options, job.out)

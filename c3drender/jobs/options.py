@@ -148,6 +148,7 @@ def check_options(options: Options, out: str) -> None:
     size = got("size")
     if isinstance(size, int):
         fit_size(size, size, size)
+    lens_of(_lens_options(options))
     coded = {name: options[name] for name in CODED if name in options}
     check_kind(Path(out), got("fps", defaults.FPS), Encoding(**coded))
     for name in FILES:
@@ -176,11 +177,15 @@ def arguments_of(options: Options) -> dict[str, Any]:
     """The arguments of `c3drender.render_cinemagraph` that these options stand for."""
     arguments = {name: value for name, value in options.items() if name not in (*MOTION, *LENS)}
     if any(name in options for name in LENS):
-        arguments["lens"] = lens_of({name: options.get(name, known()[name].default) for name in LENS})
+        arguments["lens"] = lens_of(_lens_options(options))
     if options.get("sway") or options.get("flame") or options.get("ripple"):
         fluid = {name: arguments.pop(name, None) for name in ("mask", "hints", "flow", "matte")}
         arguments["motion"] = motion_of(options, fluid)
     return arguments
+
+
+def _lens_options(options: Options) -> Options:
+    return {name: options.get(name, known()[name].default) for name in LENS}
 
 
 def lens_of(options: Options) -> Lens | None:
