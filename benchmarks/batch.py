@@ -42,6 +42,7 @@ from machine import write_result
 MIB = 2**20
 MS = 1e3
 LEAST_RATIO = 1.8
+LEAST_BETWEEN_KILLS = 8  # photos
 LINE = (
     "alone {alone_s:.3f} s a photo, two workers {both_s:.3f}: {ratio:.2f} times; beside rendering {beside_alone_ms:.1f} ms "
     "a photo alone, {beside_ray_ms:.1f} by Ray; processor: alone {processor_alone_ms:.0f} ms, a worker "
@@ -111,16 +112,21 @@ def compared(alone: Batch, both: Batch) -> dict[str, float]:
 
 
 class Killer(threading.Thread):
-    """SIGKILL for a random worker of a driver, every few seconds, while it runs."""
+    """SIGKILL for a random worker of a batch, every few seconds, while it runs: later where the machine is so slow that few
+    photos have been done since the last."""
 
-    def __init__(self, driver: subprocess.Popen, every_s: float, seed: int) -> None:
+    def __init__(self, batch: Batch, every_s: float, seed: int) -> None:
         super().__init__(daemon=True)
-        self.killed, self._driver, self._every_s, self._random = 0, driver, every_s, random.Random(seed)
+        self.killed, self._batch, self._every_s, self._random = 0, batch, every_s, random.Random(seed)
 
     def run(self) -> None:
-        while self._driver.poll() is None:
+        driver = self._batch.process
+        while driver.poll() is None:
+            done = len(self._batch.results)
             time.sleep(self._every_s * self._random.uniform(0.5, 1.5))
-            workers = workers_of(self._driver.pid)
+            while driver.poll() is None and len(self._batch.results) < done + LEAST_BETWEEN_KILLS:
+                time.sleep(0.2)
+            workers = workers_of(driver.pid)
             if workers:
                 os.kill(self._random.choice(workers), signal.SIGKILL)
                 self.killed += 1
@@ -173,7 +179,7 @@ def disturbed(count: int, kill_every_s: float) -> dict[str, Any]:
                 print("full disk: left out, nothing may be mounted here", flush=True)
             for attempt, share in enumerate((0.5, 0.75, 2.0)):
                 run = Batch(folder / "photos", out, "--workers", "2")
-                killer = Killer(run.process, kill_every_s, attempt)
+                killer = Killer(run, kill_every_s, attempt)
                 killer.start()
                 while run.process.poll() is None:
                     time.sleep(0.2)
