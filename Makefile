@@ -69,6 +69,7 @@ FUZZ_FILES ?= 10000
 fuzz: .venv/installed .venv/tools
 	$(BIN)/python python_tests/fuzz_ops.py --seconds $(FUZZ_SECONDS)
 	$(BIN)/python python_tests/fuzz_files.py --seconds $(FUZZ_SECONDS)
+	$(BIN)/python python_tests/fuzz_manifests.py --seconds $(FUZZ_SECONDS)
 	$(BIN)/python python_tests/fuzz_scene.py --files $(FUZZ_FILES)
 
 # For AArch64, run by qemu: needs g++-aarch64-linux-gnu and qemu-user.

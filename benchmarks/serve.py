@@ -1,10 +1,12 @@
 """`c3drender serve` under many clients: no job lost, memory bounded, latencies.
 
-    python benchmarks/serve.py [--clients 200] [--seconds 60]
+    python benchmarks/serve.py [--clients 200] [--seconds 60] [--out FILE]
 
-A real service on loopback. Each client is a loop: post a small photo, wait where the queue is full, watch the job to its end
-by polling or, every other client, by server-sent events, fetch the video, begin again. One job in ten is cancelled.
-Needs ``pip install c3drender[serve] httpx``.
+A real service on loopback. Each client is a loop: post a small photo; where the queue is full wait as long as the answer's
+Retry-After says, half more or less, so that not all come back at once; watch the job to its end by polling or, every other
+client, by server-sent events; fetch the video; begin again. One job in ten is cancelled. Exit status 1 says that a job was
+lost, that a file was left, or that memory grew: the service's own by more than 64 MiB, that of those that render by more than
+a quarter. Needs ``pip install c3drender[serve] httpx``.
 """
 
 from __future__ import annotations
@@ -24,15 +26,20 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import PIL.Image
+import torch
+from machine import write_result
 
 FRAMES = 2
 SIDE_PX = 64
 ENDED = ("done", "failed", "cancelled")
-MIB = 2**20
+LEAST_LOADED_MIB = 250  # of a process that has rendered
+MOST_GROWTH_MIB = 64  # of the service's own process: 200 connections, and what it knows of 1000 jobs
+MOST_CHILD_GROWTH = 1.25  # of the processes that render, once they have loaded what they keep
 
 
 def photo() -> bytes:
@@ -49,7 +56,9 @@ class Tally:
         self.ends: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
         self.posts_s: list[float] = []
-        self.jobs_s: list[float] = []
+        self.jobs_s: list[float] = []  # from the post that was taken
+        self.waits_s: list[float] = []  # from the first post, that was perhaps refused
+        self.served: Counter[int] = Counter()  # jobs by client
         self.lost: list[str] = []
 
 
@@ -68,8 +77,10 @@ async def watched(http: httpx.AsyncClient, job_id: str, by_events: bool) -> str:
 
 async def client(http: httpx.AsyncClient, number: int, until: float, data: bytes, tally: Tally) -> None:
     dice = random.Random(number)
+    wanted = None
     while time.monotonic() < until:
         start = time.monotonic()
+        wanted = wanted or start
         answer = await http.post("/jobs", files={"photo": ("a.png", data)}, data={"frames": FRAMES, "depth": "builtin"})
         tally.posts_s.append(time.monotonic() - start)
         tally.statuses[answer.status_code] += 1
@@ -81,46 +92,90 @@ async def client(http: httpx.AsyncClient, number: int, until: float, data: bytes
             await http.delete(f"/jobs/{job_id}")
         state = await watched(http, job_id, number % 2 == 0)
         tally.ends[state] += 1
+        tally.served[number] += 1
         if state == "done":
             tally.jobs_s.append(time.monotonic() - start)
+            tally.waits_s.append(time.monotonic() - wanted)
             video = await http.get(f"/jobs/{job_id}/result")
             if video.status_code != 200 or video.content[4:8] != b"ftyp":
                 tally.lost.append(job_id)
         elif state != "cancelled":
             tally.lost.append(job_id)
+        wanted = None
 
 
-def resident_mib(pid: int) -> float:
-    """Of a process and those below it."""
+def resident_mib(pid: int) -> dict[str, float]:
+    """Of the service's own process, and of all that render."""
     children = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
-    own = int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
-    return own + sum(resident_mib(int(child)) for child in children)
+    return {"service": _resident_mib(str(pid)), "children": sum(map(_resident_mib, children))}
 
 
-async def study(address: str, pid: int, clients: int, seconds: float) -> Tally:
+def _resident_mib(pid: str) -> float:
+    try:
+        told = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    except OSError:  # it has just ended
+        return 0.0
+    return int(told[1]) / 1024 if told else 0.0
+
+
+async def study(address: str, pid: int, clients: int, seconds: float, workers: int) -> dict[str, Any]:
     tally = Tally()
     data = photo()
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=address, timeout=600, limits=limits) as http:
-        first = (await http.post("/jobs", files={"photo": ("a.png", data)}, data={"frames": FRAMES})).json()["id"]
-        await watched(http, first, False)  # the processes are up, and have loaded what they keep
-        before = resident_mib(pid)
+        while True:  # until each process has had a job, and has loaded what it keeps
+            jobs = [
+                (await http.post("/jobs", files={"photo": ("a.png", data)}, data={"frames": FRAMES})).json()["id"]
+                for _ in range(4 * workers)
+            ]
+            for job_id in jobs:
+                await watched(http, job_id, False)
+            before = resident_mib(pid)
+            if before["children"] > workers * LEAST_LOADED_MIB:
+                break
         until = time.monotonic() + seconds
         all_clients = asyncio.gather(*(client(http, number, until, data, tally) for number in range(clients)))
         most = before
         while not all_clients.done():
             await asyncio.wait([all_clients], timeout=1)
-            most = max(most, resident_mib(pid))
+            now = resident_mib(pid)
+            most = {name: max(now[name], most[name]) for name in now}
         await all_clients
         health = (await http.get("/health")).json()
-    print(f"{clients} clients for {seconds:g} s; load {os.getloadavg()[0]:.1f}")
-    print(f"jobs: {dict(tally.ends)}; posts by status: {dict(tally.statuses)}; lost: {len(tally.lost)}")
-    print(f"still there at the end: {health['jobs']}")
-    for name, times in (("post, s", tally.posts_s), ("post to end, s", tally.jobs_s)):
-        parts = statistics.quantiles(times, n=100)
-        print(f"{name}: median {parts[49]:.3f}, 95 % {parts[94]:.3f}, 99 % {parts[98]:.3f}, most {max(times):.3f}")
-    print(f"memory of all processes: {before:.0f} MiB before, {most:.0f} at most, {resident_mib(pid):.0f} after")
-    return tally
+    counts = [tally.served[number] for number in range(clients)]
+    times = {"post": tally.posts_s, "post that is taken to end": tally.jobs_s, "first post to end": tally.waits_s}
+    result = {
+        "clients": clients,
+        "seconds": seconds,
+        "workers": workers,
+        "load": os.getloadavg()[0],
+        "jobs": dict(tally.ends),
+        "posts": {str(status): count for status, count in tally.statuses.items()},
+        "lost": len(tally.lost),
+        "kept": health["jobs"],
+        "jobs_of_a_client": {"least": min(counts), "median": statistics.median(counts), "most": max(counts)},
+        "latency_s": {name: spread(taken) for name, taken in times.items()},
+        "memory_mib": {"before": before, "most": most, "after": resident_mib(pid)},
+    }
+    grown = most["service"] - before["service"] > MOST_GROWTH_MIB or most["children"] > MOST_CHILD_GROWTH * before["children"]
+    result["holds"] = not tally.lost and not grown and tally.ends["done"] > 0
+    return result
+
+
+def spread(times: list[float]) -> dict[str, float]:
+    parts = statistics.quantiles(times, n=100)
+    return {"median": parts[49], "95 %": parts[94], "99 %": parts[98], "most": max(times)}
+
+
+def show(result: dict[str, Any]) -> None:
+    print(f"{result['clients']} clients for {result['seconds']:g} s, {result['workers']} workers; load {result['load']:.1f}")
+    print(f"jobs: {result['jobs']}; posts by status: {result['posts']}; lost: {result['lost']}; kept: {result['kept']}")
+    print(f"jobs of a client: {result['jobs_of_a_client']}")
+    for name, parts in result["latency_s"].items():
+        print(f"{name}, s: {', '.join(f'{part} {value:.3f}' for part, value in parts.items())}")
+    for name in result["memory_mib"]["before"]:
+        told = ", ".join(f"{when} {memory[name]:.0f}" for when, memory in result["memory_mib"].items())
+        print(f"memory of {name}, MiB: {told}")
 
 
 def main() -> int:
@@ -128,6 +183,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the numbers there as JSON")
     args = parser.parse_args()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -147,13 +203,17 @@ def main() -> int:
                     if service.poll() is not None:
                         return 1
                     time.sleep(0.5)
-            tally = asyncio.run(study(address, service.pid, args.clients, args.seconds))
+            result = asyncio.run(study(address, service.pid, args.clients, args.seconds, args.workers))
         finally:
             service.terminate()
             service.wait(60)
-        left = list(Path(folder).iterdir())
-        print(f"files left after the end: {len(left)}")
-    return 1 if tally.lost or left or not tally.ends["done"] else 0
+        left = len(list(Path(folder).iterdir()))
+    show(result)
+    print(f"files left after the end: {left}")
+    result["holds"] = result["holds"] and not left
+    if args.out:
+        write_result(args.out, torch.device("cpu"), result)
+    return 0 if result["holds"] else 1
 
 
 if __name__ == "__main__":

@@ -587,6 +587,30 @@ def mortal_on_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., dic
 
 
 @needs_ray
+def test_a_cluster_that_runs_here_is_joined_only_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    asked: list[dict] = []
+    monkeypatch.setattr(ray, "init", lambda **options: asked.append(options))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for address in (None, "auto", "10.0.0.1:6379"):
+        assert on_ray._connect(on_ray.Crew(address=address))
+    assert [options["address"] for options in asked] == ["local", "auto", "10.0.0.1:6379"]
+    assert "num_cpus" in asked[0] and "num_cpus" not in asked[1]
+
+
+def test_what_another_machine_keeps_to_itself_ends_the_batch(tmp_path: Path) -> None:
+    fleet = on_ray._Fleet(on_ray.Crew(), {})
+    (tmp_path / "a.mp4").touch()
+    for out in ("s3://bucket/a.mp4", str(tmp_path / "a.mp4")):
+        fleet.check_shared(renderer.Result("p", out, "done", worker="elsewhere:1"))
+    for folder in ("deep", "."):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        with pytest.raises(OSError, match=r"out: expected a folder that all machines .* was written on another and is not"):
+            fleet.check_shared(renderer.Result("p", str(tmp_path / folder / "b.mp4"), "done", worker="another:1"))
+
+
+@needs_ray
 def test_workers_that_die_are_replaced_and_a_killer_is_named(tmp_path: Path, mortal_on_ray) -> None:
     photos = [write_photo(tmp_path / f"{name}.png") for name in ("killer", "once", "well", "huge")]
     results = mortal_on_ray(photos, {"huge": 2**60}, workers=1)

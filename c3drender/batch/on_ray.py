@@ -10,19 +10,22 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from ..files.place import one_line
+from ..jobs.options import is_url
 from ..jobs.run import Job
 from . import done, storage
 from .here import WAIT_S, DiskFull
 from .plan import Planned
-from .renderer import BUSY, FAILED, FULL, Renderer, Result
+from .renderer import BUSY, DONE, FAILED, FULL, Renderer, Result
 
 LEAST_CLASS_BYTES = 2**30
 MOST_DEATHS = 3  # of workers over one photo: the first try, and two more
@@ -78,6 +81,7 @@ class _Fleet:
     waiting: dict[int, deque[_Task]] = field(default_factory=lambda: defaultdict(deque))
     elsewhere: list[tuple[int, _Task]] = field(default_factory=list)
     workers: list[_Worker] = field(default_factory=list)
+    shared: set[tuple[str, str]] = field(default_factory=set)  # machines, and folders of theirs that are this one's, too
     bad_starts: int = 0
     looked_at: float = 0.0
 
@@ -136,7 +140,21 @@ class _Fleet:
         if task is not None and result.state == BUSY:
             self.elsewhere.append((worker.size_class, task))
         self.next_job(worker)
-        return None if task is None or result.state == BUSY else replace(result, deaths=task.deaths)
+        if task is None or result.state == BUSY:
+            return None
+        if result.state == DONE:
+            self.check_shared(result)
+        return replace(result, deaths=task.deaths)
+
+    def check_shared(self, result: Result) -> None:
+        """Raises OSError where another machine has kept to itself what it made: looked at once for each machine and folder."""
+        host, place = result.worker.rsplit(":", 1)[0], Path(result.out)
+        if is_url(result.out) or host == socket.gethostname() or (host, str(place.parent)) in self.shared:
+            return
+        if not (place.parent.is_dir() and place.name in os.listdir(place.parent)):  # noqa: PTH208  (NFS may not know one name yet)
+            wanted = "expected a folder that all machines of the cluster share, or a URL"
+            raise OSError(f"out: {wanted}; {place} was written on {host} and is not to be seen on {socket.gethostname()}")
+        self.shared.add((host, str(place.parent)))
 
     def _lost(self, worker: _Worker, error: Exception) -> Result | None:
         """A worker has died: its job is tried again, in front, unless it has cost enough of them."""

@@ -84,7 +84,7 @@ class Renderer:
     One line in a pipeline of Ray Data::
 
         ds = ray.data.read_csv("photos.csv")  # a column photo, perhaps out, and any option
-        ds.map_batches(c3d.batch.Renderer, fn_constructor_kwargs={"out": "videos"}, batch_size=4,
+        ds.map_batches(c3d.batch.Renderer, fn_constructor_kwargs={"out": "/shared/videos"}, batch_size=4,
                        concurrency=(1, 8), num_cpus=2)
     """
 
@@ -118,7 +118,7 @@ class Renderer:
         dict of str to list
             A column for each attribute of `Result` but its poster.
         """
-        columns = {name: [value.item() if hasattr(value, "item") else value for value in batch[name]] for name in batch}
+        columns = {name: [_plain(value) for value in batch[name]] for name in batch}
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         results = [self._row(row) for row in rows]
         told: dict[str, list[Any]] = {name: [] for name in Result.__dataclass_fields__ if name != "poster"}
@@ -180,6 +180,12 @@ class Renderer:
             raise
         claim.write(done.Record(digest, done.DONE, size, poster=poster))
         return answer(DONE, bytes=size, notes=notes, poster=poster)
+
+
+def _plain(value: Any) -> Any:
+    """A number or a list again, of which Ray Data makes arrays, and arrays of arrays."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return [_plain(part) for part in value] if isinstance(value, list) else value
 
 
 def _is_of_the_photo(error: Exception) -> bool:
