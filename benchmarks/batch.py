@@ -155,7 +155,7 @@ class Steps:
         seconds = round(time.monotonic() - run.started, 1)
         counts = {"status": status, "seconds": seconds, "outputs": len(checksums(out)), **more}
         counts["retried"] = sum(result["deaths"] for result in run.results)
-        last = said.splitlines()[-1] if said else ""
+        last = ([line for line in said.splitlines() if "(raylet)" not in line] or [""])[-1]
         self.told.append({"step": name, **counts, "said": re.sub(r"; \S*/report[-0-9]*.html", "", last)})
         print(f"{name}: {', '.join(f'{key} {value}' for key, value in counts.items())}; {last}", flush=True)
 

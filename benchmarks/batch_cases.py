@@ -129,7 +129,8 @@ class Batch:
 
     def processor(self) -> dict[str, float]:
         """Processor seconds a photo, once warm, by kind of process."""
-        first, last = min(self._used), max(self._used)
+        first = min(self._used)
+        last = max(count for count in self._used if count <= len(self.results) - WARM_UP)  # later some workers are gone
         return {kind: (self._used[last][kind] - self._used[first][kind]) / (last - first) for kind in self._used[last]}
 
 

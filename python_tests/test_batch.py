@@ -450,6 +450,9 @@ def test_urls_of_fsspec_are_read_and_written(photos: Path, stand_in: SimpleNames
         assert Path(stand_in.jobs[0].options["mask"]).name == "mask_mask.bin"
         assert run("memory://in", "memory://out", **given) == ["kept", "kept"]
         assert not [name for name in memory.find("/out") if not name.endswith((".mp4", ".c3d.json"))]
+        if HAS_RAY:
+            with pytest.raises(ValueError, match="workers: expected 0 with memory://, which no other process sees, got 2"):
+                list(c3d.batch.run("memory://in", "memory://other", workers=2))
         with pytest.raises(ValueError, match="photos: expected a URL that fsspec can open, got nothing://x"):
             list(rows.find_photos("nothing://x"))
     finally:
@@ -597,6 +600,20 @@ def test_a_cluster_that_runs_here_is_joined_only_where_asked(monkeypatch: pytest
         assert on_ray._connect(on_ray.Crew(address=address))
     assert [options["address"] for options in asked] == ["local", "auto", "10.0.0.1:6379"]
     assert "num_cpus" in asked[0] and "num_cpus" not in asked[1]
+
+
+@needs_ray
+@pytest.mark.parametrize(("more", "alone"), [([], True), (["--ray", "auto"], False)])
+def test_only_a_cluster_of_its_own_keeps_to_this_machine(photos: Path, monkeypatch, more: list[str], alone: bool) -> None:
+    from c3drender.batch import command
+
+    name, value = command.ON_LOOPBACK
+    monkeypatch.setenv(name, value)  # so that it is put back
+    monkeypatch.delenv(name)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(command, "work", lambda *_: (result for result in ()))
+    assert cli.main(["batch", "photos", "-o", "out", "--quiet", *more]) == 0
+    assert os.environ.get(name) == (value if alone else None)
 
 
 def test_what_another_machine_keeps_to_itself_ends_the_batch(tmp_path: Path) -> None:

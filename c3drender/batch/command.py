@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -29,6 +30,9 @@ from .run import crew_of, threads_of, work
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
+# By this Ray's local cluster listens on the loopback interface alone. It is read once, on import: set for a Python program
+# that goes on to another cluster, it would keep it from there.
+ON_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 GO_ON = "the same command goes on from there"
 ALONE = "one photo at a time, in this process; pip install c3drender[batch] takes every core, or a cluster, and --shard a part"
 
@@ -50,6 +54,8 @@ def batch(args: argparse.Namespace) -> int:
         return _tell_plan(args, planned)
     if crew is None and not has_ray():
         _say(args, ALONE)
+    if crew is not None and not (crew.address or os.environ.get("RAY_ADDRESS")):
+        os.environ.setdefault(*ON_LOOPBACK)
     threads = threads_of(args.cpus)
     stem = "report" if part is None else f"report-{part[0]}-of-{part[1]}"
     stdout = sys.stdout

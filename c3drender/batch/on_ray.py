@@ -33,7 +33,6 @@ MOST_BAD_STARTS = 5  # in a row, of workers that die before their first job
 LOOK_S = 0.5
 MOST_SAID = 500  # characters of what Ray says
 OBJECT_STORE_BYTES = 80 * 2**20  # what Ray asks for at least: only paths and posters pass through it
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -288,8 +287,8 @@ def _connect(crew: Crew) -> bool:
     address = crew.address or os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"address": address}
     if address is None:
-        options = {"address": "local", "_node_ip_address": LOOPBACK}  # without "local" Ray joins whatever runs here
-        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        # Without "local" Ray joins whatever cluster runs here.
+        options = {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         os.environ.setdefault("RAY_worker_niceness", "0")  # as nice as this process; Ray takes 15 by itself
         options["num_cpus"] = os.cpu_count() if crew.workers is None else max(1, round(crew.workers * crew.cpus))
     in_main = threading.current_thread() is threading.main_thread()

@@ -16,6 +16,8 @@ from .plan import Planned, plan
 from .renderer import FAILED, KEPT, Renderer, Result, has_ray
 from .rows import Row, find_photos, listed, read_jobs, read_shard, shard
 
+OF_A_PROCESS = "memory://"
+
 
 def run(
     rows: PathLike | Iterable[Row],
@@ -165,6 +167,8 @@ def work(
     settings: dict[str, Any] = {"force": force, "retry_failed": retry_failed}
     if not to_do:
         return
+    if crew is not None and any(place.startswith(OF_A_PROCESS) for one in to_do for place in (one.job.photo, one.job.out)):
+        raise ValueError(f"workers: expected 0 with {OF_A_PROCESS}, which no other process sees, got {crew.workers}")
     if crew is None:
         yield from render_here(to_do, Renderer(**settings, threads=threads), stop)
     else:
