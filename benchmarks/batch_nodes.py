@@ -67,11 +67,12 @@ def down(name: str) -> None:
 
 
 def start_ray(name: str, folder: Path, *arguments: str) -> None:
-    """A node of one CPU, as on any machine."""
+    """A node of one CPU, as on any machine; tried again until the first machine is there to be joined."""
     address = MACHINES[name]
     options = ["--block", "--num-cpus", "1", "--node-ip-address", address, "--object-store-memory", str(80 * 2**20)]
+    until = ("sh", "-c", 'until "$@"; do sleep 1; done', "sh")
     subprocess.Popen(
-        [*within(name, folder), sys.executable, "-m", "ray.scripts.scripts", "start", *options, *arguments],
+        [*within(name, folder), *until, sys.executable, "-m", "ray.scripts.scripts", "start", *options, *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=os.environ | ENV,
@@ -79,7 +80,7 @@ def start_ray(name: str, folder: Path, *arguments: str) -> None:
 
 
 def two_nodes() -> dict[str, Any]:
-    """A batch whose second machine goes down when a third is done."""
+    """A batch whose second machine goes down when a third is done, and both have taken part."""
     one, two = MACHINES
     with tempfile.TemporaryDirectory() as place, machines():
         folder = Path(place)
@@ -89,9 +90,10 @@ def two_nodes() -> dict[str, Any]:
         start_ray(one, folder, "--head", "--port", str(PORT), "--include-dashboard", "false")
         start_ray(two, folder, "--address", head)
         run = Batch(folder / "photos", folder / "out", "--ray", head, within=within(one, folder), env=ENV)
-        while run.process.poll() is None and len(run.results) < PHOTOS // 3:
+        by_host: Counter[str] = Counter()
+        while run.process.poll() is None and (by_host.total() < PHOTOS // 3 or len(by_host) < len(MACHINES)):
             time.sleep(0.1)
-        by_host = Counter(result["worker"].rsplit(":", 1)[0] for result in run.results)
+            by_host = Counter(result["worker"].rsplit(":", 1)[0] for result in run.results)
         down(two)
         status, said = run.end()
         retried = sum(result["deaths"] for result in run.results)
