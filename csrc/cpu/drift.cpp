@@ -10,7 +10,7 @@
 namespace c3d::cpu {
 namespace {
 
-constexpr int kBatch = 64;  // points that go through each step at a time, which vectorises all but the samples
+constexpr int kBatch = 256;  // points that go through each step at a time, which vectorises all but the samples
 
 struct Part {
   const DriftPointsArgs* args;
@@ -73,6 +73,15 @@ C3D_INLINE OwnColour colour_at(const Batch& batch, int j) {
   return own;
 }
 
+// Asks for what sample_batch reads of the surface: rows apart, of which the processor foresees little.
+C3D_INLINE void prefetch_surface(const DriftPointsArgs& args, int64_t first, int num) {
+  for (int j = 0; j < num; ++j) {
+    const Corners at = corners_of(args.canvas.width, args.canvas.height, drifted_to(args, first + j));
+    __builtin_prefetch(args.surface + 8 * at.pixel[0], 0, 3);
+    __builtin_prefetch(args.surface + 8 * at.pixel[2], 0, 3);
+  }
+}
+
 C3D_INLINE void sample_batch(const DriftPointsArgs& args, int64_t first, int num, Batch& batch) {
   for (int j = 0; j < num; ++j) {
     Arrival there;
@@ -114,6 +123,7 @@ C3D_INLINE void drift_body(const Part& part) {
   Batch batch;
   for (int64_t first = part.begin; first < part.end; first += kBatch) {
     const int num = static_cast<int>(std::min<int64_t>(kBatch, part.end - first));
+    prefetch_surface(args, first, num);
     colour_batch(args, first, num, batch);
     sample_batch(args, first, num, batch);
     if (args.gain)

@@ -333,11 +333,15 @@ C3D_HD inline Corners corners_of(int32_t width, int32_t height, Vec2 position) {
 
 // Bilinear sample of `kValues` interleaved values [H, W, kValues].
 template <int kValues>
-C3D_HD inline void sample_values(const float* field, int32_t width, int32_t height, Vec2 position, float* out) {
-  const Corners at = corners_of(width, height, position);
+C3D_HD inline void sample_corners(const float* field, const Corners& at, float* out) {
   for (int c = 0; c < kValues; ++c)
     out[c] = at.weight[0] * field[kValues * at.pixel[0] + c] + at.weight[1] * field[kValues * at.pixel[1] + c] +
              at.weight[2] * field[kValues * at.pixel[2] + c] + at.weight[3] * field[kValues * at.pixel[3] + c];
+}
+
+template <int kValues>
+C3D_HD inline void sample_values(const float* field, int32_t width, int32_t height, Vec2 position, float* out) {
+  sample_corners<kValues>(field, corners_of(width, height, position), out);
 }
 
 C3D_HD inline Vec2 sample_field(const float* field, int32_t width, int32_t height, Vec2 position) {
@@ -359,12 +363,15 @@ C3D_HD inline bool is_within(Vec2 position, float x_last, float y_last) {  // Na
 }
 
 // x_{k+1} = x_k + F(x_k). A path that leaves the frame stays where it left: sending it home would tear the loop's seam.
-C3D_HD inline void step_bilinear(const float* field, int32_t width, int32_t height, FlowPath& path) {
-  if (!path.inside) return;
-  const Vec2 step = sample_field(field, width, height, path.position);
-  path.position = {path.position.x + step.x, path.position.y + step.y};
+C3D_HD inline void step_by(Vec2 step, int32_t width, int32_t height, FlowPath& path) {
+  path.position = {path.inside ? path.position.x + step.x : path.position.x,
+                   path.inside ? path.position.y + step.y : path.position.y};
   path.offset = {path.position.x - path.start.x, path.position.y - path.start.y};
-  path.inside = is_within(path.position, static_cast<float>(width), static_cast<float>(height));
+  path.inside = path.inside & is_within(path.position, static_cast<float>(width), static_cast<float>(height));
+}
+
+C3D_HD inline void step_bilinear(const float* field, int32_t width, int32_t height, FlowPath& path) {
+  if (path.inside) step_by(sample_field(field, width, height, path.position), width, height, path);
 }
 
 // The released code's rule: positions step by the nearest sample; one that leaves returns to its start for good; the offset
