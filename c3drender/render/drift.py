@@ -48,7 +48,8 @@ def trace(step_px: Tensor, num_frames: int, start_px: Tensor) -> Drift:
     moment has 32767 units: one of 500 px is kept to 1/130 px."""
     stride = max(ceil(num_frames / MOST_MOMENTS), 1)
     moments = [*range(0, num_frames, stride), num_frames]
-    units = torch.zeros(len(moments), len(start_px), 2, dtype=torch.int16, device=start_px.device)
+    units = torch.empty(len(moments), len(start_px), 2, dtype=torch.int16, device=start_px.device)
+    units[0] = 0
     unit_px = [1.0] * len(moments)
     reached_px = torch.zeros_like(start_px)
     for first in range(0, num_frames, STEPS_AT_ONCE):
