@@ -173,6 +173,10 @@ inline Status check(const DriftPointsArgs& args) {
   if (args.gain && (!args.fine || !args.broad || !is_side(args.gain_width) || !is_side(args.gain_height) ||
                     !is_positive(args.gain_spacing_px)))
     return invalid("drift_points: gain needs fine, broad, a size of 1..2^23 and a finite spacing > 0");
+  const WavesArgs& waves = args.waves;
+  if (waves.even && (waves.num_copies < 1 || waves.num_copies > kMaxCopies || !waves.least || !waves.most || !waves.spread ||
+                     !waves.colour || !waves.tint))
+    return invalid("drift_points: waves need 1..16 copies, least, most, spread, colour and tint");
   if (!args.xyz || !args.feat_out || !args.radius) return invalid("drift_points: outputs must not be null");
   return {};
 }

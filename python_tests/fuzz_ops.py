@@ -28,7 +28,7 @@ from torch import Tensor
 
 from c3drender import Camera, ops
 from c3drender.data import Cameras, PointCloud, Raster, SplatRules
-from c3drender.ops.drift import ContrastDetail
+from c3drender.ops.drift import ContrastDetail, LoopWaves
 
 REFUSALS = (TypeError, ValueError, MemoryError, NotImplementedError)
 NAMED = ("Camera: ", "Cameras: ", "PointCloud: ", "SplatRules: ")  # values whose own constructor refuses
@@ -180,6 +180,10 @@ def drift_points(dice: Dice) -> Arguments:
     if dice.hits(0.5):
         gain = dice.tensor(dice.side(), dice.side())
         made["detail"] = ContrastDetail(dice.tensor(num_points, 2, 3), dice.tensor(num_points, 3), gain, 4.0)
+    if dice.hits(0.5):
+        weight = dice.numbers.normal(size=dice.one_of((1, 7, 16))).tolist()
+        values = [dice.tensor(*shape) for shape in (3 * [(num_points,)] + 2 * [(num_points, 3)])]
+        made["waves"] = LoopWaves(dice.tensor(len(weight), 2, num_points, low=-1), weight, *values)
     return made
 
 

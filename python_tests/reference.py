@@ -403,9 +403,23 @@ def fine_share(offset_px) -> np.ndarray:
 
 
 def drift_points(
-    start_px, offset_px, neighbours, feat, surface, lens, *, radius_px, max_stretch, least_existence, phase, fade, detail
+    start_px,
+    offset_px,
+    neighbours,
+    feat,
+    surface,
+    lens,
+    *,
+    radius_px,
+    max_stretch,
+    least_existence,
+    phase,
+    fade,
+    detail,
+    waves,
 ):
-    """``(xyz, feat, radius)`` of points where they arrived; ``detail``: None, or ``(fine, broad, gain, spacing_px)``."""
+    """``(xyz, feat, radius)`` of points where they arrived; ``detail``: None, or ``(fine, broad, gain, spacing_px)``;
+    ``waves``: None, or ``(even, weight, least, most, spread, colour, tint)``."""
     start_px, offset_px, feat = (np.asarray(values, np.float64) for values in (start_px, offset_px, feat))
     fx, fy, cx, cy = lens
     height, width = np.asarray(surface).shape[:2]
@@ -418,9 +432,16 @@ def drift_points(
     stretch = np.maximum(np.maximum(*spans), 1)
     drawn = (at >= 0).all(1) & (at[:, 0] <= width) & (at[:, 1] <= height) & (existence > least_existence)
     radius = np.where(drawn, radius_px * (1 + freedom * (np.minimum(stretch, max_stretch) - 1)) * z / fx, 0)
-    colour = (1 - freedom)[:, None] * np.stack(resting, 1) + freedom[:, None] * feat[:, :3]
+    own, turned = feat[:, :3], None
+    if waves is not None:
+        even, weight, least, most, spread, steady, tint = (np.asarray(values, np.float64) for values in waves)
+        wide, near = np.einsum("k,kcm->cm", weight, even)
+        own = steady + (spread * np.expm1(np.clip(wide, least, most)))[:, None] * tint
+        turned = near[:, None] * tint
+    colour = (1 - freedom)[:, None] * np.stack(resting, 1) + freedom[:, None] * own
     if detail is not None:
         fine, broad, gain, spacing_px = detail
+        broad = broad if turned is None else turned
         share = freedom[:, None] * fine_share(offset_px)
         colour += (share[:, :, None] * np.asarray(fine, np.float64)).sum(1)
         raised = (bilinear(np.asarray(gain)[..., None], at / spacing_px + 0.5) - 1) * np.minimum(2 * freedom, 1)[:, None]

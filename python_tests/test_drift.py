@@ -3,6 +3,8 @@ reference."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,16 @@ from c3drender.render.drift import trace
 LIMITS = {"radius_px": 1.5, "max_stretch": 3.0, "least_existence": 0.75}
 
 
-def scene(seed: int, num_points: int, height: int, width: int, *, with_detail: bool = True) -> dict[str, Any]:
+def waves_of(values: Callable[..., torch.Tensor], num_points: int) -> ops.LoopWaves:
+    even = 2 * values(4, 2, num_points) - 1
+    least, most = values(num_points) - 1.2, values(num_points) + 0.2  # some sums lie beyond
+    colours = values(num_points, 3), values(num_points, 3)
+    return ops.LoopWaves(even, [0.8, 0.0, -0.4, 0.6], least, most, values(num_points), *colours)
+
+
+def scene(
+    seed: int, num_points: int, height: int, width: int, *, with_detail: bool = True, with_waves: bool = False
+) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
 
     def values(*shape: int) -> torch.Tensor:
@@ -40,6 +51,7 @@ def scene(seed: int, num_points: int, height: int, width: int, *, with_detail: b
         "phase": 2 * values(num_points) - 1,
         "fade": 0.4,
         "detail": detail if with_detail else None,
+        "waves": waves_of(values, num_points) if with_waves else None,
     }
 
 
@@ -50,12 +62,13 @@ def drifted(given: dict[str, Any]) -> PointCloud:
     return out
 
 
+@pytest.mark.parametrize("with_waves", [False, True])
 @pytest.mark.parametrize("with_detail", [False, True])
 @pytest.mark.parametrize(("num_points", "height", "width"), [(0, 4, 4), (1, 1, 1), (700, 13, 21), (5000, 7, 1)])
-def test_drift_matches_the_reference(num_points: int, height: int, width: int, with_detail: bool) -> None:
-    given = scene(num_points, num_points, height, width, with_detail=with_detail)
+def test_drift_matches_the_reference(num_points: int, height: int, width: int, with_detail: bool, with_waves: bool) -> None:
+    given = scene(num_points, num_points, height, width, with_detail=with_detail, with_waves=with_waves)
     out = drifted(given)
-    camera, detail = given["canvas"], given["detail"]
+    camera, detail, waves = given["canvas"], given["detail"], given["waves"]
     xyz, feat, radius = reference.drift_points(
         given["start_px"],
         given["offset_px"],
@@ -66,6 +79,7 @@ def test_drift_matches_the_reference(num_points: int, height: int, width: int, w
         phase=given["phase"],
         fade=given["fade"],
         detail=None if detail is None else (detail.fine, detail.broad, detail.gain, detail.gain_spacing_px),
+        waves=None if waves is None else [getattr(waves, field.name) for field in fields(waves)],
         **LIMITS,
     )
     np.testing.assert_allclose(out.xyz, xyz, rtol=2e-5, atol=2e-5)
@@ -94,8 +108,33 @@ def test_what_leaves_the_canvas_or_is_nowhere_is_not_drawn() -> None:
     assert (drifted(given).radius > 0).tolist() == [False, False, True]
 
 
+def test_the_photo_s_own_waves_are_its_points() -> None:
+    """At the loop's start one copy counts alone, and what no copy says, NaN, is not read."""
+    given = scene(7, 300, 9, 11, with_waves=True)
+    waves = given["waves"]
+    even = waves.even.clone()
+    even[[0, 1, 3]] = torch.nan
+    wide = torch.linspace(-0.9, 0.9, 300)
+    even[2, 0] = wide
+    colour = given["feat"][:, :3] - (waves.spread * wide.expm1())[:, None] * waves.tint
+    limits = {"least": torch.full((300,), -2.0), "most": torch.full((300,), 2.0)}
+    alone = replace(waves, even=even, weight=[0.0, 0.0, 1.0, 0.0], colour=colour, **limits)
+    turned, plain = (drifted(given | {"waves": one, "detail": None}).feat for one in (alone, None))
+    torch.testing.assert_close(turned, plain, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-8, -1e-4, 0.3465, 0.3467, -0.7, 3.0, -20.0, -87.5, -1e30, 80.0])
+def test_exponentials_are_exact_to_the_last_bits(x: float) -> None:
+    given = scene(8, 1, 3, 3, with_waves=True) | {"detail": None}
+    given["surface"][..., 1:3], given["surface"][..., 3:] = 1.0, 0.0
+    one = torch.ones(1)
+    waves = ops.LoopWaves(torch.full((1, 2, 1), x), [1.0], -1e38 * one, 1e38 * one, one, torch.zeros(1, 3), torch.ones(1, 3))
+    seen = float(drifted(given | {"waves": waves}).feat[0, 0])
+    assert np.isclose(seen, np.expm1(np.float64(np.float32(x))), rtol=3e-7, atol=0)
+
+
 def test_drift_same_bits_for_any_thread_count(for_thread_counts) -> None:
-    given = scene(5, 20_000, 40, 60)
+    given = scene(5, 20_000, 40, 60, with_waves=True)
     first, *others = for_thread_counts(lambda: drifted(given))
     for other in others:
         assert torch.equal(first.feat, other.feat) and torch.equal(first.xyz, other.xyz)
@@ -108,6 +147,11 @@ def test_drift_same_bits_for_any_thread_count(for_thread_counts) -> None:
         ({"phase": torch.zeros(9, dtype=torch.float64)}, "phase must be"),
         ({"surface": torch.zeros(4, 4, 8)}, r"surface must be \[6, 7, 8\] \(from canvas\)"),
         ({"surface": torch.zeros(6, 7, 6)}, r"surface must be \[H, W, 8\]"),
+        ({"waves": waves_of(torch.rand, 8)}, r"even must be \[K, 2, M\] with K = 4 \(from weight\) with M = 9"),
+        ({"waves": replace(waves_of(torch.rand, 9), weight=[])}, r"weight must have 1\.\.16 numbers, got 0"),
+        ({"waves": replace(waves_of(torch.rand, 9), weight=["1"])}, r"waves\.weight must be a number"),
+        ({"waves": replace(waves_of(torch.rand, 9), most=None)}, r"waves\.most must be a Tensor"),
+        ({"waves": replace(waves_of(torch.rand, 9), tint=torch.rand(9, 4))}, r"tint must be \[M, 3\]"),
     ],
 )
 def test_drift_bad_input(change: dict[str, Any], message: str) -> None:

@@ -28,9 +28,9 @@ def copies_of(rgb: torch.Tensor, exists: torch.Tensor | None = None, loop_px: fl
 
 def shown(copies: phase.LoopCopies, loop_t: float, backward: bool = False) -> torch.Tensor:
     """The grey that the points of a grey picture show, against the mean of its wide surroundings, ``[M]``."""
-    colour = torch.empty_like(copies.colour)
-    copies.show(loop_t, backward, colour)
-    return (colour - copies.colour)[:, 0]
+    waves = copies.at(loop_t, backward)
+    even = sum(weight * copy for weight, copy in zip(waves.weight, waves.even[:, 0], strict=True))
+    return copies.spread * torch.minimum(torch.maximum(even, copies.least), copies.most).expm1() * copies.tint[:, 0]
 
 
 def wave(turns: float) -> torch.Tensor:
@@ -111,9 +111,9 @@ def test_what_cannot_be_taken_from_the_fluid_is_its_own_picture() -> None:
     exists = torch.zeros(SIZE, dtype=torch.bool)
     exists[:, 100] = True
     copies = copies_of(noise(), exists, loop_px=50.0)
-    own = copies.even[0][phase.REACH]
-    torch.testing.assert_close(copies.even[0][phase.REACH - 1], own)
-    torch.testing.assert_close(copies.even[0][phase.REACH + 1], own)
+    own = copies.even[phase.REACH]
+    torch.testing.assert_close(copies.even[phase.REACH - 1], own)
+    torch.testing.assert_close(copies.even[phase.REACH + 1], own)
 
 
 def test_no_copy_brings_more_contrast_than_its_place_has() -> None:
@@ -121,7 +121,7 @@ def test_no_copy_brings_more_contrast_than_its_place_has() -> None:
     calm = 0.5 + 0.05 * (rgb - 0.5)
     rgb[:, 200:] = calm[:, 200:]
     copies = copies_of(rgb, loop_px=60.0)
-    lumas = [copies.spread * copies.even[0][phase.REACH + k, 0].expm1() for k in (-1, 0)]
+    lumas = [copies.spread * copies.even[phase.REACH + k, 0].expm1() for k in (-1, 0)]
     brought = lumas[0].view(SIZE)[:, 240:255]  # from 180 to 195, where it is rough
     taken = lumas[1].view(SIZE)[:, 180:195]
     assert brought.std() < 0.25 * taken.std()

@@ -235,7 +235,9 @@ def random_hole(rng: np.random.Generator, size: tuple[int, int], *, width_px: fl
     return Call("inpaint_layers", (rgb, disp, hole, hidden, 0.02))
 
 
-def random_drift(rng: np.random.Generator, num_points: int, size: tuple[int, int], *, with_detail: bool) -> Call:
+def random_drift(
+    rng: np.random.Generator, num_points: int, size: tuple[int, int], *, with_detail: bool, with_waves: bool = False
+) -> Call:
     """Some points leave the canvas, some arrive where the fluid is not."""
     height, width = size
     start = rng.uniform(0, 1, (num_points, 2)) * [width, height]
@@ -253,7 +255,13 @@ def random_drift(rng: np.random.Generator, num_points: int, size: tuple[int, int
     lens = (camera.fx, camera.fy, camera.cx, camera.cy)
     written = (np.empty((num_points, *shape), np.float32) for shape in ((3,), (4,), ()))
     numbers = (*(detail if with_detail else 3 * [None]), 7.0, phase, 0.4)
-    return Call("drift_points", (start, offset, *beside, feat, surface, *lens, 1.5, 3.0, 0.75, *numbers, *written))
+    waves: list[object] = [[], *6 * [None]]
+    if with_waves:
+        shapes = ((5, 2, num_points), (num_points,), (num_points,), (num_points,), (num_points, 3), (num_points, 3))
+        arrays = [rng.uniform(0, 1, shape).astype(np.float32) for shape in shapes]
+        arrays[1] -= 1.5  # the least: some sums are below
+        waves = [[0.7, -0.3, 0.0, 0.4, -2.0], *arrays]
+    return Call("drift_points", (start, offset, *beside, feat, surface, *lens, 1.5, 3.0, 0.75, *numbers, *written, *waves))
 
 
 def random_splats(rng: np.random.Generator, num_pixels: int, loop_t: float) -> Call:
@@ -299,6 +307,7 @@ def one_of_each(seed: int) -> dict[str, Call]:
         "inpaint_layers discs": random_hole(rng, (33, 41), width_px=11),
         "drift_points plain": random_drift(rng, 301, (17, 23), with_detail=False),
         "drift_points with detail": random_drift(rng, 517, (9, 31), with_detail=True),
+        "drift_points with waves": random_drift(rng, 333, (19, 16), with_detail=True, with_waves=True),
         "compose_frame mid-loop": random_splats(rng, 1001, 0.4),
         "find_holes many views": random_layer(rng, (24, 31), num_views=35, drifts=False),
         "find_holes three layers": random_layer(rng, (24, 31), num_views=3, drifts=True, num_layers=3),

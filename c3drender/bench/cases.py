@@ -247,6 +247,9 @@ def _drift_points(case: Case, device: torch.device) -> Work:
     offset_px, feat, surface = (random(device, *shape) for shape in ((num, 2), (num, 4), (case.height, case.width, 8)))
     beside = torch.arange(num, dtype=torch.int32, device=device)
     detail = ops.ContrastDetail(random(device, num, 2, 3), random(device, num, 3), random(device, 24, 40), case.width / 39)
+    shapes = ((7, 2, num), (num,), (num,), (num,), (num, 3), (num, 3))
+    even, *of_points = (random(device, *shape) for shape in shapes)
+    waves = ops.LoopWaves(even, [0.1, -0.2, 0.6, 0.6, -0.2, 0.1, 0.0], *of_points)
     phase = random(device, num)
     out = PointCloud(*(torch.empty(*shape, device=device) for shape in ((num, 3), (num, 4), (num,))))
 
@@ -262,10 +265,11 @@ def _drift_points(case: Case, device: torch.device) -> Work:
             phase=phase,
             fade=0.3,
             detail=detail,
+            waves=waves,
         )
         return out.xyz, out.feat, out.radius
 
-    reads = (start_px, offset_px, beside, beside, feat, surface, detail.fine, detail.broad, detail.gain, phase)
+    reads = (start_px, offset_px, beside, beside, feat, surface, detail.fine, detail.gain, phase, even[:6], *of_points)
     return Work(reads, run, num)
 
 

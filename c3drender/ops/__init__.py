@@ -10,7 +10,7 @@ for what CUDA reports.
 """
 
 from .blend import BlendedRaster, blend_bidirectional
-from .drift import ContrastDetail, drift_points
+from .drift import ContrastDetail, LoopWaves, drift_points
 from .frame import compose_frame
 from .hits import DepthKind, SplatHits, splat_depth, splat_hits
 from .holes import find_holes
@@ -28,6 +28,7 @@ __all__ = [
     "ContrastDetail",
     "DepthKind",
     "FlowTrace",
+    "LoopWaves",
     "RadiusUnit",
     "Sampling",
     "SplatHits",

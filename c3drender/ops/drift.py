@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,34 @@ class ContrastDetail:
     gain_spacing_px: float
 
 
+@dataclass(frozen=True, eq=False)
+class LoopWaves:
+    """What `drift_points` shows of each point's waves, taken from where it would be after some loops more or less.
+
+    A point's luma is ``spread expm1(clip(sum_k weight[k] even[k, 0], least, most))``, its colour ``colour + luma tint``, its
+    ``broad`` detail ``tint sum_k weight[k] even[k, 1]``.
+
+    Attributes
+    ----------
+    even : Tensor
+        float32 ``[K, 2, M]``, K of 1..16 copies: of wide detail, in an even measure, and of near detail.
+    weight : sequence of float
+        K numbers; where one is 0 its copy is not read.
+    least, most, spread : Tensor
+        ``[M]``.
+    colour, tint : Tensor
+        ``[M, 3]``.
+    """
+
+    even: Tensor
+    weight: Sequence[float]
+    least: Tensor
+    most: Tensor
+    spread: Tensor
+    colour: Tensor
+    tint: Tensor
+
+
 def drift_points(
     start_px: Tensor,
     offset_px: Tensor,
@@ -47,6 +76,7 @@ def drift_points(
     fade: float,
     rules: SplatRules = SPLAT_RULES,
     detail: ContrastDetail | None = None,
+    waves: LoopWaves | None = None,
 ) -> None:
     """Write the points of a fluid after they drifted.
 
@@ -76,6 +106,8 @@ def drift_points(
     fade : float
     rules : SplatRules
     detail : ContrastDetail, optional
+    waves : LoopWaves, optional
+        Their colours and broad detail stand for those of ``feat`` and ``detail``.
 
     Raises
     ------
@@ -89,7 +121,9 @@ def drift_points(
     tensors = {"start_px": start_px, "offset_px": offset_px, "right": right, "below": below, "feat": feat, "surface": surface}
     written = {f"out.{name}": getattr(out, name) for name in ("xyz", "feat", "radius")}
     details = {} if detail is None else {f"detail.{name}": getattr(detail, name) for name in ("fine", "broad", "gain")}
-    check_tensors(op, **tensors, phase=phase, **written, **details)
+    names = ("even", "least", "most", "spread", "colour", "tint")
+    turned = {} if waves is None else {f"waves.{name}": getattr(waves, name) for name in names}
+    check_tensors(op, **tensors, phase=phase, **written, **details, **turned)
     check_type(op, "canvas", canvas, Camera)
     if surface.shape[:2] != (canvas.height, canvas.width):
         expected = f"[{canvas.height}, {canvas.width}, 8] (from canvas)"
@@ -108,6 +142,8 @@ def drift_points(
         out.xyz,
         out.feat,
         out.radius,
+        [] if waves is None else [real(op, "waves.weight", number) for number in waves.weight],
+        *(dense(op, *turned.values()) if turned else [None] * len(names)),
     )
 
 

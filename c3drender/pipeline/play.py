@@ -163,8 +163,8 @@ def _of_fluid(fluid: FluidPoints) -> Arrays:
         arrays |= _named("detail", fluid.detail, "fine", "broad") | _named("gain", fluid.gains, "gain")
         arrays["gain.spacing_px"] = np.array([fluid.gains.spacing_px], np.float32)
     if fluid.copies is not None:
-        arrays |= _named("waves", fluid.copies, "least", "most", "spread", "colour", "tint")
-        arrays["waves.even"] = _array(torch.cat(fluid.copies.even, dim=2))
+        arrays |= _named("waves", fluid.copies, "even", "least", "most", "spread", "tint")
+        arrays["waves.colour"] = _array(fluid.copies.colour.index_copy(0, fluid.fringe.index, fluid.fringe.steady))
     return arrays
 
 

@@ -54,6 +54,7 @@ def animate(
     cleaned, fringe = clean(colour, layers, is_nearest)
     fringe &= moves
     index = fringe[moves].nonzero()[:, 0]
+    resting = at_rest.feat[index, :3]
     fluid = FluidPoints(
         cloud=at_rest,
         start_px=start_px,
@@ -62,7 +63,7 @@ def animate(
         forward=trace(step, num_frames, start_px),
         backward=trace(-step, num_frames, start_px),
         surface=surface_of(region.on_surface(1.0 / layers.z_cam), region.on_surface(colour), region.exists, freedom),
-        fringe=Fringe(index, at_rest.feat[index, :3], cleaned[fringe]),
+        fringe=Fringe(index, resting, cleaned[fringe], resting),
         detail=details_of(clean(layers.rgb, layers, is_nearest)[0], layers, moves),
         phase=contrast.phase_of(start_px, max(layers.size)),
         offset_px=torch.empty_like(start_px),
@@ -82,7 +83,7 @@ def animate(
     if blend == "phase":
         beyond = Beyond.of(step, region.exists, num_frames)
         copies = copies_of(region.on_surface(cleaned), region.exists, start_px, beyond, at_rest.feat[:, :3])
-        fluid = replace(fluid, copies=copies)
+        fluid = replace(fluid, copies=copies, fringe=replace(fluid.fringe, steady=copies.colour[index]))
     if blend != "linear" and len(fluid.cloud) > 0:
         fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames, rules, blend))
     source = torch.cat([where.nonzero()[:, 0] for where in (rests, thin, region.below, sways, moves, moves)])

@@ -14,6 +14,7 @@ from ..pixels.exact import lerp
 
 MOST_UNITS = 2**15 - 1
 MOST_MOMENTS = 60  # beside the start; between them points go straight
+STEPS_AT_ONCE = 6  # that exist in 32 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +48,12 @@ def trace(step_px: Tensor, num_frames: int, start_px: Tensor) -> Drift:
     moment has 32767 units: one of 500 px is kept to 1/130 px."""
     stride = max(ceil(num_frames / MOST_MOMENTS), 1)
     moments = [*range(0, num_frames, stride), num_frames]
-    units = torch.zeros(len(moments), len(start_px), 2, dtype=torch.int16, device=start_px.device)
+    units = torch.empty(len(moments), len(start_px), 2, dtype=torch.int16, device=start_px.device)
+    units[0] = 0
     unit_px = [1.0] * len(moments)
     reached_px = torch.zeros_like(start_px)
-    for first in range(0, num_frames, MOST_MOMENTS):  # so that no more displacements than that exist in 32 bits
-        steps = min(MOST_MOMENTS, num_frames - first)
+    for first in range(0, num_frames, STEPS_AT_ONCE):
+        steps = min(STEPS_AT_ONCE, num_frames - first)
         offset_px = ops.integrate_flow(step_px, steps, start_px=start_px + reached_px).offset_px
         for k, moment in enumerate(moments):
             if first < moment <= first + steps:

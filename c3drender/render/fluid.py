@@ -61,11 +61,13 @@ def find_region(layers: Layers) -> FluidRegion:
 @dataclass(frozen=True, eq=False)
 class Fringe:
     """Fluid points ``index [P]`` beside something still, of which their ``resting`` colours ``[P, 3]`` show a part: an edge's
-    mixed pixels and its halo. What drifts away from there takes on the ``clean`` ones of the fluid farther in."""
+    mixed pixels and its halo. What drifts away from there takes on the ``clean`` ones of the fluid farther in. ``steady``:
+    what does not turn of the resting ones (`LoopCopies`); without waves all of them."""
 
     index: Tensor
     resting: Tensor
     clean: Tensor
+    steady: Tensor
 
 
 @dataclass(frozen=True, eq=False)

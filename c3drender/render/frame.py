@@ -67,19 +67,12 @@ def _fluid_parts(animation: Animation) -> tuple[int, int, int]:
     return end - 2 * num_fluid, end - num_fluid, end
 
 
-def _colour(fluid: FluidPoints, offset_px: Tensor, share: float, backward: bool) -> Tensor:
-    """Give the points that drifted by ``offset_px [M, 2]`` their colours at a ``share`` of the loop: what they show of their
-    waves (`LoopCopies`), and less of the edge's that they left. Returns their detail ``[M, 3]`` for the gains."""
-    colour, fringe = fluid.cloud.feat[:, :3], fluid.fringe
+def _leave_fringe(fluid: FluidPoints, offset_px: Tensor) -> None:
+    """Let the points that drifted by ``offset_px [M, 2]`` show less of the edge's colours that they left."""
+    fringe, colour = fluid.fringe, fluid.cloud.feat[:, :3] if fluid.copies is None else fluid.copies.colour
     away_px = offset_px[fringe.index].square()
     away = ((away_px[:, :1] + away_px[:, 1:]).sqrt() / FRINGE_PX).clamp_max(1.0)
-    left = (fringe.clean - fringe.resting) * away
-    if fluid.copies is None:
-        colour[fringe.index] = fringe.resting + left
-        return fluid.detail.broad
-    detail = fluid.copies.show(share, backward, colour)
-    colour[fringe.index] += left
-    return detail
+    colour[fringe.index] = fringe.steady + (fringe.clean - fringe.resting) * away
 
 
 def _drift_to(
@@ -95,7 +88,7 @@ def _drift_to(
     share = contrast.backward_share(n / animation.num_frames)
     for part, (way, steps), fade, backward in list(zip(parts, ways, fades, (False, True), strict=True))[:used]:
         offset_px = way.at(steps, out=fluid.offset_px)
-        broad = _colour(fluid, offset_px, share, backward)
+        _leave_fringe(fluid, offset_px)
         ops.drift_points(
             fluid.start_px,
             offset_px,
@@ -107,7 +100,8 @@ def _drift_to(
             rules=animation.rules,
             phase=fluid.phase,
             fade=fade,
-            detail=None if gain is None else ops.ContrastDetail(fluid.detail.fine, broad, *gain),
+            detail=None if gain is None else ops.ContrastDetail(fluid.detail.fine, fluid.detail.broad, *gain),
+            waves=None if fluid.copies is None else fluid.copies.at(share, backward),
         )
     return hidden[:used]
 

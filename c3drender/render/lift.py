@@ -38,15 +38,14 @@ def presharpened(layers: Layers, beside: tuple[Tensor, Tensor], rules: SplatRule
     own = torch.cat([layers.rgb * layers.alpha[:, None], layers.alpha[:, None]], dim=1)
     total, weight = own.clone(), torch.ones_like(layers.alpha)
     for right in reversed(beside):
-        left = (right != torch.arange(len(right), device=right.device)).nonzero()[:, 0]
-        right = right[left]
-        z_left, z_right = layers.z_cam[left], layers.z_cam[right]
-        same = (z_left - z_right).abs() < rules.depth_tolerance * torch.minimum(z_left, z_right)
-        left, right = left[same], right[same]
-        # No index occurs twice: each pixel has one neighbour on a side.
-        for here, there in ((left, right), (right, left)):
-            weight[here] += side
-            total[here] += side * own[there]
+        z_right = layers.z_cam[right]
+        same = (layers.z_cam - z_right).abs() < rules.depth_tolerance * torch.minimum(layers.z_cam, z_right)
+        near = side * (same & (right != torch.arange(len(right), device=right.device)))
+        weight += near
+        total.addcmul_(near[:, None], own[right])
+        # Each pixel has one neighbour on a side: no index occurs twice but with a weight of 0.
+        weight.index_add_(0, right, near)
+        total.index_add_(0, right, near[:, None] * own)
     sharp = 2.0 * own - total / weight[:, None]
     opacity = sharp[:, 3]
     colour = torch.where(opacity[:, None] > 1e-3, sharp[:, :3] / opacity[:, None].clamp_min(1e-3), layers.rgb)

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..pixels.exact import weighted_sum
+from ..ops import LoopWaves
 from .beyond import Beyond, sampled
 from .contrast import BAND_PX, local_mean
 from .even import LEAST_CONTRAST, Even
@@ -42,41 +42,29 @@ LATE = 0.5  # how much of the turns that close the loop comes later than the cro
 SECOND = 1.2  # of the sinc's second lobe: what the terms left out would have taken from the echo
 LEAST_EXISTENCE = 0.75  # of the fluid where a copy is taken
 LEAST_VARIANCE = 1e-5  # of luma: what varies less has no tint of its own
-PIECE = 1 << 14  # points that a CPU mixes at once: what is between its steps stays in its cache
 
 
 @dataclass(frozen=True, eq=False)
 class LoopCopies:
     """What each of the fluid's M points shows if it drifts by ``-REACH .. REACH`` loops.
 
-    ``even``: float32 ``[2 REACH + 1, 2, n]`` of each piece of the points, in their order: the bent luma against the mean of
-    its wide surroundings, ``skew g - skew^2 / 2`` (`Even`), and luma against that of the near ones. ``least``, ``most``
-    ``[M]``: what the sums of the first may be; ``spread [M]``: luma is ``spread (exp(even) - 1)``.
-    ``colour [M, 3]``: what does not turn; ``tint [M, 3]``: in what proportion the colours follow luma around each point.
-    ``fine [M, 3]``: memory.
+    ``even``: float32 ``[2 REACH + 1, 2, M]``, the bent luma against the mean of its wide surroundings,
+    ``skew g - skew^2 / 2`` (`Even`), and luma against that of the near ones. ``least``, ``most`` ``[M]``: what the sums of the
+    first may be; ``spread [M]``: luma is ``spread (exp(even) - 1)``. ``colour [M, 3]``: what does not turn, which frames write
+    anew at the fringe; ``tint [M, 3]``: in what proportion the colours follow luma around each point.
     """
 
-    even: tuple[Tensor, ...]
+    even: Tensor
     least: Tensor
     most: Tensor
     spread: Tensor
     colour: Tensor
     tint: Tensor
-    fine: Tensor
 
-    def show(self, share: float, backward: bool, colour: Tensor) -> Tensor:
-        """Write the points' ``colour [M, 3]`` at a share of the loop, 0..1, on their way forward or on their way backward.
-        Returns their fine detail ``[M, 3]``, which stands until the next call."""
-        weight, first = weights(share, backward), 0
-        for copies in self.even:
-            piece = slice(first, first + copies.shape[2])
-            even, near = weighted_sum(weight, copies)
-            # In float64, of which no last bit is seen in float32: whoever computes it, it comes out the same.
-            luma = even.clamp_(self.least[piece], self.most[piece]).double().expm1_().float().mul_(self.spread[piece])
-            torch.add(self.colour[piece], luma[:, None] * self.tint[piece], out=colour[piece])
-            torch.mul(near[:, None], self.tint[piece], out=self.fine[piece])
-            first = piece.stop
-        return self.fine
+    def at(self, share: float, backward: bool) -> LoopWaves:
+        """What the points show at a share of the loop, 0..1, on their way forward or on their way backward."""
+        weight = weights(share, backward)
+        return LoopWaves(self.even, weight, self.least, self.most, self.spread, self.colour, self.tint)
 
 
 def weights(share: float, backward: bool) -> list[float]:
@@ -137,8 +125,7 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
     spread = (deviation / even.steep[y, x])[:, 0]
     tint = around.tint[y, x]
     resting = colour - (spread * shown[REACH, 0].expm1())[:, None] * tint
-    pieces = shown.split(PIECE if shown.device.type == "cpu" else max(shown.shape[2], 1), dim=2)
-    return LoopCopies(tuple(part.contiguous() for part in pieces), least, most, spread, resting, tint, torch.empty_like(tint))
+    return LoopCopies(shown, least, most, spread, resting, tint)
 
 
 def _tint(rgb: Tensor, detail: Tensor, exists: Tensor, width_px: int) -> Tensor:

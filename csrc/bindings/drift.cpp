@@ -4,11 +4,28 @@
 namespace c3d::bindings {
 namespace {
 
+using Named = std::vector<std::pair<const char*, const OptionalTensor&>>;
+
+void check_waves(Checker& check, int64_t m, const std::string& from_start, const OptionalTensor& even,
+                 const std::vector<double>& weight, const Named& values, const Named& colours) {
+  for (const Named& all : {values, colours})
+    for (const auto& [name, tensor] : all)
+      check.that(tensor.has_value() == even.has_value(), "even, least, most, spread, colour and tint must be given together");
+  const int64_t num_copies = static_cast<int64_t>(weight.size());
+  check.that(!even || (num_copies >= 1 && num_copies <= kMaxCopies), "weight must have 1..16 numbers, got ", num_copies);
+  check.tensor("even", even, {num_copies, 2, m},
+               "[K, 2, M] with K = " + std::to_string(num_copies) + " (from weight)" + from_start);
+  for (const auto& [name, tensor] : values) check.tensor(name, tensor, {m}, "[M]" + from_start);
+  for (const auto& [name, tensor] : colours) check.tensor(name, tensor, {m, 3}, "[M, 3]" + from_start);
+}
+
 void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor& right, const Tensor& below,
                   const Tensor& feat, const Tensor& surface, double fx, double fy, double cx, double cy, double radius_px,
                   double max_stretch, double least_existence, const OptionalTensor& fine, const OptionalTensor& broad,
                   const OptionalTensor& gain, double gain_spacing_px, const Tensor& phase, double fade, const Tensor& xyz_out,
-                  const Tensor& feat_out, const Tensor& radius_out) {
+                  const Tensor& feat_out, const Tensor& radius_out, const std::vector<double>& weight,
+                  const OptionalTensor& even, const OptionalTensor& least, const OptionalTensor& most,
+                  const OptionalTensor& spread, const OptionalTensor& colour, const OptionalTensor& tint) {
   Checker check("drift_points");
   check.tensor("start_px", start_px, {-1, 2}, "[M, 2]");
   const int64_t m = start_px.size(0);
@@ -30,6 +47,8 @@ void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor&
   check.that(!gain || (gain->size(0) >= 1 && gain->size(1) >= 1 && gain->size(0) <= kMaxSide && gain->size(1) <= kMaxSide),
              "gain must be [h, w] with h and w in 1..2^23, got ", gain ? spell(shape_of(*gain)) : "None");
   check.that(!gain || gain_spacing_px > 0.0, "gain_spacing_px must be > 0, got ", gain_spacing_px);
+  check_waves(check, m, from_start, even, weight, {{"least", least}, {"most", most}, {"spread", spread}},
+              {{"colour", colour}, {"tint", tint}});
   check.tensor("phase", phase, {m}, "[M]" + from_start);
   check.tensor("out.xyz", xyz_out, {m, 3}, "[M, 3]" + from_start);
   check.tensor("out.feat", feat_out, {m, 4}, "[M, 4]" + from_start);
@@ -57,6 +76,14 @@ void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor&
   args.gain_width = gain ? gain->size(1) : 0;
   args.gain_height = gain ? gain->size(0) : 0;
   args.gain_spacing_px = gain_spacing_px;
+  args.waves.even = read(even);
+  args.waves.num_copies = weight.size();
+  for (size_t k = 0; even && k < weight.size(); ++k) args.waves.weight[k] = weight[k];
+  args.waves.least = read(least);
+  args.waves.most = read(most);
+  args.waves.spread = read(spread);
+  args.waves.colour = read(colour);
+  args.waves.tint = read(tint);
   args.phase = read(phase);
   args.fade = fade;
   args.num_points = m;
@@ -73,7 +100,9 @@ C3D_DEFINE(m) {
       "drift_points(Tensor start_px, Tensor offset_px, Tensor right, Tensor below, Tensor feat, Tensor surface, float fx, "
       "float fy, float cx, float cy, float radius_px, float max_stretch, float least_existence, Tensor? fine, Tensor? broad, "
       "Tensor? gain, float gain_spacing_px, Tensor phase, float fade, Tensor(a!) xyz_out, Tensor(b!) feat_out, "
-      "Tensor(c!) radius_out) -> ()");
+      "Tensor(c!) radius_out, float[] weight=[], Tensor? even=None, Tensor? least=None, Tensor? most=None, Tensor? "
+      "spread=None, "
+      "Tensor? colour=None, Tensor? tint=None) -> ()");
 }
 
 C3D_IMPLEMENT(m) { m.impl("drift_points", TORCH_BOX(&drift_points)); }

@@ -64,7 +64,7 @@ def field(line: str, enums: dict[str, list[str]]) -> str:
         if re.search(rf"\b{enum}\b", line):
             choices = ", ".join(spelled(enum, value) for value in enums[enum])
             mark, comment = "//", f" {choices}{';' if comment else ''}{comment}"
-    code = re.sub(r"\bCamera\b", "c3d_camera", code)
+    code = in_c(re.sub(r"\b(Camera|\w+Args)\b", lambda found: f"c3d_{snake(found[1])}", code))
     return f"{code}  //{in_c(comment)}" if mark and code else f"{code}{'  //' + in_c(comment) if mark else ''}"
 
 

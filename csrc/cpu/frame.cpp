@@ -1,4 +1,6 @@
 // compose_frame on the CPU: two splats become a picture.
+#include <algorithm>
+
 #include "../checks.h"
 #include "c3d/formulas.h"
 #include "parallel.h"
@@ -7,17 +9,41 @@
 namespace c3d::cpu {
 namespace {
 
+constexpr int kBatch = 64;  // pixels that are composed at a time, in vectors, before their bytes are interleaved
+
 struct Part {
-  ComposeFrameArgs args;
+  const ComposeFrameArgs* args;
   int64_t begin, end;  // pixels
 };
 
-C3D_INLINE void compose_body(const Part& part) {
-  for (int64_t i = part.begin; i < part.end; ++i) {
-    const FramePixel pixel = frame_pixel(part.args, i);
-    for (int c = 0; c < 3; ++c) part.args.rgb_out[3 * i + c] = pixel.rgb[c];
-    part.args.uncovered_out[i] = pixel.uncovered;
+C3D_INLINE void compose_batch(const ComposeFrameArgs& args, int64_t first, int num) {
+  float fwd[kBatch], bwd[kBatch];
+  int32_t num_same = 0;
+  for (int j = 0; j < num; ++j) num_same += same_splats(args, first + j) ? 1 : 0;
+  if (num_same == num) {
+    for (int j = 0; j < num; ++j) {
+      const FrameShares shares = shares_of_same(args, first + j);
+      fwd[j] = shares.fwd, bwd[j] = shares.bwd;
+    }
+  } else {
+    for (int j = 0; j < num; ++j) {
+      const FrameShares shares = shares_of_sides(args, first + j);
+      fwd[j] = shares.fwd, bwd[j] = shares.bwd;
+    }
   }
+  uint8_t rgb[3][kBatch], uncovered[kBatch];
+  for (int c = 0; c < 3; ++c)
+    for (int j = 0; j < num; ++j) rgb[c][j] = frame_byte(args, first + j, c, fwd[j], bwd[j]);
+  for (int j = 0; j < num; ++j) uncovered[j] = is_uncovered(args, first + j);
+  for (int j = 0; j < num; ++j)
+    for (int c = 0; c < 3; ++c) args.rgb_out[3 * (first + j) + c] = rgb[c][j];
+  std::memcpy(args.uncovered_out + first, uncovered, static_cast<size_t>(num));
+}
+
+C3D_INLINE void compose_body(const Part& part) {
+  const ComposeFrameArgs args = *part.args;  // a copy: nothing that is written here can be its memory
+  for (int64_t first = part.begin; first < part.end; first += kBatch)
+    compose_batch(args, first, static_cast<int>(std::min<int64_t>(kBatch, part.end - first)));
 }
 
 C3D_DISPATCH(compose_part, compose_body, const Part&)
@@ -28,7 +54,7 @@ Status compose_frame(const ComposeFrameArgs& args, const Context& context) {
   const Status status = check_on_host(args, context);
   if (!status.ok()) return status;
   parallel_ranges(context.executor, args.num_pixels, 4096,
-                  [&](int64_t begin, int64_t end) { compose_part({args, begin, end}); });
+                  [&](int64_t begin, int64_t end) { compose_part({&args, begin, end}); });
   return {};
 }
 

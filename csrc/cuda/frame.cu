@@ -10,9 +10,9 @@ namespace {
 __global__ void __launch_bounds__(256) frame_compose_kernel(ComposeFrameArgs args) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= args.num_pixels) return;
-  const FramePixel pixel = frame_pixel(args, i);
-  for (int c = 0; c < 3; ++c) args.rgb_out[3 * i + c] = pixel.rgb[c];
-  args.uncovered_out[i] = pixel.uncovered;
+  const FrameShares shares = same_splats(args, i) ? shares_of_same(args, i) : shares_of_sides(args, i);
+  for (int c = 0; c < 3; ++c) args.rgb_out[3 * i + c] = frame_byte(args, i, c, shares.fwd, shares.bwd);
+  args.uncovered_out[i] = is_uncovered(args, i);
 }
 
 }  // namespace

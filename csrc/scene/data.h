@@ -43,6 +43,7 @@ struct Fluid {
 struct Fringe {
   Indices index;
   Floats resting, clean;
+  Floats steady;  // what does not turn of the resting colours; without waves all of them
 };
 
 struct Gain {
@@ -73,7 +74,7 @@ struct Rules {
 };
 
 struct Memory {  // of a frame, kept for the next
-  Floats offset_px, broad, gain;
+  Floats offset_px, gain;
   Floats feat, alpha, disp;
   std::vector<uint8_t> uncovered;
 };

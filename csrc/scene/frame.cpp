@@ -67,46 +67,32 @@ Moments moments_of(const Way& way, int32_t stride, int32_t num_frames, int32_t s
           static_cast<float>(static_cast<double>(beyond) / between)};
 }
 
-float weighted_sum(const float* weights, const float* values, int64_t stride) {
-  float total = 0;
-  for (int64_t k = 0; k < kNumCopies; ++k)
-    if (weights[k] != 0.0f) total += values[k * stride] * weights[k];
-  return total;
-}
-
-// Gives the points that drifted their colours: what they show of their waves by the weights of the copies (nullptr: there are
-// none, and they are as at rest), and less of the edge's that they left. Leaves their fine detail, for the gains, in
-// memory.broad.
-void colour(Scene::Data& data, const float* weights, const Executor& executor) {
-  const int64_t num_points = data.points.num_fluid;
-  const Waves& waves = data.waves;
-  float *feat = data.fluid.feat.data(), *broad = data.memory.broad.data();
-  const auto show = [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto at = static_cast<size_t>(i);
-      const float* copies = waves.even.data() + i;
-      const float sum = weighted_sum(weights, copies, 2 * num_points);
-      const float near = weighted_sum(weights, copies + num_points, 2 * num_points);
-      const float even = std::min(std::max(sum, waves.least[at]), waves.most[at]);
-      const float luma = static_cast<float>(std::expm1(static_cast<double>(even))) * waves.spread[at];
-      for (int64_t c = 0; c < 3; ++c) {
-        const float tint = waves.tint[static_cast<size_t>(3 * i + c)];
-        feat[4 * i + c] = waves.colour[static_cast<size_t>(3 * i + c)] + luma * tint;
-        broad[3 * i + c] = near * tint;
-      }
-    }
-  };
-  if (weights) cpu::parallel_ranges(executor, num_points, kMinPart, show);
+// Lets the points that drifted show less of the edge's colours that they left.
+void leave_fringe(Scene::Data& data) {
   const Fringe& fringe = data.fringe;
+  const bool turns = !data.waves.even.empty();
+  float* colour = turns ? data.waves.colour.data() : data.fluid.feat.data();
+  const size_t stride = turns ? 3 : 4;
   for (size_t k = 0; k < fringe.index.size(); ++k) {
     const auto i = static_cast<size_t>(fringe.index[k]);
     const float x = data.memory.offset_px[2 * i], y = data.memory.offset_px[2 * i + 1];
     const float away = std::min(std::sqrt(x * x + y * y) / kFringePx, 1.0f);
     for (size_t c = 0; c < 3; ++c) {
-      const float resting = fringe.resting[3 * k + c], left = (fringe.clean[3 * k + c] - resting) * away;
-      feat[4 * i + c] = (weights ? feat[4 * i + c] : resting) + left;
+      const size_t at = 3 * k + c;
+      colour[stride * i + c] = fringe.steady[at] + (fringe.clean[at] - fringe.resting[at]) * away;
     }
   }
+}
+
+WavesArgs waves_at(const Scene::Data& data, size_t frame, Side side) {
+  const Waves& waves = data.waves;
+  WavesArgs args;
+  if (waves.even.empty()) return args;
+  args.even = waves.even.data(), args.num_copies = kNumCopies;
+  std::copy_n(data.frames.wave_weights.data() + kNumCopies * (2 * frame + side), kNumCopies, args.weight);
+  args.least = waves.least.data(), args.most = waves.most.data(), args.spread = waves.spread.data();
+  args.colour = waves.colour.data(), args.tint = waves.tint.data();
+  return args;
 }
 
 const float* gain_at(Scene::Data& data, size_t frame) {
@@ -128,9 +114,7 @@ Status drift(Scene::Data& data, int32_t frame, Side side, const Context& context
   cpu::parallel_ranges(context.executor, 2 * num_points, kMinPart, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) offset_px[i] = way.offset(i);
   });
-  const bool moves = frame > 0;
-  const bool has_waves = !data.waves.even.empty();
-  colour(data, has_waves ? data.frames.wave_weights.data() + kNumCopies * (2 * row + side) : nullptr, context.executor);
+  leave_fringe(data);
 
   const int64_t first = side == kForward ? points.first_forward() : points.first_backward();
   DriftPointsArgs args;
@@ -139,12 +123,13 @@ Status drift(Scene::Data& data, int32_t frame, Side side, const Context& context
   args.feat = data.fluid.feat.data(), args.surface = data.fluid.surface.data(), args.canvas = data.canvas();
   args.radius_px = data.rules.radius_px, args.max_stretch = data.rules.max_stretch_px;
   args.least_existence = data.rules.least_existence;
-  if (moves && !data.gain.gain.empty()) {
+  if (frame > 0 && !data.gain.gain.empty()) {
     args.fine = data.gain.fine.data();
-    args.broad = has_waves ? data.memory.broad.data() : data.gain.broad.data();
+    args.broad = data.gain.broad.data();
     args.gain = gain_at(data, row), args.gain_width = data.gain.width, args.gain_height = data.gain.height;
     args.gain_spacing_px = data.gain.spacing_px;
   }
+  args.waves = waves_at(data, row, side);
   args.phase = data.fluid.phase.data(), args.fade = data.frames.fade[2 * row + side];
   args.num_points = num_points;
   args.xyz = data.points.xyz.data() + 3 * first, args.feat_out = data.points.feat.data() + 4 * first;
@@ -155,7 +140,7 @@ Status drift(Scene::Data& data, int32_t frame, Side side, const Context& context
 void make_room(Scene::Data& data, size_t num_values) {
   Memory& memory = data.memory;
   const auto num_fluid = static_cast<size_t>(data.points.num_fluid);
-  memory.offset_px.resize(2 * num_fluid), memory.broad.resize(3 * num_fluid);
+  memory.offset_px.resize(2 * num_fluid);
   memory.gain.resize(static_cast<size_t>(data.gain.height) * static_cast<size_t>(data.gain.width));
   memory.feat.resize(4 * num_values), memory.alpha.resize(num_values), memory.disp.resize(num_values);
   memory.uncovered.resize(num_values);

@@ -187,9 +187,12 @@ void read_fluid(Reader& reader, Scene::Data& data) {
   fluid.backward = read_way(reader, "backward", num_moments, num_points);
 
   const int64_t num_fringe = reader.size("fringe.index", 0);
-  data.fringe = {reader.take<int32_t>("fringe.index", {kAny}), reader.take<float>("fringe.resting", {num_fringe, 3}),
-                 reader.take<float>("fringe.clean", {num_fringe, 3})};
+  data.fringe = {reader.take<int32_t>("fringe.index", {kAny}),
+                 reader.take<float>("fringe.resting", {num_fringe, 3}),
+                 reader.take<float>("fringe.clean", {num_fringe, 3}),
+                 {}};
   need(all_within(data.fringe.index, num_points), "fringe.index", "points' indices");
+  data.fringe.steady = data.fringe.resting;
 }
 
 void read_gain(Reader& reader, Scene::Data& data) {
@@ -219,6 +222,8 @@ void read_waves(Reader& reader, Scene::Data& data) {
                 reader.take<float>("waves.spread", {num_points}),
                 reader.take<float>("waves.colour", {num_points, 3}),
                 reader.take<float>("waves.tint", {num_points, 3})};
+  for (size_t k = 0; k < data.fringe.index.size(); ++k)
+    std::copy_n(data.waves.colour.data() + 3 * data.fringe.index[k], 3, data.fringe.steady.data() + 3 * k);
   data.frames.wave_weights = reader.take<float>("frames.wave_weights", {data.frames.count, 2, kNumCopies});
 }
 

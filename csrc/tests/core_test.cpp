@@ -550,7 +550,11 @@ void test_drift() {
   CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: canvas width and height"));
   args.canvas.height = 2, args.canvas.fx = 0;
   CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: canvas fx"));
-  args.canvas.fx = 2, args.radius_px = kNan;
+  args.canvas.fx = 2, args.waves.even = feat.data(), args.waves.num_copies = c3d::kMaxCopies + 1;
+  CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: waves need 1..16 copies"));
+  args.waves.num_copies = 1;
+  CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: waves need"));
+  args.waves.even = nullptr, args.radius_px = kNan;
   CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: radius_px"));
 }
 

@@ -59,6 +59,7 @@ constexpr int kMaxChannels = 256;
 constexpr int kMaxHits = 64;
 constexpr int32_t kMaxSide = 1 << 23;        // px of a width or height: up to here a float tells all pixel centres apart
 constexpr int32_t kMaxSteps = 1 << 20;       // of integrate_flow
+constexpr int32_t kMaxCopies = 16;           // of waves, of drift_points
 constexpr int32_t kMaxDriftSteps = 1024;     // of find_holes, which looks from every view at each
 
 // An op takes a struct of its own, whose fields are set by name:
@@ -193,6 +194,20 @@ struct InpaintLayersArgs {
   float* disp_out = nullptr;           // [H, W]
 };
 
+// The waves that each of M points shows, taken from where it would be after some loops more or less: the point's luma is
+// spread expm1(sum) with sum_k weight[k] even[k, 0] between least and most, its colour `colour` + luma tint, and its detail
+// against the surroundings tint sum_k weight[k] even[k, 1].
+struct WavesArgs {
+  const float* even = nullptr;         // [num_copies, 2, M]; nullptr: the points show `feat`
+  float weight[kMaxCopies] = {};       // [num_copies]
+  int32_t num_copies = 0;              // 1..kMaxCopies
+  const float* least = nullptr;        // [M]
+  const float* most = nullptr;         // [M]
+  const float* spread = nullptr;       // [M]
+  const float* colour = nullptr;       // [M, 3] what does not turn
+  const float* tint = nullptr;         // [M, 3] how much each colour rises where luma does
+};
+
 // The points of a fluid after drifting: a point takes its depth from the fluid surface where it arrives, and its resting
 // colour too as far as the fluid is not free to move there. All positions in px of `canvas`, whose pose is not read.
 struct DriftPointsArgs {
@@ -213,6 +228,7 @@ struct DriftPointsArgs {
   const float* gain = nullptr;       // [gain_height, gain_width] factor of the broad detail; nullptr: no detail is added
   int32_t gain_width = 0, gain_height = 0;
   float gain_spacing_px = 0;         // gain (i, j) stands at ((j, i) * gain_spacing_px)
+  WavesArgs waves;                   // whose colours and detail, where they are given, are read for those of feat and broad
   const float* phase = nullptr;      // [M] the confidence is multiplied by 1 + fade * phase
   float fade = 0;
   int64_t num_points = 0;            // M

@@ -30,6 +30,7 @@ enum { C3D_SAMPLING_BILINEAR = 0, C3D_SAMPLING_NEAREST = 1 };
 #define C3D_MAX_HITS (64)
 #define C3D_MAX_SIDE (1 << 23)  // px of a width or height: up to here a float tells all pixel centres apart
 #define C3D_MAX_STEPS (1 << 20)  // of integrate_flow
+#define C3D_MAX_COPIES (16)  // of waves, of drift_points
 #define C3D_MAX_DRIFT_STEPS (1024)  // of find_holes, which looks from every view at each
 
 typedef int32_t c3d_status;
@@ -172,6 +173,20 @@ typedef struct c3d_inpaint_layers_args {
   float* disp_out;  // [H, W]
 } c3d_inpaint_layers_args;
 
+// The waves that each of M points shows, taken from where it would be after some loops more or less: the point's luma is
+// spread expm1(sum) with sum_k weight[k] even[k, 0] between least and most, its colour `colour` + luma tint, and its detail
+// against the surroundings tint sum_k weight[k] even[k, 1].
+typedef struct c3d_waves_args {
+  const float* even;  // [num_copies, 2, M]; NULL: the points show `feat`
+  float weight[C3D_MAX_COPIES];  // [num_copies]
+  int32_t num_copies;  // 1..C3D_MAX_COPIES
+  const float* least;  // [M]
+  const float* most;  // [M]
+  const float* spread;  // [M]
+  const float* colour;  // [M, 3] what does not turn
+  const float* tint;  // [M, 3] how much each colour rises where luma does
+} c3d_waves_args;
+
 // The points of a fluid after drifting: a point takes its depth from the fluid surface where it arrives, and its resting
 // colour too as far as the fluid is not free to move there. All positions in px of `canvas`, whose pose is not read.
 typedef struct c3d_drift_points_args {
@@ -192,6 +207,7 @@ typedef struct c3d_drift_points_args {
   const float* gain;  // [gain_height, gain_width] factor of the broad detail; NULL: no detail is added
   int32_t gain_width, gain_height;
   float gain_spacing_px;  // gain (i, j) stands at ((j, i) * gain_spacing_px)
+  c3d_waves_args waves;  // whose colours and detail, where they are given, are read for those of feat and broad
   const float* phase;  // [M] the confidence is multiplied by 1 + fade * phase
   float fade;
   int64_t num_points;  // M

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "c3d/api.h"
 
@@ -209,6 +211,41 @@ C3D_HD inline void add_camera_grad(const Camera& camera, float x, float y, float
     for (int column = 0; column < 4; ++column) sum[4 + 4 * row + column] += along[row] * from[column];
 }
 
+// e^x = scale (1 + part), scale a power of two, for x within kLeastExponent .. kMostExponent. Sums and products alone: loops
+// over it vectorise, and it has the same bits everywhere.
+struct Exponential {
+  float scale, part;
+};
+
+constexpr float kLeastExponent = -87.0f, kMostExponent = 88.0f;
+
+C3D_HD inline Exponential exponential(float x) {
+  constexpr float kWhole = 12582912.0f;  // 1.5 * 2^23: the last bits of a sum with it are a whole number
+  constexpr float kLog2 = 0.693359375f, kLog2Rest = -2.12194440e-4f;
+  const float shifted = x * 1.44269504f + kWhole, power = shifted - kWhole;
+  const float r = (x - power * kLog2) - power * kLog2Rest;  // within ln(2) / 2
+  const float above = 1.0f / 2 + r * (1.0f / 6 + r * (1.0f / 24 + r * (1.0f / 120 + r * (1.0f / 720 + r * (1.0f / 5040)))));
+  uint32_t bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits << 23) + (127u << 23);
+  Exponential e{0.0f, r + r * r * above};
+  std::memcpy(&e.scale, &bits, sizeof bits);
+  return e;
+}
+
+// e^x; beyond kLeastExponent .. kMostExponent 0 or infinity, of NaN NaN.
+C3D_HD inline float exp_of(float x) {
+  const Exponential e = exponential(x);
+  const float inside = e.scale * e.part + e.scale;
+  return x > kMostExponent ? INFINITY : x < kLeastExponent ? 0.0f : inside;
+}
+
+// e^x - 1, for x up to kMostExponent.
+C3D_HD inline float expm1_of(float x) {
+  const Exponential e = exponential(x > kLeastExponent ? x : kLeastExponent);
+  return e.scale * e.part + (e.scale - 1.0f);
+}
+
 struct BlendWeights {
   float fwd, bwd;
 };
@@ -224,19 +261,20 @@ struct BlendTerms {
 // disparities, which is finite where each exponent would not be.
 C3D_HD inline BlendTerms blend_terms(float alpha_fwd, float disp_fwd, float alpha_bwd, float disp_bwd, float loop_t,
                                      float sharpness) {
-  constexpr float kMostExponent = 60.0f;  // of a side of no weight: its gradient stays finite
+  constexpr float kMostOfOther = 60.0f;  // exponent of a side of no weight: its gradient stays finite
   const float share_fwd = (1.0f - loop_t) * alpha_fwd, share_bwd = loop_t * alpha_bwd;
   const float nearer = sharpness * (disp_fwd - disp_bwd);  // by how much, in the exponent, the forward side is
-  const bool from_fwd = share_bwd == 0.0f || (share_fwd != 0.0f && !(nearer < 0.0f));
+  const bool from_fwd = (share_bwd == 0.0f) | ((share_fwd != 0.0f) & !(nearer < 0.0f));
   BlendTerms terms;
   const float exponent = from_fwd ? -nearer : nearer;
-  const float exp_other = expf(exponent > kMostExponent ? kMostExponent : exponent);
+  const float exp_other = exp_of(exponent > kMostOfOther ? kMostOfOther : exponent);
   terms.exp_fwd = from_fwd ? 1.0f : exp_other;
   terms.exp_bwd = from_fwd ? exp_other : 1.0f;
   terms.fwd = share_fwd * terms.exp_fwd;
   terms.bwd = share_bwd * terms.exp_bwd;
-  const float floor = 1e-6f * expf(-sharpness * (from_fwd ? disp_fwd : disp_bwd));
-  terms.sum = fmaxf(terms.fwd + terms.bwd, fmaxf(floor, 1e-37f));
+  const float floor = 1e-6f * exp_of(-sharpness * (from_fwd ? disp_fwd : disp_bwd)), both = terms.fwd + terms.bwd;
+  const float least = floor > 1e-37f ? floor : 1e-37f;
+  terms.sum = both > least ? both : least;
   return terms;
 }
 
@@ -295,11 +333,15 @@ C3D_HD inline Corners corners_of(int32_t width, int32_t height, Vec2 position) {
 
 // Bilinear sample of `kValues` interleaved values [H, W, kValues].
 template <int kValues>
-C3D_HD inline void sample_values(const float* field, int32_t width, int32_t height, Vec2 position, float* out) {
-  const Corners at = corners_of(width, height, position);
+C3D_HD inline void sample_corners(const float* field, const Corners& at, float* out) {
   for (int c = 0; c < kValues; ++c)
     out[c] = at.weight[0] * field[kValues * at.pixel[0] + c] + at.weight[1] * field[kValues * at.pixel[1] + c] +
              at.weight[2] * field[kValues * at.pixel[2] + c] + at.weight[3] * field[kValues * at.pixel[3] + c];
+}
+
+template <int kValues>
+C3D_HD inline void sample_values(const float* field, int32_t width, int32_t height, Vec2 position, float* out) {
+  sample_corners<kValues>(field, corners_of(width, height, position), out);
 }
 
 C3D_HD inline Vec2 sample_field(const float* field, int32_t width, int32_t height, Vec2 position) {
@@ -317,16 +359,19 @@ struct FlowPath {
 };
 
 C3D_HD inline bool is_within(Vec2 position, float x_last, float y_last) {  // NaN is not
-  return position.x >= 0.0f && position.x <= x_last && position.y >= 0.0f && position.y <= y_last;
+  return (position.x >= 0.0f) & (position.x <= x_last) & (position.y >= 0.0f) & (position.y <= y_last);
 }
 
 // x_{k+1} = x_k + F(x_k). A path that leaves the frame stays where it left: sending it home would tear the loop's seam.
-C3D_HD inline void step_bilinear(const float* field, int32_t width, int32_t height, FlowPath& path) {
-  if (!path.inside) return;
-  const Vec2 step = sample_field(field, width, height, path.position);
-  path.position = {path.position.x + step.x, path.position.y + step.y};
+C3D_HD inline void step_by(Vec2 step, int32_t width, int32_t height, FlowPath& path) {
+  path.position = {path.inside ? path.position.x + step.x : path.position.x,
+                   path.inside ? path.position.y + step.y : path.position.y};
   path.offset = {path.position.x - path.start.x, path.position.y - path.start.y};
-  path.inside = is_within(path.position, static_cast<float>(width), static_cast<float>(height));
+  path.inside = path.inside & is_within(path.position, static_cast<float>(width), static_cast<float>(height));
+}
+
+C3D_HD inline void step_bilinear(const float* field, int32_t width, int32_t height, FlowPath& path) {
+  if (path.inside) step_by(sample_field(field, width, height, path.position), width, height, path);
 }
 
 // The released code's rule: positions step by the nearest sample; one that leaves returns to its start for good; the offset
@@ -364,75 +409,162 @@ C3D_HD inline float fine_share(float offset_px) {
   return 8.0f * both * both;
 }
 
-C3D_HD inline bool is_point(const DriftPointsArgs& args, int32_t i) { return i >= 0 && i < args.num_points; }
+C3D_HD inline bool is_point(const DriftPointsArgs& args, int32_t i) { return (i >= 0) & (i < args.num_points); }
 
-// Where point i of a fluid has drifted to, and what it shows there.
-C3D_HD inline void drift_point(const DriftPointsArgs& args, int64_t i) {
-  const Camera& canvas = args.canvas;
-  const Vec2 offset = {args.offset_px[2 * i], args.offset_px[2 * i + 1]};
-  const Vec2 at = {args.start_px[2 * i] + offset.x, args.start_px[2 * i + 1] + offset.y};
+// What a point shows before it takes on anything of where it arrives.
+struct OwnColour {
+  float rgb[3], broad[3];  // and its detail against the surroundings
+  float fine[6];  // and against its neighbours along x, then along y
+};
+
+C3D_HD inline OwnColour resting_colour(const DriftPointsArgs& args, int64_t i) {
+  OwnColour own{};
+  for (int c = 0; c < 3; ++c) {
+    own.rgb[c] = args.feat[4 * i + c];
+    if (args.gain) own.broad[c] = args.broad[3 * i + c];
+  }
+  return own;
+}
+
+// Of the sums over the copies of its waves: what turns in the even measure, and what near its surroundings.
+C3D_HD inline OwnColour turned_colour(const DriftPointsArgs& args, int64_t i, float even, float near) {
+  const WavesArgs& waves = args.waves;
+  const float luma = expm1_of(clamped(even, waves.least[i], waves.most[i])) * waves.spread[i];
+  OwnColour own{};
+  for (int c = 0; c < 3; ++c) {
+    own.rgb[c] = waves.colour[3 * i + c] + luma * waves.tint[3 * i + c];
+    own.broad[c] = near * waves.tint[3 * i + c];
+  }
+  return own;
+}
+
+// The sum over point i's copies of one of their two measures, first to last; what weighs nothing is left out.
+C3D_HD inline float sum_copies(const DriftPointsArgs& args, int64_t i, int measure) {
+  const WavesArgs& waves = args.waves;
+  float sum = 0;
+  for (int32_t k = 0; k < waves.num_copies; ++k)
+    if (waves.weight[k] != 0.0f) sum += waves.even[(2 * k + measure) * args.num_points + i] * waves.weight[k];
+  return sum;
+}
+
+// Where point i of a fluid is: what is there, and how far its neighbours at rest have drifted.
+struct Arrival {
   float surface[8];  // disparity, existence, freedom, resting colour, 0, 0
-  sample_values<8>(args.surface, canvas.width, canvas.height, at, surface);
-  const float freedom = surface[2], z = 1.0f / (surface[0] > 1e-6f ? surface[0] : 1e-6f);
+  float gain;
+  float right[2], below[2];
+  bool has_neighbours;  // whose indices are points
+};
+
+C3D_HD inline Vec2 drifted_to(const DriftPointsArgs& args, int64_t i) {
+  return {args.start_px[2 * i] + args.offset_px[2 * i], args.start_px[2 * i + 1] + args.offset_px[2 * i + 1]};
+}
+
+C3D_HD inline void sample_arrival(const DriftPointsArgs& args, int64_t i, Arrival& there) {
+  const Vec2 at = drifted_to(args, i);
+  sample_values<8>(args.surface, args.canvas.width, args.canvas.height, at, there.surface);
+  there.has_neighbours = is_point(args, args.right[i]) & is_point(args, args.below[i]);
+  const float* right = args.offset_px + 2 * (there.has_neighbours ? args.right[i] : i);
+  const float* below = args.offset_px + 2 * (there.has_neighbours ? args.below[i] : i);
+  for (int axis = 0; axis < 2; ++axis) there.right[axis] = right[axis], there.below[axis] = below[axis];
+  there.gain = 1.0f;
+  if (!args.gain) return;
+  const Vec2 window = {at.x / args.gain_spacing_px + 0.5f, at.y / args.gain_spacing_px + 0.5f};
+  sample_values<1>(args.gain, args.gain_width, args.gain_height, window, &there.gain);
+}
+
+struct DriftedPoint {
+  float xyz[3], feat[4], radius;
+};
+
+// Point i of a fluid where it has drifted to, and what it shows there. kRaised: details are, by args.gain.
+template <bool kRaised>
+C3D_HD inline DriftedPoint drifted_point(const DriftPointsArgs& args, int64_t i, const Arrival& there, const OwnColour& own) {
+  const Camera& canvas = args.canvas;
+  const Vec2 at = drifted_to(args, i), offset = {args.offset_px[2 * i], args.offset_px[2 * i + 1]};
+  const float *surface = there.surface, freedom = surface[2], z = 1.0f / (surface[0] > 1e-6f ? surface[0] : 1e-6f);
+  DriftedPoint point;
 
   // How far the flow has pulled the neighbours apart, in px.
-  const bool has_neighbours = is_point(args, args.right[i]) && is_point(args, args.below[i]);
-  const float* right = args.offset_px + 2 * (has_neighbours ? args.right[i] : i);
-  const float* below = args.offset_px + 2 * (has_neighbours ? args.below[i] : i);
-  const Vec2 along = {right[0] - offset.x + 1.0f, right[1] - offset.y},
-             down = {below[0] - offset.x, below[1] - offset.y + 1.0f};
+  const Vec2 along = {there.right[0] - offset.x + 1.0f, there.right[1] - offset.y},
+             down = {there.below[0] - offset.x, there.below[1] - offset.y + 1.0f};
   const float along2 = along.x * along.x + along.y * along.y, down2 = down.x * down.x + down.y * down.y;
   const float stretch2 = clamped(along2 > down2 ? along2 : down2, 1.0f, 3.0e38f);
   const float widened = clamped(sqrtf(stretch2), 1.0f, args.max_stretch) - 1.0f;
 
-  args.xyz[3 * i] = (at.x - canvas.cx) / canvas.fx * z;
-  args.xyz[3 * i + 1] = (at.y - canvas.cy) / canvas.fy * z;
-  args.xyz[3 * i + 2] = z;
-  const bool drawn = has_neighbours && is_within(at, static_cast<float>(canvas.width), static_cast<float>(canvas.height)) &&
-                     surface[1] > args.least_existence;
-  args.radius[i] = drawn ? args.radius_px * (1.0f + widened * freedom) * z / canvas.fx : 0.0f;
+  point.xyz[0] = (at.x - canvas.cx) / canvas.fx * z;
+  point.xyz[1] = (at.y - canvas.cy) / canvas.fy * z;
+  point.xyz[2] = z;
+  const bool drawn = there.has_neighbours &
+                     is_within(at, static_cast<float>(canvas.width), static_cast<float>(canvas.height)) &
+                     (surface[1] > args.least_existence);
+  const float radius = args.radius_px * (1.0f + widened * freedom) * z / canvas.fx;
+  point.radius = drawn ? radius : 0.0f;
 
-  float gain = 1.0f;
-  if (args.gain) {
-    const Vec2 window = {at.x / args.gain_spacing_px + 0.5f, at.y / args.gain_spacing_px + 0.5f};
-    sample_values<1>(args.gain, args.gain_width, args.gain_height, window, &gain);
-  }
   // The resting colour that a border shows has no surplus to give: a gain would draw a rim there.
-  const float raised = (gain - 1.0f) * clamped(2.0f * freedom, 0.0f, 1.0f);
+  const float raised = (there.gain - 1.0f) * clamped(2.0f * freedom, 0.0f, 1.0f);
   const float fine_x = freedom * fine_share(offset.x), fine_y = freedom * fine_share(offset.y);
-  const float* own = args.feat + 4 * i;
   for (int c = 0; c < 3; ++c) {
-    float colour = surface[3 + c] + freedom * (own[c] - surface[3 + c]);
-    if (args.gain)
-      colour += fine_x * args.fine[6 * i + c] + fine_y * args.fine[6 * i + 3 + c] + raised * args.broad[3 * i + c];
-    args.feat_out[4 * i + c] = colour;
+    float colour = surface[3 + c] + freedom * (own.rgb[c] - surface[3 + c]);
+    if (kRaised) colour += fine_x * own.fine[c] + fine_y * own.fine[3 + c] + raised * own.broad[c];
+    point.feat[c] = colour;
   }
-  args.feat_out[4 * i + 3] = own[3] / stretch2 * (1.0f + args.fade * args.phase[i]);
+  point.feat[3] = args.feat[4 * i + 3] / stretch2 * (1.0f + args.fade * args.phase[i]);
+  return point;
 }
 
-struct FramePixel {
-  uint8_t rgb[3];
-  bool uncovered;
-};
+C3D_HD inline void drift_point(const DriftPointsArgs& args, int64_t i) {
+  Arrival there;
+  sample_arrival(args, i, there);
+  OwnColour own =
+      args.waves.even ? turned_colour(args, i, sum_copies(args, i, 0), sum_copies(args, i, 1)) : resting_colour(args, i);
+  for (int c = 0; args.gain && c < 6; ++c) own.fine[c] = args.fine[6 * i + c];
+  const DriftedPoint point = args.gain ? drifted_point<true>(args, i, there, own) : drifted_point<false>(args, i, there, own);
+  for (int c = 0; c < 3; ++c) args.xyz[3 * i + c] = point.xyz[c];
+  for (int c = 0; c < 4; ++c) args.feat_out[4 * i + c] = point.feat[c];
+  args.radius[i] = point.radius;
+}
 
 C3D_HD inline uint8_t to_byte(float value) {  // NaN becomes 0
-  return static_cast<uint8_t>(clamped(value, 0.0f, 1.0f) * 255.0f + 0.5f);
+  return static_cast<uint8_t>(static_cast<int32_t>(clamped(value, 0.0f, 1.0f) * 255.0f + 0.5f));
 }
 
-// One pixel of a finished frame from the two sides' splats, whose fourth feature is the confidence that weighs them.
-C3D_HD inline FramePixel frame_pixel(const ComposeFrameArgs& args, int64_t i) {
+// What the two sides' colours, which are sums over their coverage, are multiplied by in a pixel of a finished frame.
+struct FrameShares {
+  float fwd, bwd;
+};
+
+// Whether both sides' splats are the same in a pixel, as where nothing moves.
+C3D_HD inline bool same_splats(const ComposeFrameArgs& args, int64_t i) {
   const float *fwd = args.feat_fwd + 4 * i, *bwd = args.feat_bwd + 4 * i;
-  const float alpha_fwd = args.alpha_fwd[i], alpha_bwd = args.alpha_bwd[i];
-  const float over_fwd = 1.0f / (alpha_fwd > args.least_alpha ? alpha_fwd : args.least_alpha);
-  const float over_bwd = 1.0f / (alpha_bwd > args.least_alpha ? alpha_bwd : args.least_alpha);
-  FramePixel pixel;
-  pixel.uncovered = !(alpha_fwd >= args.least_alpha || alpha_bwd >= args.least_alpha);
-  // Where nothing moves both sides are the same picture: no weights, which cost three exponentials.
-  const bool same = fwd[0] == bwd[0] && fwd[1] == bwd[1] && fwd[2] == bwd[2] && fwd[3] == bwd[3] && alpha_fwd == alpha_bwd;
-  BlendWeights w{1.0f, 0.0f};
-  if (!same) w = blend_weights(fwd[3], args.disp_fwd[i], bwd[3], args.disp_bwd[i], args.loop_t, args.sharpness);
-  for (int c = 0; c < 3; ++c) pixel.rgb[c] = to_byte(w.fwd * (fwd[c] * over_fwd) + w.bwd * (bwd[c] * over_bwd));
-  return pixel;
+  return (fwd[0] == bwd[0]) & (fwd[1] == bwd[1]) & (fwd[2] == bwd[2]) & (fwd[3] == bwd[3]) &
+         (args.alpha_fwd[i] == args.alpha_bwd[i]);
+}
+
+C3D_HD inline float over_coverage(const ComposeFrameArgs& args, float alpha) {
+  return 1.0f / (alpha > args.least_alpha ? alpha : args.least_alpha);
+}
+
+// Of two that are the same: no weights, which cost two exponentials.
+C3D_HD inline FrameShares shares_of_same(const ComposeFrameArgs& args, int64_t i) {
+  return {over_coverage(args, args.alpha_fwd[i]), 0.0f};
+}
+
+// The fourth feature is the confidence that weighs a side.
+C3D_HD inline FrameShares shares_of_sides(const ComposeFrameArgs& args, int64_t i) {
+  const BlendWeights w = blend_weights(args.feat_fwd[4 * i + 3], args.disp_fwd[i], args.feat_bwd[4 * i + 3], args.disp_bwd[i],
+                                       args.loop_t, args.sharpness);
+  const FrameShares same = shares_of_same(args, i);
+  const bool is_same = same_splats(args, i);
+  const float fwd = w.fwd * same.fwd, bwd = w.bwd * over_coverage(args, args.alpha_bwd[i]);
+  return {is_same ? same.fwd : fwd, is_same ? 0.0f : bwd};
+}
+
+C3D_HD inline uint8_t frame_byte(const ComposeFrameArgs& args, int64_t i, int channel, float fwd, float bwd) {
+  return to_byte(fwd * args.feat_fwd[4 * i + channel] + bwd * args.feat_bwd[4 * i + channel]);
+}
+
+C3D_HD inline bool is_uncovered(const ComposeFrameArgs& args, int64_t i) {
+  return !((args.alpha_fwd[i] >= args.least_alpha) | (args.alpha_bwd[i] >= args.least_alpha));
 }
 
 }  // namespace c3d
