@@ -1,4 +1,4 @@
-# make demo | test | fuzz | sanitize | core-test-arm | docs | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
+# make demo | test | fuzz | fuzz-long | sanitize | core-test-arm | docs | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
 # Everything is made in .venv, build and dist. PYTHON names the interpreter to start from: any CPython >= 3.10.
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -9,7 +9,7 @@ CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name 
 WEB := $(addprefix c3drender/web/,'{player,studio}/*.{js,ts,css,html}' '*.{js,json}')
 PY := c3drender python_tests benchmarks docs csrc integrations conftest.py setup.py
 
-.PHONY: demo test lint web-lint core-test core-test-clang core-test-types core-test-arm fuzz sanitize wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
+.PHONY: demo test lint web-lint core-test core-test-clang core-test-types core-test-arm fuzz fuzz-long sanitize wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
 
 demo: .venv/installed
 	$(BIN)/c3drender demo -o demo.mp4
@@ -64,13 +64,19 @@ sanitize: .venv/installed .venv/tools
 	$(BIN)/pytest -q python_tests/test_emulation.py -k leaves_its_arrays
 
 # Random calls of every op, and damaged files for every reader and for the C++ scene, each within limits of time and memory.
+# `make fuzz-long` goes on where it was stopped, until both logs in build/ count enough; at most FUZZ_LONG_SECONDS each.
 FUZZ_SECONDS ?= 60
+FUZZ_LONG_SECONDS ?= 36000
 FUZZ_FILES ?= 10000
 fuzz: .venv/installed .venv/tools
 	$(BIN)/python python_tests/fuzz_ops.py --seconds $(FUZZ_SECONDS)
 	$(BIN)/python python_tests/fuzz_files.py --seconds $(FUZZ_SECONDS)
 	$(BIN)/python python_tests/fuzz_manifests.py --seconds $(FUZZ_SECONDS)
 	$(BIN)/python python_tests/fuzz_scene.py --files $(FUZZ_FILES)
+
+fuzz-long: .venv/installed .venv/tools
+	OMP_NUM_THREADS=1 $(BIN)/python python_tests/fuzz_ops.py --seconds $(FUZZ_LONG_SECONDS) --calls 1000000 --log build/fuzz_ops.json
+	OMP_NUM_THREADS=1 $(BIN)/python python_tests/fuzz_files.py --seconds $(FUZZ_LONG_SECONDS) --files 100000 --log build/fuzz_files.json
 
 # For AArch64, run by qemu: needs g++-aarch64-linux-gnu and qemu-user.
 core-test-arm: .venv/tools

@@ -241,9 +241,21 @@ def _parser() -> argparse.ArgumentParser:
         run.add_argument("--config", required=True, help="JSON file; docs/training.md lists its names")
         run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="instead of what the config says")
         run.add_argument("--resume", action="store_true", help="continue the run that stands in the config's folder")
+        if stage != "perception":
+            run.add_argument("--init", metavar="CHECKPOINT", help="start from these weights: of a run, or the authors'")
         run.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
         run.add_argument("--quiet", action="store_true", help="no progress bar, no notes")
         run.set_defaults(stage=stage)
+    clips = _command(
+        stages,
+        "clips",
+        commands.clips,
+        "the Eulerian-flow dataset's clips into folders to train on",
+        "c3drender train clips eulerian/train -o clips/train",
+    )
+    clips.add_argument("source", help="folder of <clip>_gt.mp4 and <clip>_motion.pth")
+    clips.add_argument("-o", "--out", required=True, help="folder that gets one folder for each clip")
+    clips.add_argument("--quiet", action="store_true", help="no progress bar, no notes")
     return parser
 
 

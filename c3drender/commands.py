@@ -25,7 +25,7 @@ EXAMPLE_FILES = ("stream_cascade.jpg", "mask.png", "hints.json")
 
 def _scene_arguments(args: argparse.Namespace) -> dict[str, Any]:
     names = ["label", "depth", "depth_kind", "depth_near", "color", "segments", "inpainter", "trust"]
-    names += ["focus", "size", "device"]
+    names += ["motion_model", "focus", "size", "device"]
     fluid = {name: getattr(args, name) for name in ("mask", "hints", "flow", "matte")}
     moves: dict[str, Any] = fluid | {"motion": None}
     if args.sway or args.flame or args.ripple:
@@ -228,6 +228,8 @@ def train(args: argparse.Namespace) -> None:
     from .networks import training
 
     rest: dict[str, Any] = {"resume": args.resume, "device": args.device, "progress": not args.quiet}
+    if args.stage != "perception":
+        rest["init"] = args.init
     if args.stage == "perception":
         from .perception.training import PerceptionConfig, train_perception
 
@@ -236,6 +238,13 @@ def train(args: argparse.Namespace) -> None:
         training.train_motion(training.read_config(args.config, training.MotionConfig, args.set), **rest)
     else:
         training.train_render(training.read_config(args.config, training.RenderConfig, args.set), **rest)
+
+
+def clips(args: argparse.Namespace) -> None:
+    from .networks.training.clips import convert_clips
+
+    written = convert_clips(args.source, args.out, progress=not args.quiet)
+    _say(args, f"wrote {len(written)} clips to {args.out}")
 
 
 def _keeping(frames: Iterable[Frame], kept: dict[int, Frame], num_frames: int) -> Iterator[Frame]:

@@ -21,6 +21,7 @@ def add_scene_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--label", type=labels, help="which labels of the annotation move, A,B (default: motion*)")
     parser.add_argument("--flow", help="dense flow, .npy or .flo, instead of hints")
+    parser.add_argument("--motion-model", help="a trained motion network for the flow: sceneflow_model.pth, or its folder")
     parser.add_argument("--sway", help="mask of what sways: trees, grass, flags, boats")
     parser.add_argument("--sway-hints", help="arrows whose direction and length are the swing's, as --hints")
     parser.add_argument("--sway-root", default="bottom", help="bottom, top, left or right: where it is held (default: bottom)")

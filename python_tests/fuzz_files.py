@@ -1,4 +1,5 @@
 """Gives every reader damaged files, for a given time: ``python python_tests/fuzz_files.py --seconds 60``.
+With ``--files N --log FILE`` it goes on, in as many runs as it takes, until the file counts N.
 
 A file of ``corpus`` (`fuzz_corpus.py` writes it) is damaged in up to four places: bytes, numbers, lengths, cut, repeated,
 joined with another one; PNG chunks with their sums put right, JSON and the headers of scenes as what they say. The reader must
@@ -21,7 +22,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import Any
 
 import torch
@@ -254,16 +255,16 @@ FILES = [path for reader in READERS for path in sorted((CORPUS / reader).glob("*
 def attempt(seed: int) -> str:
     dice = Dice(seed)
     source = dice.one_of(FILES)
-    with TemporaryDirectory(prefix="fuzz_files_") as folder:
-        path = Path(folder) / source.name
-        path.write_bytes(damaged(dice, source))
-        try:
-            return read(source.parent.name, path)
-        except Found:
-            kept = ROOT / "build" / "damaged" / f"{seed}.{source.parent.name}.{source.name}"
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_bytes(path.read_bytes())
-            raise
+    path = Path(gettempdir(), "damaged", source.name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(damaged(dice, source))
+    try:
+        return read(source.parent.name, path)
+    except Found:
+        kept = ROOT / "build" / "damaged" / f"{seed}.{source.parent.name}.{source.name}"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(path.read_bytes())
+        raise
 
 
 def read(reader: str, path: Path) -> str:

@@ -6,10 +6,8 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
-import mmap
 import os
 import resource
-import struct
 import subprocess
 import sys
 import time
@@ -17,7 +15,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -28,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LIMIT_BYTES = 8 << 30  # of address space, of which an interpreter with torch takes three
 LIMIT_S = 60  # of the processor, for an attempt
 LIMIT_ASLEEP_S = 900  # of the clock: the machine may be busy
+WRITE_S = 10  # between two writings of a log
+KINDS = ("refused", "answered", "plain", "on meta", "read", "found")  # what an attempt can come to
 
 
 class Dice:
@@ -49,7 +49,10 @@ class Dice:
         return torch.from_numpy(self.numbers.uniform(low, high, shape).astype(np.float32))
 
     def side(self) -> int:
-        return self.one_of((1, 2, 3, 7, 16, 33, 70))
+        return self.one_of((33, 70) if self.hits(0.05) else (1, 2, 3, 7, 9, 16))
+
+    def num_points(self) -> int:
+        return self.one_of((300, 3000) if self.hits(0.05) else (0, 1, 7, 40))
 
 
 class Found(Exception):
@@ -60,68 +63,106 @@ Attempt = Callable[[int], str]
 """``f(seed)`` makes one attempt and says what became of it, or raises Found."""
 
 
-def work(attempt: Attempt, first: int, seconds: float, progress: str) -> None:
-    """Attempts from seed ``first`` on. ``progress``: a file that always holds the seed of the one being made."""
-    resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with Path(progress).open("r+b") as file, mmap.mmap(file.fileno(), 16) as note:
-        end, seed, counts = time.monotonic() + seconds, first, Counter[str]()
-        note[8:] = struct.pack("q", 0)
-        while time.monotonic() < end:
-            note[:8] = struct.pack("q", seed)
-            try:
-                counts[attempt(seed)] += 1
-            except Found as found:
-                counts["found"] += 1
-                print(f"call {seed}: {found}", flush=True)
-            seed += 1
-            note[8:] = struct.pack("q", seed - first)
-    print("counts", json.dumps(counts), flush=True)
+class Progress:
+    """What a worker has done, in a file that outlives it: the seed of the attempt being made, and how often each kind came."""
+
+    def __init__(self, path: Path) -> None:
+        self.numbers = np.memmap(path, np.int64, "r+")
+
+    @classmethod
+    def begin(cls, path: Path) -> Progress:
+        np.full(1 + len(KINDS), -1, np.int64).tofile(path)
+        return cls(path)
+
+    @property
+    def seed(self) -> int:
+        return int(self.numbers[0])
+
+    def counts(self) -> Counter[str]:
+        return Counter({kind: count for kind, count in zip(KINDS, self.numbers[1:].tolist(), strict=True) if count > 0})
 
 
-def watch(script: str, seconds: float, seed: int) -> tuple[Counter[str], list[str]]:
-    """Lets a worker make attempts, and another one where it dies or hangs; returns what became of them, and what was found."""
-    progress = ROOT / "build" / f"{Path(script).stem}.{os.getpid()}"
-    progress.parent.mkdir(exist_ok=True)
-    end, counts, found = time.monotonic() + seconds, Counter[str](), list[str]()
-    environment = os.environ | {"MALLOC_PERTURB_": "197", "OMP_WAIT_POLICY": "passive", "OPENCV_LOG_LEVEL": "OFF"}
-    while (left := end - time.monotonic()) > 0:
-        progress.write_bytes(struct.pack("qq", seed, -1))  # -1: not begun
-        command = [sys.executable, script, "--work", str(progress), "--seconds", str(left), "--seed", str(seed)]
-        with TemporaryFile() as output:
-            with subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment) as worker:
-                how = follow(worker, progress)
-            output.seek(0)
-            said = output.read().decode(errors="replace").splitlines()
-        at, made = struct.unpack("qq", progress.read_bytes())
-        for line in said:
-            if line.startswith("counts "):
-                counts.update(json.loads(line.removeprefix("counts ")))
-        news = [line for line in said if line.startswith("call ")]
-        if made < 0:
-            raise SystemExit(f"the worker never began: {' | '.join(said)[-500:]}")
-        if how:
-            news.append(f"call {at}: {how}; {' | '.join(line for line in said if line not in news)[-500:]}")
-            counts.update({"before a crash or hang": made, "crash or hang": 1})
-        for line in news:
-            print(line, flush=True)
-        found += news
-        seed = at + 1
-    progress.unlink()
-    return counts, found
+def work(attempt: Attempt, first: int, attempts: int, seconds: float, path: Path) -> None:
+    """Attempts from seed ``first`` on, noted in the `Progress` of ``path``."""
+    end, numbers = time.monotonic() + seconds, Progress(path).numbers
+    numbers[1:] = 0
+    for seed in range(first, first + attempts):
+        if time.monotonic() > end:
+            break
+        numbers[0] = seed
+        try:
+            kind = attempt(seed)
+        except Found as found:
+            kind = "found"
+            print(f"call {seed}: {found}", flush=True)
+        numbers[1 + KINDS.index(kind)] += 1
 
 
-def follow(worker: subprocess.Popen[bytes], progress: Path) -> str:
+class Log:
+    """What was done so far, kept in a JSON file where one is named, from which a later run goes on."""
+
+    def __init__(self, path: Path | None, seed: int) -> None:
+        self.path = path
+        told = json.loads(path.read_text()) if path and path.exists() else {}
+        self.seed: int = told.get("next_seed", seed)
+        self.counts = Counter[str](told.get("counts", {}))
+        self.found: list[str] = told.get("found", [])
+        self.processor_s: float = told.get("processor_s", 0.0)
+
+    def write(self, seed: int, more: Counter[str], used_s: float) -> None:
+        if self.path:
+            told = {"next_seed": seed, "attempts": (self.counts + more).total(), "counts": dict(self.counts + more)}
+            told |= {"found": self.found, "processor_s": round(self.processor_s + used_s, 1)}
+            partial = self.path.with_suffix(".partial")
+            partial.write_text(json.dumps(told, indent=1) + "\n")
+            partial.replace(self.path)
+
+
+def watch(script: str, what: str, seconds: float, attempts: int, log: Log) -> None:
+    """Lets a worker make attempts, and another one where it dies or hangs, until so many are in the log."""
+    end = time.monotonic() + seconds
+    with TemporaryDirectory(prefix=f"{Path(script).stem}_") as folder:
+        path = Path(folder, "progress")
+        own = {"TMPDIR": folder, "MALLOC_PERTURB_": "197", "OMP_WAIT_POLICY": "passive", "OPENCV_LOG_LEVEL": "OFF"}
+        while (left := end - time.monotonic()) > 0 and (still := attempts - log.counts.total()) > 0:
+            progress = Progress.begin(path)
+            command = [sys.executable, script, "--work", str(path), "--seconds", str(left)]
+            command += ["--seed", str(log.seed), f"--{what}", str(still)]
+            with TemporaryFile() as output:
+                with subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | own) as worker:
+                    how = follow(worker, progress, log)
+                output.seek(0)
+                said = output.read().decode(errors="replace").splitlines()
+            if progress.seed < 0:
+                raise SystemExit(f"the worker never began: {' | '.join(said)[-500:]}")
+            news = [line for line in said if line.startswith("call ")]
+            if how:
+                news.append(f"call {progress.seed}: {how}; {' | '.join(line for line in said if line not in news)[-500:]}")
+            for line in news:
+                print(line, flush=True)
+            log.found += news
+            log.counts += progress.counts() + Counter({"crash or hang": 1} if how else {})
+            log.seed = progress.seed + 1
+            log.write(log.seed, Counter(), 0.0)
+
+
+def follow(worker: subprocess.Popen[bytes], progress: Progress, log: Log) -> str:
     """Waits for a worker; how it failed, or nothing."""
-    before, since, used = b"", time.monotonic(), 0.0
+    before, since, spent, spent_before, written = b"", time.monotonic(), 0.0, 0.0, time.monotonic()
     while worker.poll() is None:
         time.sleep(0.2)
-        now = progress.read_bytes()
+        now, clock = progress.numbers.tobytes(), time.monotonic()
+        spent = max(spent, processor_s(worker.pid))
         if now != before:
-            before, since, used = now, time.monotonic(), processor_s(worker.pid)
-        elif processor_s(worker.pid) - used > LIMIT_S or time.monotonic() - since > LIMIT_ASLEEP_S:
+            before, since, spent_before = now, clock, spent
+        elif spent - spent_before > LIMIT_S or clock - since > LIMIT_ASLEEP_S:
             worker.kill()
+            worker.wait()
             return f"takes more than {LIMIT_S} s of the processor, or waits for ever"
+        if clock - written > WRITE_S and progress.seed >= 0:
+            written = clock
+            log.write(progress.seed, progress.counts(), spent)
+    log.processor_s += spent
     return f"ends the process with {worker.returncode}" if worker.returncode else ""
 
 
@@ -138,13 +179,18 @@ def run(attempt: Attempt, script: str, description: str, what: str) -> int:
     """The command line of a script whose attempts are called ``what``."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument(f"--{what}", dest="attempts", metavar="N", type=int, default=10**9, help="at most so many")
+    parser.add_argument("--log", type=Path, help="a JSON file that keeps the counts; where it exists, what it counts goes on")
     parser.add_argument("--seed", type=int, default=int(time.time()) * 1_000_000, help="of the first call (default: the time)")
     parser.add_argument("--call", type=int, help="make this call only")
-    parser.add_argument("--work", help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.work or args.call is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if args.work:
         ctypes.CDLL(None).prctl(1, 9)  # ends with its parent
-        work(attempt, args.seed, args.seconds, args.work)
+        work(attempt, args.seed, args.attempts, args.seconds, args.work)
         return 0
     if args.call is not None:
         try:
@@ -153,7 +199,9 @@ def run(attempt: Attempt, script: str, description: str, what: str) -> int:
             traceback.print_exc()
             return 1
         return 0
-    print(f"from seed {args.seed}, for {args.seconds:.0f} s", flush=True)
-    counts, found = watch(script, args.seconds, args.seed)
-    print(f"{sum(counts.values())} {what}:", ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())))
-    return bool(found)
+    log = Log(args.log, args.seed)
+    print(f"from seed {log.seed}, for {args.seconds:.0f} s", flush=True)
+    watch(script, what, args.seconds, args.attempts, log)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(log.counts.items()))
+    print(f"{log.counts.total()} {what}: {kinds}; {log.processor_s:.0f} s of the processor")
+    return bool(log.found)

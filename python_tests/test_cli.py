@@ -113,7 +113,7 @@ def test_render_passes_every_option_on(calls, photo_path, capsys):
     argv += " --duration 12 --codec hevc --crf 20 --bitrate 8M --bits 10 --max-mb 8 --aspect 9:16 --stereo sbs --eyes 3"
     argv += " --follow --quilt 8x6 --alpha near --audio a.mp3 --poster p.jpg --depth-out d"
     argv += " --f-number 2.8 --lens-focus 30,40 --shutter 180 --vignette 0.5 --grain 0.2 --ssaa 2 --samples 24"
-    argv += " --ease 0.5 --focus 100,200 --model m.pth --inpainter lama.pt --trust --segments s.npz"
+    argv += " --ease 0.5 --focus 100,200 --model m.pth --inpainter lama.pt --trust --segments s.npz --motion-model run"
     assert cli.main(argv.split()) == 0
     expected = {"mask": "m.png", "hints": "h.json", "flow": "f.flo", "depth": "d.npy", "camera": "swing", "amplitude": 0.5}
     expected |= {"frames": 30, "fps": 12.5, "size": (640, 480), "speed": 2.0, "blend": "linear"}
@@ -124,7 +124,7 @@ def test_render_passes_every_option_on(calls, photo_path, capsys):
     expected |= {"lens": Lens(2.8, (30.0, 40.0), 180.0, 0.5, 0.2, 2, 24)}
     expected |= {"matte": "a.png", "label": ["water", "sky"], "depth_kind": "metric", "depth_near": "dark", "color": "p3"}
     expected |= {"ease": 0.5, "focus": (100.0, 200.0), "model": "m.pth", "inpainter": "lama.pt", "segments": "s.npz"}
-    expected |= {"trust": True}
+    expected |= {"trust": True, "motion_model": "run"}
     assert calls.render == ("photo.png", "out.gif", expected)
     assert capsys.readouterr().out == ""
 

@@ -7,6 +7,7 @@ import torch
 from test_gradients import camera_of, cameras_of, random_cloud
 
 from c3drender import Camera, ops
+from c3drender.data import Cameras
 
 COMPOSITORS = ("alpha", "surface")
 
@@ -91,3 +92,46 @@ def test_no_points_and_bad_input() -> None:
         ops.splat_depth(none, "mean")
     with pytest.raises(TypeError, match=r"^splat_hits: xyz must be a Tensor, got list"):
         ops.splat_hits([[0, 0, 1]], 0.1, camera)
+
+
+def test_another_number_of_threads_gives_the_same_bits() -> None:
+    """Enough hits for torch to share them out: some of its functions round otherwise where a thread's share ends."""
+    cameras = cameras_of(70, 70, 3)
+    xyz, _, _ = random_cloud(6, 3000, camera_of(70, 70))
+    before, weights = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3, 8):
+            torch.set_num_threads(threads)
+            weights.append(ops.splat_hits(xyz, 0.3, cameras, max_points=5, depth_tolerance=3.0).weight)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(weights[0], weight) for weight in weights[1:])
+
+
+def test_what_random_calls_found() -> None:
+    """A radius beyond 64 bits, no camera, tensors of no memory on meta, sparse ones in clouds: each ended otherwise."""
+    camera = camera_of(9, 11)
+    xyz, feat, radius = random_cloud(7, 20, camera)
+    assert not ops.splat_hits(xyz, 10**18 * 10**12, camera).weight.isnan().all()
+    none = Cameras(torch.zeros(0, 3, 3), torch.zeros(0, 3, 4), 11, 9)
+    assert ops.splat_hits(xyz, radius, none, max_points=2).weight.shape == (0, 9, 11, 2)
+    on_meta = xyz.to("meta"), feat.to("meta")
+    with pytest.raises(ValueError, match=r"^splat_points: max_points must be 1\.\.64, got 9223372036854775807$"):
+        ops.splat_points(*on_meta, 0.1, camera, max_points=2**63 - 1)
+    assert ops.integrate_flow(torch.zeros(4, 5, 2, dtype=torch.bfloat16, device="meta"), 1).offset_px.is_meta
+    for name, value in (("xyz", xyz), ("feat", feat), ("radius", radius)):
+        given = {"xyz": xyz, "feat": feat, "radius": radius, name: value.to_sparse()}
+        with pytest.raises(TypeError, match=f"^splat_points: {name} must be a dense tensor, got one of sparse_coo$"):
+            ops.splat_points(**given, camera=camera, offsets=[0, 20])
+
+
+def test_lack_of_memory_is_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = camera_of(9, 11)
+    xyz, _, radius = random_cloud(8, 20, camera)
+
+    def lacking(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: ...")
+
+    monkeypatch.setattr(torch, "stack", lacking)
+    with pytest.raises(MemoryError, match=r"^splat_hits: out of memory for a step on the way to the result$"):
+        ops.splat_hits(xyz, radius, camera)

@@ -20,6 +20,8 @@ from .place import one_line
 
 MOST_PIXELS = 2**28  # of one picture: more than any camera takes in one shot
 MOST_DECODED_BYTES = 2**30
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_AROUND = 12  # bytes of a chunk beside its content: length, name, checksum
 # What Pillow raises for a damaged file, or for one that claims more pixels than a picture has.
 UNREADABLE = (
     OSError,
@@ -111,6 +113,8 @@ def open_picture(name: str, data: bytes, shown: str) -> Opened:
             picture, note = _main_page(name, picture, shown)
         check_area(name, *picture.size, shown)
         _check_length(name, picture, len(data), shown)
+        if picture.format == "PNG":
+            _check_chunks(name, data, shown)
         if picture.format == "PNG" and picture.mode == "P" and picture.palette is None:
             raise Refused(f"{name}: expected a complete picture in {shown}, got one without its palette")
     except Refused:
@@ -169,6 +173,15 @@ def _check_length(name: str, picture: PIL.Image.Image, num_bytes: int, shown: st
     least = picture.size[0] * picture.size[1] * sum(tags.get(TIFF_BITS, (1,))) // 8
     if least > num_bytes:
         raise Refused(f"{name}: expected a complete picture in {shown}, got {num_bytes} of {least} bytes")
+
+
+def _check_chunks(name: str, data: bytes, shown: str) -> None:
+    """Refuse a PNG with a chunk that claims to be longer than the file: a decoder takes memory for all of it."""
+    at = len(PNG_SIGNATURE)
+    while at + PNG_AROUND <= len(data) and data[at + 4 : at + 8] != b"IEND":
+        at += PNG_AROUND + int.from_bytes(data[at : at + 4], "big")
+    if at > len(data):
+        raise Refused(f"{name}: expected a complete picture in {shown}, got {len(data)} of {at} bytes or more")
 
 
 def is_raw(data: bytes, suffix: str) -> bool:

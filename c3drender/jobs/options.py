@@ -20,7 +20,7 @@ Options = Mapping[str, Any]
 
 PICTURES = ("mask", "matte", "flow", "sway", "flame", "ripple")  # files, always
 # Or something else, too.
-FILES = (*PICTURES, "hints", "sway_hints", "depth", "segments", "inpainter", "camera", "model", "audio")
+FILES = (*PICTURES, "hints", "sway_hints", "depth", "segments", "inpainter", "camera", "model", "motion_model", "audio")
 ARROWS = ("hints", "sway_hints")  # a file, or a list of arrows itself
 MOTION = ("sway", "sway_hints", "sway_root", "flame", "ripple")
 CODED = ("codec", "crf", "bitrate", "bits", "loops", "max_mb", "color")

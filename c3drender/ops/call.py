@@ -7,8 +7,9 @@ kernels, the shapes of the results, for tracing, and the gradient.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,7 +18,10 @@ from .. import _C  # noqa: F401  (defines the ops)
 from ..data import Camera, Cameras
 
 SIDE = ("feat", "alpha", "disp")
+TORCH_LACKS_MEMORY = "can't allocate memory"  # in its RuntimeErrors
 HALVES = (torch.float16, torch.bfloat16)
+P = ParamSpec("P")
+R = TypeVar("R")
 ERRORS = {error.__name__: error for error in (ValueError, TypeError, MemoryError, RuntimeError)}
 
 
@@ -33,6 +37,21 @@ def call(op: Callable[..., Any], *args: Any) -> Any:
         if kind in ERRORS:
             raise ERRORS[kind](message) from None
         raise
+
+
+def says_memory_lacks(function: Callable[P, R]) -> Callable[P, R]:
+    """For ops that torch's own work out, which raises RuntimeError where the host has no memory left."""
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except RuntimeError as error:
+            if TORCH_LACKS_MEMORY not in str(error):
+                raise
+            raise MemoryError(f"{function.__name__}: out of memory for a step on the way to the result") from None
+
+    return wrapped
 
 
 def choice(op: str, name: str, value: str, choices: dict[str, int]) -> int:
@@ -106,7 +125,11 @@ def dense(op: str, *tensors: Tensor) -> list[Tensor]:
 
 def in_float32(op: str, *tensors: Tensor) -> list[Tensor]:
     """Under autocast, what earlier layers left in half precision becomes float32, as for torch's own float32 ops. Dense."""
-    return dense(op, *(t.float() if t.dtype in HALVES and torch.is_autocast_enabled(t.device.type) else t for t in tensors))
+    return dense(op, *(t.float() if t.dtype in HALVES and _is_autocast(t.device) else t for t in tensors))
+
+
+def _is_autocast(device: torch.device) -> bool:
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)  # of meta it raises
 
 
 def camera_rows(op: str, camera: Camera | Cameras) -> Tensor:

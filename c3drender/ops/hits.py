@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data import SPLAT_RULES, Camera, Cameras
-from .call import camera_rows, check_type, choice
+from .call import camera_rows, check_type, choice, real, says_memory_lacks
 from .splat import Compositor, RadiusUnit, splat_points
 
 DepthKind = Literal["expected", "median", "nearest"]
@@ -39,6 +39,7 @@ class SplatHits:
     weight: Tensor
 
 
+@says_memory_lacks
 def splat_hits(
     xyz: Tensor,
     radius: Tensor | float,
@@ -84,6 +85,8 @@ def splat_hits(
     """
     op = "splat_hits"
     check_type(op, "xyz", xyz, Tensor)
+    if not isinstance(radius, Tensor):
+        radius = real(op, "radius", radius)
     with torch.no_grad():
         raster = splat_points(
             xyz,
@@ -99,6 +102,9 @@ def splat_hits(
         )
     assert raster.idx is not None
     idx = raster.idx if raster.idx.dim() == 4 else raster.idx[None]
+    if len(idx) == 0:  # no camera
+        nothing = torch.zeros_like(idx, dtype=torch.float32)
+        return SplatHits(idx, nothing, nothing, nothing)
     views = [
         _hits_of_view(xyz, radius, row, hits, radius_unit, camera.width, camera.height)
         for row, hits in zip(camera_rows(op, camera).to(xyz.device), idx, strict=True)
@@ -142,7 +148,7 @@ def _hits_of_view(
 def _surface_weights(z: Tensor, q: Tensor, opacity: Tensor, is_hit: Tensor, depth_tolerance: float) -> Tensor:
     """The walk of the kernels (`splat_points`), hit by hit for all pixels; then what each surface is in the end goes back to
     its hits."""
-    own = torch.where(is_hit, (1.0 - q) ** 6, 0.0)
+    own = torch.where(is_hit, _sixth_power(1.0 - q), 0.0)
     cap = torch.where(is_hit, torch.maximum(1.4 - 3.15 * q, 0.005 * (1.0 - q)), 0.0)
     through = torch.ones_like(q[..., 0])
     z_end = weight = opaque = cover = torch.zeros_like(through)
@@ -166,11 +172,18 @@ def _surface_weights(z: Tensor, q: Tensor, opacity: Tensor, is_hit: Tensor, dept
     return own / _divisor(torch.stack(weights, dim=-1)) * torch.stack(shares, dim=-1) * opacity
 
 
+def _sixth_power(x: Tensor) -> Tensor:
+    """By products, as the kernels: torch's pow has other bits at the ends of its threads' shares."""
+    square = x * x
+    return square * square * square
+
+
 def _divisor(weight: Tensor) -> Tensor:
     """1 for the weight of hits that lie within a millionth of their rims: the gradient of a quotient by it is past float32."""
     return torch.where(weight > LEAST_WEIGHT, weight, 1.0)
 
 
+@says_memory_lacks
 def splat_depth(hits: SplatHits, kind: DepthKind = "expected") -> Tensor:
     """One depth for each pixel.
 

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from ..data import Camera
-from .call import check_float32, check_tensors, in_float32, real
+from .call import check_float32, check_tensors, in_float32, real, says_memory_lacks
 from .splat import splat_points
 
 MOST_EXPONENT = 80.0  # e^-80 is still a float32
 
 
+@says_memory_lacks
 def splat_softmax(
     feat: Tensor,
     flow_px: Tensor,

@@ -212,7 +212,8 @@ def _splat_clouds(
     op = "splat_points"
     if options["hidden"] is not None:
         raise ValueError(f"{op}: hidden must be None with offsets, by which each camera sees a cloud of its own")
-    check_type(op, "xyz", points[0], Tensor)
+    named = zip(("xyz", "feat", "radius", "opacity"), points, strict=True)
+    check_tensors(op, **{name: value for name, value in named if name in ("xyz", "feat") or isinstance(value, Tensor)})
     bounds = _bounds(op, offsets, len(points[0]))
     cameras = Cameras.of(camera) if isinstance(camera, Camera) else camera
     num_clouds = len(bounds) - 1

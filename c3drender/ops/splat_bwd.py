@@ -9,6 +9,8 @@ from torch import Tensor
 
 from .call import check_dims, contiguous, refuse_gradient
 
+MOST_POINTS = 64  # kMaxHits
+
 
 @torch.library.register_fake("c3drender::splat_points")
 def _(
@@ -28,6 +30,8 @@ def _(
     radius_unit: int = 0,
 ) -> tuple[Tensor, ...]:
     check_dims("splat_points", "feat", feat, "[N, C]")
+    if not 1 <= max_points <= MOST_POINTS:
+        raise ValueError(f"splat_points: max_points must be 1..{MOST_POINTS}, got {max_points}")
     views = (cameras.shape[0], height, width)
     idx_shape = (*views, max_points) if return_idx else (0,)
     return (

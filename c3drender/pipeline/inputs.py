@@ -48,7 +48,7 @@ from ..layers import inpainter as inpainters
 from ..layers.inpainter import Inpainter
 from ..models import ENTRIES, Entry, find
 from ..models.store import file_of
-from ..networks import RenderModel, load_renderer
+from ..networks import MotionNetwork, RenderModel, load_motion, load_renderer
 from ..pixels.segments import Segments
 from ..pixels.upsample import upsampled
 from ..render import BlendMode
@@ -363,6 +363,23 @@ def read_renderer(model: RenderModel | PathLike) -> RenderModel:
     if not isinstance(model, (RenderModel, str, os.PathLike)):
         raise TypeError(f"model: expected a checkpoint, a directory of them or a RenderModel, got {type(model).__name__}")
     return model if isinstance(model, RenderModel) else load_renderer(model)
+
+
+def read_motion_model(
+    motion_model: MotionNetwork | PathLike | None, motion: Motion, device: torch.device
+) -> MotionNetwork | None:
+    """``motion``: what moves (`list_motion`), where it must find a fluid whose flow is open."""
+    if motion_model is None:
+        return None
+    if not isinstance(motion_model, (MotionNetwork, str, os.PathLike)):
+        kinds = "a checkpoint, the folder of one or a MotionNetwork"
+        raise TypeError(f"motion_model: expected {kinds}, got {type(motion_model).__name__}")
+    fluid = next((part for part in motion if isinstance(part, Fluid)), None)
+    if fluid is None:
+        raise ValueError("motion_model: expected a Fluid in motion, whose flow it is asked for, got none")
+    if fluid.flow is not None:
+        raise ValueError("motion_model: expected flow or motion_model, got both")
+    return motion_model if isinstance(motion_model, MotionNetwork) else load_motion(motion_model, device)
 
 
 def read_inpainter(inpainter: Inpainter | PathLike | None, device: torch.device, trust: bool = False) -> Inpainter | None:

@@ -39,6 +39,9 @@ from ..layers import LayerConfig, build_layers
 from ..layers.inpainter import Inpainter
 from ..motion import find_flames, find_flow, flame_field, ripple_field, sway_field
 from ..motion import harmonics as harmonic
+from ..motion.words import percent
+from ..networks import MotionNetwork
+from ..networks.flow import learned_flow
 from ..ops.device import pick_device
 from ..progress import Progress, bar
 from .inputs import (
@@ -56,6 +59,7 @@ from .inputs import (
     read_camera,
     read_inpainter,
     read_inputs,
+    read_motion_model,
 )
 from .plain import plainly
 from .see import Shown, look
@@ -72,6 +76,7 @@ def prepare(
     hints: HintsLike | None = None,
     flow: FlowLike | None = None,
     motion: Motion | None = None,
+    motion_model: MotionNetwork | PathLike | None = None,
     matte: PictureLike | None = None,
     label: Labels = None,
     depth: PictureLike = "auto",
@@ -103,6 +108,9 @@ def prepare(
         Dense px per frame, ``[H, W, 2]``, ``.npy`` or ``.flo`` (`c3drender.files.read_flow`).
     motion : sequence of Fluid, Sway, Flame and Ripple, optional
         Instead of these three a list of what moves, each with its own mask; at most one Fluid.
+    motion_model : MotionNetwork or path, optional
+        Where something moves is as without it; which way and how fast, this network says: what `networks.load_motion` loaded,
+        a file ``sceneflow_model.pth``, or the folder of a training run or of the authors' checkpoints.
     matte : PictureLike, optional
         How freely each pixel moves, 0..1: soft edges of the mask; without a mask also what moves.
     label : str or sequence of str, optional
@@ -168,6 +176,7 @@ def prepare(
         hints=hints,
         flow=flow,
         motion=motion,
+        motion_model=motion_model,
         matte=matte,
         label=label,
         depth=depth,
@@ -193,6 +202,7 @@ def prepare_sharp(
     hints: HintsLike | None,
     flow: FlowLike | None,
     motion: Motion | None,
+    motion_model: MotionNetwork | PathLike | None,
     matte: PictureLike | None,
     label: Labels,
     depth: PictureLike,
@@ -215,6 +225,7 @@ def prepare_sharp(
     parts = list_motion(motion, mask=mask, hints=hints, flow=flow, matte=matte)
     target_device = pick_device(device)
     painter = read_inpainter(inpainter, target_device, trust)
+    network = read_motion_model(motion_model, parts, target_device)
     with bar(shown=progress, total=4, desc="prepare", unit="stage", leave=False) as steps:
         inputs = read_inputs(photo, parts, depth, focus, size, segments, Reading(depth_kind, depth_near, label, color), sharp)
         steps.set_description("depth")
@@ -228,6 +239,9 @@ def prepare_sharp(
         field, motion_note = find_flow(inputs.image, depth_map, scenery, inputs.hints, inputs.step_px, held)
         if inputs.hints.mask is not None and bool(inputs.hints.mask.any()) and not bool(field.moving.any()):
             warn("mask: nothing in it moves: it is frozen, or segments say that it stays (segments='none' lets it move)")
+        if network is not None:
+            field = learned_flow(network, inputs.image, field, inputs.hints.arrows)
+            motion_note = f"motion: your motion model moves {percent(float(field.moving.float().mean()))} of the picture"
         if inputs.matte is not None:
             field = scaled(field, inputs.matte)
         harmonic_parts = inputs.harmonic if flames is None else (*inputs.harmonic, flames)

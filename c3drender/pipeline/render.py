@@ -22,7 +22,7 @@ from ..files.hints import Labels
 from ..files.scene import Scene
 from ..files.shown import ShownPath
 from ..layers.inpainter import Inpainter
-from ..networks import RenderModel
+from ..networks import MotionNetwork, RenderModel
 from ..networks import render as learned
 from ..progress import Progress, say
 from ..render import BlendMode
@@ -288,6 +288,7 @@ def render_cinemagraph(
     hints: HintsLike | None = None,
     flow: FlowLike | None = None,
     motion: Motion | None = None,
+    motion_model: MotionNetwork | PathLike | None = None,
     matte: PictureLike | None = None,
     label: Labels = None,
     depth: PictureLike = "auto",
@@ -346,6 +347,8 @@ def render_cinemagraph(
         The dense flow itself.
     motion : sequence of Fluid, Sway, Flame and Ripple, optional
         Instead of these three.
+    motion_model : MotionNetwork or path, optional
+        Which way and how fast, by a trained network.
     matte : PictureLike, optional
         How freely each pixel moves.
     label : str or sequence of str, optional
@@ -439,7 +442,8 @@ def render_cinemagraph(
     """
     check_is_one(photo)
     given: dict[str, object] = {"photo": photo, "mask": mask, "hints": hints, "flow": flow, "depth": depth}
-    given |= {"segments": segments, "inpainter": inpainter, "camera": camera, "model": model}
+    given |= {"segments": segments, "inpainter": inpainter, "camera": camera}
+    given |= {"model": model, "motion_model": motion_model}
     check_duration(loops, duration)
     check_lens(lens)
     encoding = Encoding(codec, crf, bitrate, bits, 1 if loops is None else loops, max_mb, color, audio=audio)
@@ -454,6 +458,7 @@ def render_cinemagraph(
         hints=hints,
         flow=flow,
         motion=motion,
+        motion_model=motion_model,
         matte=matte,
         label=label,
         depth=depth,

@@ -27,7 +27,7 @@ NAMED: dict[str, tuple[Task, tuple[str, ...]]] = {  # options that may name an i
     "segments": ("segmentation", SEGMENT_METHODS),
     "inpainter": ("inpainting", ()),
 }
-NOT_A_CLIENTS = ("device", "model", "trust")
+NOT_A_CLIENTS = ("device", "model", "motion_model", "trust")
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 
 

@@ -5,8 +5,7 @@
         motion.flo or motion.npy   their mean flow, px per frame, of the frames' size
         depth.png|npy|pfm          optional; otherwise the built-in estimate of the first frame
 
-The dataset as published holds ``<clip>_gt.mp4`` and ``<clip>_motion.pth``: any video tool cuts the former into frames; the
-latter, a compressed pickle, has to be converted once, by someone who trusts it.
+The dataset as published holds ``<clip>_gt.mp4`` and ``<clip>_motion.pth``; ``c3drender train clips`` converts them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -71,6 +72,10 @@ class MotionStage:
         self.training: Source[Any] = _source(config, "train")
         self.validation: Source[Any] = _source(config, "validation")
         self.weights = vars(config.weights)
+        self.parts = {"netG": (self.generator.get_submodule("network"), True)}
+
+    def check_start(self, content: Mapping[str, Any], file: Path) -> None:
+        """Whatever has these weights is this network."""
 
     def losses(self, made: Tensor, samples: Sequence[MotionSample]) -> dict[str, Tensor]:
         mask = torch.stack([s.mask for s in samples])

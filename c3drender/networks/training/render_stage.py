@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,6 +37,15 @@ class RenderStage:
         self.weights = vars(config.weights)
         self._perceptual = VggLoss(read_weights("vgg_weights", config.vgg_weights)) if config.vgg_weights else StructuralLoss()
         self.notes: tuple[str, ...] = (self._perceptual.note,)
+
+        self.parts = {name: (self.generator.get_submodule(name), True) for name in ("feature_net", "img_decoder")}
+        self.parts["netD.netD.netD"] = (self.discriminator, False)
+        self._compositor = config.compositor
+
+    def check_start(self, content: Mapping[str, Any], file: Path) -> None:
+        theirs = content.get("compositor", "alpha")  # which the authors' files, all of it, do not name
+        if theirs != self._compositor:
+            raise ValueError(f"init: expected compositor = {self._compositor!r}, as configured, got {theirs!r} in {file}")
 
     def losses(self, made: Tensor, samples: Sequence[RenderSample]) -> dict[str, Tensor]:
         true = _targets(samples)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ class Stage(Protocol):
     """A generator (a batch of samples to one tensor), a discriminator, where samples come from, and what is asked of both.
 
     ``weights``: by name, those of `losses`, of ``adversarial`` and of ``feature_matching``. ``notes``: what should be said.
+    ``parts``: the networks by their names in a checkpoint, and whether one must have them to start from (`start.start_from`).
     """
 
     name: str
@@ -33,6 +35,11 @@ class Stage(Protocol):
     validation: Source[Any]
     weights: dict[str, float]
     notes: tuple[str, ...]
+    parts: dict[str, tuple[nn.Module, bool]]
+
+    def check_start(self, content: Mapping[str, Any], file: Path) -> None:
+        """Refuse a checkpoint whose networks have these weights but do something else."""
+        ...
 
     def losses(self, made: Tensor, samples: Sequence[Any]) -> dict[str, Tensor]:
         """Scalar losses of what the generator made, unweighted."""

@@ -6,6 +6,7 @@ optimisers and its step. On a CPU a run that was stopped and resumed ends with t
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -14,12 +15,11 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from ...data import to_device
+from ...data import PathLike, to_device
 from .config import MotionConfig, RenderConfig, RunConfig
 from .discriminator import split_verdicts
 from .losses import feature_matching, hinge_discriminator, hinge_generator
@@ -27,14 +27,22 @@ from .motion_stage import MotionStage
 from .records import STATE, Records, read_state
 from .render_stage import RenderStage
 from .stage import Stage
+from .start import start_from
 from .team import Team, joined
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-FREE_SCHEDULE = ("workers", "log_every", "validate_every", "num_validation", "checkpoint_every")
+FREE_SCHEDULE = ("steps", "workers", "log_every", "validate_every", "num_validation", "checkpoint_every")
 FREE = ("out", *(f"schedule.{name}" for name in FREE_SCHEDULE))  # what a resumed run may be told anew
 
 
-def train_motion(config: MotionConfig, *, resume: bool = False, device: str = "auto", progress: bool = True) -> None:
+def train_motion(
+    config: MotionConfig,
+    *,
+    resume: bool = False,
+    init: PathLike | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> None:
     """Stage one of the paper: train the motion network in the folder ``config.out``.
 
     Under ``torchrun`` every process takes its share of each batch.
@@ -43,7 +51,10 @@ def train_motion(config: MotionConfig, *, resume: bool = False, device: str = "a
     ----------
     config : MotionConfig
     resume : bool
-        Continue from the folder's last checkpoint.
+        Continue from the folder's last checkpoint; where ``schedule.steps`` is more than it was, at the learning rate that so
+        long a run has there.
+    init : path, optional
+        A checkpoint whose weights a new run starts from: a file or folder of another run, or the authors'.
     device : str
     progress : bool
         Show a bar.
@@ -53,16 +64,30 @@ def train_motion(config: MotionConfig, *, resume: bool = False, device: str = "a
     ValueError, OSError
         With one line for what cannot be read, written or continued.
     """
-    _train(MotionStage, config, resume, device, progress)
+    _train(MotionStage, config, resume, init, device, progress)
 
 
-def train_render(config: RenderConfig, *, resume: bool = False, device: str = "auto", progress: bool = True) -> None:
+def train_render(
+    config: RenderConfig,
+    *,
+    resume: bool = False,
+    init: PathLike | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> None:
     """Stage two of the paper: train extractor and decoder. Parameters and errors as for `train_motion`."""
-    _train(RenderStage, config, resume, device, progress)
+    _train(RenderStage, config, resume, init, device, progress)
 
 
-def _train(kind: Callable[[Any], Stage], config: RunConfig, resume: bool, device: str, progress: bool) -> None:
-    with joined(device) as team, closing(Trainer(kind, config, team, resume=resume, progress=progress)) as trainer:
+def _train(
+    kind: Callable[[Any], Stage], config: RunConfig, resume: bool, init: PathLike | None, device: str, progress: bool
+) -> None:
+    if resume and init is not None:
+        raise ValueError("init: expected resume or init, got both: a run that goes on has its weights")
+    with (
+        joined(device) as team,
+        closing(Trainer(kind, config, team, resume=resume, init=init, progress=progress)) as trainer,
+    ):
         trainer.run(config.schedule.steps)
 
 
@@ -81,12 +106,20 @@ class Trainer:
     """One run of one stage. `run` may be called again to go on to a later step."""
 
     def __init__(
-        self, kind: Callable[[Any], Stage], config: RunConfig, team: Team, *, resume: bool = False, progress: bool = False
+        self,
+        kind: Callable[[Any], Stage],
+        config: RunConfig,
+        team: Team,
+        *,
+        resume: bool = False,
+        init: PathLike | None = None,
+        progress: bool = False,
     ) -> None:
         self.config, self.team, self.step = config, team, 0
         with torch.random.fork_rng(devices=[]):  # layers start from torch's own random source; the caller's stays as it is
             torch.default_generator.manual_seed(config.seed)
             self.stage = kind(config)
+        started = () if init is None else start_from(self.stage, init)
         self.generator = self.stage.generator.to(team.device)
         self.discriminator = self.stage.discriminator.to(team.device)
         self._averaged = AveragedModel(self.generator, multi_avg_fn=warm_ema(config.optimiser.ema_decay))
@@ -97,8 +130,7 @@ class Trainer:
             "generator": torch.optim.Adam(self.generator.parameters(), optimiser.learning_rate, betas),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), optimiser.discriminator_rate, betas),
         }
-        steps = config.schedule.steps
-        self._rates = {name: CosineAnnealingLR(optimiser, steps) for name, optimiser in self.optimisers.items()}
+        self._rates = {"generator": optimiser.learning_rate, "discriminator": optimiser.discriminator_rate}
         self._precision = PRECISIONS[optimiser.precision]
         self._scaler = torch.amp.GradScaler(team.device.type, enabled=self._precision == torch.float16)
         self._progress = progress and team.leads
@@ -109,13 +141,14 @@ class Trainer:
             self._restore(state)
         self._shared = {"generator": team.share(self.generator), "discriminator": team.share(self.discriminator)}
         if self._progress:
-            for note in self.stage.notes:
+            for note in (*started, *self.stage.notes):
                 tqdm.write(note)
 
     # --- one step -----------------------------------------------------------------------------------------------------
 
     def _take_step(self, samples: Sequence[Any]) -> dict[str, Tensor]:
         weights = self.stage.weights
+        self._set_rates()
         self.discriminator.requires_grad_(False)
         with self._autocast():
             made = self._shared["generator"](samples)
@@ -134,9 +167,14 @@ class Trainer:
             against = hinge_discriminator(on_fake, on_real)
         self._descend("discriminator", self.discriminator, against)
         self._scaler.update()
-        for rate in self._rates.values():
-            rate.step()
         return {"loss": total.detach(), **{n: loss.detach() for n, loss in losses.items()}, "discriminator": against.detach()}
+
+    def _set_rates(self) -> None:
+        """The half cosine of the present step: nothing that a longer schedule could not take up."""
+        factor = 0.5 * (1 + math.cos(math.pi * self.step / self.config.schedule.steps))
+        for name, rate in self._rates.items():
+            for group in self.optimisers[name].param_groups:
+                group["lr"] = rate * factor
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.team.device.type, self._precision, enabled=self._precision != torch.float32)
@@ -224,10 +262,15 @@ class Trainer:
     def _restore(self, state: dict[str, Any]) -> None:
         told = self._told()
         for name, value in state["told"].items():
+            if name in FREE:
+                continue
             if name not in told:
                 raise ValueError(f"resume: expected a run with the settings of today, got one started with {name} = {value!r}")
             if told[name] != value:
                 raise ValueError(f"resume: expected {name} = {value!r}, as the run was started, got {told[name]!r}")
+        if self.config.schedule.steps < state["step"]:
+            done = f"at least the {state['step']} that the run has done"
+            raise ValueError(f"resume: expected schedule.steps of {done}, got {self.config.schedule.steps}")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.step = state["step"]
@@ -237,8 +280,7 @@ class Trainer:
     def _parts(self) -> dict[str, Any]:
         optimisers = {f"{name}_optimiser": optimiser for name, optimiser in self.optimisers.items()}
         networks = {"generator": self.generator, "discriminator": self.discriminator, "average": self._averaged}
-        rates = {f"{name}_rate": rate for name, rate in self._rates.items()}
-        return networks | optimisers | rates | {"scaler": self._scaler}
+        return networks | optimisers | {"scaler": self._scaler}
 
     def _told(self) -> dict[str, Any]:
         """What must not change when a run is resumed, by dotted name."""
