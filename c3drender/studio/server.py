@@ -20,7 +20,8 @@ from ..web.export import player_modules
 from . import edits as of
 from . import project as folder
 from .desk import Desk, Job, Stale
-from .export import FORMATS
+from .estimate import Paces
+from .formats import read_options, told_formats
 from .guard import Guard, TooLarge
 from .labelme import from_labelme
 from .processes import NICE, Event, Process
@@ -56,6 +57,7 @@ class Click(_Asked):
 class Wanted(_Asked):
     kind: str
     size: Annotated[int, Field(ge=64, le=8192)] | None = None
+    options: dict[str, Any] = {}
 
 
 class Look(_Asked):
@@ -69,6 +71,7 @@ class Studio:
         self.root = root
         self.desks: dict[str, Desk] = {}
         self.preview, self.keeper = Process(), Process(NICE)
+        self.paces = Paces()
 
     def names(self) -> list[str]:
         """The newest first."""
@@ -83,7 +86,7 @@ class Studio:
             for old in [old for old, desk in self.desks.items() if not desk.listeners and not desk.jobs][: -MOST_DESKS + 1]:
                 del self.desks[old]
             path = self.root / name
-            self.desks[name] = Desk(path, folder.load(path), self.preview, self.keeper)
+            self.desks[name] = Desk(path, folder.load(path), self.preview, self.keeper, self.paces)
         return self.desks[name]
 
     async def close(self) -> None:
@@ -161,8 +164,7 @@ def _add_page(app: FastAPI) -> None:
 def _add_projects(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/projects", response_model=None)
     async def projects() -> Any:
-        formats = [{"kind": kind, **vars(one)} for kind, one in FORMATS.items()]
-        return {"projects": studio.names(), "formats": formats}
+        return {"projects": studio.names(), "formats": told_formats()}
 
     @app.post("/api/projects", response_model=None)
     async def create(request: Request, name: Annotated[str, Query(max_length=200)] = "photo") -> Any:
@@ -272,13 +274,17 @@ def _add_exports(app: FastAPI, studio: Studio) -> None:
 
     @app.post("/api/projects/{name}/exports", response_model=None)
     async def begin(name: str, wanted: Wanted) -> Any:
-        if wanted.kind not in FORMATS:
-            raise ValueError(f"kind: expected one of {', '.join(FORMATS)}, got {wanted.kind[:40]!r}")
+        options = read_options(wanted.kind, wanted.options)
         desk = studio.desk(name)
         running = [job for job in desk.jobs.values() if job.state == "runs"]
         if len(running) >= MOST_JOBS:
             raise ValueError(f"export: expected at most {MOST_JOBS} at once, got one more: wait, or cancel one")
-        return desk.export(wanted.kind, wanted.size).told()
+        return desk.export(wanted.kind, wanted.size, options).told()
+
+    @app.post("/api/projects/{name}/estimate", response_model=None)
+    async def estimate(name: str, wanted: Wanted) -> Any:
+        cost = studio.desk(name).cost(wanted.kind, wanted.size, read_options(wanted.kind, wanted.options))
+        return {**cost.told(), "seconds": studio.paces.seconds(wanted.kind, cost)}
 
     @app.delete("/api/projects/{name}/exports/{number}", response_model=None)
     async def cancel(name: str, number: int) -> Any:

@@ -101,16 +101,17 @@ class Stages:
         key = of.digest(*document.edits(*of.MOTION, *of.DEPTH))
         return self._once("flow", key, lambda: self._move(document))
 
-    def scene(self, document: of.Document, preview: bool = False) -> Scene:
-        """For every camera of the document's amplitude; a preview for the document's own path only, which is quicker; where
-        the same pixels move another way, with the layers that it had."""
+    def scene(self, document: of.Document, preview: bool = False, amplitude: float | None = None) -> Scene:
+        """For every camera of the document's ``amplitude``, or of another; a preview for the document's own path only, which
+        is quicker; where the same pixels move another way, with the layers that it had."""
         settings, moved, depth = document.settings, self.moved(document), self.depth(document)
         camera = settings.camera if preview else None
-        made_from = (key_of(document), camera)
+        amplitude = settings.amplitude if amplitude is None else amplitude
+        made_from = (key_of(document), camera, amplitude)
         seen = self.seen()
         notes = (*seen.inputs.notes, *seen.shown.notes, seen.depth_note, *moved.notes)
         focus = settings.focus and tuple(p * s for p, s in zip(settings.focus, self.sheet.scale, strict=True))
-        build = partial(build_scene, seen.inputs.image, depth, moved.flow, camera, settings.amplitude, notes)
+        build = partial(build_scene, seen.inputs.image, depth, moved.flow, camera, amplitude, notes)
 
         def make() -> Scene:
             if not preview or moved.harmonics is not None:

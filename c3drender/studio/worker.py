@@ -153,8 +153,9 @@ class Worker:
                 last = now
                 self.answer(request, "progress", what=what, done=done, total=total)
 
-        out = export(project, document, request["kind"], request["size"], Path(request["out"]), tell)
-        self.answer(request, "done", bytes=out.stat().st_size)
+        wanted = request["kind"], request["size"], request["options"]
+        out = export(project, document, *wanted, Path(request["out"]), tell)
+        self.answer(request, "done", bytes=out.stat().st_size, name=out.name)
 
     def _write(self, project: Path, name: str, data: bytes) -> None:
         target = work_folder(project) / name
