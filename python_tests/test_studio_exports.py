@@ -1,4 +1,4 @@
-"""Exports of the studio: every format, what each can be asked for, the bits of the command line, and what an estimate counts."""
+"""Exports of the studio: every format, what each can be asked for, the bits of the command line, the estimate."""
 
 from __future__ import annotations
 

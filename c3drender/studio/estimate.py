@@ -10,7 +10,7 @@ from ..pipeline.crop import read_aspect
 from ..pipeline.quilt import ASPECT, MOST_PX, read_quilt
 from ..pipeline.render import periods
 from .edits import Document
-from .formats import FORMATS, MOVING, STILL, VIDEO, Options
+from .formats import FORMATS, STILL, Options
 
 SCENE_S = 3.0  # to make a scene of a megapixel, on two cores
 PICTURE_S = 0.06  # to render one and code it
@@ -21,7 +21,8 @@ WIDE_OPEN = 3.0  # the f-number up to which a photo's blur needs them all, as a 
 
 @dataclass(frozen=True)
 class Cost:
-    """``width`` and ``height`` of a picture, px; ``frames``; ``seconds`` that they play; ``scene`` and ``rendered``, megapixels."""
+    """``width`` and ``height`` of a picture, px; ``frames``, and the seconds that they play; ``scene`` and ``rendered``:
+    megapixels."""
 
     width: int
     height: int
@@ -71,7 +72,7 @@ def cost_of(document: Document, kind: str, size: int | None, options: Options) -
         views = EYES
         width *= EYES if options["stereo"] in ("sbs", "rgbd") else 1
         height *= EYES if options["stereo"] == "tb" else 1
-    rendered = frames * views * _samples(options) * pixels / 1e6 if one.of_frames or one.group in (VIDEO, MOVING, STILL) else 0.0
+    rendered = frames * views * _samples(options) * pixels / 1e6
     return Cost(width, height, frames, frames / settings.fps if one.of_frames else 0.0, scene, rendered)
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..data import Lens
 from ..files.container import Encoding
 from ..files.depth_video import write_depth
@@ -27,7 +25,7 @@ from ..pipeline.stereo import EYES_PERCENT
 from ..progress import bar
 from ..web import export_html
 from .edits import Document, Settings
-from .formats import ANIMATED, FORMATS, LAYERS, MOVING, SEQUENCE, STILL, VIDEO, Options
+from .formats import ANIMATED, FORMATS, MOVING, SEQUENCE, STILL, VIDEO, Options
 from .labelme import to_labelme
 from .project import scene_of
 from .stages import Stages
@@ -75,20 +73,16 @@ def export(project: Path, document: Document, kind: str, size: int | None, optio
     if kind == "labelme":
         out.write_text(json.dumps(to_labelme(document, stages.drawn(document), stages.sheet), indent=1))
         return out
-    is_folder = out.suffix == ".zip"
-    target = out.with_suffix("") if is_folder else out
-    looks: dict[str, Any] = {}
-    amplitude = settings.amplitude
+    target = out.with_suffix("") if out.suffix == ".zip" else out
+    looks, amplitude = None, settings.amplitude
     if FORMATS[kind].group in (VIDEO, MOVING, STILL):
         looks = arguments_of(read_words(options))
         amplitude = _check_looks(target, settings, looks)  # before the scene is made
     tell("scene", 0, 1)
-    if size is None:
-        scene = scene_of(project, document, stages, amplitude)
-    else:
-        scene = stages.scene(document, amplitude=amplitude)
+    own = size is None
+    scene = scene_of(project, document, stages, amplitude) if own else stages.scene(document, amplitude=amplitude)
     tell("file", 0, 1)
-    if looks or FORMATS[kind].group in (VIDEO, MOVING, STILL):
+    if looks is not None:
         written = render_scene(scene, target, **_path_of(settings), **looks, progress=_Told(tell))
     else:
         written = _write(scene, target, kind, settings, project.name, options.get("motion", ""), _Told(tell))
@@ -106,8 +100,8 @@ def _path_of(settings: Settings) -> dict[str, Any]:
 def _check_looks(target: Path, settings: Settings, looks: dict[str, Any]) -> float:
     """Raises for what cannot be had together; returns the amplitude of presets that see all that is to be seen."""
     encoding = Encoding(**{name: looks[name] for name in ("codec", "crf", "bits", "loops", "max_mb") if name in looks})
-    names = ("stereo", "eyes", "quilt", "alpha", "aspect", "follow")
-    layout = Layout(**{name: looks.get(name, {"eyes": EYES_PERCENT, "follow": False}.get(name)) for name in names})
+    rest: dict[str, Any] = {name: looks.get(name) for name in ("stereo", "quilt", "alpha", "aspect")}
+    layout = Layout(**rest, eyes=looks.get("eyes", EYES_PERCENT), follow=looks.get("follow", False))
     lens: Lens | None = looks.get("lens")
     delivery = check_delivery(target, settings.fps, encoding, layout, lens, None, None, {})
     amplitude = widened(settings.amplitude, layout.eyes if delivery.sees_around else 0.0, lens)
@@ -115,9 +109,7 @@ def _check_looks(target: Path, settings: Settings, looks: dict[str, Any]) -> flo
     return amplitude
 
 
-def _write(
-    scene: Scene, target: Path, kind: str, settings: Settings, title: str, motion: str, progress: _Told
-) -> Path:
+def _write(scene: Scene, target: Path, kind: str, settings: Settings, title: str, motion: str, progress: _Told) -> Path:
     path = _path_of(settings)
     loop, total = periods(settings.frames)
     if kind in ("html", "site"):
@@ -129,14 +121,12 @@ def _write(
     way = camera_path(scene, settings.camera, total, settings.amplitude)
     if kind.startswith("camera"):
         return write_track(way, scene.camera, target, settings.fps)
-    if FORMATS[kind].group == LAYERS and kind.startswith("depth"):
+    if kind.startswith("depth"):
         shot = shot_of(animate(scene, frames=loop, speed=settings.speed).draw, scene, way, None)
         with bar((shot.disp(n).cpu().numpy() for n in range(total)), shown=progress, total=total, desc="depth") as disps:
             return write_depth(target, disps, scene.span.limits, settings.fps)
-    moves = {"camera": settings.camera, "frames": loop, "fps": settings.fps, "speed": settings.speed}
+    moves: dict[str, Any] = {"camera": settings.camera, "frames": loop, "fps": settings.fps, "speed": settings.speed}
     if motion == SEQUENCE:
         kinds = {"splats": "ply"}
-        return export_scene(
-            scene, target.with_suffix(""), splats=kind == "splats", sequence=kinds.get(kind, kind), **moves
-        )
+        return export_scene(scene, target.with_suffix(""), splats=kind == "splats", sequence=kinds.get(kind, kind), **moves)
     return export_scene(scene, target, splats=kind == "splats", animated=motion == ANIMATED, **moves)

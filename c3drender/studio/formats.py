@@ -34,7 +34,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Number:
-    """``rest``: what stands where nothing is given. ``by_codec``: the most, and what is taken by itself, of each that takes it."""
+    """``rest``: what stands where nothing is given. ``by_codec``: the most, and what is taken by itself, of each codec that
+    takes it."""
 
     title: str
     group: str
@@ -72,7 +73,9 @@ FIELDS: dict[str, Choice | Number] = {
     "follow": Choice("The part shown", FRAME, {"": "Stays", "true": "Follows what moves"}, needs=("aspect",)),
     "alpha": Choice("Background", FRAME, {"": "All is shown", "moving": "Only what moves", "near": "Only what is near"}),
     "stereo": Choice("Stereo", VIEWS, STEREO),
-    "quilt": Choice("Looking Glass", VIEWS, {"": "No quilt", "8x6": "8 × 6 views", "5x9": "5 × 9 views", "7x7": "7 × 7 views"}),
+    "quilt": Choice(
+        "Looking Glass", VIEWS, {"": "No quilt", "8x6": "8 by 6 views", "5x9": "5 by 9 views", "7x7": "7 by 7 views"}
+    ),
     "eyes": Number("Depth, % of width", VIEWS, 0.1, MOST_PERCENT, 0.1, f"{EYES_PERCENT:g}", needs=("stereo", "quilt")),
     "f_number": Choice(
         "Depth of field", LENS, {"": "All is sharp", **{f"{f:g}": f"f/{f:g}" for f in (1.4, 2, 2.8, 4, 5.6, 8, 11)}}
@@ -80,7 +83,7 @@ FIELDS: dict[str, Choice | Number] = {
     "shutter": Choice("Motion blur", LENS, {"": "None", "90": "90°", "180": "180°, as in films", "360": "360°"}),
     "vignette": Number("Vignette", LENS, 0, 4, 0.1, "0"),
     "grain": Number("Grain", LENS, 0, 1, 0.05, "0"),
-    "ssaa": Choice("Oversampling", LENS, {"": "None", "2": "2 × 2", "3": "3 × 3", "4": "4 × 4"}),
+    "ssaa": Choice("Oversampling", LENS, {"": "None", "2": "2 by 2", "3": "3 by 3", "4": "4 by 4"}),
     "motion": Choice("Motion", QUALITY, MOTIONS),
 }
 PICTURE = ("aspect", "follow", "stereo", "quilt", "eyes", "f_number", "shutter", "vignette", "grain", "ssaa")
@@ -89,8 +92,8 @@ ENCODED = ("codec", "crf", "bits", "loops")
 
 @dataclass(frozen=True)
 class Format:
-    """``title`` and ``group`` for the page; ``suffix`` of the file; ``takes``: what can be asked for; ``of_frames``: what takes
-    as long as it has frames."""
+    """``title`` and ``group`` for the page; ``suffix`` of the file; ``takes``: what can be asked for; ``of_frames``: it
+    takes as long as it has frames."""
 
     title: str
     group: str
