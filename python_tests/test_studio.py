@@ -235,6 +235,18 @@ def test_strokes_after_strokes_are_those_from_the_start(made: Path) -> None:
     )
 
 
+def test_what_is_drawn_one_by_one_is_what_is_drawn_at_once(made: Path) -> None:
+    """Also after the last region was removed, which the page counts as none, too."""
+    stages, document = stages_of(made, project.load(made)), project.load(made)
+    for step in ([{"do": "drop-region", "region": "found"}], PAINTED):
+        document = document.done(of.read_step(step))
+        by_steps = stages.drawn(document)
+    at_once = stages_of(made, document).drawn(document)
+    assert list(by_steps.parts) == list(at_once.parts) == ["water"]
+    nothing = project.load(made).done(of.read_step([{"do": "drop-region", "region": "found"}]))
+    assert stages.drawn(nothing).parts == {} and not stages.moved(nothing).flow.moving.any()
+
+
 def test_a_click_takes_what_looks_alike(made: Path) -> None:
     document = project.load(made)
     seen = stages_of(made, document).seen()

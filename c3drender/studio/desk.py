@@ -58,7 +58,6 @@ class Desk:
     listeners: set[asyncio.Queue[Event]] = field(default_factory=set)
     jobs: dict[int, Job] = field(default_factory=dict)
     shown: dict[str, Event] = field(default_factory=dict)
-    full: bool = False  # whether somebody looks at the whole scene
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     keeping: asyncio.TimerHandle | None = None
     numbers: Any = field(default_factory=itertools.count)
@@ -99,7 +98,7 @@ class Desk:
         self.keeping = asyncio.get_running_loop().call_later(KEEP_AFTER_S, self.keep)
 
     def keep(self) -> None:
-        self.start(self.keeper.ask(self._request("keep", pack=self.full), self._heard))
+        self.start(self.keeper.ask(self._request("keep"), self._heard))
 
     def publish(self, event: Event) -> None:
         for queue in self.listeners:

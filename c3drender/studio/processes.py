@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import Any
 
 MOST_LINE_BYTES = 2**24
-NICE = 5  # of what nobody waits for
+NICE = 5  # of an export
+IDLE_NICE = 19  # of what nobody waits for: an edit that comes meanwhile has the processor
 LOST = "the process that computes ended unexpectedly; it is started again"
 
 Event = dict[str, Any]

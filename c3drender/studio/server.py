@@ -24,10 +24,10 @@ from .estimate import Paces
 from .formats import read_options, told_formats
 from .guard import Guard, TooLarge
 from .labelme import from_labelme
-from .processes import NICE, Event, Process
+from .processes import IDLE_NICE, Event, Process
 
 PAGE = files("c3drender.web") / "studio"
-SHOWN = ("regions.png", "field.bin", "depth.jpg", "preview.c3dweb", "full.c3dweb")
+SHOWN = ("regions.png", "field.bin", "depth.jpg", "preview.c3dweb", "loop.c3dweb", "full.c3dweb")
 KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 PHOTO_PX = 1920  # the longer side of the photo on the page
 THUMBNAIL_PX = 320
@@ -60,17 +60,13 @@ class Wanted(_Asked):
     options: dict[str, Any] = {}
 
 
-class Look(_Asked):
-    full: bool
-
-
 class Studio:
     """The projects in one folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.desks: dict[str, Desk] = {}
-        self.preview, self.keeper = Process(), Process(NICE)
+        self.preview, self.keeper = Process(), Process(IDLE_NICE)
         self.paces = Paces()
 
     def names(self) -> list[str]:
@@ -216,7 +212,6 @@ def _add_projects(app: FastAPI, studio: Studio) -> None:
                     yield f"data: {json.dumps(event)}\n\n"
             finally:
                 desk.listeners.discard(queue)
-                desk.full = desk.full and bool(desk.listeners)
 
         return StreamingResponse(lines(), media_type="text/event-stream")
 
@@ -255,14 +250,6 @@ def _add_changes(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/projects/{name}/pick", response_model=None)
     async def pick(name: str, click: Click) -> Any:
         return {"outlines": done(await studio.desk(name).pick(click.point, click.reach))["outlines"]}
-
-    @app.post("/api/projects/{name}/look", response_model=None)
-    async def look(name: str, wanted: Look) -> Any:
-        desk = studio.desk(name)
-        desk.full = wanted.full
-        if desk.full:
-            desk.keep()
-        return {}
 
 
 def _add_exports(app: FastAPI, studio: Studio) -> None:

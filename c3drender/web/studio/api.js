@@ -74,11 +74,6 @@ export class Project {
     return (await post(`${this.path}/pick`, { point, reach })).outlines;
   }
 
-  /** @param {boolean} full whether the scene is looked at in full quality */
-  look(full) {
-    return post(`${this.path}/look`, { full });
-  }
-
   /** @param {string} kind @param {number | null} size @param {Record<string, string | number>} options @returns {Promise<Job>} */
   begin(kind, size, options) {
     return post(`${this.path}/exports`, { kind, size, options });
