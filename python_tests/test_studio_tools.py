@@ -123,11 +123,11 @@ def test_a_regions_speed_is_its_own_and_a_pin_holds(hands: Hands) -> None:
 def test_this_is_nearer_than_that(hands: Hands, address: str) -> None:
     hands.shown("depth.jpg", 1)
     before = depth_of(hands, address)
-    near, far = np.unravel_index(before.argmin(), before.shape), np.unravel_index(before.argmax(), before.shape)
+    near, far = (np.unravel_index(place, before.shape) for place in (before.argmin(), before.argmax()))
     hands.tool("order")
-    hands.click(int(near[1]), int(near[0]))  # the farthest shall be the nearer one
+    hands.click(near[1] + 0.5, near[0] + 0.5)  # the farthest shall be the nearer one
     hands.page.wait_for_function("() => studio.view.draft?.outlines")
-    hands.click(int(far[1]), int(far[0]))
+    hands.click(far[1] + 0.5, far[0] + 0.5)
     hands.until(2)
     hands.shown("depth.jpg", 2)
     after = depth_of(hands, address)

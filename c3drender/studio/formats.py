@@ -66,7 +66,7 @@ MOTIONS = {AT_REST: "At rest", ANIMATED: "Animated, with the camera", SEQUENCE: 
 FIELDS: dict[str, Choice | Number] = {
     "codec": Choice("Codec", QUALITY, {"": ""}),
     "crf": Number("CRF, 0 is best", QUALITY, 0, 63, 1, "", by_codec=CRF),
-    "bits": Choice("Depth", QUALITY, {"": "8 bits", "10": "10 bits"}),
+    "bits": Choice("Colour depth", QUALITY, {"": "8 bits", "10": "10 bits"}),
     "loops": Number("Repeats", QUALITY, 1, 100, 1, "1"),
     "max_mb": Number("At most, MiB", QUALITY, 0.1, 1000, 0.1, "any size"),
     "aspect": Choice("Proportions", FRAME, {"": "The photo's", **{aspect: aspect for aspect in ASPECTS}}),

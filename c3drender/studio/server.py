@@ -68,6 +68,7 @@ class Studio:
         self.desks: dict[str, Desk] = {}
         self.preview, self.keeper = Process(), Process(IDLE_NICE)
         self.paces = Paces()
+        self.warming: asyncio.Task[None] | None = None
 
     def names(self) -> list[str]:
         """The newest first."""
@@ -104,7 +105,7 @@ def make_app(
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, hosts=hosts, token=token, most_bytes=most_bytes)
     _add_errors(app)
-    _add_page(app)
+    _add_page(app, studio)
     _add_projects(app, studio)
     _add_changes(app, studio)
     _add_exports(app, studio)
@@ -134,12 +135,13 @@ def _add_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, answering(status))
 
 
-def _add_page(app: FastAPI) -> None:
+def _add_page(app: FastAPI, studio: Studio) -> None:
     contents = {entry.name: entry.read_bytes() for entry in PAGE.iterdir() if Path(entry.name).suffix in KINDS}
     player = {name: text.encode() for name, text in player_modules().items()}
 
     @app.get("/")
     async def index() -> Response:
+        studio.warming = asyncio.create_task(studio.preview.warm())  # while a photo is chosen
         return Response(contents["index.html"], media_type="text/html")
 
     @app.get("/studio/{name}")

@@ -170,8 +170,8 @@ async function showStage(told) {
   }
   find("busy-text").textContent = name === "regions.png" ? "Finding what moves" : "Building it in three dimensions";
   const seconds = changedAt ? ` ${((performance.now() - changedAt) / 1000).toFixed(2)} s` : "";
-  if (name === "field.bin" && seconds) find("timing").textContent = `flow${seconds}`;
-  if (name === "preview.c3dweb" && seconds) find("timing").textContent = `draft${seconds}`;
+  if (name === "field.bin" && seconds) find("timing").textContent = `flow after${seconds}`;
+  if (name === "preview.c3dweb" && seconds) find("timing").textContent = `draft after${seconds}`;
   shown[name] = { revision: told.revision, afterMs: performance.now() - changedAt, stagesMs: told.stages_ms };
 }
 
