@@ -17,7 +17,6 @@ const SIZES = /** @type {[string, number | null][]} */ ([
   ["2560 px", 2560],
   ["3840 px", 3840],
 ]);
-const OPEN = "Quality"; // the group that is open at first
 
 export class Exports {
   /** @param {State} state @param {() => Project | null} project @param {(error: unknown) => void} fail */
@@ -31,6 +30,7 @@ export class Exports {
     this.jobs = new Map();
     /** What was chosen, by name, also of formats that are not chosen now. @type {Record<string, string>} */
     this.given = {};
+    this.open = new Set(["Quality"]); // groups of fields, also when another format is chosen
     this.asked = 0;
     find("export").addEventListener("click", () => {
       this.update();
@@ -62,7 +62,9 @@ export class Exports {
       let group = groups.get(field.group);
       if (!group) {
         const summary = make("summary", {}, field.group, make("span", { className: "faint chosen" }));
-        group = make("details", { open: field.group === OPEN }, summary, make("div", { className: "fields" }));
+        group = make("details", { open: this.open.has(field.group) }, summary, make("div", { className: "fields" }));
+        const shown = group;
+        group.addEventListener("toggle", () => this.open[shown.open ? "add" : "delete"](field.group));
         groups.set(field.group, group);
       }
       group.lastElementChild?.append(this.fieldOf(field));
