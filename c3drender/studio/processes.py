@@ -12,7 +12,7 @@ from typing import Any
 
 MOST_LINE_BYTES = 2**24
 NICE = 5  # of an export
-IDLE_NICE = 19  # of what nobody waits for: an edit that comes meanwhile has the processor
+IDLE_NICE = 10  # of what nobody waits for: an edit that comes meanwhile has nine tenths of the processor
 LOST = "the process that computes ended unexpectedly; it is started again"
 
 Event = dict[str, Any]
