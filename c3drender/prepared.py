@@ -32,7 +32,22 @@ def scene_and_settings(args: argparse.Namespace) -> tuple[Scene, dict[str, Any]]
         from .studio import project
     document = project.load(Path(args.photo))
     settings = {name: getattr(document.settings, name) for name in OF_THE_STUDIO}
-    return project.scene_of(Path(args.photo), document).to(_device(args)), settings
+    amplitude = _seen_amplitude(args, settings["amplitude"])
+    return project.scene_of(Path(args.photo), document, amplitude=amplitude).to(_device(args)), settings
+
+
+def _seen_amplitude(args: argparse.Namespace, own: float) -> float:
+    """The amplitude of all that is seen of a project: by both eyes, by a lens, by a camera that goes farther than its own."""
+    from .jobs.options import lens_of
+    from .pipeline.render import widened
+
+    if not hasattr(args, "stereo"):  # of a command that writes no video
+        return own
+    asked = args.amplitude if "amplitude" in given_in(args.words) else own
+    most = max(asked) if isinstance(asked, tuple) else asked
+    seen = widened(float(most), args.eyes if args.stereo or args.quilt else 0.0, lens_of(vars(args)))
+    assert isinstance(seen, float)
+    return seen
 
 
 def given_in(words: list[str]) -> frozenset[str]:

@@ -30,7 +30,9 @@ def main() -> None:
             revision = hands.revision()
             hands.click(*place)
             hands.shown("field.bin", revision + 1)
-        page.wait_for_timeout(3000)
+        hands.shown("loop.c3dweb", hands.revision())
+        page.wait_for_timeout(1000)  # of motion
+        page.evaluate("() => (document.querySelector('#timing').textContent = '')")  # which hangs on the machine
         shot = Image.open(io.BytesIO(page.screenshot()))
         shot.convert("RGB").save(REPO / "docs" / "images" / "studio.webp", quality=82, method=6)
         browser.close()

@@ -51,6 +51,12 @@ class Hands:
         )
         return box["x"] + left + x * zoom, box["y"] + top + y * zoom
 
+    def under(self, x: float, y: float) -> tuple[float, float]:
+        """The photo's pixel at a place of the page."""
+        box = self.page.locator("#canvas").bounding_box()
+        there = {"offsetX": x - box["x"], "offsetY": y - box["y"]}
+        return tuple(self.page.evaluate("(there) => studio.view.placeOf(there)", there))
+
     def drag(self, *points: tuple[float, float]) -> None:
         first, *rest = (self.at(*point) for point in points)
         self.page.mouse.move(*first)

@@ -33,7 +33,6 @@ from c3drender.pipeline.render import periods
 from c3drender.studio import edits as of
 from c3drender.studio import project, region
 from c3drender.studio.drawn import Sheet, area, correct_depth, draw_motion, drawn_nothing, stroke
-from c3drender.studio.export import FORMATS, export
 from c3drender.studio.guard import Guard, is_loopback
 from c3drender.studio.labelme import from_labelme, to_labelme
 from c3drender.studio.processes import LOST, Process
@@ -236,6 +235,18 @@ def test_strokes_after_strokes_are_those_from_the_start(made: Path) -> None:
     )
 
 
+def test_what_is_drawn_one_by_one_is_what_is_drawn_at_once(made: Path) -> None:
+    """Also after the last region was removed, which the page counts as none, too."""
+    stages, document = stages_of(made, project.load(made)), project.load(made)
+    for step in ([{"do": "drop-region", "region": "found"}], PAINTED):
+        document = document.done(of.read_step(step))
+        by_steps = stages.drawn(document)
+    at_once = stages_of(made, document).drawn(document)
+    assert list(by_steps.parts) == list(at_once.parts) == ["water"]
+    nothing = project.load(made).done(of.read_step([{"do": "drop-region", "region": "found"}]))
+    assert stages.drawn(nothing).parts == {} and not stages.moved(nothing).flow.moving.any()
+
+
 def test_a_click_takes_what_looks_alike(made: Path) -> None:
     document = project.load(made)
     seen = stages_of(made, document).seen()
@@ -385,17 +396,6 @@ def wait_for(client: TestClient, path: str, number: int) -> dict[str, Any]:
     raise AssertionError("an export that does not end")
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_is_exported(made: Path, tmp_path: Path, kind: str) -> None:
-    document = with_steps(made, PAINTED, [{"do": "settings", "frames": 8}])
-    told: list[tuple[str, int, int]] = []
-    out = export(made, document, kind, None, tmp_path / f"out{FORMATS[kind].suffix}", lambda *progress: told.append(progress))
-    assert out.suffix == FORMATS[kind].suffix and out.stat().st_size > 100
-    assert sorted(path.name for path in tmp_path.iterdir()) == [out.name, "projects", "small.png"]
-    if FORMATS[kind].of_frames:
-        assert [done for what, done, _ in told if what == "frames"] == list(range(8)) and told[-1][2] == 8
-
-
 def test_an_export_by_the_server(client: TestClient, photo: bytes) -> None:
     path = f"/api/projects/{uploaded(client, photo)}"
     job = client.post(f"{path}/exports", json={"kind": "glb", "size": 64}).json()
@@ -405,6 +405,10 @@ def test_an_export_by_the_server(client: TestClient, photo: bytes) -> None:
     assert file.content.startswith(b"glTF") and len(file.content) == ended["bytes"]
     assert file.headers["content-disposition"].endswith('stream.glb"')
     assert client.post(f"{path}/exports", json={"kind": "exe"}).status_code == 400
+    refused = client.post(f"{path}/exports", json={"kind": "gif", "options": {"crf": 20}})
+    assert refused.status_code == 400 and refused.json()["message"].startswith("crf: expected one of max_mb")
+    told = client.post(f"{path}/estimate", json={"kind": "mp4", "size": 64, "options": {"stereo": "sbs"}}).json()
+    assert (told["width"], told["frames"], told["plays"]) == (128, 120, 4.8) and told["seconds"] > 0
     assert client.get(f"{path}/exports/99").status_code == 404
 
 

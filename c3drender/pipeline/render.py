@@ -469,7 +469,7 @@ def render_cinemagraph(
         inpainter=inpainter,
         trust=trust,
         size=size,
-        amplitude=_widened(amplitude, eyes if delivery.sees_around else 0.0, lens),
+        amplitude=widened(amplitude, eyes if delivery.sees_around else 0.0, lens),
         camera=None if delivery.sees_around or has_rim else looks.camera,
         focus=focus,
         device=device,
@@ -612,7 +612,7 @@ def check_lens(lens: Lens | None) -> None:
         raise TypeError(f"lens: expected a Lens, got {type(lens).__name__}")
 
 
-def _widened(amplitude: Amplitude, eyes: float, lens: Lens | None) -> Amplitude:
+def widened(amplitude: Amplitude, eyes: float, lens: Lens | None) -> Amplitude:
     """The amplitude of presets that see as far around as both eyes, or a lens' rim, do on a path of ``amplitude``."""
     rim = 0.0 if lens is None or lens.f_number is None else 0.5 * FULL_FRAME_M / lens.f_number
     more = (eyes / 100 + rim) / cameras.PARALLAX

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from . import edits as of
 from . import project as folder
-from .export import FORMATS
+from .estimate import Cost, Paces, cost_of
+from .formats import FORMATS, Options
 from .processes import NICE, Event, Process
 
 KEEP_AFTER_S = 2.0  # of quiet, the scene is made at its own size and kept
@@ -30,6 +32,8 @@ class Job:
     kind: str
     file: Path
     process: Process
+    cost: Cost
+    since: float = 0.0  # its first frame
     state: str = "runs"
     what: str = "starts"
     done: int = 0
@@ -50,10 +54,10 @@ class Desk:
     document: of.Document
     preview: Process
     keeper: Process
+    paces: Paces = field(default_factory=Paces)
     listeners: set[asyncio.Queue[Event]] = field(default_factory=set)
     jobs: dict[int, Job] = field(default_factory=dict)
     shown: dict[str, Event] = field(default_factory=dict)
-    full: bool = False  # whether somebody looks at the whole scene
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     keeping: asyncio.TimerHandle | None = None
     numbers: Any = field(default_factory=itertools.count)
@@ -94,7 +98,7 @@ class Desk:
         self.keeping = asyncio.get_running_loop().call_later(KEEP_AFTER_S, self.keep)
 
     def keep(self) -> None:
-        self.start(self.keeper.ask(self._request("keep", pack=self.full), self._heard))
+        self.start(self.keeper.ask(self._request("keep"), self._heard))
 
     def publish(self, event: Event) -> None:
         for queue in self.listeners:
@@ -115,25 +119,34 @@ class Desk:
     async def pick(self, point: of.Point, reach: float) -> Event:
         return await self.preview.result(self._request("pick", point=point, reach=reach))
 
-    def export(self, kind: str, size: int | None) -> Job:
+    def cost(self, kind: str, size: int | None, options: Options) -> Cost:
+        return cost_of(self.document, kind, size, options)
+
+    def export(self, kind: str, size: int | None, options: Options) -> Job:
         number = next(self.numbers)
         place = folder.work_folder(self.path) / f"export-{number}"
         place.mkdir(exist_ok=True)
-        job = Job(number, kind, place / f"{self.path.name}{FORMATS[kind].suffix}", Process(NICE))
+        file = place / f"{self.path.name}{FORMATS[kind].suffix}"
+        job = Job(number, kind, file, Process(NICE), self.cost(kind, size, options))
         self.jobs[number] = job
 
         def heard(event: Event) -> None:
             if job.state != "runs":
                 return
             if event["event"] == "progress":
+                if event["what"] == "frames" and job.what != "frames":
+                    job.since = time.monotonic()
                 job.what, job.done, job.total = event["what"], event["done"], event["total"]
             else:
                 job.state, job.message = event["event"], event.get("message", "")
-                job.bytes = event.get("bytes", 0)
+                if job.state == "done":
+                    job.bytes, job.file = event["bytes"], place / event["name"]
+                    if job.since:
+                        self.paces.learn(kind, job.cost, time.monotonic() - job.since)
                 self.start(job.process.stop())
             self.publish({"event": "job", **job.told()})
 
-        request = self._request("export", kind=kind, size=size, out=str(job.file))
+        request = self._request("export", kind=kind, size=size, options=options, out=str(file))
         self.start(job.process.ask(request, heard))
         return job
 

@@ -36,18 +36,21 @@ class Drawn:
     Attributes
     ----------
     parts : dict of str to Part
-        By the regions' names.
+        By the regions' names; there may be none.
+    size : (int, int)
+        Height and width of their mattes.
     arrows : dict of str to array
         float64 ``[2, 2]``, (start, end) x (x, y), px of this size.
     """
 
     parts: dict[str, Part]
+    size: tuple[int, int]
     arrows: dict[str, np.ndarray] = field(default_factory=dict)
 
     def joined(self, kind: str) -> np.ndarray:
         """float32 ``[H, W]``: all regions of a kind."""
         found = [part.matte for part in self.parts.values() if part.kind == kind]
-        return np.max(found, axis=0) if found else np.zeros_like(next(iter(self.parts.values())).matte)
+        return np.max(found, axis=0) if found else np.zeros(self.size, np.float32)
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,12 @@ def draw_motion(drawn: Drawn, changes: Iterable[of.MotionEdit], sheet: Sheet) ->
                 else:
                     matte = np.minimum(part.matte, 1 - cover)
                 parts[name] = Part(part.kind, part.speed, part.title, matte)
-    return Drawn(parts or drawn_nothing(sheet).parts, arrows)
+    return Drawn(parts, drawn.size, arrows)
 
 
 def drawn_nothing(sheet: Sheet) -> Drawn:
-    return Drawn({of.FOUND: Part("flows", 1.0, "", np.zeros((sheet.height, sheet.width), np.float32))})
+    size = sheet.height, sheet.width
+    return Drawn({of.FOUND: Part("flows", 1.0, "", np.zeros(size, np.float32))}, size)
 
 
 def stroke(edit: of.Stroke | of.DepthStroke, sheet: Sheet) -> np.ndarray:

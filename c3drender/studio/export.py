@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
+from ..data import Lens
+from ..files.container import Encoding
+from ..files.depth_video import write_depth
 from ..files.scene import Scene, save_scene
-from ..files.video import write_video
+from ..files.track import write_track
+from ..jobs.options import arguments_of
+from ..jobs.options import read_options as read_words
+from ..pipeline.delivery import Layout, check_delivery
 from ..pipeline.export import export_scene
-from ..pipeline.render import animate, camera_path, periods
+from ..pipeline.play import export_play
+from ..pipeline.render import animate, camera_path, periods, render_scene, widened
+from ..pipeline.shot import shot_of
+from ..pipeline.stereo import EYES_PERCENT
+from ..progress import bar
 from ..web import export_html
-from .edits import Document
+from .edits import Document, Settings
+from .formats import ANIMATED, FORMATS, MOVING, SEQUENCE, STILL, VIDEO, Options
 from .labelme import to_labelme
 from .project import scene_of
 from .stages import Stages
@@ -24,36 +34,19 @@ Tell = Callable[[str, int, int], None]  # what is done, how many of how many
 
 
 @dataclass(frozen=True)
-class Format:
-    """``title`` and ``group`` for the page; ``suffix`` of the file; ``of_frames``: what takes as long as it has frames."""
+class _Told:
+    """A `c3drender.progress.Watcher`."""
 
-    title: str
-    group: str
-    suffix: str
-    of_frames: bool = False
+    tell: Tell
 
+    def step(self, stage: str, done: int, total: int) -> None:
+        self.tell("frames" if stage in ("render", "depth") else "file", done, total)
 
-FORMATS = {
-    "mp4": Format("MP4 (H.264)", "Video", ".mp4", True),
-    "webm": Format("WebM (VP9)", "Video", ".webm", True),
-    "mov": Format("QuickTime (ProRes)", "Video", ".mov", True),
-    "mkv": Format("Matroska (H.264)", "Video", ".mkv", True),
-    "gif": Format("GIF", "Picture that moves", ".gif", True),
-    "webp": Format("WebP", "Picture that moves", ".webp", True),
-    "apng": Format("APNG", "Picture that moves", ".apng", True),
-    "frames": Format("Frames, PNG in a ZIP", "Picture that moves", ".zip", True),
-    "html": Format("Page, one HTML file", "For the web", ".html"),
-    "site": Format("Player and scene in a ZIP", "For the web", ".zip"),
-    "c3d": Format("Scene of c3drender", "For other programs", ".c3d"),
-    "glb": Format("Meshes, glTF", "For other programs", ".glb"),
-    "ply": Format("Points, PLY", "For other programs", ".ply"),
-    "splats": Format("Gaussians, PLY", "For other programs", ".ply"),
-    "npz": Format("Arrays, NumPy", "For other programs", ".npz"),
-    "labelme": Format("What was drawn, labelme JSON", "For other programs", ".json"),
-}
+    def note(self, line: str) -> None:
+        """Of what was decided the page has a list."""
 
 
-def export(project: Path, document: Document, kind: str, size: int | None, out: Path, tell: Tell) -> Path:
+def export(project: Path, document: Document, kind: str, size: int | None, options: Options, out: Path, tell: Tell) -> Path:
     """Write ``out``, in the folder of its own that it is in.
 
     Parameters
@@ -64,42 +57,76 @@ def export(project: Path, document: Document, kind: str, size: int | None, out: 
         Of `FORMATS`.
     size : int or None
         The longer side, px; None: the project's own scene.
+    options : dict
+        As `formats.read_options` returns them.
     out : Path
     tell : callable
         ``tell(what, done, total)``.
+
+    Returns
+    -------
+    Path
+        ``out``, or the name that players of its kind know it by.
     """
     settings = document.settings
     stages = Stages(project / document.photo.file, document.photo, size)
     if kind == "labelme":
         out.write_text(json.dumps(to_labelme(document, stages.drawn(document), stages.sheet), indent=1))
         return out
+    target = out.with_suffix("") if out.suffix == ".zip" else out
+    looks, amplitude = None, settings.amplitude
+    if FORMATS[kind].group in (VIDEO, MOVING, STILL):
+        looks = arguments_of(read_words(options))
+        amplitude = _check_looks(target, settings, looks)  # before the scene is made
     tell("scene", 0, 1)
-    scene = scene_of(project, document) if size is None else stages.scene(document)
-    if FORMATS[kind].of_frames:
-        target = out if kind != "frames" else out.with_suffix("")
-        write_video(target, _frames(scene, document, tell), settings.fps)
-        return out if kind != "frames" else _zipped(target, out)
+    own = size is None
+    scene = scene_of(project, document, stages, amplitude) if own else stages.scene(document, amplitude=amplitude)
     tell("file", 0, 1)
-    if kind in ("html", "site"):
-        path = {"camera": settings.camera, "amplitude": settings.amplitude, "frames": settings.frames, "fps": settings.fps}
-        target = out if kind == "html" else out.with_suffix("")
-        export_html(scene, target, folder=kind == "site", speed=settings.speed, title=project.name, **path)  # type: ignore[arg-type]  # by name
-        return out if kind == "html" else _zipped(target, out)
-    if kind == "c3d":
-        return save_scene(scene, out)
-    return export_scene(scene, out, splats=kind == "splats")
+    if looks is not None:
+        written = render_scene(scene, target, **_path_of(settings), **looks, progress=_Told(tell))
+    else:
+        written = _write(scene, target, kind, settings, project.name, options.get("motion", ""), _Told(tell))
+    if not Path(written).is_dir():
+        return Path(written)
+    zipped = shutil.make_archive(str(target.with_suffix("")), "zip", written)
+    shutil.rmtree(written)
+    return Path(zipped)
 
 
-def _frames(scene: Scene, document: Document, tell: Tell) -> Iterator[np.ndarray]:
-    settings = document.settings
+def _path_of(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in ("camera", "amplitude", "frames", "fps", "speed")}
+
+
+def _check_looks(target: Path, settings: Settings, looks: dict[str, Any]) -> float:
+    """Raises for what cannot be had together; returns the amplitude of presets that see all that is to be seen."""
+    encoding = Encoding(**{name: looks[name] for name in ("codec", "crf", "bits", "loops", "max_mb") if name in looks})
+    rest: dict[str, Any] = {name: looks.get(name) for name in ("stereo", "quilt", "alpha", "aspect")}
+    layout = Layout(**rest, eyes=looks.get("eyes", EYES_PERCENT), follow=looks.get("follow", False))
+    lens: Lens | None = looks.get("lens")
+    delivery = check_delivery(target, settings.fps, encoding, layout, lens, None, None, {})
+    amplitude = widened(settings.amplitude, layout.eyes if delivery.sees_around else 0.0, lens)
+    assert isinstance(amplitude, float)
+    return amplitude
+
+
+def _write(scene: Scene, target: Path, kind: str, settings: Settings, title: str, motion: str, progress: _Told) -> Path:
+    path = _path_of(settings)
     loop, total = periods(settings.frames)
-    path = camera_path(scene, settings.camera, total, settings.amplitude)
-    for n, frame in enumerate(animate(scene, frames=loop, speed=settings.speed).render(path)):
-        tell("frames", n, total)
-        yield frame.rgb_u8.numpy()
-
-
-def _zipped(folder: Path, out: Path) -> Path:
-    shutil.make_archive(str(out.with_suffix("")), "zip", folder)
-    shutil.rmtree(folder)
-    return out
+    if kind in ("html", "site"):
+        return export_html(scene, target, folder=kind == "site", title=title, **path)
+    if kind == "c3d":
+        return save_scene(scene, target)
+    if kind == "c3dplay":
+        return export_play(scene, target, **path)
+    way = camera_path(scene, settings.camera, total, settings.amplitude)
+    if kind.startswith("camera"):
+        return write_track(way, scene.camera, target, settings.fps)
+    if kind.startswith("depth"):
+        shot = shot_of(animate(scene, frames=loop, speed=settings.speed).draw, scene, way, None)
+        with bar((shot.disp(n).cpu().numpy() for n in range(total)), shown=progress, total=total, desc="depth") as disps:
+            return write_depth(target, disps, scene.span.limits, settings.fps)
+    moves: dict[str, Any] = {"camera": settings.camera, "frames": loop, "fps": settings.fps, "speed": settings.speed}
+    if motion == SEQUENCE:
+        kinds = {"splats": "ply"}
+        return export_scene(scene, target.with_suffix(""), splats=kind == "splats", sequence=kinds.get(kind, kind), **moves)
+    return export_scene(scene, target, splats=kind == "splats", animated=motion == ANIMATED, **moves)

@@ -21,7 +21,8 @@ QUALITY = 90
 
 def regions_png(drawn: Drawn) -> bytes:
     """Red: the number of the region that a pixel is of, from 1 on in their order, 0 none; green: how much of it is."""
-    mattes = np.stack([part.matte for part in drawn.parts.values()])
+    nothing = np.zeros(drawn.size, np.float32)
+    mattes = np.stack([part.matte for part in drawn.parts.values()] or [nothing])
     owner = mattes.argmax(axis=0)
     share = np.take_along_axis(mattes, owner[None], axis=0)[0]
     number = np.where(share > 0, np.minimum(owner + 1, MOST_REGIONS), 0)

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import Any
 
 MOST_LINE_BYTES = 2**24
-NICE = 5  # of what nobody waits for
+NICE = 5  # of an export
+IDLE_NICE = 10  # of what nobody waits for: an edit that comes meanwhile has nine tenths of the processor
 LOST = "the process that computes ended unexpectedly; it is started again"
 
 Event = dict[str, Any]
@@ -29,11 +30,16 @@ class Process:
         self.numbers = itertools.count()
         self.starting = asyncio.Lock()
 
-    async def ask(self, request: Event, heard: Heard) -> None:
-        """Send it, and have ``heard`` called with every answer."""
+    async def warm(self) -> None:
+        """Start it, so that the first request does not wait for that."""
         async with self.starting:
             if self.process is None or self.process.returncode is not None:
                 await self._start()
+
+    async def ask(self, request: Event, heard: Heard) -> None:
+        """Send it, and have ``heard`` called with every answer."""
+        await self.warm()
+        async with self.starting:
             number = next(self.numbers)
             self.asked[number] = heard
             assert self.process is not None and self.process.stdin is not None

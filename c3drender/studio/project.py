@@ -86,15 +86,19 @@ def work_folder(project: Path) -> Path:
     return project / WORK
 
 
-def scene_of(project: Path, document: Document, stages: Stages | None = None) -> Scene:
-    """The scene of a document: the one on the disk where it is of these edits, else made, and kept there."""
+def scene_of(project: Path, document: Document, stages: Stages | None = None, amplitude: float = 0.0) -> Scene:
+    """The scene of a document: the one on the disk where it is of these edits, else made, and kept there; for a larger
+    ``amplitude`` than the document's made, and not kept."""
+    stages = stages or Stages(project / document.photo.file, document.photo, None)
+    if amplitude > document.settings.amplitude:
+        return stages.scene(document, amplitude=amplitude)
     mark = MADE_FROM + key_of(document)
     path = project / SCENE
     if path.is_file():
         scene = load_scene(path)
         if scene.notes[-1:] == (mark,):
             return scene
-    made = (stages or Stages(project / document.photo.file, document.photo, None)).scene(document)
+    made = stages.scene(document)
     scene = Scene(made.camera, made.layers, made.span, (*made.notes, mark), made.harmonics)
     save_scene(scene, path)
     return scene

@@ -20,13 +20,14 @@ from ..web.export import player_modules
 from . import edits as of
 from . import project as folder
 from .desk import Desk, Job, Stale
-from .export import FORMATS
+from .estimate import Paces
+from .formats import read_options, told_formats
 from .guard import Guard, TooLarge
 from .labelme import from_labelme
-from .processes import NICE, Event, Process
+from .processes import IDLE_NICE, Event, Process
 
 PAGE = files("c3drender.web") / "studio"
-SHOWN = ("regions.png", "field.bin", "depth.jpg", "preview.c3dweb", "full.c3dweb")
+SHOWN = ("regions.png", "field.bin", "depth.jpg", "preview.c3dweb", "loop.c3dweb", "full.c3dweb")
 KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 PHOTO_PX = 1920  # the longer side of the photo on the page
 THUMBNAIL_PX = 320
@@ -56,10 +57,7 @@ class Click(_Asked):
 class Wanted(_Asked):
     kind: str
     size: Annotated[int, Field(ge=64, le=8192)] | None = None
-
-
-class Look(_Asked):
-    full: bool
+    options: dict[str, Any] = {}
 
 
 class Studio:
@@ -68,7 +66,9 @@ class Studio:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.desks: dict[str, Desk] = {}
-        self.preview, self.keeper = Process(), Process(NICE)
+        self.preview, self.keeper = Process(), Process(IDLE_NICE)
+        self.paces = Paces()
+        self.warming: asyncio.Task[None] | None = None
 
     def names(self) -> list[str]:
         """The newest first."""
@@ -83,7 +83,7 @@ class Studio:
             for old in [old for old, desk in self.desks.items() if not desk.listeners and not desk.jobs][: -MOST_DESKS + 1]:
                 del self.desks[old]
             path = self.root / name
-            self.desks[name] = Desk(path, folder.load(path), self.preview, self.keeper)
+            self.desks[name] = Desk(path, folder.load(path), self.preview, self.keeper, self.paces)
         return self.desks[name]
 
     async def close(self) -> None:
@@ -105,7 +105,7 @@ def make_app(
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, hosts=hosts, token=token, most_bytes=most_bytes)
     _add_errors(app)
-    _add_page(app)
+    _add_page(app, studio)
     _add_projects(app, studio)
     _add_changes(app, studio)
     _add_exports(app, studio)
@@ -135,12 +135,13 @@ def _add_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, answering(status))
 
 
-def _add_page(app: FastAPI) -> None:
+def _add_page(app: FastAPI, studio: Studio) -> None:
     contents = {entry.name: entry.read_bytes() for entry in PAGE.iterdir() if Path(entry.name).suffix in KINDS}
     player = {name: text.encode() for name, text in player_modules().items()}
 
     @app.get("/")
     async def index() -> Response:
+        studio.warming = asyncio.create_task(studio.preview.warm())  # while a photo is chosen
         return Response(contents["index.html"], media_type="text/html")
 
     @app.get("/studio/{name}")
@@ -161,8 +162,7 @@ def _add_page(app: FastAPI) -> None:
 def _add_projects(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/projects", response_model=None)
     async def projects() -> Any:
-        formats = [{"kind": kind, **vars(one)} for kind, one in FORMATS.items()]
-        return {"projects": studio.names(), "formats": formats}
+        return {"projects": studio.names(), "formats": told_formats()}
 
     @app.post("/api/projects", response_model=None)
     async def create(request: Request, name: Annotated[str, Query(max_length=200)] = "photo") -> Any:
@@ -214,7 +214,6 @@ def _add_projects(app: FastAPI, studio: Studio) -> None:
                     yield f"data: {json.dumps(event)}\n\n"
             finally:
                 desk.listeners.discard(queue)
-                desk.full = desk.full and bool(desk.listeners)
 
         return StreamingResponse(lines(), media_type="text/event-stream")
 
@@ -254,14 +253,6 @@ def _add_changes(app: FastAPI, studio: Studio) -> None:
     async def pick(name: str, click: Click) -> Any:
         return {"outlines": done(await studio.desk(name).pick(click.point, click.reach))["outlines"]}
 
-    @app.post("/api/projects/{name}/look", response_model=None)
-    async def look(name: str, wanted: Look) -> Any:
-        desk = studio.desk(name)
-        desk.full = wanted.full
-        if desk.full:
-            desk.keep()
-        return {}
-
 
 def _add_exports(app: FastAPI, studio: Studio) -> None:
     def job_of(name: str, number: int) -> Job:
@@ -272,13 +263,17 @@ def _add_exports(app: FastAPI, studio: Studio) -> None:
 
     @app.post("/api/projects/{name}/exports", response_model=None)
     async def begin(name: str, wanted: Wanted) -> Any:
-        if wanted.kind not in FORMATS:
-            raise ValueError(f"kind: expected one of {', '.join(FORMATS)}, got {wanted.kind[:40]!r}")
+        options = read_options(wanted.kind, wanted.options)
         desk = studio.desk(name)
         running = [job for job in desk.jobs.values() if job.state == "runs"]
         if len(running) >= MOST_JOBS:
             raise ValueError(f"export: expected at most {MOST_JOBS} at once, got one more: wait, or cancel one")
-        return desk.export(wanted.kind, wanted.size).told()
+        return desk.export(wanted.kind, wanted.size, options).told()
+
+    @app.post("/api/projects/{name}/estimate", response_model=None)
+    async def estimate(name: str, wanted: Wanted) -> Any:
+        cost = studio.desk(name).cost(wanted.kind, wanted.size, read_options(wanted.kind, wanted.options))
+        return {**cost.told(), "seconds": studio.paces.seconds(wanted.kind, cost)}
 
     @app.delete("/api/projects/{name}/exports/{number}", response_model=None)
     async def cancel(name: str, number: int) -> Any:

@@ -35,7 +35,7 @@ from . import edits as of
 from .drawn import Drawn, Part, Sheet, correct_depth, draw_motion, drawn_nothing
 
 DEVICE = torch.device("cpu")  # the page and the player work from the CPU's memory, and the same bits come out everywhere
-BLENDS: dict[bool, BlendMode] = {True: "linear", False: "contrast"}  # of a preview, which has no time to measure contrast
+DRAFT: BlendMode = "linear"  # which takes the least time
 HAND_SHARE = 0.7  # of a path's extent, to which a hand may move a camera that sees what the path shows alone
 HARMONIC: dict[str, type[Sway] | type[Flame] | type[Ripple]] = {"sways": Sway, "flickers": Flame, "ripples": Ripple}
 MOST_CHANGED = 0.004  # of the picture: up to so much of it starts or stops moving while a preview keeps its layers
@@ -101,16 +101,17 @@ class Stages:
         key = of.digest(*document.edits(*of.MOTION, *of.DEPTH))
         return self._once("flow", key, lambda: self._move(document))
 
-    def scene(self, document: of.Document, preview: bool = False) -> Scene:
-        """For every camera of the document's amplitude; a preview for the document's own path only, which is quicker; where
-        the same pixels move another way, with the layers that it had."""
+    def scene(self, document: of.Document, preview: bool = False, amplitude: float | None = None) -> Scene:
+        """For every camera of the document's ``amplitude``, or of another; a preview for the document's own path only, which
+        is quicker; where the same pixels move another way, with the layers that it had."""
         settings, moved, depth = document.settings, self.moved(document), self.depth(document)
         camera = settings.camera if preview else None
-        made_from = (key_of(document), camera)
+        amplitude = settings.amplitude if amplitude is None else amplitude
+        made_from = (key_of(document), camera, amplitude)
         seen = self.seen()
         notes = (*seen.inputs.notes, *seen.shown.notes, seen.depth_note, *moved.notes)
         focus = settings.focus and tuple(p * s for p, s in zip(settings.focus, self.sheet.scale, strict=True))
-        build = partial(build_scene, seen.inputs.image, depth, moved.flow, camera, settings.amplitude, notes)
+        build = partial(build_scene, seen.inputs.image, depth, moved.flow, camera, amplitude, notes)
 
         def make() -> Scene:
             if not preview or moved.harmonics is not None:
@@ -122,12 +123,12 @@ class Stages:
 
         return self._once("layers", made_from, make)
 
-    def packed(self, document: of.Document, preview: bool = False) -> bytes:
-        """The scene for the player."""
+    def packed(self, document: of.Document, preview: bool = False, blend: BlendMode = "phase") -> bytes:
+        """The scene for the player, whose loop is that of a video unless another ``blend`` is asked for."""
         settings, scene = document.settings, self.scene(document, preview)
         loop, total = periods(settings.frames)
-        animate = partial(render.animate, scene, loop, settings.speed, blend=BLENDS[preview])
-        made_from = (key_of(document), preview, preview and settings.camera, loop, settings.speed)
+        animate = partial(render.animate, scene, loop, settings.speed, blend=blend)
+        made_from = (key_of(document), preview, preview and settings.camera, loop, settings.speed, blend)
         animation = self._once("animate", made_from, lambda: plainly(animate)())
         path = camera_path(scene, settings.camera, total, settings.amplitude)
         packing = partial(
@@ -135,7 +136,7 @@ class Stages:
             scene,
             animation,
             path,
-            blend=BLENDS[preview],
+            blend=blend,
             fps=settings.fps,
             speed=settings.speed,
             focus=cameras.focus_point(scene.camera, scene.span).tolist(),
@@ -180,7 +181,7 @@ class Stages:
         """From the last one on, where that is its beginning: a stroke costs the same after a thousand others."""
         begun = drawn_nothing(self.sheet)
         found = self.seen().found.astype(np.float32)
-        start, rest = Drawn({of.FOUND: Part(*_plain(begun.parts[of.FOUND]), found)}), changes
+        start, rest = Drawn({of.FOUND: Part(*_plain(begun.parts[of.FOUND]), found)}, begun.size), changes
         if self._strokes is not None and changes[: len(self._strokes[0])] == self._strokes[0]:
             start, rest = self._strokes[1], changes[len(self._strokes[0]) :]
         drawn = draw_motion(start, rest, self.sheet)
@@ -202,8 +203,9 @@ class Stages:
         own = [arrow for name, listed in arrows.items() if drawn.parts[name].kind == "flows" for arrow in listed]
         hints = MotionHints(torch.from_numpy(fluid > LEAST_MATTE), _as_tensor(own), still)
         flow, note = find_flow(image, depth, scenery, hints, None, seen.shown.held(hints))
-        speed = np.sum([part.speed * part.matte for part in drawn.parts.values() if part.kind == "flows"], axis=0)
-        flow = scaled(flow, torch.from_numpy(np.broadcast_to(speed, fluid.shape).astype(np.float32)))
+        speeds = [part.speed * part.matte for part in drawn.parts.values() if part.kind == "flows"]
+        speed = np.sum(speeds, axis=0, dtype=np.float32) if speeds else np.zeros(drawn.size, np.float32)
+        flow = scaled(flow, torch.from_numpy(speed))
         given = tuple(
             HarmonicGiven(
                 HARMONIC[part.kind](None, strength=part.speed), torch.from_numpy(part.matte > 0.5), _as_tensor(arrows[name])
@@ -249,8 +251,10 @@ def _arrows_by_part(drawn: Drawn) -> dict[str, list[np.ndarray]]:
     """The arrows of each region: the one in which an arrow starts owns it; elsewhere, what flows."""
     names = list(drawn.parts)
     flowing = next((name for name in names if drawn.parts[name].kind == "flows"), None)
+    if not names:
+        return {}
     mattes = np.stack([drawn.parts[name].matte for name in names])
-    height, width = mattes.shape[1:]
+    height, width = drawn.size
     owned: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for arrow in drawn.arrows.values():
         x, y = (min(max(int(at), 0), size - 1) for at, size in zip(arrow[0], (width, height), strict=True))

@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from .export import export
 from .pictures import depth_jpeg, field_bytes, jpeg, regions_png
 from .project import SCENE, create, scene_of, work_folder
 from .region import Pieces, cut, region_at
-from .stages import Stages, key_of
+from .stages import DRAFT, Stages, key_of
 
 PREVIEW_PX = 640  # the longer side
 SAY_EVERY_S = 0.2
@@ -104,17 +105,19 @@ class Worker:
         return region_at(self.pieces[1], request["point"], request["reach"], stages.sheet)
 
     def _preview(self, request: Request, project: Path, document: of.Document) -> None:
-        """What changed, the quickest first: the masks, the flow, the depth, then the scene that plays."""
+        """What changed, the quickest first: the masks, the flow, the depth, then the scene that plays, first as a draft."""
         stages = self._stages(project, document, preview_px(document))
         stages.times_s.clear()
         motion = of.digest(*document.edits(*of.MOTION))
         depth = of.digest(*document.edits(*of.DEPTH))
-        scale = stages.sheet.scale
+        whole, scale = of.digest(document.photo, *document.edits()), stages.sheet.scale
+        draft = partial(stages.packed, document, preview=True, blend=DRAFT)
         pictures: tuple[tuple[str, str, Callable[[], bytes]], ...] = (
             ("regions.png", motion, lambda: regions_png(stages.drawn(document))),
             ("field.bin", motion + depth, lambda: field_bytes(stages.moved(document), scale)),
             ("depth.jpg", depth, lambda: depth_jpeg(stages.depth(document))),
-            ("preview.c3dweb", of.digest(document.photo, *document.edits()), lambda: stages.packed(document, preview=True)),
+            ("preview.c3dweb", whole, draft),
+            ("loop.c3dweb", whole, lambda: stages.packed(document, preview=True)),
         )
         for name, key, make in pictures:
             if self.shown.get(name) != key:
@@ -130,17 +133,19 @@ class Worker:
         self.answer(request, "done", notes=notes)
 
     def _keep(self, request: Request, project: Path, document: of.Document) -> None:
-        """The project's own scene, on the disk; and, where it is asked for, for the player."""
+        """The project's own scene, on the disk, and for the player."""
         stages = self._stages(project, document, None)
         if self.shown.get(SCENE) != key_of(document):
             scene_of(project, document, stages)
             self.shown[SCENE] = key_of(document)
-        if request["pack"]:
-            key = of.digest(document.photo, *document.edits())
-            if self.shown.get("full.c3dweb") != key:
-                self._write(project, "full.c3dweb", stages.packed(document))
-                self.shown["full.c3dweb"] = key
-            self.answer(request, "stage", name="full.c3dweb", key=key, revision=document.revision, stages_ms={})
+        if self._is_superseded():
+            self.answer(request, "superseded")
+            return
+        key = of.digest(document.photo, *document.edits())
+        if self.shown.get("full.c3dweb") != key:
+            self._write(project, "full.c3dweb", stages.packed(document))
+            self.shown["full.c3dweb"] = key
+        self.answer(request, "stage", name="full.c3dweb", key=key, revision=document.revision, stages_ms={})
         self.answer(request, "done", notes=[])
 
     def _export(self, request: Request, project: Path, document: of.Document) -> None:
@@ -153,8 +158,9 @@ class Worker:
                 last = now
                 self.answer(request, "progress", what=what, done=done, total=total)
 
-        out = export(project, document, request["kind"], request["size"], Path(request["out"]), tell)
-        self.answer(request, "done", bytes=out.stat().st_size)
+        wanted = request["kind"], request["size"], request["options"]
+        out = export(project, document, *wanted, Path(request["out"]), tell)
+        self.answer(request, "done", bytes=out.stat().st_size, name=out.name)
 
     def _write(self, project: Path, name: str, data: bytes) -> None:
         target = work_folder(project) / name
@@ -175,11 +181,11 @@ class Worker:
         self.waiting = quick + newest + rest
 
     def _is_superseded(self) -> bool:
-        """Whether a newer preview waits; what is quick and waits is done."""
+        """Whether a newer one waits; what is quick and waits is done."""
         self._take(block=False)
         while self.waiting and self.waiting[0]["do"] in QUICK:
             self._attempt(self.waiting.pop(0))
-        return any(request["do"] == "preview" for request in self.waiting)
+        return any(request["do"] in LATEST for request in self.waiting)
 
 
 def main() -> None:

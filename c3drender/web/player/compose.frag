@@ -27,15 +27,20 @@ vec4 around(ivec2 px) {
 
 void main() {
   ivec2 px = ivec2(gl_FragCoord.xy);
-  vec4 rests = texelFetch(still, px, 0), ahead = rests, back = rests;
+  vec4 a = vec4(0.0), b = vec4(0.0);
   if (flows) {
-    vec4 a = texelFetch(forward, px, 0), b = texelFetch(backward, px, 0);
-    if (a.a > 0.0) ahead = a;
-    if (b.a > 0.0) back = b;
+    a = texelFetch(forward, px, 0);
+    b = texelFetch(backward, px, 0);
   }
-  if (max(ahead.a, back.a) == 0.0) {
-    frame = around(px);
-    return;
+  vec4 rests = vec4(0.0), ahead = a, back = b;
+  if (a.a * b.a == 0.0) {
+    rests = texelFetch(still, px, 0);
+    if (a.a == 0.0) ahead = rests;
+    if (b.a == 0.0) back = rests;
+    if (a.a + b.a == 0.0) {
+      frame = rests.a > 0.0 ? vec4(rests.rgb, 1.0) : around(px);
+      return;
+    }
   }
   vec2 weight = vec2((1.0 - share) * weightOf(ahead.a), share * weightOf(back.a));
   frame = vec4((weight.x * ahead.rgb + weight.y * back.rgb) / max(weight.x + weight.y, 1e-20), 1.0);

@@ -34,14 +34,14 @@ vec3 wayAt(vec2 at, int loops) {
 void main() {
   ivec2 px = ivec2(gl_FragCoord.xy);
   float own = decoded(texelFetch(wide, px, 0)).r;
-  Nature here = natureAt(gl_FragCoord.xy);
+  Nature here = natureOf(natureAt(gl_FragCoord.xy));
   vec3 copies[2];
   for (int side = 0; side < 2; ++side) {
     for (int k = 0; k < 3; ++k) {
       vec3 way = wayAt(gl_FragCoord.xy, 3 * side + k);
       vec2 at = gl_FragCoord.xy + way.xy, there = wideAt(at);
       // The even measure is in units of each place's deviation: it is luma that may be less there, and never more.
-      float like = way.z * min(max(there.g * natureAt(at).deviation, leastContrast) / here.deviation, 1.0);
+      float like = way.z * min(max(there.g * natureAt(at).r, leastContrast) / here.deviation, 1.0);
       float found = there.g > leastExistence ? there.r * like : k == 0 ? own : 0.0;
       copies[side][k] = mix(own, found, here.dense);
     }

@@ -14,16 +14,15 @@ export class Copies {
    * @param {Device} device
    * @param {Scene} scene
    * @param {CopiesHeader} told
-   * @param {Texture} own the fluid's picture
-   * @param {Texture} clean
+   * @param {Texture} bare the fluid's picture
    * @param {Texture} free
    */
-  constructor(device, scene, told, own, clean, free) {
+  constructor(device, scene, told, bare, free) {
     const { gl } = device;
     this.device = device;
     this.scene = scene;
     this.told = told;
-    this.sources = { own, clean, free };
+    this.sources = { bare, free };
     const { units, even } = told;
     const wide = planeOf(scene, "wide");
     const size = wide.width * wide.height;
@@ -41,8 +40,8 @@ export class Copies {
     /** @param {Float32Array} values */
     const filled = (values) =>
       device.texture(gl.RGBA16F, wide.width, wide.height, { linear: true }).fill(gl.RGBA, gl.FLOAT, values);
-    this.behind = device.texture(gl.RGBA8, own.width, own.height, { linear: true });
-    this.ahead = device.texture(gl.RGBA8, own.width, own.height, { linear: true });
+    this.behind = device.texture(gl.RGBA8, bare.width, bare.height, { linear: true });
+    this.ahead = device.texture(gl.RGBA8, bare.width, bare.height, { linear: true });
     this.uniforms = {
       copiesBehind: this.behind,
       copiesAhead: this.ahead,
@@ -56,16 +55,16 @@ export class Copies {
   make() {
     const { device, told, sources, uniforms } = this;
     const { gl } = device;
-    const { width, height } = sources.own;
+    const { width, height } = sources.bare;
     const { range, leastContrast, room, loneSkew } = told.even;
     const wide = device.texture(gl.RG8, width, height);
     const ends = device.texture(gl.RG8, width, height);
     device.drawTo(device.target(wide));
-    device.fullScreen(["even.glsl", "wide.frag"], { ...sources, ...uniforms });
+    device.fullScreen(["even.glsl", "around.glsl", "wide.frag"], { ...sources, ...uniforms });
     device.drawTo(device.target(ends));
     device.fullScreen(["range.frag"], { wide, range });
     device.drawTo(device.target(this.behind, undefined, this.ahead));
-    device.fullScreen(["even.glsl", "copies.frag"], {
+    device.fullScreen(["even.glsl", "around.glsl", "copies.frag"], {
       ...uniforms,
       wide,
       ends,

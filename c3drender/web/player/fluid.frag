@@ -1,11 +1,11 @@
-uniform sampler2D own;    // colour, fine detail of luma
-uniform sampler2D clean;  // colour without what rests beside it, times whether there is one
-uniform sampler2D mean;   // colour around each pixel
+uniform sampler2D own;   // colour
+uniform sampler2D bare;  // colour without what rests beside it; fine detail of luma
+uniform sampler2D mean;  // colour around each pixel
 uniform vec2 meanScale;
-uniform sampler2D free;   // existence, freedom
+uniform sampler2D free;  // existence, freedom
 uniform float leastExistence;
-uniform float fringe;     // px
-uniform bool detailed;    // keep the contrast
+uniform float fringe;    // px
+uniform bool detailed;   // keep the contrast
 
 in vec4 ways;
 in vec4 speaks;
@@ -15,7 +15,7 @@ layout(location = 0) out vec4 shown;
 
 void main() {
   vec4 way = ways / speaks.w;
-  vec2 size = vec2(textureSize(own, 0)), there = texture(free, way.zw / size).rg;
+  vec2 size = vec2(textureSize(bare, 0)), there = texture(free, way.zw / size).rg;
   if (there.r <= leastExistence) discard;
   if (cell.z != 0u) {
     vec2 part = clamp(way.xy + 0.5 - vec2(cell.xy), 0.0, 1.0);
@@ -23,15 +23,16 @@ void main() {
     if (dot(share, vec4(uvec4(cell.z, cell.z >> 1, cell.z >> 2, cell.z >> 3) & 1u)) < 0.5) discard;
   }
   vec2 at = sampledAt(way.xy, size);
-  vec4 found = texture(own, at), edge = texture(clean, at);
-  vec3 bare = edge.rgb + (1.0 - edge.a) * found.rgb, change = changeAt(bare, way.xy, size);
-  vec3 colour = mix(found.rgb, bare, min(speaks.y / fringe, 1.0)) + change;
+  vec4 found = texture(bare, at);
+  vec3 change = changeAt(found.rgb, way.xy / size), colour = found.rgb;
+  if (speaks.y < fringe) colour = mix(texture(own, at).rgb, colour, speaks.y / fringe);
+  colour += change;
   if (there.g < 1.0) colour = mix(texture(own, way.zw / size).rgb, colour, there.g);
   if (detailed) {
     // What the samples between pixels lose of the finest detail, and all that the loop loses of the rest.
     vec2 part = fract(way.xy - 0.5), both = part * (1.0 - part), lost = 8.0 * both * both;
-    colour += there.g * 0.5 * (lost.x + lost.y) * (found.a - 0.5) * (1.0 - edge.a);
-    vec3 broad = bare + change - texture(mean, way.xy * meanScale).rgb;
+    colour += there.g * 0.5 * (lost.x + lost.y) * (found.a - 0.5);
+    vec3 broad = found.rgb + change - texture(mean, way.xy * meanScale).rgb;
     colour += (speaks.z - 1.0) * min(2.0 * there.g, 1.0) * broad;
   }
   shown = vec4(colour, speaks.x);

@@ -59,8 +59,11 @@ export class Fluid {
     const surface = device.texture(gl.R32F, width, height).fill(gl.RED, gl.FLOAT, surfaceOf(scene, sheet, width));
     const free = device.texture(gl.RG8, width, height, { linear: true });
     free.fill(gl.RG, gl.UNSIGNED_BYTE, existenceOf(scene, sheet));
-    const clean = device.texture(gl.RGBA8, width, height, { linear: true });
+    const clean = device.texture(gl.RGBA8, width, height);
     clean.fill(gl.RGBA, gl.UNSIGNED_BYTE, cleanOf(scene, told, width, height));
+    const bare = device.texture(gl.RGBA8, width, height, { linear: true });
+    device.drawTo(device.target(bare));
+    device.fullScreen(["fluid_bare.frag"], { own, clean });
     const picture = scene.pictures.get("mean");
     if (!picture) throw new Error("scene: expected the picture mean, got none");
     const mean = device.texture(gl.RGBA8, picture.width, picture.height, { linear: true });
@@ -74,7 +77,7 @@ export class Fluid {
       own,
       surface,
       free,
-      clean,
+      bare,
       mean,
       meanScale: [1 / (told.meanScale * picture.width), 1 / (told.meanScale * picture.height)],
       gains: this.gains,
@@ -86,7 +89,7 @@ export class Fluid {
       fringe: told.fringe,
       waves: told.waves.flat(),
     };
-    this.copies = told.copies ? new Copies(device, scene, told.copies, own, clean, free) : null;
+    this.copies = told.copies ? new Copies(device, scene, told.copies, bare, free) : null;
   }
 
   /** Follows the fluid over its loop; yields where the page may have its turn. */
@@ -121,9 +124,10 @@ export class Fluid {
     const first = Math.min(Math.floor(frames / stride), moments - 2);
     const last = Math.min((first + 1) * stride, this.scene.header.loop.frames);
     const mixes = this.copies !== null && moment.twoSided;
-    const shown = mixes ? ["even.glsl", "copies.glsl", "fluid.frag"] : ["no_copies.glsl", "fluid.frag"];
+    const carries = mixes ? ["around.glsl", "carries.glsl"] : ["carries_nothing.glsl"];
+    const shown = mixes ? ["even.glsl", "copies.glsl"] : ["no_copies.glsl"];
     const weights = this.told.copies && mixes ? copyWeights(this.told.copies, moment.share, side) : [];
-    this.device.use(["project.glsl", "fluid.vert"], ["sample.glsl", ...shown], {
+    this.device.use(["project.glsl", ...carries, "fluid.vert"], ["sample.glsl", ...shown, "fluid.frag"], {
       ...this.uniforms,
       ...this.copies?.uniforms,
       ...uniforms,

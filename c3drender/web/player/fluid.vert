@@ -45,5 +45,6 @@ void main() {
   gl_Position = project(at + vec2(box.xy), z, seenDisp);
   gl_Position.z = gl_Position.w - nearest / nearer;
   ways = vec4(start, at) * z;
+  carry(start);
   speaks = vec4(weightCode(max(confidence, 1e-5), seenDisp), length(offset), gain, z);
 }

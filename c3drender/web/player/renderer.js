@@ -141,6 +141,7 @@ export class Renderer {
       frame,
       fit: [sx, -sy, (width - sx * shown) / 2, (height + sy * tall) / 2],
       enlarges: Math.max(sx, sy) < 1,
+      copies: sx === 1 && sy === 1,
     });
   }
 

@@ -1,7 +1,7 @@
 // The frame onto the canvas, whose size and proportions are the page's.
 uniform sampler2D frame;
 uniform vec4 fit;      // canvas px to px of the frame: scale x, y, offset x, y
-uniform bool enlarges;
+uniform bool enlarges, copies;  // copies: as large as the frame
 
 layout(location = 0) out vec4 colour;
 
@@ -13,6 +13,10 @@ void main() {
   vec2 size = vec2(textureSize(frame, 0)), at = gl_FragCoord.xy * fit.xy + fit.zw;
   if (any(lessThan(at, vec2(0.0))) || any(greaterThan(at, size))) {
     colour = vec4(0.0);
+    return;
+  }
+  if (copies) {
+    colour = vec4(texelFetch(frame, ivec2(at), 0).rgb, 1.0);
     return;
   }
   if (!enlarges) {

@@ -37,7 +37,8 @@ export function listTriangles(scene) {
   /** @type {number[]} */
   const cuts = []; // level of disparity, then first vertex
   let count = 0;
-  for (let layer = header.layers - 1; layer >= 0; --layer) {
+  // The nearest first: what it covers is then not drawn.
+  for (let layer = 0; layer < header.layers; ++layer) {
     const sheet = sheetOf(scene, layer);
     const flat = flatness(sheet, disparity, tolerance);
     const mesh = meshOf(sheet.flags, sheet.width, LARGEST_PX, flat);

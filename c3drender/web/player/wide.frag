@@ -1,15 +1,12 @@
 // The fluid's luma against its wide mean, in the even measure.
-uniform sampler2D own;
-uniform sampler2D clean;
+uniform sampler2D bare;
 uniform sampler2D free;
-uniform sampler2D around;
 
 layout(location = 0) out vec4 wide;  // coded, existence
 
 void main() {
   ivec2 px = ivec2(gl_FragCoord.xy);
-  vec4 edge = texelFetch(clean, px, 0);
-  vec3 bare = edge.rgb + (1.0 - edge.a) * texelFetch(own, px, 0).rgb;
-  float luma = dot(bare, vec3(1.0 / 3.0)) - texture(around, gl_FragCoord.xy * aroundScale).a;
-  wide = vec4(coded(evenOf(luma, natureAt(gl_FragCoord.xy))), texelFetch(free, px, 0).r, 0.0, 0.0);
+  Nature here = natureOf(natureAt(gl_FragCoord.xy));
+  float luma = dot(texelFetch(bare, px, 0).rgb, vec3(1.0 / 3.0)) - aroundAt(gl_FragCoord.xy).a;
+  wide = vec4(coded(evenOf(measurable(luma, here), here)), texelFetch(free, px, 0).r, 0.0, 0.0);
 }

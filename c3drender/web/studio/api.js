@@ -10,7 +10,10 @@
  *   settings: Settings, edits: Edit[], can_undo: number, can_redo: number}} DocumentEvent
  * @typedef {{number: number, kind: string, name: string, state: string, what: string, done: number, total: number,
  *   bytes: number, message: string}} Job
- * @typedef {{kind: string, title: string, group: string, suffix: string, of_frames: boolean}} Format
+ * @typedef {{name: string, title: string, group: string, needs: string[], values?: Record<string, string>, least?: number,
+ *   most?: number, step?: number, rest?: string, by_codec?: Record<string, [number, number]> | null}} Field
+ * @typedef {{kind: string, title: string, group: string, codec: string, fields: Field[]}} Format
+ * @typedef {{width: number, height: number, frames: number, plays: number, seconds: number}} Estimate
  */
 
 export class Refused extends Error {
@@ -71,14 +74,14 @@ export class Project {
     return (await post(`${this.path}/pick`, { point, reach })).outlines;
   }
 
-  /** @param {boolean} full whether the scene is looked at in full quality */
-  look(full) {
-    return post(`${this.path}/look`, { full });
+  /** @param {string} kind @param {number | null} size @param {Record<string, string | number>} options @returns {Promise<Job>} */
+  begin(kind, size, options) {
+    return post(`${this.path}/exports`, { kind, size, options });
   }
 
-  /** @param {string} kind @param {number | null} size @returns {Promise<Job>} */
-  begin(kind, size) {
-    return post(`${this.path}/exports`, { kind, size });
+  /** @param {string} kind @param {number | null} size @param {Record<string, string | number>} options @returns {Promise<Estimate>} */
+  estimate(kind, size, options) {
+    return post(`${this.path}/estimate`, { kind, size, options });
   }
 
   /** @param {number} number */

@@ -1,7 +1,8 @@
-// The export dialog.
+// The export dialog: what is written, what is asked of it, and how far it is.
 
 import { find, make } from "./panel.js";
 
+/** @typedef {import("./api.js").Field} Field */
 /** @typedef {import("./api.js").Format} Format */
 /** @typedef {import("./api.js").Job} Job */
 /** @typedef {import("./api.js").Project} Project */
@@ -16,10 +17,6 @@ const SIZES = /** @type {[string, number | null][]} */ ([
   ["2560 px", 2560],
   ["3840 px", 3840],
 ]);
-const OWN_SIDE = 1920; // of the project's own scene, at most
-const FRAMES = 120;
-const SECONDS_PER_MEGAPIXEL = 0.06; // of a frame, on two cores; what an export takes corrects it
-const SCENE_SECONDS_PER_MEGAPIXEL = 3;
 
 export class Exports {
   /** @param {State} state @param {() => Project | null} project @param {(error: unknown) => void} fail */
@@ -31,12 +28,16 @@ export class Exports {
     this.formats = new Map();
     /** @type {Map<number, {job: Job, since: number}>} */
     this.jobs = new Map();
-    this.pace = SECONDS_PER_MEGAPIXEL;
+    /** What was chosen, by name, also of formats that are not chosen now. @type {Record<string, string>} */
+    this.given = {};
+    this.open = new Set(["Quality"]); // groups of fields, also when another format is chosen
+    this.asked = 0;
     find("export").addEventListener("click", () => {
-      this.estimate();
+      this.update();
       find("exports").showModal();
     });
-    for (const id of ["format", "size"]) find(id).addEventListener("change", () => this.estimate());
+    find("format").addEventListener("change", () => this.offerFields());
+    find("size").addEventListener("change", () => this.update());
     find("begin").addEventListener("click", () => void this.begin());
     find("size").append(...SIZES.map(([text, side]) => make("option", { value: String(side ?? "") }, text)));
   }
@@ -50,56 +51,157 @@ export class Exports {
       groups.get(format.group).append(make("option", { value: format.kind }, format.title));
     }
     find("format").replaceChildren(...groups.values());
+    this.offerFields();
+  }
+
+  /** The fields of the format, in groups that unfold. */
+  offerFields() {
+    /** @type {Map<string, HTMLDetailsElement>} */
+    const groups = new Map();
+    for (const field of this.format?.fields ?? []) {
+      let group = groups.get(field.group);
+      if (!group) {
+        const summary = make("summary", {}, field.group, make("span", { className: "faint chosen" }));
+        group = make("details", { open: this.open.has(field.group) }, summary, make("div", { className: "fields" }));
+        const shown = group;
+        group.addEventListener("toggle", () => this.open[shown.open ? "add" : "delete"](field.group));
+        groups.set(field.group, group);
+      }
+      group.lastElementChild?.append(this.fieldOf(field));
+    }
+    find("fields").replaceChildren(...groups.values());
+    this.update();
+  }
+
+  /** @param {Field} field */
+  fieldOf(field) {
+    const { name } = field;
+    const input = field.values
+      ? make(
+          "select",
+          { name },
+          ...Object.entries(field.values).map(([value, text]) => make("option", { value }, text)),
+        )
+      : make("input", {
+          name,
+          type: "number",
+          min: String(field.least),
+          max: String(field.most),
+          step: String(field.step),
+        });
+    if (!field.values || (this.given[name] ?? "") in field.values) input.value = this.given[name] ?? "";
+    input.addEventListener("input", () => {
+      this.given[name] = input.value;
+      this.update();
+    });
+    return make("label", { "data-field": name }, make("span", {}, field.title), input);
   }
 
   close() {
     this.jobs.clear();
     find("jobs").replaceChildren();
+    find("exports").close();
+  }
+
+  get format() {
+    return this.formats.get(find("format").value);
   }
 
   get size() {
     return find("size").value === "" ? null : Number(find("size").value);
   }
 
-  estimate() {
-    const { document } = this.state;
-    const format = this.formats.get(find("format").value);
-    if (!document || !format) return;
-    const { width, height } = document.photo;
-    const longer = Math.max(width, height);
-    const scale = (this.size ?? Math.min(longer, OWN_SIDE)) / longer;
-    const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
-    const megapixels = (w * h) / 1e6;
-    const frames = format.of_frames ? (document.settings.frames ?? FRAMES) : 0;
-    const seconds = SCENE_SECONDS_PER_MEGAPIXEL * megapixels + frames * megapixels * this.pace;
-    const length = frames ? `${frames} frames, ${(frames / document.settings.fps).toFixed(1)} s, ` : "";
-    find("estimate").textContent = `${w} × ${h} px, ${length}about ${timeText(seconds)} to make.`;
+  /** What is asked for, by name; what is not shown is not. */
+  get options() {
+    /** @type {Record<string, string | number>} */
+    const options = {};
+    for (const input of find("fields").querySelectorAll("select, input")) {
+      if (input.value === "" || input.closest("[hidden]")) continue;
+      options[input.name] = input.type === "number" ? input.valueAsNumber : input.value;
+    }
+    return options;
+  }
+
+  /** What hangs on what was chosen: which fields are shown, what stands in them, what is said of it. */
+  update() {
+    const { format } = this;
+    if (!format) return;
+    const chosen = (/** @type {string} */ name) => {
+      const input = find("fields").querySelector(`[name="${name}"]`);
+      return input && !input.closest("[hidden]") ? input.value : "";
+    };
+    for (const field of format.fields) {
+      const label = find("fields").querySelector(`[data-field="${field.name}"]`);
+      const [most, rest] = field.by_codec
+        ? (field.by_codec[chosen("codec") || format.codec] ?? [])
+        : [field.most, field.rest];
+      label.hidden = (field.needs.length > 0 && !field.needs.some(chosen)) || (field.by_codec && most === undefined);
+      if (field.values) continue;
+      label.lastElementChild.max = String(most);
+      label.lastElementChild.placeholder = String(rest);
+    }
+    for (const group of find("fields").querySelectorAll("details")) {
+      const shown = [...group.querySelectorAll("label:not([hidden])")].filter((label) => label.lastElementChild.value);
+      group.querySelector(".chosen").textContent = shown
+        .map(
+          ({ lastElementChild: input }) =>
+            input.selectedOptions?.[0].text ?? `${input.previousSibling.textContent} ${input.value}`,
+        )
+        .join(", ");
+    }
+    void this.estimate();
+  }
+
+  async estimate() {
+    const project = this.project();
+    const { format } = this;
+    if (!project || !format) return;
+    const turn = ++this.asked;
+    try {
+      const told = await project.estimate(format.kind, this.size, this.options);
+      if (turn !== this.asked) return;
+      const length = told.frames > 1 ? `${told.frames} frames, ${told.plays.toFixed(1)} s, ` : "";
+      find("estimate").textContent =
+        `${told.width} × ${told.height} px, ${length}about ${timeText(told.seconds)} to make.`;
+    } catch (error) {
+      if (turn === this.asked) find("estimate").textContent = `${error}`.replace("Error: ", "");
+    }
   }
 
   async begin() {
     const project = this.project();
-    if (!project) return;
+    const { format } = this;
+    if (!project || !format) return;
+    const wrong = find("fields").querySelector("label:not([hidden]) :invalid");
+    if (wrong) {
+      wrong.closest("details").open = true;
+      wrong.reportValidity();
+      return;
+    }
     try {
-      this.follow(await project.begin(find("format").value, this.size));
+      this.follow(await project.begin(format.kind, this.size, this.options));
     } catch (error) {
-      this.fail(error);
+      find("estimate").textContent = `${error}`.replace("Error: ", "");
     }
   }
 
   /** @param {Job} job */
   follow(job) {
-    const since = this.jobs.get(job.number)?.since ?? performance.now();
-    this.jobs.set(job.number, { job, since: job.what === "frames" && job.done === 0 ? performance.now() : since });
-    find("jobs").replaceChildren(
-      ...[...this.jobs.values()].reverse().map((known) => this.item(known.job, known.since)),
-    );
+    const known = this.jobs.get(job.number);
+    const begins = job.what === "frames" && known?.job.what !== "frames";
+    this.jobs.set(job.number, { job, since: known && !begins ? known.since : performance.now() });
+    const items = [...this.jobs.values()].reverse().map(({ job, since }) => this.item(job, since));
+    const focused = document.activeElement?.closest("#jobs li")?.getAttribute("data-job");
+    find("jobs").replaceChildren(...items);
+    // A list that is made anew does not take the keyboard's place in it away.
+    if (focused) find("jobs").querySelector(`[data-job="${focused}"] :is(a, button)`)?.focus();
   }
 
   /** @param {Job} job @param {number} since ms */
   item(job, since) {
     const project = /** @type {Project} */ (this.project());
     const title = this.formats.get(job.kind)?.title ?? job.kind;
-    const item = make("li", {}, make("span", {}, title));
+    const item = make("li", { "data-job": String(job.number) }, make("span", {}, title));
     if (job.state === "runs") {
       const cancel = make("button", { "aria-label": `Cancel ${title}` }, "Cancel");
       cancel.addEventListener("click", () => void project.cancel(job.number).catch(this.fail));
@@ -114,7 +216,7 @@ export class Exports {
       item.append(make("a", { href: project.downloadOf(job.number), download: job.name }, `Download ${job.name}`));
       item.append(make("span", { className: "faint" }, `${megabytes} MB`));
     } else {
-      item.append(make("span", { className: "faint" }, job.message || job.state));
+      item.append(make("span", { className: job.message ? "bad" : "faint" }, job.message || job.state));
     }
     return item;
   }
@@ -122,5 +224,6 @@ export class Exports {
 
 /** @param {number} seconds */
 function timeText(seconds) {
-  return seconds < 90 ? `${Math.max(Math.round(seconds), 1)} s` : `${Math.round(seconds / 60)} min`;
+  if (seconds < 90) return `${Math.max(Math.round(seconds), 1)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }

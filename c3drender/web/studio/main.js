@@ -35,6 +35,15 @@ let player = null;
 let toastTimer = 0;
 /** @type {Record<string, {revision: number, afterMs: number, stagesMs: Record<string, number>}>} for who measures */
 const shown = {};
+/** @type {Record<string, {key: string, url: string}>} by their files, the newest of each */
+let scenes = {};
+let newest = "";
+/** @type {Record<string, string>} */
+const QUALITY = {
+  "preview.c3dweb": "draft",
+  "loop.c3dweb": "the loop as it will be",
+  "full.c3dweb": "full quality",
+};
 
 const tools = new Tools(view, state, { commit, pick, say });
 const exports = new Exports(state, () => project, fail);
@@ -147,8 +156,8 @@ async function showStage(told) {
   const own = /** @type {Project} */ (project);
   const url = own.shown(name, key);
   if (name.endsWith(".c3dweb")) {
-    if (name === "full.c3dweb" && !document.body.classList.contains("large")) return;
-    play(url);
+    scenes[name] = { key, url };
+    playBest(key);
   } else {
     const response = await fetch(url);
     if (name === "regions.png") await view.showRegions(await response.blob());
@@ -161,9 +170,24 @@ async function showStage(told) {
   }
   find("busy-text").textContent = name === "regions.png" ? "Finding what moves" : "Building it in three dimensions";
   const seconds = changedAt ? ` ${((performance.now() - changedAt) / 1000).toFixed(2)} s` : "";
-  if (name === "field.bin" && seconds) find("timing").textContent = `flow${seconds}`;
-  if (name === "preview.c3dweb" && seconds) find("timing").textContent = `preview${seconds}`;
+  if (name === "field.bin" && seconds) find("timing").textContent = `flow after${seconds}`;
+  if (name === "preview.c3dweb" && seconds) find("timing").textContent = `draft after${seconds}`;
   shown[name] = { revision: told.revision, afterMs: performance.now() - changedAt, stagesMs: told.stages_ms };
+}
+
+/**
+ * Plays the best that there is of a document: what was made in full only where it is looked at in full.
+ *
+ * @param {string} key of the document
+ */
+function playBest(key) {
+  const isLarge = document.body.classList.contains("large");
+  const names = isLarge ? ["full.c3dweb", "loop.c3dweb", "preview.c3dweb"] : ["loop.c3dweb", "preview.c3dweb"];
+  const best = names.find((name) => scenes[name]?.key === key);
+  if (!best) return;
+  newest = key;
+  play(scenes[best].url);
+  find("quality").textContent = QUALITY[best];
 }
 
 /** @param {string} url */
@@ -191,7 +215,7 @@ function togglePlay() {
 function toggleLarge() {
   const isLarge = document.body.classList.toggle("large");
   find("large").setAttribute("aria-pressed", String(isLarge));
-  void project?.look(isLarge).catch(fail);
+  playBest(newest);
 }
 
 /** @param {string} name */
@@ -223,10 +247,11 @@ function close() {
   events?.close();
   events = project = null;
   changedAt = 0;
+  scenes = {};
   view.photo = null;
   document.body.classList.remove("large");
   exports.close();
-  find("saved").textContent = find("timing").textContent = "";
+  for (const id of ["saved", "timing", "quality"]) find(id).textContent = "";
 }
 
 async function showStart() {

@@ -445,6 +445,7 @@ export class Tools {
     if (!outlines?.length) return;
     this.nearer = outlines;
     this.view.draft = { outlines, color: "#ffb030" };
+    this.view.paint();
     this.server.say("Now click what lies behind it.");
   }
 
