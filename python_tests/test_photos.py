@@ -17,7 +17,7 @@ import PIL.Image
 import PIL.ImageCms
 import pytest
 
-from c3drender.files import InputWarning, decode, photo, read_depth, source
+from c3drender.files import InputWarning, decode, photo, read_depth, reduced, source
 from c3drender.files.colour import DISPLAY_P3, PRIMARIES, SRGB, _to_xyz, converted, profile_of, profile_space, srgb_decoded
 from c3drender.files.embedded import photo_depth
 from c3drender.files.photo import photo_of, read_photo, write_picture
@@ -267,8 +267,8 @@ def test_reducing_keeps_the_picture(kind: str, monkeypatch: pytest.MonkeyPatch) 
     file = io.BytesIO()
     PIL.Image.fromarray(np.dstack([large, alpha]) if kind == "PNG" else large).save(file, kind)
     whole = read_photo(file, size=64)
-    monkeypatch.setattr(photo, "REDUCE_ABOVE_PX", 1000)
-    monkeypatch.setattr(photo, "STRIP_PX", 5000)
+    monkeypatch.setattr(reduced, "REDUCE_ABOVE_PX", 1000)
+    monkeypatch.setattr(reduced, "STRIP_PX", 5000)
     assert off(whole) < 8
     assert np.abs(u8(whole).astype(int) - u8(read_photo(file, size=64))).max() < 4
     deep = read_photo(png(large.astype(np.uint16) * 257), size=64)
