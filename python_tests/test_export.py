@@ -82,7 +82,7 @@ def test_the_mesh_shows_the_photo_and_no_triangle_crosses_a_tear(scene: Scene, t
 
 def test_a_large_mesh_is_thinned(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _ = glb(c3d.export_scene(scene, tmp_path / "s.glb"))
-    monkeypatch.setattr("c3drender.files.gltf.MOST_VERTICES", 200)
+    monkeypatch.setattr("c3drender.files.surface.MOST_VERTICES", 200)
     thin, _ = glb(c3d.export_scene(scene, tmp_path / "s.glb"))
     counts = [
         tree["accessors"][tree["meshes"][-1]["primitives"][0]["attributes"]["POSITION"]]["count"] for tree in (whole, thin)
