@@ -177,11 +177,12 @@ def test_a_truncated_tiff_is_refused() -> None:
 
 
 PEAK = """
-import resource, sys
+import re, sys
 from c3drender.files.photo import read_photo
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak(): return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+before = peak()
 read_photo(sys.argv[1], 320)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak() - before)
 """
 
 
@@ -191,4 +192,4 @@ def test_a_large_one_takes_a_band_of_memory(kind: str, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / f"p.{kind}"), wide, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     command = [sys.executable, "-W", "error", "-c", PEAK, tmp_path / f"p.{kind}"]
     told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(photo.__file__).parents[2]).stdout
-    assert int(told) < 200_000  # 324 MB whole, and as much again reduced
+    assert 1000 < int(told) < 200_000  # kB; 324 MB whole, and as much again reduced

@@ -16,6 +16,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from glb_views import covered, holes, meshes_of
 
 import c3drender as c3d
 from c3drender import cli
@@ -337,3 +338,22 @@ def test_what_cannot_be_exported_is_one_line(out: str, options: dict, words: str
     with pytest.raises(ValueError, match=words):
         c3d.export_scene(flowing, tmp_path / out, **options)
     assert not any(tmp_path.iterdir())
+
+
+def test_no_crack_shows_off_the_photos_view(tmp_path: Path) -> None:
+    """Of a surface that bends, behind one that bends, from where the camera goes and a little beyond."""
+    y, x = np.mgrid[0:90, 0:120]
+    wall = 0.3 + 0.06 * np.sin(x / 9) + 0.05 * np.cos(y / 7) + 0.001 * y
+    blob = np.hypot(x - 62 + 5 * np.sin(y / 6), y - 40) < 22
+    disp = np.where(blob, 0.62 + 0.1 * np.sin(x / 8 + y / 11), wall).astype(np.float32)
+    photo = np.random.default_rng(0).random((90, 120, 3), np.float32)
+    still = np.zeros((90, 120), bool)
+    scene = c3d.prepare(photo, depth=disp, depth_kind="disparity", depth_near="bright", mask=still, camera="circle")
+    meshes, tangent = meshes_of(c3d.export_scene(scene, tmp_path / "s.glb").read_bytes())
+    assert len(meshes) > 1
+    poses = c3d.camera_path(scene, "circle", 8).world_to_cam.double().numpy()
+    eyes = [-pose[:, :3].T @ pose[:, 3] * UP for pose in poses]
+    views = [covered(meshes, tangent, 360, 270, tuple(1.2 * eye)) for eye in eyes]
+    assert sum(holes(seen) for seen in views) <= 3  # of 777,600; thousands without shared vertices
+    assert all(seen.mean() > 0.98 for seen in views)
+    assert holes(covered(meshes[1:], tangent, 360, 270, tuple(eyes[4]))) > 100  # without the layer behind there would be

@@ -242,11 +242,12 @@ def test_an_animation_gives_its_first_frame_and_says_so() -> None:
 # Large ones
 
 PEAK = """
-import resource, sys
+import re, sys
 from c3drender.files.photo import photo_of
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak(): return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+before = peak()
 read = photo_of(sys.argv[1], 320)
-print(*read.size, *read.image.size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(*read.size, *read.image.size, peak() - before)
 """
 
 
@@ -257,7 +258,7 @@ def test_a_large_photo_is_reduced_while_it_is_decoded(tmp_path: Path) -> None:
     told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(photo.__file__).parents[2]).stdout
     height, width, small_h, small_w, kilobytes = map(int, told.split())
     assert (height, width, small_h, small_w) == (9000, 12000, 240, 320)
-    assert kilobytes < 150_000  # 324 MB whole
+    assert 1000 < kilobytes < 150_000  # 324 MB whole
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])

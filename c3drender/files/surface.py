@@ -14,13 +14,26 @@ import numpy as np
 from .scene import Scene
 
 TEAR = 1.06  # neighbours whose depths differ by more than this factor are two surfaces,
-SLOPE = 1.25  # or this one, where nothing was found to lie behind the nearer: no view opens them by more than a sliver
+SHALLOW = 0.02  # unless their disparities differ by less than this share of the scene's: far away all is one;
+SLOPE = 0.2  # or this one, where nothing was found to lie behind: no view opens it by more than a sliver
 MOST_VERTICES = 400_000  # of one layer's grid: beyond, every second, third ... pixel has a vertex; textures keep all
 BELOW = 1.002  # times the depth: so a layer goes on beyond its border, below what is there
 
 _BEFORE, _AFTER = slice(None, -1), slice(1, None)
 _CORNERS = ((_BEFORE, _BEFORE), (_BEFORE, _AFTER), (_AFTER, _BEFORE), (_AFTER, _AFTER))  # of the grid's cells
 _EDGES = ((0, 1, -1, 0), (2, 3, 1, 0), (0, 2, 0, -1), (1, 3, 0, 1))  # two corners, and where the cell beside them is: y, x
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Whether depths are one surface's: their ratio is below ``ratio``, or their disparities differ by less than ``disp``."""
+
+    ratio: float
+    disp: float
+
+    def __call__(self, nearer: np.ndarray, farther: np.ndarray) -> np.ndarray:
+        one: np.ndarray = (farther < nearer * self.ratio) | (farther - nearer < self.disp * nearer * farther)
+        return one
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,19 +53,22 @@ def surface_of(scene: Scene, layer: int) -> Surface | None:
     height, width = layers.size
     z = layers.plane(layers.z_cam, layer).numpy()
     step = max(ceil(sqrt((z > 0).sum() / MOST_VERTICES)), 1)
-    near = 1 + (TEAR - 1) * step
+    disparities = scene.span.near - scene.span.far
+    is_one = _Rule(1 + (TEAR - 1) * step, SHALLOW * disparities)
     y, x = (side.reshape(-1) for side in np.mgrid[0:height:step, 0:width:step])
     depth = z[y, x]
     next_depth = np.zeros_like(depth)
     if layer + 1 < layers.num_layers:
         next_depth = layers.plane(layers.z_cam, layer + 1).numpy()[y, x]
-    faces, place, source = _triangles(depth, next_depth, (ceil(height / step), ceil(width / step)), near)
+    size = ceil(height / step), ceil(width / step)
+    faces, place, source = _triangles(depth, next_depth, size, is_one, _Rule(is_one.ratio, SLOPE * disparities))
     if len(faces) == 0:
         return None
     pixel = _numbers(scene, layer, y[source], x[source])
     there = np.where((depth[place] > 0) | (place == source), depth[source], BELOW * depth[source])
     shift = _lifted(scene, y[place], x[place], there) - _lifted(scene, y[source], x[source], depth[source])
-    meets = (place != source) & (next_depth[place] * near > depth[source]) & (next_depth[place] < depth[source] * near)
+    nearer, farther = np.minimum(next_depth[place], depth[source]), np.maximum(next_depth[place], depth[source])
+    meets = (place != source) & (nearer > 0) & is_one(nearer, farther)
     if meets.any():
         pixel[meets] = _numbers(scene, layer + 1, y[place[meets]], x[place[meets]])
         shift[meets] = 0
@@ -61,7 +77,7 @@ def surface_of(scene: Scene, layer: int) -> Surface | None:
 
 
 def _triangles(
-    depth: np.ndarray, next_depth: np.ndarray, size: tuple[int, int], near: float
+    depth: np.ndarray, next_depth: np.ndarray, size: tuple[int, int], is_one: _Rule, is_one_alone: _Rule
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of a grid of ``size`` (height, width), flat, with depth 0 where nothing is: the triangles ``[F, 3]``; and of each of
     their vertices the place in the grid, and the place of what goes on to there, which is the same for most."""
@@ -69,14 +85,14 @@ def _triangles(
     cells = np.stack([number[corner] for corner in _CORNERS]).reshape(4, -1)
     corners = depth[cells]
     nearest, farthest = corners.min(axis=0), corners.max(axis=0)
-    hides = (next_depth[cells] > 0).any(axis=0)
-    whole = (nearest > 0) & (farthest < nearest * np.where(hides, near, max(near, SLOPE)))
+    alone = (next_depth[cells] == 0).all(axis=0)
+    whole = (nearest > 0) & (is_one(nearest, farthest) | (alone & is_one_alone(nearest, farthest)))
     if not whole.any():
         return np.zeros((0, 3), np.int64), number[:0], number[:0]
     ends = ~whole & (farthest > 0)
-    ending, copied = cells[:, ends], corners[:, ends] * near <= farthest[ends]
+    ending, copied = cells[:, ends], ~is_one(corners[:, ends], farthest[ends])
     source = np.broadcast_to(np.take_along_axis(ending, corners[:, ends].argmax(axis=0)[None], axis=0), ending.shape)
-    copy, places, sources = _copies(ending[copied], source[copied], depth, near)
+    copy, places, sources = _copies(ending[copied], source[copied], depth, is_one_alone)
     going_on = ending.copy()
     going_on[copied] = depth.size + copy
     quads = np.concatenate([cells[:, whole], going_on], axis=1)
@@ -92,14 +108,14 @@ def _triangles(
 
 
 def _copies(
-    place: np.ndarray, source: np.ndarray, depth: np.ndarray, near: float
+    place: np.ndarray, source: np.ndarray, depth: np.ndarray, is_one: _Rule
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertices at ``place [N]`` of surfaces that go on from ``source [N]``, one for all cells of a surface: the number of
     each, and of each number the place and the source."""
     order = np.lexsort((depth[source], place))
     at, z = place[order], depth[source[order]]
     first = np.ones(len(order), bool)
-    first[1:] = (at[1:] != at[:-1]) | (z[1:] >= z[:-1] * near)
+    first[1:] = (at[1:] != at[:-1]) | ~is_one(z[:-1], z[1:])
     number = np.empty(len(order), np.int64)
     number[order] = np.cumsum(first) - 1
     return number, at[first], source[order][first]
