@@ -22,6 +22,7 @@ import c3drender as c3d
 from c3drender import cli
 from c3drender.data import Camera, CameraPath, DepthSpan, Harmonics, Layers
 from c3drender.files.geometry import UP
+from c3drender.files.gltf import _texture
 from c3drender.files.points import SH_0
 from c3drender.files.scene import Scene
 from c3drender.files.track import write_track
@@ -357,3 +358,16 @@ def test_no_crack_shows_off_the_photos_view(tmp_path: Path) -> None:
     assert sum(holes(seen) for seen in views) <= 3  # of 777,600; thousands without shared vertices
     assert all(seen.mean() > 0.98 for seen in views)
     assert holes(covered(meshes[1:], tangent, 360, 270, tuple(eyes[4]))) > 100  # without the layer behind there would be
+
+
+def test_what_covers_a_part_of_its_pixel_shows_as_in_the_photo(scene: Scene) -> None:
+    """A soft edge's own colour may be any, as little of it is seen; the mesh is opaque."""
+    planes = [scene.layers.plane(values, 0).numpy() for values in (scene.layers.rgb, scene.layers.alpha)]
+    assert planes[1][7, 9] == 1
+    number = int(np.flatnonzero(scene.layers.pixel[scene.layers.part(0)].numpy() == 7 * scene.layers.size[1] + 9)[0])
+    rgb, alpha = scene.layers.rgb.clone(), scene.layers.alpha.clone()
+    rgb[number], alpha[number] = torch.tensor([1.0, 0.0, 0.0]), 0.25
+    soft = replace(scene, layers=replace(scene.layers, rgb=rgb, alpha=alpha))
+    below = scene.layers.plane(scene.layers.rgb, 1).numpy()[7, 9]
+    np.testing.assert_allclose(_texture(soft, 0)[7, 9], 0.25 * np.array([1, 0, 0]) + 0.75 * below, atol=1e-6)
+    np.testing.assert_array_equal(_texture(scene, 0)[7, 9], planes[0][7, 9])

@@ -94,9 +94,15 @@ def _add_layer(
 
 
 def _texture(scene: Scene, layer: int) -> np.ndarray:
-    """Floats ``[H, W, 3]``: beyond what exists colours go on, so that none mixes with black at a border."""
+    """Floats ``[H, W, 3]``: beyond what exists colours go on, so that none mixes with black at a border. What covers a part of
+    its pixel shows with what it covers, as in the photo: alone, its colour may be any."""
     layers = scene.layers
-    exists, rgb = layers.plane(layers.alpha, layer).numpy() > 0, layers.plane(layers.rgb, layer).numpy()
+    alpha, rgb = layers.plane(layers.alpha, layer).numpy(), layers.plane(layers.rgb, layer).numpy()
+    exists = alpha > 0
+    if layer + 1 < layers.num_layers:
+        below = layers.plane(layers.rgb, layer + 1).numpy()
+        soft = exists & (alpha < 1) & (layers.plane(layers.alpha, layer + 1).numpy() > 0)
+        rgb = np.where(soft[..., None], alpha[..., None] * rgb + (1 - alpha[..., None]) * below, rgb)
     continued: np.ndarray = rgb.reshape(-1, 3)[Nearest.of(exists).to(np.ones(exists.shape, bool))].reshape(rgb.shape)
     return continued
 

@@ -16,7 +16,7 @@ from .numbers import unit_range
 
 SPARE = 2  # a photo is reduced while decoding to no less than this many times its size, so that the rest is resampled well
 REDUCE_ABOVE_PX = 2**24  # smaller photos are decoded whole
-STRIP_PX = 2**22  # of a photo that is reduced, so many pixels are converted at a time
+STRIP_PX = 2**20  # of a photo that is reduced, so many pixels are converted at a time
 DEEP_BYTES = MOST_DECODED_BYTES * 3 // 4  # of 16 bit; more is read in 8, where the file cannot be read in bands
 
 
