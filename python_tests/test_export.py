@@ -16,11 +16,13 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from glb_views import covered, holes, meshes_of
 
 import c3drender as c3d
 from c3drender import cli
 from c3drender.data import Camera, CameraPath, DepthSpan, Harmonics, Layers
 from c3drender.files.geometry import UP
+from c3drender.files.gltf import _texture
 from c3drender.files.points import SH_0
 from c3drender.files.scene import Scene
 from c3drender.files.track import write_track
@@ -82,7 +84,7 @@ def test_the_mesh_shows_the_photo_and_no_triangle_crosses_a_tear(scene: Scene, t
 
 def test_a_large_mesh_is_thinned(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _ = glb(c3d.export_scene(scene, tmp_path / "s.glb"))
-    monkeypatch.setattr("c3drender.files.gltf.MOST_VERTICES", 200)
+    monkeypatch.setattr("c3drender.files.surface.MOST_VERTICES", 200)
     thin, _ = glb(c3d.export_scene(scene, tmp_path / "s.glb"))
     counts = [
         tree["accessors"][tree["meshes"][-1]["primitives"][0]["attributes"]["POSITION"]]["count"] for tree in (whole, thin)
@@ -337,3 +339,35 @@ def test_what_cannot_be_exported_is_one_line(out: str, options: dict, words: str
     with pytest.raises(ValueError, match=words):
         c3d.export_scene(flowing, tmp_path / out, **options)
     assert not any(tmp_path.iterdir())
+
+
+def test_no_crack_shows_off_the_photos_view(tmp_path: Path) -> None:
+    """Of a surface that bends, behind one that bends, from where the camera goes and a little beyond."""
+    y, x = np.mgrid[0:90, 0:120]
+    wall = 0.3 + 0.06 * np.sin(x / 9) + 0.05 * np.cos(y / 7) + 0.001 * y
+    blob = np.hypot(x - 62 + 5 * np.sin(y / 6), y - 40) < 22
+    disp = np.where(blob, 0.62 + 0.1 * np.sin(x / 8 + y / 11), wall).astype(np.float32)
+    photo = np.random.default_rng(0).random((90, 120, 3), np.float32)
+    still = np.zeros((90, 120), bool)
+    scene = c3d.prepare(photo, depth=disp, depth_kind="disparity", depth_near="bright", mask=still, camera="circle")
+    meshes, tangent = meshes_of(c3d.export_scene(scene, tmp_path / "s.glb").read_bytes())
+    assert len(meshes) > 1
+    poses = c3d.camera_path(scene, "circle", 8).world_to_cam.double().numpy()
+    eyes = [-pose[:, :3].T @ pose[:, 3] * UP for pose in poses]
+    views = [covered(meshes, tangent, 360, 270, tuple(1.2 * eye)) for eye in eyes]
+    assert sum(holes(seen) for seen in views) <= 3  # of 777,600; thousands without shared vertices
+    assert all(seen.mean() > 0.98 for seen in views)
+    assert holes(covered(meshes[1:], tangent, 360, 270, tuple(eyes[4]))) > 100  # without the layer behind there would be
+
+
+def test_what_covers_a_part_of_its_pixel_shows_as_in_the_photo(scene: Scene) -> None:
+    """A soft edge's own colour may be any, as little of it is seen; the mesh is opaque."""
+    planes = [scene.layers.plane(values, 0).numpy() for values in (scene.layers.rgb, scene.layers.alpha)]
+    assert planes[1][7, 9] == 1
+    number = int(np.flatnonzero(scene.layers.pixel[scene.layers.part(0)].numpy() == 7 * scene.layers.size[1] + 9)[0])
+    rgb, alpha = scene.layers.rgb.clone(), scene.layers.alpha.clone()
+    rgb[number], alpha[number] = torch.tensor([1.0, 0.0, 0.0]), 0.25
+    soft = replace(scene, layers=replace(scene.layers, rgb=rgb, alpha=alpha))
+    below = scene.layers.plane(scene.layers.rgb, 1).numpy()[7, 9]
+    np.testing.assert_allclose(_texture(soft, 0)[7, 9], 0.25 * np.array([1, 0, 0]) + 0.75 * below, atol=1e-6)
+    np.testing.assert_array_equal(_texture(scene, 0)[7, 9], planes[0][7, 9])

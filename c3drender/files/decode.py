@@ -39,6 +39,7 @@ UNREADABLE = (
 )
 FORMATS_EXTRA = "pip install c3drender[formats]"
 PNG_BIT_DEPTH_BYTE = 24
+PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 AVIF_BRANDS = (b"avif", b"avis")
 
@@ -110,6 +111,8 @@ def open_picture(name: str, data: bytes, shown: str) -> Opened:
             picture = _identified(data)
             if picture is None:
                 raise Refused(f"{name}: expected a picture, got {_kind(data)}: {shown}")
+            if picture.format == "PNG" and not _has_late_exif(data):
+                picture.info.setdefault("exif", b"")  # Pillow would decode all in search of it
             picture, note = _main_page(name, picture, shown)
         check_area(name, *picture.size, shown)
         _check_length(name, picture, len(data), shown)
@@ -252,6 +255,18 @@ def _identified(data: bytes) -> PIL.Image.Image | None:
         return PIL.Image.open(io.BytesIO(data))
     except PIL.UnidentifiedImageError:
         return None
+
+
+def _has_late_exif(data: bytes) -> bool:
+    """Whether a PNG has EXIF data behind its pixels, or as a text."""
+    at, behind = 8, False
+    while at + 8 <= len(data):
+        length, key = struct.unpack_from(">I4s", data, at)
+        behind |= key == b"IDAT"
+        if (key == b"eXIf" and behind) or (key in PNG_TEXTS and data.startswith(b"Raw profile type ", at + 8)):
+            return True
+        at += 12 + length
+    return False
 
 
 def _main_page(name: str, picture: PIL.Image.Image, shown: str) -> tuple[PIL.Image.Image, str | None]:

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from ..data import PathLike
 from .decode import check_area
-from .numbers import read_array
-from .photo import check_finite
+from .numbers import check_finite, read_array
 from .resize import resize_flow, same_aspect
 from .source import is_source, read_source, shown, suffix_of
 

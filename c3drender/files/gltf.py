@@ -10,8 +10,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-from dataclasses import dataclass
-from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
@@ -22,9 +20,8 @@ from ..data import Camera, CameraPath
 from ..pixels.nearest import Nearest
 from .geometry import UP, LoopMotion, Moment, as_bytes
 from .scene import Scene
+from .surface import Surface, surface_of
 
-TEAR = 1.06  # neighbours whose depths differ by more than this factor are two surfaces
-MOST_VERTICES = 400_000  # of one layer's grid: beyond, every second, third ... pixel has a vertex; textures keep all
 BEFORE = 0.998  # of its depth: what drifts forward lies before what drifts back
 SWAY_KEYS = 24  # of a loop
 GLB_MAGIC, GLB_VERSION, JSON_CHUNK, BINARY_CHUNK = b"glTF", 2, b"JSON", b"BIN\0"
@@ -45,9 +42,9 @@ def scene_glb(scene: Scene, moment: Moment, motion: LoopMotion | None = None, pa
     tree = _Tree()
     drifts = moment.drifts if motion is None else motion.drifts
     for layer in reversed(range(scene.layers.num_layers)):  # the farthest first, as what is transparent is drawn in order
-        grid = _grid(scene, layer)
-        if grid is not None:
-            _add_layer(tree, scene, layer, grid, drifts, moment, motion)
+        surface = surface_of(scene, layer)
+        if surface is not None:
+            _add_layer(tree, scene, layer, surface, drifts, moment, motion)
     if not tree.parts["meshes"]:
         raise ValueError("scene: expected a layer with a surface, got none")
     tree.add_camera(scene.camera, 0.01 / scene.span.near, path, 1.0 if motion is None else motion.seconds)
@@ -61,104 +58,63 @@ def camera_glb(path: CameraPath, camera: Camera, fps: float) -> bytes:
     return tree.glb()
 
 
-@dataclass(frozen=True, eq=False)
-class _Grid:
-    """A layer's surface: vertices at the pixels ``pixel [V]`` of the layers, moved by ``shift [V, 3]``, and at ``uv [V, 2]``
-    of the texture; triangles ``faces [F, 3]`` with none across a tear."""
-
-    pixel: np.ndarray
-    shift: np.ndarray
-    uv: np.ndarray
-    faces: np.ndarray
-
-
-def _grid(scene: Scene, layer: int) -> _Grid | None:
-    """None where the layer has no surface."""
-    layers = scene.layers
-    height, width = layers.size
-    z = layers.plane(layers.z_cam, layer).numpy()
-    step = max(ceil(sqrt((z > 0).sum() / MOST_VERTICES)), 1)
-    rows, columns = np.arange(0, height, step), np.arange(0, width, step)
-    grid = z[np.ix_(rows, columns)]
-    index = np.arange(grid.size).reshape(grid.shape)
-    corners = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, :-1], grid[1:, 1:]])
-    nearest, farthest = corners.min(axis=0), corners.max(axis=0)
-    whole = (nearest > 0) & (farthest < nearest * (1 + (TEAR - 1) * step))
-    if not whole.any():
-        return None
-    a, b, c, d = (index[corner][whole] for corner in _CORNERS)
-    used, faces = np.unique(np.concatenate([np.stack([a, c, b], axis=1), np.stack([b, c, d], axis=1)]), return_inverse=True)
-    # Across a tear the farther surface goes on to where the nearer one begins: no crack shows between the pixels.
-    torn = np.stack([index[corner][(nearest > 0) & ~whole] for corner in _CORNERS])
-    farther = np.take_along_axis(torn, grid.reshape(-1)[torn].argmax(axis=0)[None], axis=0).repeat(4, axis=0)
-    quads = len(used) + np.arange(torn.size).reshape(4, -1)
-    places, sources = np.concatenate([used, torn.reshape(-1)]), np.concatenate([used, farther.reshape(-1)])
-    faces = np.concatenate([faces.reshape(-1, 3), quads[[0, 2, 1]].T, quads[[1, 2, 3]].T])
-    y, x = (side[n] for side, n in zip((rows, columns), np.divmod(places, grid.shape[1]), strict=True))
-    from_y, from_x = (side[n] for side, n in zip((rows, columns), np.divmod(sources, grid.shape[1]), strict=True))
-    part = layers.part(layer)
-    pixel = part.start + np.searchsorted(layers.pixel[part].numpy(), from_y * width + from_x)
-    across, down = (x - from_x) / scene.camera.fx, (y - from_y) / scene.camera.fy
-    shift = np.stack([across, down, np.zeros(len(x))], axis=1) * grid.reshape(-1)[sources][:, None]
-    uv = np.stack([(x + 0.5) / width, (y + 0.5) / height], axis=1).astype(np.float32)
-    return _Grid(pixel, shift.astype(np.float32), uv, faces)
-
-
-_BEFORE, _AFTER = slice(None, -1), slice(1, None)
-_CORNERS = ((_BEFORE, _BEFORE), (_BEFORE, _AFTER), (_AFTER, _BEFORE), (_AFTER, _AFTER))
-
-
 def _add_layer(
-    tree: _Tree, scene: Scene, layer: int, grid: _Grid, drifts: np.ndarray, moment: Moment, motion: LoopMotion | None
+    tree: _Tree, scene: Scene, layer: int, surface: Surface, drifts: np.ndarray, moment: Moment, motion: LoopMotion | None
 ) -> None:
     name, texture = f"layer {layer}", tree.add_texture(_texture(scene, layer))
-    fluid = drifts[grid.pixel][grid.faces].any(axis=1)
+    fluid = drifts[surface.pixel][surface.faces].any(axis=1)
     # Viewers draw what is transparent in an order of their own, and soft edges would show what is behind the scene: the
     # colours of an edge are the nearer surface's own, and cover whole pixels here.
     rest = tree.add_material(name, texture, False)
-    sway = [] if motion is None else _sway_targets(motion, grid)
-    still = tree.add_mesh(name, rest, grid, grid.faces[~fluid], moment.xyz[grid.pixel], sway)
+    sway = [] if motion is None else _sway_targets(motion, surface)
+    still = tree.add_mesh(name, rest, surface, surface.faces[~fluid], moment.xyz[surface.pixel], sway)
     if still is not None and motion is not None:
         tree.animate(still, *_sway_weights(motion))
     if not fluid.any():
         return
     rank = np.cumsum(drifts) - 1
-    moves = drifts[grid.pixel]
+    moves = drifts[surface.pixel]
     stays = np.ones((2, len(moves)), bool)
     if motion is None:
-        stays[:, moves] = moment.stays[:, rank[grid.pixel[moves]]]
+        stays[:, moves] = moment.stays[:, rank[surface.pixel[moves]]]
     for way, back in (("back", True), ("forward", False)):
-        xyz = moment.xyz[grid.pixel].copy()
+        xyz = moment.xyz[surface.pixel].copy()
         if motion is None and back:
-            xyz[moves] = moment.back[rank[grid.pixel[moves]]]
-        targets = [] if motion is None else _drift_targets(motion, grid, xyz, rank, back)
+            xyz[moves] = moment.back[rank[surface.pixel[moves]]]
+        targets = [] if motion is None else _drift_targets(motion, surface, xyz, rank, back)
         colour = None
         if not back:
             colour = np.ones((len(xyz), 4), np.float32)
             colour[:, 3] = 1 - moment.loop_t
         material = rest if back else tree.add_material(f"{name}, {way}", texture, True)
-        faces = grid.faces[fluid & stays[int(back)][grid.faces].all(axis=1)]
-        mesh = tree.add_mesh(f"{name}, {way}", material, grid, faces, xyz, targets, colour, 1.0 if back else BEFORE)
+        faces = surface.faces[fluid & stays[int(back)][surface.faces].all(axis=1)]
+        mesh = tree.add_mesh(f"{name}, {way}", material, surface, faces, xyz, targets, colour, 1.0 if back else BEFORE)
         if mesh is not None and motion is not None:
             tree.animate(mesh, *_drift_weights(motion, back))
 
 
 def _texture(scene: Scene, layer: int) -> np.ndarray:
-    """Floats ``[H, W, 3]``: beyond what exists colours go on, so that none mixes with black at a border."""
+    """Floats ``[H, W, 3]``: beyond what exists colours go on, so that none mixes with black at a border. What covers a part of
+    its pixel shows with what it covers, as in the photo: alone, its colour may be any."""
     layers = scene.layers
-    exists, rgb = layers.plane(layers.alpha, layer).numpy() > 0, layers.plane(layers.rgb, layer).numpy()
+    alpha, rgb = layers.plane(layers.alpha, layer).numpy(), layers.plane(layers.rgb, layer).numpy()
+    exists = alpha > 0
+    if layer + 1 < layers.num_layers:
+        below = layers.plane(layers.rgb, layer + 1).numpy()
+        soft = exists & (alpha < 1) & (layers.plane(layers.alpha, layer + 1).numpy() > 0)
+        rgb = np.where(soft[..., None], alpha[..., None] * rgb + (1 - alpha[..., None]) * below, rgb)
     continued: np.ndarray = rgb.reshape(-1, 3)[Nearest.of(exists).to(np.ones(exists.shape, bool))].reshape(rgb.shape)
     return continued
 
 
-def _drift_targets(motion: LoopMotion, grid: _Grid, xyz: np.ndarray, rank: np.ndarray, back: bool) -> list[Target]:
+def _drift_targets(motion: LoopMotion, surface: Surface, xyz: np.ndarray, rank: np.ndarray, back: bool) -> list[Target]:
     """Where the vertices are at each key, and on the way forward how much less of them is seen."""
-    moves = motion.drifts[grid.pixel]
+    moves = motion.drifts[surface.pixel]
     places = motion.backward if back else motion.forward
     targets = []
     for key, place in enumerate(places, 1):
         offset = np.zeros_like(xyz)
-        offset[moves] = place[rank[grid.pixel[moves]]] - xyz[moves]
+        offset[moves] = place[rank[surface.pixel[moves]]] - xyz[moves]
         target = {"POSITION": (offset * (1 if back else BEFORE) * UP).astype(np.float32)}
         if not back:
             target["COLOR_0"] = np.tile(np.array([0, 0, 0, -key / len(places)], np.float32), (len(xyz), 1))
@@ -173,12 +129,12 @@ def _drift_weights(motion: LoopMotion, back: bool) -> tuple[np.ndarray, np.ndarr
     return np.linspace(0, motion.seconds, count + 1), weights[::-1] if back else weights
 
 
-def _sway_targets(motion: LoopMotion, grid: _Grid) -> list[Target]:
-    rank, sways = np.cumsum(motion.sways) - 1, motion.sways[grid.pixel]
+def _sway_targets(motion: LoopMotion, surface: Surface) -> list[Target]:
+    rank, sways = np.cumsum(motion.sways) - 1, motion.sways[surface.pixel]
     targets = []
     for offsets in (part for pair in zip(motion.sine, motion.cosine, strict=True) for part in pair):
-        offset = np.zeros((len(grid.pixel), 3), np.float32)
-        offset[sways] = offsets[rank[grid.pixel[sways]]] * UP
+        offset = np.zeros((len(surface.pixel), 3), np.float32)
+        offset[sways] = offsets[rank[surface.pixel[sways]]] * UP
         targets.append({"POSITION": offset})
     return targets if sways.any() else []
 
@@ -234,22 +190,22 @@ class _Tree:
         self,
         name: str,
         material: int,
-        grid: _Grid,
+        surface: Surface,
         faces: np.ndarray,
         xyz: np.ndarray,
         targets: list[Target],
         colour: np.ndarray | None = None,
         nearer: float = 1.0,
     ) -> int | None:
-        """The node of a mesh of those of the grid's faces, whose pixels are at ``xyz [V, 3]``, drawn ``nearer``; None for
+        """The node of a mesh of those of the surface's faces, whose pixels are at ``xyz [V, 3]``, drawn ``nearer``; None for
         none."""
         if len(faces) == 0:
             return None
         used, index = np.unique(faces, return_inverse=True)
-        placed = ((xyz + grid.shift)[used] * nearer * UP).astype(np.float32)
+        placed = ((xyz + surface.shift)[used] * nearer * UP).astype(np.float32)
         attributes = {
             "POSITION": self.numbers(placed, ARRAY_BUFFER, bounds=True),
-            "TEXCOORD_0": self.numbers(grid.uv[used], ARRAY_BUFFER),
+            "TEXCOORD_0": self.numbers(surface.uv[used], ARRAY_BUFFER),
         }
         if colour is not None:
             attributes["COLOR_0"] = self.numbers(colour[used], ARRAY_BUFFER)

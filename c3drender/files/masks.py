@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ..data import MaskLike, PictureLike
 from .coco import decode_runs
-from .numbers import Numbers, read_numbers
-from .photo import check_finite, unit_range
+from .numbers import Numbers, check_finite, read_numbers, unit_range
 from .resize import same_aspect
 from .tell import Noted, warn
 

@@ -1,4 +1,4 @@
-"""Maps of raw numbers, as masks and depth are: from arrays and from files of any kind, with no colour management."""
+"""Arrays of raw numbers, as masks and depth are: from arrays and from files of any kind, with no colour management."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from .source import is_source, read_source, shown, suffix_of
 
 NPY_MAGIC, ZIP_MAGIC, PFM_MAGICS = b"\x93NUMPY", b"PK", (b"Pf", b"PF")
 PFM_HEADER = re.compile(rb"(P[fF])\s+(\d{1,9})\s+(\d{1,9})\s+([-+.0-9eE]{1,32})[ \t\r]*\n")
+FLOAT_RANGE = (-0.5, 1.5)  # resampling overshoots 0..1 a little; more is another scale, such as 0..255
 PREFERRED_ARRAYS = ("depth", "disparity", "disp", "z", "mask", "masks", "predicted_depth", "depths", "arr_0")
 
 
@@ -188,3 +189,22 @@ def _decode_pfm(name: str, data: bytes, shown: str) -> np.ndarray:
     values = np.frombuffer(data, "<f4" if scale < 0 else ">f4", count, header.end()).astype(np.float32)
     shape = (height, width) if channels == 1 else (height, width, channels)
     return values.reshape(shape)[::-1]
+
+
+def unit_range(name: str, pixels: np.ndarray) -> np.ndarray:
+    """float32 in 0..1."""
+    if pixels.dtype in (np.uint8, np.uint16):
+        scaled: np.ndarray = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
+        return scaled
+    if pixels.dtype.kind != "f":
+        raise TypeError(f"{name}: expected uint8, uint16 or float, got {pixels.dtype}")
+    check_finite(name, pixels)
+    if pixels.min() < FLOAT_RANGE[0] or pixels.max() > FLOAT_RANGE[1]:
+        raise ValueError(f"{name}: expected floats in 0..1, got {pixels.min():g} to {pixels.max():g}")
+    return pixels.astype(np.float32).clip(0, 1)
+
+
+def check_finite(name: str, values: np.ndarray) -> None:
+    bad = values.size - int(np.isfinite(values).sum())
+    if bad:
+        raise ValueError(f"{name}: expected finite numbers, got {bad} NaN or infinite of {values.size}")

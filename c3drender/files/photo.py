@@ -4,45 +4,33 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
-import cv2
 import numpy as np
 import PIL.Image
 import torch
 from torch import Tensor
 
 from ..data import Image, PathLike, PictureLike
-from .colour import SPACES, SRGB, Color, ColourSpace, by_littlecms, check_color, converted, is_same, profile_of, space_of
+from .colour import SPACES, Color, ColourSpace, check_color, profile_of
 from .decode import (
-    MOST_DECODED_BYTES,
     DeepPlanes,
     Opened,
     RawPhoto,
     check_area,
-    is_deep,
     is_raw,
     is_tiff,
-    loaded,
-    numbers_of,
     open_picture,
     optional_module,
     orientation_of,
     raw_line,
-    upright,
     with_opencv,
 )
 from .numbers import read_numbers
 from .place import check_writable, naming, one_line, replacing
+from .reduced import as_rgb, moved, reduced_rgb
 from .resize import MIN_SIDE_PX, Size, fit_size, resize_photo
 from .source import is_source, read_source, shown, suffix_of
-
-FLOAT_RANGE = (-0.5, 1.5)  # resampling overshoots 0..1 a little; more is another scale, such as 0..255
-SPARE = 2  # a photo is reduced while decoding to no less than this many times its size, so that the rest is resampled well
-REDUCE_ABOVE_PX = 2**24  # smaller photos are decoded whole
-STRIP_PX = 2**22  # of a photo that is reduced, so many pixels are converted at a time
-DEEP_BYTES = MOST_DECODED_BYTES * 3 // 4  # of 16 bit; more is read in 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +93,7 @@ def photo_of(photo: PictureLike, size: Size, color: Color = "srgb") -> Photo:
         data, name = read_source("photo", photo), shown(photo)
         opened = None if is_raw(data, suffix_of(photo)) else _opened(data, name)
         if isinstance(opened, np.ndarray):
-            rgb = _as_rgb(opened if opened.ndim == 3 else opened[..., None])
+            rgb = as_rgb(opened)
             height, width = rgb.shape[:2]
         elif opened is None:
             rgb = _developed(data, name, target)
@@ -113,13 +101,13 @@ def photo_of(photo: PictureLike, size: Size, color: Color = "srgb") -> Photo:
         else:
             notes = (opened.note,) if opened.note else ()
             height, width = _upright_size(opened.picture)
-            rgb = _decoded(opened, _wanted(height, width, size), target)
+            rgb = reduced_rgb("photo", opened, _wanted(height, width, size), target)
     elif isinstance(photo, PIL.Image.Image):
         height, width = _upright_size(photo)
         check_area("photo", width, height, "the picture given")
-        rgb = _decoded(Opened(photo, b"", "the picture given"), _wanted(height, width, size), target)
+        rgb = reduced_rgb("photo", Opened(photo, b"", "the picture given"), _wanted(height, width, size), target)
     else:
-        rgb = _as_rgb(_pixels_of(photo))
+        rgb = as_rgb(_pixels_of(photo))
         height, width = rgb.shape[:2]
     _check_sides(height, width)
     image = Image(torch.from_numpy(np.ascontiguousarray(rgb)))
@@ -161,66 +149,6 @@ def _upright_size(picture: PIL.Image.Image) -> tuple[int, int]:
     return (width, height) if orientation_of(picture) >= 5 else (height, width)
 
 
-def _decoded(opened: Opened, wanted: tuple[int, int], target: ColourSpace) -> np.ndarray:
-    """float32 ``[h, w, 3]``, upright, in ``target``, of at least ``wanted`` (height, width)."""
-    picture, turn = opened.picture, opened.orientation
-    stored = wanted[::-1] if turn >= 5 else wanted
-    space = space_of(picture, opened.data)
-    if opened.data and is_deep(opened) and picture.size[0] * picture.size[1] * 8 <= DEEP_BYTES:
-        pixels = with_opencv("photo", opened)
-        factor = _factor(pixels.shape[:2], stored)
-        if factor > 1:
-            size = (ceil(pixels.shape[1] / factor), ceil(pixels.shape[0] / factor))
-            pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        return upright(_moved(_as_rgb(pixels if pixels.ndim == 3 else pixels[..., None]), space, target), turn)
-    if picture.format in ("JPEG", "MPO") and picture.size[0] * picture.size[1] > REDUCE_ABOVE_PX:
-        picture.draft(None, (SPARE * stored[1], SPARE * stored[0]))
-    # Decoded pictures are reduced strip by strip: a second copy of a large one would take as much memory again.
-    whole = loaded("photo", opened)
-    factor = _factor((whole.size[1], whole.size[0]), stored)
-    strip = max(STRIP_PX // whole.size[0] // factor, 1) * factor if factor > 1 else whole.size[1]
-    parts = []
-    for top in range(0, whole.size[1], strip):
-        part = whole if strip >= whole.size[1] else whole.crop((0, top, whole.size[0], min(top + strip, whole.size[1])))
-        parts.append(_rgb_of(part, factor, space, target))
-    return upright(parts[0] if len(parts) == 1 else np.concatenate(parts), turn)
-
-
-def _factor(size: tuple[int, int], wanted: tuple[int, int]) -> int:
-    """By how much a picture of this size may be reduced at once."""
-    if size[0] * size[1] <= REDUCE_ABOVE_PX:
-        return 1
-    return max(min(size[0] // (SPARE * wanted[0]), size[1] // (SPARE * wanted[1])), 1)
-
-
-def _rgb_of(picture: PIL.Image.Image, factor: int, space: ColourSpace | None, target: ColourSpace) -> np.ndarray:
-    """float32 ``[h, w, 3]`` of a decoded picture, reduced by ``factor``, not turned."""
-    if picture.mode.startswith("I") or picture.mode == "F":
-        pixels = numbers_of(picture)
-        if picture.mode != "F":
-            pixels = pixels.clip(0, 65535).astype(np.uint16)
-        if factor > 1:
-            size = (ceil(pixels.shape[1] / factor), ceil(pixels.shape[0] / factor))
-            pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        return _moved(_as_rgb(pixels[..., None]), space, target)
-    alpha = picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
-    colour = picture.convert("RGB") if picture.mode not in ("RGB", "CMYK", "L", "LAB") else picture
-    if space is None:
-        managed = by_littlecms(colour)
-        space, colour = (None, colour) if managed is None else (SRGB, managed)
-    planes = colour.convert("RGB")
-    if alpha is not None:
-        planes.putalpha(alpha)
-    if factor > 1:
-        planes = planes.reduce(factor)
-    return _moved(_as_rgb(np.asarray(planes)), space, target)
-
-
-def _moved(rgb: np.ndarray, space: ColourSpace | None, target: ColourSpace) -> np.ndarray:
-    source = SRGB if space is None else space
-    return rgb if source is target or is_same(source, target) else converted(rgb, source, target)
-
-
 def _developed(data: bytes, name: str, target: ColourSpace) -> np.ndarray:
     """A raw photo as its camera would show it, by LibRaw: float32 ``[H, W, 3]``."""
     rawpy = optional_module("rawpy")
@@ -232,7 +160,7 @@ def _developed(data: bytes, name: str, target: ColourSpace) -> np.ndarray:
             pixels = raw.postprocess(use_camera_wb=True, output_bps=16)
     except (rawpy.LibRawError, OSError, RuntimeError) as error:
         raise ValueError(raw_line("photo", name, f" that LibRaw cannot develop ({one_line(error)})")) from error
-    return _moved(_as_rgb(pixels), None, target)
+    return moved(as_rgb(pixels), None, target)
 
 
 def _pixels_of(photo: object) -> np.ndarray:
@@ -242,15 +170,6 @@ def _pixels_of(photo: object) -> np.ndarray:
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or pixels.size == 0:
         raise ValueError(f"photo: expected [H, W] or [H, W, 1|3|4], got {list(pixels.shape)}")
     return pixels
-
-
-def _as_rgb(pixels: np.ndarray) -> np.ndarray:
-    """float32 ``[H, W, 3]`` in 0..1; transparent parts become white."""
-    unit = unit_range("photo", pixels)
-    if unit.shape[2] in (2, 4):
-        alpha = unit[..., -1:]
-        unit = unit[..., :-1] * alpha + (1 - alpha)
-    return np.repeat(unit, 3, axis=2) if unit.shape[2] == 1 else unit
 
 
 def write_picture(out: PathLike, rgb_u8: Tensor | np.ndarray, color: Color = "srgb") -> Path:
@@ -304,22 +223,3 @@ def _can_write(suffix: str) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def unit_range(name: str, pixels: np.ndarray) -> np.ndarray:
-    """float32 in 0..1."""
-    if pixels.dtype in (np.uint8, np.uint16):
-        scaled: np.ndarray = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
-        return scaled
-    if pixels.dtype.kind != "f":
-        raise TypeError(f"{name}: expected uint8, uint16 or float, got {pixels.dtype}")
-    check_finite(name, pixels)
-    if pixels.min() < FLOAT_RANGE[0] or pixels.max() > FLOAT_RANGE[1]:
-        raise ValueError(f"{name}: expected floats in 0..1, got {pixels.min():g} to {pixels.max():g}")
-    return pixels.astype(np.float32).clip(0, 1)
-
-
-def check_finite(name: str, values: np.ndarray) -> None:
-    bad = values.size - int(np.isfinite(values).sum())
-    if bad:
-        raise ValueError(f"{name}: expected finite numbers, got {bad} NaN or infinite of {values.size}")

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..data import Camera, DepthSpan, Harmonics, Layers, PathLike, to_device
-from .photo import FLOAT_RANGE
+from .numbers import FLOAT_RANGE
 from .place import naming, one_line, parse_json, replacing
 from .shown import picture_html
 

@@ -1,0 +1,236 @@
+"""A large PNG or TIFF in bands of rows, so that it never lies in memory whole.
+
+Its decoders know whole files only. So each band is made a small file of its own, which they read as they would have read all:
+of a TIFF by its strips or rows of tiles as they are, of a PNG by its rows out of the one stream, behind the row that their
+filters refer to.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from .decode import (
+    ORIENTATION,
+    TIFF_BITS,
+    TIFF_COMPRESSION,
+    TIFF_PHOTOMETRIC,
+    TIFF_PLANES,
+    Opened,
+    is_deep,
+    loaded,
+    numbers_of,
+    open_picture,
+    with_opencv,
+)
+
+Pixels = PIL.Image.Image | np.ndarray  # numbers, and colours of 16 bits, as arrays
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the kind of colour
+GREY_WITH_ALPHA = 4
+PNG_KEPT = (b"PLTE", b"tRNS")  # what the numbers need
+INFLATED_FROM_BYTES = 2**16  # zlib copies what it did not use
+
+WIDTH, LENGTH, SAMPLES, ROWS_PER_STRIP, TILE_LENGTH = 256, 257, 277, 278, 323
+STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES = 273, 279, 324, 325
+# Of FillOrder, T4Options, T6Options, Predictor, ColorMap, TileWidth, ExtraSamples, SampleFormat, JPEGTables, YCbCrSubSampling.
+# fmt: off
+TIFF_KEPT = (WIDTH, TIFF_BITS, TIFF_COMPRESSION, TIFF_PHOTOMETRIC, 266, SAMPLES, TIFF_PLANES, 292, 293, 317, 320, 322,
+             TILE_LENGTH, 338, 339, 347, 530)
+# fmt: on
+UNCOMPRESSED, OLD_JPEG, YCBCR = 1, 6, 6
+BYTE, SHORT, LONG, UNDEFINED, LONG8 = 1, 3, 4, 7, 16
+LETTERS = {BYTE: "B", SHORT: "H", LONG: "L", UNDEFINED: "B", LONG8: "L"}
+
+
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """``size`` (height, width) as stored, the EXIF orientation that makes it upright, and the decoded bands from the top."""
+
+    size: tuple[int, int]
+    orientation: int
+    pieces: Iterator[Pixels]
+
+
+def in_bands(name: str, opened: Opened, rows: int) -> Bands | None:
+    """A picture in bands of ``rows`` rows, of a TIFF a little more; None for one that has to be decoded whole.
+
+    The bands raise ValueError with one line for a damaged file.
+    """
+    if not opened.data:
+        return None
+    if opened.picture.format == "PNG":
+        return _png_bands(name, opened, rows)
+    return _tiff_bands(name, opened, rows) if opened.picture.format == "TIFF" else None
+
+
+def _decoded(name: str, opened: Opened, file: bytes) -> Pixels:
+    """A band's small file."""
+    if is_deep(opened):
+        return with_opencv(name, file, opened.shown)
+    picture = loaded(name, open_picture(name, file, opened.shown))
+    picture.info = dict(opened.picture.info)
+    return numbers_of(picture) if picture.mode.startswith("I") or picture.mode == "F" else picture
+
+
+def _incomplete(name: str, opened: Opened) -> ValueError:
+    return ValueError(f"{name}: expected a complete picture in {opened.shown}, got a damaged or truncated one")
+
+
+# PNG (ISO/IEC 15948)
+
+
+def _png_bands(name: str, opened: Opened, rows: int) -> Bands | None:
+    width, height, depth, _, _, _, interlaced = struct.unpack_from(">IIBBBBB", opened.data, 16)
+    if interlaced or depth < 8:
+        return None
+    return Bands((height, width), opened.orientation, _png_pieces(name, opened, rows))
+
+
+def _png_pieces(name: str, opened: Opened, rows: int) -> Iterator[Pixels]:
+    width, height, depth, kind = struct.unpack_from(">IIBB", opened.data, 16)
+    row_bytes = 1 + width * PNG_CHANNELS[kind] * depth // 8
+    chunks = list(_chunks(opened.data))
+    kept = b"".join(_chunk(key, body) for key, body in chunks if key in PNG_KEPT)
+    above, left = b"", height  # the last row of the band before, as a band's first row
+    for inflated in _inflated(name, opened, chunks, rows * row_bytes):
+        count = min(len(inflated) // row_bytes, left)
+        if count == 0:
+            break
+        header = struct.pack(">II", width, count + bool(above)) + opened.data[24:29]
+        body = zlib.compress(above + inflated[: count * row_bytes], 0)
+        file = PNG_SIGNATURE + _chunk(b"IHDR", header) + kept + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+        band = _decoded(name, opened, file)
+        start = bool(above)
+        above = b"\0" + _last_row(band, kind, depth)
+        yield band[start:] if isinstance(band, np.ndarray) else band.crop((0, start, width, band.size[1]))
+        left -= count
+        if left == 0:
+            return
+    raise _incomplete(name, opened)
+
+
+def _last_row(band: Pixels, kind: int, depth: int) -> bytes:
+    """As PNG stores it, without a filter."""
+    row = band[-1] if isinstance(band, np.ndarray) else np.asarray(band.crop((0, band.size[1] - 1, *band.size)))[0]
+    channels = row.reshape(len(row), -1)
+    # OpenCV makes colours of grey with alpha, and an alpha channel of a colour that is transparent.
+    stored = channels[:, [0, -1]] if kind == GREY_WITH_ALPHA else channels[:, : PNG_CHANNELS[kind]]
+    return bytes(stored.astype(">u2" if depth == 16 else "u1").tobytes())
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Names and bodies up to the end of the pixels; ends where the file is damaged."""
+    view, at = memoryview(data), len(PNG_SIGNATURE)
+    while at + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        key, body = data[at + 4 : at + 8], view[at + 8 : at + 8 + length]
+        at += 12 + length
+        if key == b"IEND" or at > len(data) or zlib.crc32(body, zlib.crc32(key)) != struct.unpack_from(">I", data, at - 4)[0]:
+            return
+        yield key, body
+
+
+def _chunk(key: bytes, body: bytes | memoryview) -> bytes:
+    return struct.pack(">I", len(body)) + key + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(key)))
+
+
+def _inflated(name: str, opened: Opened, chunks: list[tuple[bytes, memoryview]], length: int) -> Iterator[bytes]:
+    """The stream of rows in pieces of ``length`` bytes, the last one as long as what is left."""
+    inflate, piece = zlib.decompressobj(), bytearray()
+    bodies = (body for key, body in chunks if key == b"IDAT")
+    packed = (body[n : n + INFLATED_FROM_BYTES] for body in bodies for n in range(0, len(body), INFLATED_FROM_BYTES))
+    try:
+        for part in packed:
+            rest: bytes | memoryview = part
+            while True:
+                piece += inflate.decompress(rest, length - len(piece))
+                rest = inflate.unconsumed_tail
+                if len(piece) < length:
+                    break
+                yield bytes(piece)
+                piece.clear()
+    except zlib.error:
+        raise _incomplete(name, opened) from None
+    if piece:
+        yield bytes(piece)
+
+
+# TIFF 6.0
+
+
+def _tiff_bands(name: str, opened: Opened, rows: int) -> Bands | None:
+    picture: Any = opened.picture
+    tags = picture.tag_v2
+    tiled = TILE_OFFSETS in tags
+    keys = (TILE_OFFSETS, TILE_BYTES) if tiled else (STRIP_OFFSETS, STRIP_BYTES)
+    if any(key not in tags for key in keys) or tags.get(TIFF_COMPRESSION, UNCOMPRESSED) == OLD_JPEG:
+        return None
+    height = tags[LENGTH]
+    group_rows = min(tags[TILE_LENGTH] if tiled else tags.get(ROWS_PER_STRIP, height), height)
+    planes = tags.get(SAMPLES, 1) if tags.get(TIFF_PLANES, 1) == 2 else 1
+    places = [np.array(tags[key], np.int64) for key in keys]
+    groups = ceil(height / group_rows)
+    if len(places[0]) != len(places[1]) or len(places[0]) % (planes * groups):
+        return None
+    offsets, lengths = (place.reshape(planes, groups, -1) for place in places)
+    plain = tags.get(TIFF_COMPRESSION, UNCOMPRESSED) == UNCOMPRESSED and tags.get(TIFF_PHOTOMETRIC) != YCBCR
+    if groups == 1 and not tiled and plain:  # one strip, parted here
+        bits = tags.get(TIFF_BITS, (1,))
+        row_bytes = ceil(tags[WIDTH] * (sum(bits) if planes == 1 else bits[0]) / 8)
+        starts = np.arange(0, height, rows)
+        offsets = offsets + starts[None, :, None] * row_bytes
+        lengths = np.broadcast_to(np.minimum(rows, height - starts)[None, :, None] * row_bytes, offsets.shape)
+        group_rows, groups = min(rows, height), len(starts)
+    if groups == 1:
+        return None
+    pieces = _tiff_pieces(name, opened, keys, (offsets, lengths), group_rows, max(ceil(rows / group_rows), 1))
+    return Bands((height, tags[WIDTH]), tags.get(ORIENTATION, 1), pieces)
+
+
+def _tiff_pieces(
+    name: str, opened: Opened, keys: tuple[int, int], places: tuple[np.ndarray, np.ndarray], group_rows: int, at_once: int
+) -> Iterator[Pixels]:
+    """``places``: offsets and lengths ``[planes, groups, across]`` of the groups of ``group_rows`` rows."""
+    picture: Any = opened.picture
+    tags, data = picture.tag_v2, memoryview(opened.data)
+    for first in range(0, places[0].shape[1], at_once):
+        offsets, lengths = (place[:, first : first + at_once].reshape(-1).tolist() for place in places)
+        if any(start + length > len(data) for start, length in zip(offsets, lengths, strict=True)):
+            raise _incomplete(name, opened)
+        rows = min(at_once * group_rows, tags[LENGTH] - first * group_rows)
+        starts = (8 + np.cumsum([0, *lengths[:-1]])).tolist()
+        entries = {tag: (tags.tagtype[tag], tags[tag]) for tag in TIFF_KEPT if tag in tags}
+        entries |= {LENGTH: (LONG, rows), keys[0]: (LONG, starts), keys[1]: (LONG, lengths)}
+        if keys[0] == STRIP_OFFSETS:
+            entries[ROWS_PER_STRIP] = (LONG, group_rows)
+        order = "<" if tags.prefix == b"II" else ">"
+        pixels = b"".join(data[start : start + length] for start, length in zip(offsets, lengths, strict=True))
+        yield _decoded(name, opened, _tiff(order, pixels, entries))
+
+
+def _tiff(order: str, pixels: bytes, entries: dict[int, tuple[int, Any]]) -> bytes:
+    """A TIFF of one page; ``entries``: by their tag the type and the values."""
+    pixels += bytes(len(pixels) % 2)
+    at = 8 + len(pixels)
+    behind, listed = b"", b""
+    for tag, (kind, told) in sorted(entries.items()):
+        values = tuple(told) if isinstance(told, (tuple, list, bytes)) else (told,)
+        packed = struct.pack(f"{order}{len(values)}{LETTERS[kind]}", *values)
+        listed += struct.pack(f"{order}HHL", tag, LONG if kind == LONG8 else kind, len(values))
+        if len(packed) <= 4:
+            listed += packed.ljust(4, b"\0")
+        else:
+            listed += struct.pack(f"{order}L", at + len(behind))
+            behind += packed + bytes(len(packed) % 2)
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    directory = struct.pack(f"{order}H", len(entries)) + listed + bytes(4)
+    return mark + struct.pack(f"{order}L", at + len(behind)) + pixels + behind + directory
