@@ -154,7 +154,7 @@ class _Array:
         self.state: tuple[Any, ...] = ()
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _, *self.state = state  # the version, then shape, format, whether columns come first, bytes
+        self.state = state[1:]  # after the version: shape, format, whether columns come first, bytes
 
     def values(self) -> NDArray[Any]:
         shape, kind, by_columns, raw = self.state
@@ -162,7 +162,7 @@ class _Array:
             raise ValueError(f"numbers of the format {getattr(kind, 'code', kind)!r:.40}")
         if not all(isinstance(side, int) and side >= 0 for side in shape):
             raise ValueError(f"a shape of {shape!r:.40}")
-        dtype = np.dtype(FORMATS[kind.code]).newbyteorder(kind.order if kind.order in "<>" else "=")
+        dtype = np.dtype(FORMATS[kind.code]).newbyteorder(">" if kind.order == ">" else "<")
         if len(raw) != prod(shape) * dtype.itemsize:
             raise ValueError(f"{len(raw)} bytes for {list(shape)}")
         return np.frombuffer(raw, dtype).reshape(shape, order="F" if by_columns else "C")
