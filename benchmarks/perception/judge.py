@@ -198,7 +198,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--split", choices=["heldout", "train", "validation"], default="heldout")
+    parser.add_argument("--split", choices=["heldout", "fluids", "train", "validation"], default="heldout")
     parser.add_argument("--size", type=int, default=640, help="longer side in pixels (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="also write the numbers here")

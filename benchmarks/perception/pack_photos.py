@@ -45,7 +45,7 @@ def example(labelled: labels.Labelled) -> Example:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--split", choices=["heldout", "train"], default="train")
+    parser.add_argument("--split", choices=["heldout", "fluids", "train"], default="train")
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
     labelled = labels.read(args.split)
