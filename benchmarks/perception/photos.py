@@ -36,8 +36,8 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 @dataclass(frozen=True)
 class Photo:
-    """One line of a list. ``package``: Debian's name, or `GIT` and a repository's address. ``version``: the package's, in which
-    the photo was found (another that has the same file does), or the repository's commit."""
+    """One line of a list. ``package``: Debian's name, or `GIT` and a repository's address. ``version``: the package's, or the
+    repository's commit, in which the photo was found; another that has the same file does."""
 
     id: str
     package: str
@@ -111,7 +111,9 @@ def _fetch_repository(address: str, photos: list[Photo]) -> None:
             if not missing:
                 return
             print(f"{address} {commit[:9]}: {len(missing)} photos wanted", flush=True)
-            had = subprocess.run([*git, "fetch", "-q", "--depth=1", "--filter=blob:none", "origin", commit], capture_output=True)
+            had = subprocess.run(
+                [*git, "fetch", "-q", "--depth=1", "--filter=blob:none", "origin", commit], capture_output=True
+            )
             for photo in missing if had.returncode == 0 else []:
                 shown = subprocess.run([*git, "show", f"FETCH_HEAD:{photo.path}"], capture_output=True)
                 if hashlib.sha256(shown.stdout).hexdigest() == photo.sha256:
