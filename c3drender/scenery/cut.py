@@ -7,8 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
+from ..pixels.fits import mean_within
 from ..pixels.masks import Parts, grown, shrunk
 
+WINDOWS_PX = (24.0, 12.0, 6.0, 4.0)  # of `part_by_colour`
+SURE = 0.6  # a share above this tells colours
+LEAST_SPREAD = 0.03  # standard deviation, of Lab / 100
+BELIEF, MOST_TOLD = 0.5, 4.0  # the power and the bound of a likelihood ratio, the latter a logarithm
+FEW = 0.01  # of a window: about as much as tells something of its colour
+LEAST_ODDS = 1e-4
 RNG_SEED = 1  # GrabCut starts its colour models from OpenCV's random source, of which every thread has its own
 
 
@@ -71,6 +78,40 @@ def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius
         offset_k = cv2.resize(mean(np.ascontiguousarray(offset[..., k])), size, interpolation=cv2.INTER_LINEAR)
         full[..., k] = np.clip(np.einsum("hwc,hwc->hw", gain_k, rgb) + offset_k, 0, 1)
     return full
+
+
+def part_by_colour(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """``maps`` float32 ``[h, w, K]``, 0..1, decided where they waver by what lies on either side: at a skyline a pixel that has
+    the colour of the sky above it is sky, one that has the hill's is not, however blurred the map was.
+
+    Each map and what it leaves are two Gaussians of Lab colour around every pixel, of the pixels that are sure; the odds of a
+    pixel are multiplied by the ratio of its likelihoods, to a power and up to a bound, since neighbours' colours are no
+    independent witnesses. From a wide window to a narrow one, each starting from what the last one found.
+    """
+    lab = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2LAB) / 100
+    parted = maps.copy()
+    for k in range(maps.shape[2]):
+        for sigma_px in WINDOWS_PX:
+            share = parted[..., k]
+            if share.max() <= SURE or share.min() >= 1 - SURE:
+                break
+            inside, of_inside = _likelihood(lab, share, sigma_px)
+            outside, of_outside = _likelihood(lab, 1 - share, sigma_px)
+            told = np.clip(BELIEF * (inside - outside), -MOST_TOLD, MOST_TOLD) * of_inside * of_outside
+            wavers = np.minimum(8 * share * (1 - share), 1)
+            held = np.clip(share, LEAST_ODDS, 1 - LEAST_ODDS)
+            parted[..., k] = 1 / (1 + np.exp(-(np.log(held / (1 - held)) + wavers * told)))
+    return parted
+
+
+def _likelihood(lab: np.ndarray, share: np.ndarray, sigma_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """Log likelihood ``[h, w]`` of each pixel's colour among the colours around it that are surely of ``share``, and how far
+    there are such, 0..1."""
+    weight = np.clip((share - SURE) / (1 - SURE), 0, 1)
+    known = cv2.GaussianBlur(weight, (0, 0), sigma_px)
+    mean = mean_within(lab, weight, sigma_px)
+    variance = np.maximum(mean_within(lab**2, weight, sigma_px) - mean**2, 0) + LEAST_SPREAD**2
+    return -0.5 * ((lab - mean) ** 2 / variance + np.log(variance)).sum(-1), known / (known + FEW)
 
 
 def touching_top(mask: np.ndarray, min_share: float) -> np.ndarray:

@@ -8,10 +8,12 @@ import torch
 
 from ..data import Image, Scenery
 from ..pixels.segments import Segments
-from .cut import refine_to_edges
+from ..pixels.sizes import work_size
+from .cut import part_by_colour, refine_to_edges
 
 SKY, LEVEL, WHITE, SMOKE = ("sky", "cloud"), ("still_water", "moving_water"), ("white_water",), ("smoke", "fire")
 ALIVE, STAYING = ("person", "animal"), ("person", "animal", "ground", "object")
+WORK_SIDE_PX = 480  # the longer side of the reduced picture, at which maps are parted by colour
 LEAST_WATER = 0.2  # the cues know how much of a pixel's water foams where they see this much of it
 HORIZON_AGREES = 0.03  # of the height: the cues' horizon, if it lies so near to the segments', is the better one
 
@@ -54,8 +56,12 @@ def _at_full_size(image: Image, maps: np.ndarray, measured: bool) -> np.ndarray:
     if measured:
         return cv2.resize(maps, (width, height), interpolation=cv2.INTER_LINEAR)
     rgb = image.rgb.detach().cpu().numpy()
-    small = np.clip(cv2.resize(rgb, (maps.shape[1], maps.shape[0]), interpolation=cv2.INTER_AREA), 0, 1)
-    return refine_to_edges(rgb, small, np.ascontiguousarray(maps))
+    _, size = work_size(height, width, WORK_SIDE_PX)
+    work, small = (
+        np.clip(cv2.resize(rgb, side, interpolation=cv2.INTER_AREA), 0, 1) for side in (size, (maps.shape[1], maps.shape[0]))
+    )
+    parted = part_by_colour(work, refine_to_edges(work, small, np.ascontiguousarray(maps)))
+    return refine_to_edges(rgb, work, parted, radius=3) if size != (width, height) else parted
 
 
 def _horizon(sky: np.ndarray, cued_y: float) -> float:
