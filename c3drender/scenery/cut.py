@@ -89,8 +89,8 @@ def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius
 
 
 def part_by_colour(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """``maps`` float32 ``[h, w, K]``, 0..1, decided where they waver by what lies on either side: at a skyline a pixel that has
-    the colour of the sky above it is sky, one that has the hill's is not, however blurred the map was.
+    """``maps`` float32 ``[h, w, K]``, 0..1, decided where they waver by what lies on either side: at a skyline a pixel that
+    has the colour of the sky above it is sky, one that has the hill's is not, however blurred the map was.
 
     Each map and what it leaves are two Gaussians of Lab colour around every pixel, of the pixels that are sure; the odds of a
     pixel are multiplied by the ratio of its likelihoods, to a power and up to a bound, since neighbours' colours are no
