@@ -29,7 +29,7 @@ def test_every_region_is_answered_once(name):
 
 
 def test_splits_share_no_photographer_and_no_photo():
-    listed = {split: photos.listed(split) for split in ("train", "heldout", "fluids", "reserve")}
+    listed = {split: photos.listed(split) for split in ("train", "dry", "heldout", "fluids", "reserve")}
     every = [photo for split in listed.values() for photo in split]
     assert len({photo.sha256 for photo in every}) == len(every)
     assert len({photo.id for photo in every}) == len(every)
@@ -37,13 +37,14 @@ def test_splits_share_no_photographer_and_no_photo():
     for split, other in (("train", "heldout"), ("train", "reserve"), ("heldout", "reserve")):
         assert not sources[split] & sources[other]
     authors = {split: {photo.author for photo in some} for split, some in listed.items()}
-    assert not authors["fluids"] & (authors["train"] | authors["heldout"])
+    assert not authors["fluids"] & (authors["train"] | authors["dry"] | authors["heldout"])
+    assert not authors["dry"] & authors["heldout"]
     packages = {split: {photo.package for photo in some} for split, some in listed.items()}
     assert not packages["heldout"] & (packages["train"] | packages["fluids"] | packages["reserve"])
 
 
 def test_every_photo_names_its_licence():
-    for split in ("train", "heldout", "fluids", "reserve"):
+    for split in ("train", "dry", "heldout", "fluids", "reserve"):
         with (HERE / "photos" / f"{split}.csv").open(encoding="utf-8", newline="") as lines:
             for line in csv.DictReader(lines):
                 assert all(line.values()), line

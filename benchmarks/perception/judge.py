@@ -30,6 +30,7 @@ import argparse
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,8 @@ def main() -> None:
         parser.error(f"{len(missing)} photos are not there: python benchmarks/perception/photos.py fetch {args.split}")
     jobs = [(args.split, place, args.size) for place in range(len(labelled))]
     _use(args.weights)
-    with ProcessPoolExecutor(args.jobs, initializer=_use, initargs=(args.weights,)) as pool:
+    fresh = get_context("spawn")  # a fork of a process whose OpenMP has worked hangs at its first parallel loop
+    with ProcessPoolExecutor(args.jobs, fresh, initializer=_use, initargs=(args.weights,)) as pool:
         rows = list(tqdm(pool.map(judge, jobs), total=len(jobs), unit="photo", leave=False))
     total = summary(rows)
     stereo = correlations([_stereo()]) if STEREO.is_dir() else {}

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-Split = Literal["train", "heldout", "fluids", "reserve"]
+Split = Literal["train", "dry", "heldout", "fluids", "reserve"]
 
 ROOT = Path(__file__).parents[2]
 LISTS = Path(__file__).parent / "photos"
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("what", choices=["fetch"])
     parser.add_argument("--split", choices=get_args(Split), action="append", help="default: all but reserve")
     args = parser.parse_args()
-    photos = [photo for split in args.split or ["heldout", "fluids", "train"] for photo in listed(split)]
+    photos = [photo for split in args.split or ["heldout", "fluids", "train", "dry"] for photo in listed(split)]
     missing = fetch(photos)
     for photo in missing:
         print(f"missing: {photo.id}, {photo.path} of {photo.package} {photo.version}: no place has that file any more")
