@@ -71,6 +71,7 @@ class StandIn(torch.nn.Module):
     def __init__(self, focal: float) -> None:
         super().__init__()
         self.focal = torch.nn.Parameter(torch.tensor(focal))
+        self.normal: torch.Tensor | None = None
 
     @classmethod
     def from_pretrained(cls, path: Path) -> StandIn:
@@ -83,7 +84,8 @@ class StandIn(torch.nn.Module):
         depth = torch.linspace(9, 1, H)[:, None].expand(H, W).clone()
         depth[:10] = torch.inf
         intrinsics = torch.tensor([[self.focal, 0, 0.5], [0, self.focal * W / H, 0.5], [0, 0, 1]])
-        return {"depth": depth, "intrinsics": intrinsics, "mask": depth < torch.inf}
+        found = {"depth": depth, "intrinsics": intrinsics, "mask": depth < torch.inf}
+        return found if self.normal is None else found | {"normal": self.normal.expand(H, W, 3)}
 
 
 @pytest.fixture
@@ -115,6 +117,26 @@ def test_moge_gives_metres_and_the_lens(moge: Path) -> None:
     farthest = float(depth.z_cam[10:].max())
     assert bool((depth.z_cam[:10] == depth.z_cam[0, 0]).all())
     assert 1.5 * farthest < float(depth.z_cam[0, 0]) <= 2 * farthest
+
+
+def test_moge_s_depth_follows_its_normals(moge: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StandIn, "from_pretrained", classmethod(lambda cls, path: with_normal(cls(1.25))))
+    image = picture(seaside(H, W, 25))
+    z = estimate_depth(image, find_scenery(image))[0].z_cam
+    middle = slice(W // 4, 3 * W // 4)
+    slopes = z[H // 2].log().diff()[middle]
+    leans = WAVES[middle] / (1.25 * W)  # slopes of log depth near the axis of a surface whose normal leans by that much
+    assert float((slopes - leans).std()) < 0.3 * float(leans.std())
+    assert bool((z[:10] == z[0, 0]).all())
+
+
+WAVES = 0.6 * torch.cos(torch.arange(W) * (2 * torch.pi / 20))
+
+
+def with_normal(network: StandIn) -> StandIn:
+    lean = torch.stack([-WAVES, torch.zeros(W), torch.ones(W)], 1)
+    network.normal = torch.nn.functional.normalize(lean, dim=1)
+    return network
 
 
 def test_the_scenes_camera_has_the_lens_that_was_found(moge: Path) -> None:

@@ -16,9 +16,9 @@ import labels  # noqa: E402
 import photos  # noqa: E402
 
 
-@pytest.mark.parametrize("name", ["train", "heldout", "second", "independent"])
+@pytest.mark.parametrize("name", ["train", "heldout", "fluids", "second", "independent"])
 def test_every_region_is_answered_once(name):
-    splits = [name] if name in ("train", "heldout") else ["heldout", "train"]
+    splits = [name] if name in ("train", "heldout", "fluids") else ["heldout", "train"]
     read = [labelled for split in splits for labelled in labels.read(split, name)]
     ids = [line.partition(":")[0] for line in (HERE / "labels" / f"{name}.txt").read_text().splitlines()]
     assert sorted(labelled.photo.id for labelled in read) == sorted(ids)
@@ -29,19 +29,22 @@ def test_every_region_is_answered_once(name):
 
 
 def test_splits_share_no_photographer_and_no_photo():
-    listed = {split: photos.listed(split) for split in ("train", "heldout", "reserve")}
+    listed = {split: photos.listed(split) for split in ("train", "dry", "heldout", "fluids", "reserve")}
     every = [photo for split in listed.values() for photo in split]
     assert len({photo.sha256 for photo in every}) == len(every)
     assert len({photo.id for photo in every}) == len(every)
     sources = {split: {(photo.package, photo.author) for photo in some} for split, some in listed.items()}
     for split, other in (("train", "heldout"), ("train", "reserve"), ("heldout", "reserve")):
         assert not sources[split] & sources[other]
+    authors = {split: {photo.author for photo in some} for split, some in listed.items()}
+    assert not authors["fluids"] & (authors["train"] | authors["dry"] | authors["heldout"])
+    assert not authors["dry"] & authors["heldout"]
     packages = {split: {photo.package for photo in some} for split, some in listed.items()}
-    assert not packages["heldout"] & (packages["train"] | packages["reserve"])
+    assert not packages["heldout"] & (packages["train"] | packages["fluids"] | packages["reserve"])
 
 
 def test_every_photo_names_its_licence():
-    for split in ("train", "heldout", "reserve"):
+    for split in ("train", "dry", "heldout", "fluids", "reserve"):
         with (HERE / "photos" / f"{split}.csv").open(encoding="utf-8", newline="") as lines:
             for line in csv.DictReader(lines):
                 assert all(line.values()), line

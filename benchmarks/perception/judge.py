@@ -30,6 +30,7 @@ import argparse
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--split", choices=["heldout", "train", "validation"], default="heldout")
+    parser.add_argument("--split", choices=["heldout", "fluids", "train", "validation"], default="heldout")
     parser.add_argument("--size", type=int, default=640, help="longer side in pixels (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
@@ -211,7 +212,8 @@ def main() -> None:
         parser.error(f"{len(missing)} photos are not there: python benchmarks/perception/photos.py fetch {args.split}")
     jobs = [(args.split, place, args.size) for place in range(len(labelled))]
     _use(args.weights)
-    with ProcessPoolExecutor(args.jobs, initializer=_use, initargs=(args.weights,)) as pool:
+    fresh = get_context("spawn")  # a fork of a process whose OpenMP has worked hangs at its first parallel loop
+    with ProcessPoolExecutor(args.jobs, fresh, initializer=_use, initargs=(args.weights,)) as pool:
         rows = list(tqdm(pool.map(judge, jobs), total=len(jobs), unit="photo", leave=False))
     total = summary(rows)
     stereo = correlations([_stereo()]) if STEREO.is_dir() else {}

@@ -150,10 +150,10 @@ def sheet(photos: list[Photo], cell: tuple[int, int] = (760, 560)) -> NDArray[np
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["cut", "sheets"])
-    parser.add_argument("--split", choices=get_args(Split), help="default: heldout and train")
+    parser.add_argument("--split", choices=get_args(Split), help="default: all but reserve")
     parser.add_argument("--out", type=Path, default=Path("build/photos/sheets"), help="where sheets go (default %(default)s)")
     args = parser.parse_args()
-    for split in [args.split] if args.split else ["heldout", "train"]:
+    for split in [args.split] if args.split else ["heldout", "fluids", "train"]:
         photos = listed(split)
         if args.what == "cut":
             MAPS.mkdir(parents=True, exist_ok=True)

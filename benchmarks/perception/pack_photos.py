@@ -1,6 +1,9 @@
 """Packs the labelled photos of a split for training: ``python benchmarks/perception/pack_photos.py OUT.zip [--split train]``.
 
 The photos must be there (``photos.py fetch``); the shard is a cache like them, and stays out of the repository.
+
+Of those of ``dry`` nobody labelled more than that nothing in them flows: no water, no smoke, no fire. Their classes are what the
+package's network takes each place for once those are ruled out, so that all they teach is what is none of them.
 """
 
 from __future__ import annotations
@@ -8,14 +11,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import cv2
 import labels
 import numpy as np
-from photos import read_rgb
+import torch
+from photos import Photo, listed, read_rgb
 from tqdm import tqdm
 
+from c3drender.data import Image as ImageData
+from c3drender.perception import perceive
+from c3drender.perception.network import LAYOUTS
 from c3drender.perception.training.packed import UNKNOWN, Example, write_examples
+from c3drender.pixels.segments import SEGMENT_CLASSES
 
 FREE = {"must": 1, "may": 1, "stay": 0}
+FLOWING = ("still_water", "moving_water", "white_water", "smoke", "fire")
+PLANE, UPRIGHT, FAR = (LAYOUTS.index(name) for name in ("plane", "upright", "far"))
 
 
 def example(labelled: labels.Labelled) -> Example:
@@ -42,15 +53,37 @@ def example(labelled: labels.Labelled) -> Example:
     )
 
 
+def dry_example(photo: Photo) -> Example:
+    """A photo without fluids, its classes by the network of the package."""
+    rgb = read_rgb(photo)
+    seen = perceive(ImageData(torch.from_numpy(rgb.astype(np.float32) / 255)))
+    shares = np.stack([seen.segments.of(name).numpy() * (name not in FLOWING) for name in SEGMENT_CLASSES])
+    size = rgb.shape[1::-1]
+    surface = cv2.resize(shares.argmax(0).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    plane = cv2.resize(seen.nearness.plane.numpy(), size, interpolation=cv2.INTER_LINEAR) > 0.5
+    stays = np.isin(surface, [SEGMENT_CLASSES.index(name) for name in ("person", "animal", "ground", "object")])
+    return Example(
+        name=f"photo/{photo.id}",
+        rgb=rgb,
+        surface=surface,
+        layout=np.where(plane, PLANE, np.where(surface == SEGMENT_CLASSES.index("sky"), FAR, UPRIGHT)).astype(np.uint8),
+        flow=np.zeros((*surface.shape, 2), np.float32),
+        speed=np.zeros_like(surface),
+        meta={"kind": photo.kind},
+        free=(~stays).astype(np.uint8),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--split", choices=["heldout", "train"], default="train")
+    parser.add_argument("--split", choices=["heldout", "fluids", "train", "dry"], default="train")
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    labelled = labels.read(args.split)
-    write_examples(args.out, (example(one) for one in tqdm(labelled, unit="photo", leave=False)))
-    print(f"{len(labelled)} photos, {args.out.stat().st_size / 1e6:.1f} MB")
+    photos = listed("dry") if args.split == "dry" else labels.read(args.split)
+    made = dry_example if args.split == "dry" else example
+    write_examples(args.out, (made(one) for one in tqdm(photos, unit="photo", leave=False)))
+    print(f"{len(photos)} photos, {args.out.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

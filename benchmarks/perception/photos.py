@@ -1,7 +1,8 @@
 """The labelled photos: which they are, and how to get them.
 
-``python benchmarks/perception/photos.py fetch`` takes the listed photos out of the Debian packages that ship them, into a
-cache; only lists are in git. Nothing is installed. `photos/LICENSES.md` says who made them and what may be done with them.
+``python benchmarks/perception/photos.py fetch`` takes the listed photos out of the Debian packages and the public git
+repositories that ship them, into a cache; only lists are in git. Nothing is installed. `photos/LICENSES.md` says who made them
+and what may be done with them.
 """
 
 from __future__ import annotations
@@ -22,19 +23,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-Split = Literal["train", "heldout", "reserve"]
+Split = Literal["train", "dry", "heldout", "fluids", "reserve"]
 
 ROOT = Path(__file__).parents[2]
 LISTS = Path(__file__).parent / "photos"
 CACHE = ROOT / "build" / "photos"
 SIDE_PX = 512  # the longer side of the region maps
 SUITES = ("bullseye", "bookworm", "trixie", "forky", "sid")
+GIT = "git+"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One line of a list. ``version``: the package's, in which the photo was found; another that has the same file does."""
+    """One line of a list. ``package``: Debian's name, or `GIT` and a repository's address. ``version``: the package's, or the
+    repository's commit, in which the photo was found; another that has the same file does."""
 
     id: str
     package: str
@@ -77,13 +80,44 @@ def fetch(photos: list[Photo]) -> list[Photo]:
     """Fetch what is not in the cache yet; answer what could not be had."""
     CACHE.mkdir(parents=True, exist_ok=True)
     wanted = [photo for photo in photos if not _is_right(photo.file, photo.sha256)]
-    if wanted:
+    by_package = {name: list(group) for name, group in groupby(sorted(wanted, key=_package), key=_package)}
+    if any(not name.startswith(GIT) for name in by_package):
         with tempfile.TemporaryDirectory() as scratch:
             apt = _Apt(Path(scratch))
-            by_package = sorted(wanted, key=lambda photo: photo.package)
-            for package, group in groupby(by_package, key=lambda photo: photo.package):
-                _fetch_package(apt, package, list(group))
+            for name, group in by_package.items():
+                if not name.startswith(GIT):
+                    _fetch_package(apt, name, group)
+    for name, group in by_package.items():
+        if name.startswith(GIT):
+            _fetch_repository(name.removeprefix(GIT), group)
     return [photo for photo in wanted if not photo.file.exists()]
+
+
+def _package(photo: Photo) -> str:
+    return photo.package
+
+
+def _fetch_repository(address: str, photos: list[Photo]) -> None:
+    """Take the photos out of the commit they were found in, or else out of the newest one: their files alone, where the host
+    sends parts of a history."""
+    if not shutil.which("git"):
+        sys.exit("fetch: expected git, got a machine without it")
+    with tempfile.TemporaryDirectory() as scratch:
+        git = ["git", "-C", scratch]
+        _output([*git, "init", "-q"])
+        _output([*git, "remote", "add", "origin", address])
+        for commit in [*dict.fromkeys(photo.version for photo in photos), "HEAD"]:
+            missing = [photo for photo in photos if not photo.file.exists()]
+            if not missing:
+                return
+            print(f"{address} {commit[:9]}: {len(missing)} photos wanted", flush=True)
+            had = subprocess.run(
+                [*git, "fetch", "-q", "--depth=1", "--filter=blob:none", "origin", commit], capture_output=True
+            )
+            for photo in missing if had.returncode == 0 else []:
+                shown = subprocess.run([*git, "show", f"FETCH_HEAD:{photo.path}"], capture_output=True)
+                if hashlib.sha256(shown.stdout).hexdigest() == photo.sha256:
+                    photo.file.write_bytes(shown.stdout)
 
 
 def _fetch_package(apt: _Apt, package: str, photos: list[Photo]) -> None:
@@ -153,12 +187,12 @@ def _output(command: list[str], cwd: Path | None = None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["fetch"])
-    parser.add_argument("--split", choices=get_args(Split), action="append", help="default: train and heldout")
+    parser.add_argument("--split", choices=get_args(Split), action="append", help="default: all but reserve")
     args = parser.parse_args()
-    photos = [photo for split in args.split or ["heldout", "train"] for photo in listed(split)]
+    photos = [photo for split in args.split or ["heldout", "fluids", "train", "dry"] for photo in listed(split)]
     missing = fetch(photos)
     for photo in missing:
-        print(f"missing: {photo.id}, {photo.path} of {photo.package} {photo.version}: no suite has that file any more")
+        print(f"missing: {photo.id}, {photo.path} of {photo.package} {photo.version}: no place has that file any more")
     print(f"{len(photos) - len(missing)} of {len(photos)} photos in {CACHE}")
     sys.exit(1 if missing else 0)
 

@@ -44,7 +44,7 @@ def strip(path: Path, size: int) -> tuple[np.ndarray, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--split", choices=["heldout", "train", "reserve"], default="reserve")
+    parser.add_argument("--split", choices=["heldout", "fluids", "train", "reserve"], default="reserve")
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--size", type=int, default=480)
     parser.add_argument("--a-page", type=int, default=8)

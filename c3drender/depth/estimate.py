@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import torch
@@ -10,12 +9,11 @@ from torch import Tensor
 
 from ..data import DepthMap, Image, Nearness, Scenery
 from ..models import best, find
-from ..models.depth import Prediction, load_entry, load_transformers
+from ..models.depth import Prediction, fov_deg, load_entry, load_transformers
 from .builtin import estimate_disparity
 from .surfaces import surfaces_from
 
 FAR_DISP = 0.05  # disparity of the farthest point where the nearest has 1: the farthest depth is 20 times the nearest
-LEAST_FOV_DEG, MOST_FOV_DEG = 5.0, 150.0  # of the longer side: a lens beyond these is a mistake of the model
 
 
 def estimate_depth(
@@ -70,7 +68,7 @@ def estimate_depth(
         depth, note = _builtin_depth(image, scenery, nearness)
         return depth, f"{note} (larger ones: c3drender models list)"
     depth = _depth_of(predict(image))
-    lens = "" if depth.focal_px is None else f", which found a lens of {_fov_deg(depth.focal_px, max(image.size)):.0f} degrees"
+    lens = "" if depth.focal_px is None else f", which found a lens of {fov_deg(depth.focal_px, max(image.size)):.0f} degrees"
     return depth, f"depth: model {name}{lens}"
 
 
@@ -137,14 +135,7 @@ def _checked_map(owner: str, name: str, value: Tensor) -> Tensor:
 def _depth_of(found: Prediction) -> DepthMap:
     if not found.metric:
         return depth_from_disparity(found.values)
-    focal = found.focal_px
-    if focal is not None and not (focal > 0 and LEAST_FOV_DEG < _fov_deg(focal, max(found.values.shape)) < MOST_FOV_DEG):
-        focal = None
-    return replace(depth_from_metric(found.values), measured=False, focal_px=focal)
-
-
-def _fov_deg(focal_px: float, side_px: int) -> float:
-    return 2 * math.degrees(math.atan(side_px / 2 / focal_px))
+    return replace(depth_from_metric(found.values), measured=False, focal_px=found.focal_px)
 
 
 def _builtin_depth(image: Image, scenery: Scenery, nearness: Nearness | None) -> tuple[DepthMap, str]:

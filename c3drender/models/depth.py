@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,14 @@ from torch.nn import functional
 
 from ..data import Image
 from . import store
+from .normals import follow_normals
 from .registry import Entry
 from .transformer import load_pretrained, pixels_u8
 
 METRIC_MODEL_TYPES = ("zoedepth", "glpn", "depth_pro")
 LEAST_DEPTH = 1e-3  # metres
 BEYOND = 2.0  # what a model leaves out (the sky) lies this many times as far as the farthest that it does not
+LEAST_FOV_DEG, MOST_FOV_DEG = 5.0, 150.0  # of the longer side: a lens beyond these is a mistake of the model
 FAR_SHARE = 0.99  # of what has a depth: beyond lie specks
 
 
@@ -32,7 +35,7 @@ class Prediction:
     metric
         Whether they are metres.
     focal_px
-        The lens that the model found, in pixels of the photo; None: it finds none.
+        The lens that the model found, in pixels of the photo; None: it finds none, or one that cannot be.
     """
 
     values: Tensor
@@ -69,7 +72,7 @@ def load_transformers(name: str, device: torch.device | str) -> DepthModel:
 
 
 def load_moge(checkpoint: Path, device: torch.device | str) -> DepthModel:
-    """MoGe-2 from its file. It finds the lens as well; its normals are not asked for.
+    """MoGe-2 from its file. It finds the lens as well, and normals, which the depth is made to follow (`follow_normals`).
 
     References
     ----------
@@ -93,13 +96,28 @@ def load_moge(checkpoint: Path, device: torch.device | str) -> DepthModel:
 
 def read_moge(found: dict[str, Tensor], image: Image) -> Prediction:
     """``MoGeModel.infer``'s answer: ``depth [H, W]``, infinite where there is none; ``intrinsics [3, 3]``, of a picture whose
-    sides are 1."""
+    sides are 1; of models with normals ``normal [H, W, 3]``, in camera axes, 0 where there is none."""
     depth = found["depth"].detach().float().clone().to(image.rgb.device)
     there = torch.isfinite(depth) & (depth > 0)
     if not bool(there.any()):
         raise ValueError("depth: MoGe-2 found no depth anywhere in this photo")
+    focal_px = _believed(float(found["intrinsics"][0, 0]) * image.size[1], max(image.size))
+    normals = found.get("normal")
+    if normals is not None and focal_px is not None:
+        shaped = follow_normals(
+            torch.where(there, depth, 1.0).cpu().numpy(), normals.detach().float().cpu().numpy(), focal_px, there.cpu().numpy()
+        )
+        depth = torch.where(there, torch.from_numpy(shaped).to(depth), depth)
     known = depth[there].flatten()
     far = known.sort().values[int(FAR_SHARE * (len(known) - 1))]
-    width = image.size[1]
     values = torch.where(there, depth.clamp_min(LEAST_DEPTH), BEYOND * far).contiguous()
-    return Prediction(values, True, float(found["intrinsics"][0, 0]) * width)
+    return Prediction(values, True, focal_px)
+
+
+def fov_deg(focal_px: float, side_px: int) -> float:
+    """The angle that a side of the picture takes up."""
+    return 2 * math.degrees(math.atan(side_px / 2 / focal_px))
+
+
+def _believed(focal_px: float, side_px: int) -> float | None:
+    return focal_px if focal_px > 0 and LEAST_FOV_DEG < fov_deg(focal_px, side_px) < MOST_FOV_DEG else None

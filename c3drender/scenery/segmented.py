@@ -8,10 +8,13 @@ import torch
 
 from ..data import Image, Scenery
 from ..pixels.segments import Segments
-from .cut import refine_to_edges
+from ..pixels.sizes import work_size
+from .cut import part_by_colour, refine_to_edges
 
 SKY, LEVEL, WHITE, SMOKE = ("sky", "cloud"), ("still_water", "moving_water"), ("white_water",), ("smoke", "fire")
 ALIVE, STAYING = ("person", "animal"), ("person", "animal", "ground", "object")
+WORK_SIDES_PX = (240, 480)  # the longer sides of the reduced pictures at which maps are parted by colour
+NOTHING = 0.05  # a map that nowhere says more shows nothing
 LEAST_WATER = 0.2  # the cues know how much of a pixel's water foams where they see this much of it
 HORIZON_AGREES = 0.03  # of the height: the cues' horizon, if it lies so near to the segments', is the better one
 
@@ -54,8 +57,26 @@ def _at_full_size(image: Image, maps: np.ndarray, measured: bool) -> np.ndarray:
     if measured:
         return cv2.resize(maps, (width, height), interpolation=cv2.INTER_LINEAR)
     rgb = image.rgb.detach().cpu().numpy()
-    small = np.clip(cv2.resize(rgb, (maps.shape[1], maps.shape[0]), interpolation=cv2.INTER_AREA), 0, 1)
-    return refine_to_edges(rgb, small, np.ascontiguousarray(maps))
+    shown = maps.max(axis=(0, 1)) > NOTHING
+    full = np.zeros((height, width, maps.shape[2]), np.float32)
+    if shown.any():
+        full[..., shown] = _on_edges(rgb, np.ascontiguousarray(maps[..., shown]))
+    return full
+
+
+def _on_edges(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """Maps ``[h, w, K]`` at the size of the picture, from coarse to fine, their edges on its edges."""
+    height, width = rgb.shape[:2]
+    picture = _reduced(rgb, maps.shape[1::-1])
+    for side_px in WORK_SIDES_PX:
+        finer = _reduced(rgb, work_size(height, width, side_px)[1])
+        maps = part_by_colour(finer, refine_to_edges(finer, picture, maps))
+        picture = finer
+    return refine_to_edges(rgb, picture, maps, radius=3) if picture.shape != rgb.shape else maps
+
+
+def _reduced(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return np.clip(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), 0, 1)
 
 
 def _horizon(sky: np.ndarray, cued_y: float) -> float:
