@@ -1,4 +1,4 @@
-"""Packs the labelled photos of a split for training: ``python benchmarks/perception/pack_photos.py OUT.zip [--split train]``.
+"""Packs the labelled photos of a split for training: ``python benchmarks/perception/pack_photos.py OUT.zip [--split NAME ...]``.
 
 The photos must be there (``photos.py fetch``); the shard is a cache like them, and stays out of the repository.
 
@@ -9,6 +9,7 @@ package's network takes each place for once those are ruled out, so that all the
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -77,13 +78,18 @@ def dry_example(photo: Photo) -> Example:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--split", choices=["heldout", "fluids", "train", "dry"], default="train")
+    parser.add_argument(
+        "--split", choices=["heldout", "fluids", "train", "dry"], action="append", help="default: train and dry"
+    )
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    photos = listed("dry") if args.split == "dry" else labels.read(args.split)
-    made = dry_example if args.split == "dry" else example
-    write_examples(args.out, (made(one) for one in tqdm(photos, unit="photo", leave=False)))
-    print(f"{len(photos)} photos, {args.out.stat().st_size / 1e6:.1f} MB")
+    makers = [
+        partial(dry_example, photo) if split == "dry" else partial(example, photo)
+        for split in args.split or ["train", "dry"]
+        for photo in (listed("dry") if split == "dry" else labels.read(split))
+    ]
+    write_examples(args.out, (make() for make in tqdm(makers, unit="photo", leave=False)))
+    print(f"{len(makers)} photos, {args.out.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
