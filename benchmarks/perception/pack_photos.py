@@ -1,9 +1,9 @@
-"""Packs the labelled photos of a split for training: ``python benchmarks/perception/pack_photos.py OUT.zip [--split NAME ...]``.
+"""Packs photos and their labels for training: ``python benchmarks/perception/pack_photos.py OUT.zip [--split NAME ...]``.
 
 The photos must be there (``photos.py fetch``); the shard is a cache like them, and stays out of the repository.
 
-Of those of ``dry`` nobody labelled more than that nothing in them flows: no water, no smoke, no fire. Their classes are what the
-package's network takes each place for once those are ruled out, so that all they teach is what is none of them.
+Of those of ``dry`` nobody labelled more than that nothing in them flows: no water, no smoke, no fire. Their classes are what
+the package's network takes each place for once those are ruled out, so that all they teach is what is none of them.
 """
 
 from __future__ import annotations
