@@ -86,7 +86,7 @@ def on_screen(photo: Path, folder: Path, repeats: int) -> None:
             for n in range(repeats):
                 hands.tool(tool)
                 revision = hands.revision()
-                hands.drag(*((x + 4 * n, y + 3 * n) for x, y in way))
+                hands.drag(*((x + 30 * n, y + 6 * n) for x, y in way))
                 hands.until(revision + 1)
                 seconds.append(hands.shown(file, revision + 1)["afterMs"] / 1000)
                 hands.shown("loop.c3dweb", revision + 1)  # idle again
