@@ -134,7 +134,7 @@ def _likelihood(lab: np.ndarray, sums: np.ndarray) -> np.ndarray:
     return -0.5 * ((lab - mean) ** 2 / variance + np.log(variance)).sum(-1)
 
 
-def _sampled(small: np.ndarray, where: tuple[np.ndarray, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+def _sampled(small: np.ndarray, where: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
     """A reduced map ``[h, w, C]`` at pixels of the picture of ``shape``, linear between its own, ``[N, C]``."""
     first, last, share = [], [], []
     for at, side, small_side in zip(where, shape, small.shape, strict=False):
