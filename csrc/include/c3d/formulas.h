@@ -462,7 +462,7 @@ C3D_HD inline Vec2 drifted_to(const DriftPointsArgs& args, int64_t i) {
 C3D_HD inline void sample_arrival(const DriftPointsArgs& args, int64_t i, Arrival& there) {
   const Vec2 at = drifted_to(args, i);
   sample_values<8>(args.surface, args.canvas.width, args.canvas.height, at, there.surface);
-  there.has_neighbours = is_point(args, args.right[i]) & is_point(args, args.below[i]);
+  there.has_neighbours = (int{is_point(args, args.right[i])} & int{is_point(args, args.below[i])}) != 0;
   const float* right = args.offset_px + 2 * (there.has_neighbours ? args.right[i] : i);
   const float* below = args.offset_px + 2 * (there.has_neighbours ? args.below[i] : i);
   for (int axis = 0; axis < 2; ++axis) there.right[axis] = right[axis], there.below[axis] = below[axis];
