@@ -84,7 +84,7 @@ BAD = [
     Bad("photo a folder", ValueError, "photo: expected one photo, got the folder folder; c3d", {"photo": "folder"}),
     Bad("photo truncated jpg", ValueError, "photo: expected a complete picture in cut.jpg", {"photo": "cut.jpg"}),
     Bad("photo truncated png", ValueError, "photo: expected a complete picture in cut.png", {"photo": "cut.png"}),
-    Bad("photo truncated 16 bit", ValueError, "photo: expected a picture in cut16.png", {"photo": "cut16.png"}),
+    Bad("photo truncated 16 bit", ValueError, "photo: expected a complete picture in cut16.png", {"photo": "cut16.png"}),
     Bad(
         "photo no image", ValueError, "photo: expected a picture, got a file of another kind: text.jpg", {"photo": "text.jpg"}
     ),

@@ -40,7 +40,7 @@ def presharpened(layers: Layers, beside: tuple[Tensor, Tensor], rules: SplatRule
     for right in reversed(beside):
         z_right = layers.z_cam[right]
         same = (layers.z_cam - z_right).abs() < rules.depth_tolerance * torch.minimum(layers.z_cam, z_right)
-        near = side * (same & (right != torch.arange(len(right), device=right.device)))
+        near = side * (same & (right != torch.arange(len(right), device=right.device))).to(own.dtype)
         weight += near
         total.addcmul_(near[:, None], own[right])
         # Each pixel has one neighbour on a side: no index occurs twice but with a weight of 0.
