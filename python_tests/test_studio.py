@@ -307,14 +307,14 @@ def test_the_command_line_renders_the_same_bits(made: Path, tmp_path: Path) -> N
     scene = stages_of(made, document).scene(document)
     loop, _ = periods(8)
     frames = c3d.animate(scene, frames=loop, speed=1.2).render("swing")
-    write_video(tmp_path / "studio.mp4", (frame.rgb_u8 for frame in frames), 12.0)
-    assert main(["render", str(made), "-o", str(tmp_path / "cli.mp4"), "--quiet"]) == 0
-    assert (tmp_path / "cli.mp4").read_bytes() == (tmp_path / "studio.mp4").read_bytes()
+    write_video(tmp_path / "studio.webp", (frame.rgb_u8 for frame in frames), 12.0)
+    assert main(["render", str(made), "-o", str(tmp_path / "cli.webp"), "--quiet"]) == 0
+    assert (tmp_path / "cli.webp").read_bytes() == (tmp_path / "studio.webp").read_bytes()
     same = ["--camera", "swing", "--frames", "8", "--fps", "12", "--speed", "1.2"]
-    assert main(["render", str(made / "scene.c3d"), "-o", str(tmp_path / "file.mp4"), "--quiet", *same]) == 0
-    assert (tmp_path / "file.mp4").read_bytes() == (tmp_path / "studio.mp4").read_bytes()
-    assert main(["render", str(made), "-o", str(tmp_path / "other.mp4"), "--quiet", "--camera", "circle"]) == 0
-    assert (tmp_path / "other.mp4").read_bytes() != (tmp_path / "studio.mp4").read_bytes()  # what is given counts
+    assert main(["render", str(made / "scene.c3d"), "-o", str(tmp_path / "file.webp"), "--quiet", *same]) == 0
+    assert (tmp_path / "file.webp").read_bytes() == (tmp_path / "studio.webp").read_bytes()
+    assert main(["render", str(made), "-o", str(tmp_path / "other.webp"), "--quiet", "--camera", "circle"]) == 0
+    assert (tmp_path / "other.webp").read_bytes() != (tmp_path / "studio.webp").read_bytes()  # what is given counts
 
 
 def test_what_is_prepared_takes_no_options_of_preparing(made: Path, tmp_path: Path, capsys) -> None:

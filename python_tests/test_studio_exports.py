@@ -101,11 +101,12 @@ def test_meshes_move(made: Path, tmp_path: Path) -> None:
 
 
 def test_the_command_line_writes_the_same_bits(made: Path, tmp_path: Path) -> None:
-    """Also where both eyes see more than the camera's path does: the project's own scene has not that."""
-    out = exported(made, tmp_path / "out", "mp4", stereo="tb", eyes=3)
-    words = ["render", str(made), "-o", str(tmp_path / "cli.mp4"), "--stereo", "tb", "--eyes", "3", "--quiet"]
+    """Also where both eyes see more than the camera's path does: the project's own scene has not that. (No mp4: x264 does not
+    write the same bytes each time.)"""
+    out = exported(made, tmp_path / "out", "webp", stereo="tb", eyes=3)
+    words = ["render", str(made), "-o", str(tmp_path / "cli.webp"), "--stereo", "tb", "--eyes", "3", "--quiet"]
     assert main(words) == 0
-    assert (tmp_path / "cli.mp4").read_bytes() == out.read_bytes()
+    assert (tmp_path / "cli.webp").read_bytes() == out.read_bytes()
 
 
 @pytest.mark.parametrize(
