@@ -17,6 +17,13 @@ WIDTH, HEIGHT = 16320, 12240
 ENCODINGS: dict[str, tuple[type, list[int]]] = {
     "jpg": (np.uint8, [cv2.IMWRITE_JPEG_QUALITY, 90]),
     "progressive.jpg": (np.uint8, [cv2.IMWRITE_JPEG_QUALITY, 90, cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
+    "444.progressive.jpg": (  # all colours at full size, whose coefficients libjpeg holds all at once
+        np.uint8,
+        [
+            *(cv2.IMWRITE_JPEG_QUALITY, 90, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+            *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+        ],
+    ),
     "png": (np.uint8, [cv2.IMWRITE_PNG_COMPRESSION, 1]),
     "16.png": (np.uint16, [cv2.IMWRITE_PNG_COMPRESSION, 1]),
     "tif": (np.uint8, [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_NONE]),

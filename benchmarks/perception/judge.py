@@ -21,7 +21,8 @@ IoU          of sky with clouds, of water (still and moving), of white water, of
 sure         of the parts said to be at least so sure, the share of whose pixels may move: what is 0.9 sure should be right
              9 times in 10
 
-The held-out photos choose nothing: tune on ``--split validation``, the labelled photos that training leaves out.
+The held-out photos (``heldout`` of all kinds, ``fluids`` of water, mist, smoke, fire and clouds) choose nothing but what
+`docs/perception.md` says: tune on ``--split validation``, the labelled photos that training leaves out.
 """
 
 from __future__ import annotations
