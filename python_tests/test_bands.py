@@ -12,10 +12,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import PIL.Image
+import PIL.JpegImagePlugin
 import pytest
 import tifffile
 
-from c3drender.files import bands, decode, photo, reduced
+from c3drender.files import InputWarning, bands, coded, decode, memory, photo, reduced
 from c3drender.files.photo import read_photo
 
 H, W, SIZE = 141, 190, 24  # odd, so that bands, strips, tiles and blocks end at different rows
@@ -30,7 +31,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is large here."""
     monkeypatch.setattr(reduced, "REDUCE_ABOVE_PX", 1000)
     monkeypatch.setattr(reduced, "STRIP_PX", 5000)
-    monkeypatch.setattr(bands, "INFLATED_FROM_BYTES", 777)
+    monkeypatch.setattr(bands, "PART_BYTES", 777)
 
 
 def check_bands(data: bytes, monkeypatch: pytest.MonkeyPatch, in_bands: bool = True) -> None:
@@ -193,3 +194,89 @@ def test_a_large_one_takes_a_band_of_memory(kind: str, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", PEAK, tmp_path / f"p.{kind}"]
     told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(photo.__file__).parents[2]).stdout
     assert 1000 < int(told) < 200_000  # kB; 324 MB whole, and as much again reduced
+
+
+COLOURED = cv2.GaussianBlur(RANDOM.integers(0, 256, (H, W, 4)).astype(np.float32), (0, 0), 6)
+COLOURED = ((COLOURED - COLOURED.min()) / np.ptp(COLOURED) * 255).round().astype(np.uint8)
+CODED: dict[str, tuple[bool, Callable[[], bytes]]] = {
+    "WebP": (True, lambda: saved(PIL.Image.fromarray(COLOURED[..., :3]), "WEBP", quality=90)),
+    "WebP, alpha": (True, lambda: saved(PIL.Image.fromarray(COLOURED), "WEBP", quality=90)),
+    "WebP, lossless": (True, lambda: saved(PIL.Image.fromarray(COLOURED[..., :3]), "WEBP", lossless=True)),
+    "WebP, lossless, alpha": (True, lambda: saved(PIL.Image.fromarray(COLOURED), "WEBP", lossless=True)),
+    "WebP, moving": (False, lambda: webp_of_two()),
+    "AVIF": (True, lambda: saved(PIL.Image.fromarray(COLOURED[..., :3]), "AVIF", quality=90)),
+    "AVIF, a video's range": (
+        True,
+        lambda: saved(PIL.Image.fromarray(COLOURED[..., :3]), "AVIF", quality=90, range="limited"),
+    ),
+    "AVIF, all colours": (
+        True,
+        lambda: saved(PIL.Image.fromarray(COLOURED[..., :3]), "AVIF", quality=90, subsampling="4:4:4"),
+    ),
+    "AVIF, grey": (False, lambda: saved(PIL.Image.fromarray(COLOURED[..., :3]), "AVIF", subsampling="4:0:0")),
+    "HEIC": (True, lambda: heic(COLOURED[..., :3])),
+    "HEIC, alpha": (True, lambda: heic(COLOURED)),
+    "AVIF, alpha": (False, lambda: saved(PIL.Image.fromarray(COLOURED), "AVIF", quality=90)),
+}
+
+
+def heic(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    pytest.importorskip("pillow_heif").from_pillow(PIL.Image.fromarray(pixels)).save(file, quality=90)
+    return file.getvalue()
+
+
+def webp_of_two() -> bytes:
+    first, second = PIL.Image.fromarray(COLOURED[..., :3]), PIL.Image.fromarray(255 - COLOURED[..., :3])
+    return saved(first, "WEBP", save_all=True, append_images=[second])
+
+
+@pytest.mark.parametrize("kind", CODED)
+def test_webp_avif_and_heic(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Pillow decodes them, but for how colours of fewer pixels are spread."""
+    by_planes, made = CODED[kind]
+    found = coded.coded_bands(decode.open_picture("photo", made(), "p"), 26)
+    assert (found is not None) == by_planes
+    if found is not None:
+        assert [piece.size[1] for piece in found.pieces] == [28, 28, 28, 28, 28, 1]
+    read = read_photo(made(), size=SIZE).rgb
+    monkeypatch.setattr(reduced, "coded_bands", lambda *_: None)
+    whole = read_photo(made(), size=SIZE).rgb
+    assert whole.std() > 0.05
+    np.testing.assert_allclose(read, whole, atol=0.016)
+
+
+@pytest.mark.parametrize("kind", ["WebP", "AVIF", "HEIC"])
+def test_a_damaged_webp_avif_or_heic_is_refused(kind: str) -> None:
+    whole = CODED[kind][1]()
+    for damaged in (whole[: len(whole) // 2], whole[:60]):
+        with pytest.raises(ValueError, match="photo: expected a"):
+            read_photo(damaged, size=SIZE)
+
+
+@pytest.mark.parametrize("kind", ["JPEG, progressive", "TIFF, one packed strip", "WebP, moving", "WebP, lossless"])
+def test_what_takes_much_memory_is_told_before(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Callable[[], bytes]] = {
+        "JPEG, progressive": lambda: saved(PIL.Image.fromarray(RGB8), "JPEG", progressive=True, subsampling=0),
+        "TIFF, one packed strip": lambda: tiff(RGB8, photometric="rgb", rowsperstrip=H, compression="zlib"),
+        "WebP, moving": webp_of_two,
+        "WebP, lossless": CODED["WebP, lossless"][1],
+    }
+    monkeypatch.setattr(memory, "MUCH_BYTES", 2 * W * H)
+    with pytest.warns(InputWarning, match=f"photo: reading it takes about 0 MiB, .* of {W} x {H} px: "):
+        read_photo(made[kind](), size=SIZE)
+
+
+def test_a_progressive_jpeg_beside_whose_coefficients_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is decoded as small as it may be; they are counted by the sizes of its channels."""
+    drafts = []
+    draft = PIL.JpegImagePlugin.JpegImageFile.draft
+    monkeypatch.setattr(PIL.JpegImagePlugin.JpegImageFile, "draft", lambda *args: drafts.append(args[2]) or draft(*args))
+    for subsampling, blocks in ((0, 3), (2, 1.5)):
+        data = saved(PIL.Image.fromarray(RGB8), "JPEG", progressive=True, subsampling=subsampling)
+        needed = memory.coefficient_bytes(decode.open_picture("photo", data, "p"))
+        assert needed == 2 * blocks * W * H
+        for much in (needed, needed - 1):
+            monkeypatch.setattr(reduced, "MUCH_BYTES", much)
+            read_photo(data, size=SIZE)
+    assert drafts == [(48, 36), (24, 18)] * 2

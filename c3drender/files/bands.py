@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -37,7 +37,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the kind of colour
 GREY_WITH_ALPHA = 4
 PNG_KEPT = (b"PLTE", b"tRNS")  # what the numbers need
-INFLATED_FROM_BYTES = 2**16  # zlib copies what it did not use
+PART_BYTES = 2**16  # zlib copies what it did not use
 
 WIDTH, LENGTH, SAMPLES, ROWS_PER_STRIP, TILE_LENGTH = 256, 257, 277, 278, 323
 STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES = 273, 279, 324, 325
@@ -89,19 +89,19 @@ def _incomplete(name: str, opened: Opened) -> ValueError:
 
 
 def _png_bands(name: str, opened: Opened, rows: int) -> Bands | None:
-    width, height, depth, _, _, _, interlaced = struct.unpack_from(">IIBBBBB", opened.data, 16)
+    width, height, depth, _, _, _, interlaced = struct.unpack(">IIBBBBB", opened.data[16:29])
     if interlaced or depth < 8:
         return None
     return Bands((height, width), opened.orientation, _png_pieces(name, opened, rows))
 
 
 def _png_pieces(name: str, opened: Opened, rows: int) -> Iterator[Pixels]:
-    width, height, depth, kind = struct.unpack_from(">IIBB", opened.data, 16)
+    width, height, depth, kind = struct.unpack(">IIBB", opened.data[16:26])
     row_bytes = 1 + width * PNG_CHANNELS[kind] * depth // 8
-    chunks = list(_chunks(opened.data))
-    kept = b"".join(_chunk(key, body) for key, body in chunks if key in PNG_KEPT)
+    kept = b"".join(_chunk(key, b"".join(parts)) for key, parts in _chunks(name, opened, PNG_KEPT))
+    packed = (part for _, parts in _chunks(name, opened, (b"IDAT",)) for part in parts)
     above, left = b"", height  # the last row of the band before, as a band's first row
-    for inflated in _inflated(name, opened, chunks, rows * row_bytes):
+    for inflated in _inflated(name, opened, packed, rows * row_bytes):
         count = min(len(inflated) // row_bytes, left)
         if count == 0:
             break
@@ -113,9 +113,8 @@ def _png_pieces(name: str, opened: Opened, rows: int) -> Iterator[Pixels]:
         above = b"\0" + _last_row(band, kind, depth)
         yield band[start:] if isinstance(band, np.ndarray) else band.crop((0, start, width, band.size[1]))
         left -= count
-        if left == 0:
-            return
-    raise _incomplete(name, opened)
+    if left:
+        raise _incomplete(name, opened)
 
 
 def _last_row(band: Pixels, kind: int, depth: int) -> bytes:
@@ -127,30 +126,38 @@ def _last_row(band: Pixels, kind: int, depth: int) -> bytes:
     return bytes(stored.astype(">u2" if depth == 16 else "u1").tobytes())
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Names and bodies up to the end of the pixels; ends where the file is damaged."""
-    view, at = memoryview(data), len(PNG_SIGNATURE)
+def _chunks(name: str, opened: Opened, keys: tuple[bytes, ...]) -> Iterator[tuple[bytes, Iterator[bytes]]]:
+    """Those of these names, each with its content in parts, which raise ValueError where it is not what its checksum says."""
+    data, at = opened.data, len(PNG_SIGNATURE)
     while at + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, at)
-        key, body = data[at + 4 : at + 8], view[at + 8 : at + 8 + length]
+        length, key = struct.unpack(">I4s", data[at : at + 8])
         at += 12 + length
-        if key == b"IEND" or at > len(data) or zlib.crc32(body, zlib.crc32(key)) != struct.unpack_from(">I", data, at - 4)[0]:
+        if key == b"IEND" or at > len(data):
             return
-        yield key, body
+        if key in keys:
+            yield key, _checked(name, opened, key, at - 4 - length, length)
 
 
-def _chunk(key: bytes, body: bytes | memoryview) -> bytes:
+def _checked(name: str, opened: Opened, key: bytes, start: int, length: int) -> Iterator[bytes]:
+    data, end, checksum = opened.data, start + length, zlib.crc32(key)
+    for at in range(start, end, PART_BYTES):
+        part = data[at : min(at + PART_BYTES, end)]
+        checksum = zlib.crc32(part, checksum)
+        yield part
+    if data[end : end + 4] != struct.pack(">I", checksum):
+        raise _incomplete(name, opened)
+
+
+def _chunk(key: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + key + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(key)))
 
 
-def _inflated(name: str, opened: Opened, chunks: list[tuple[bytes, memoryview]], length: int) -> Iterator[bytes]:
+def _inflated(name: str, opened: Opened, packed: Iterable[bytes], length: int) -> Iterator[bytes]:
     """The stream of rows in pieces of ``length`` bytes, the last one as long as what is left."""
     inflate, piece = zlib.decompressobj(), bytearray()
-    bodies = (body for key, body in chunks if key == b"IDAT")
-    packed = (body[n : n + INFLATED_FROM_BYTES] for body in bodies for n in range(0, len(body), INFLATED_FROM_BYTES))
     try:
         for part in packed:
-            rest: bytes | memoryview = part
+            rest = part
             while True:
                 piece += inflate.decompress(rest, length - len(piece))
                 rest = inflate.unconsumed_tail
@@ -201,7 +208,7 @@ def _tiff_pieces(
 ) -> Iterator[Pixels]:
     """``places``: offsets and lengths ``[planes, groups, across]`` of the groups of ``group_rows`` rows."""
     picture: Any = opened.picture
-    tags, data = picture.tag_v2, memoryview(opened.data)
+    tags, data = picture.tag_v2, opened.data
     for first in range(0, places[0].shape[1], at_once):
         offsets, lengths = (place[:, first : first + at_once].reshape(-1).tolist() for place in places)
         if any(start + length > len(data) for start, length in zip(offsets, lengths, strict=True)):

@@ -17,11 +17,14 @@ import numpy as np
 import PIL.Image
 import PIL.ImageCms
 
+from .on_disk import Data
+
 Color = Literal["srgb", "p3"]
 COLORS: tuple[Color, ...] = ("srgb", "p3")
 Array = np.ndarray
 
 CURVE_SAMPLES = 4096
+HEAD_BYTES = 2**20  # of a file, in which its codes are
 SAME = 2e-3  # numbers in 0..1 that differ by less are the same colour
 REFERENCE_WHITE = 203.0  # cd/m^2, of graphics in HDR (ITU-R BT.2408)
 PQ_PEAK = 10000.0
@@ -112,7 +115,7 @@ def check_color(color: str) -> Color:
     return color
 
 
-def space_of(picture: PIL.Image.Image, data: bytes) -> ColourSpace | None:
+def space_of(picture: PIL.Image.Image, data: Data) -> ColourSpace | None:
     """The space that a picture's CICP code or profile names; None for none, or one that is no matrix and curves."""
     codes = _cicp(data)
     if codes is not None and codes[0] in PRIMARIES and codes[1] in TRANSFERS:
@@ -209,16 +212,17 @@ def _curve(tag: bytes) -> Array:
     return curve
 
 
-def _cicp(data: bytes) -> tuple[int, int] | None:
+def _cicp(data: Data) -> tuple[int, int] | None:
     """Codes of the primaries and the transfer, of a PNG's ``cICP`` chunk or the ``colr`` box of HEIF and AVIF."""
-    if data.startswith(b"\x89PNG"):
-        at = data.find(b"cICP", 8, data.find(b"IDAT", 8))
-        if at > 0 and zlib.crc32(data[at : at + 8]) == struct.unpack_from(">I", data, at + 8)[0]:
-            return data[at + 4], data[at + 5]
-    elif data[4:8] == b"ftyp":
-        at = data.find(b"colrnclx", 8, 2**16)
-        if at > 0 and len(data) >= at + 12:
-            primaries, transfer = struct.unpack_from(">HH", data, at + 8)
+    head = data[:HEAD_BYTES]
+    if head.startswith(b"\x89PNG"):
+        at = head.find(b"cICP", 8, head.find(b"IDAT", 8))
+        if at > 0 and zlib.crc32(head[at : at + 8]) == struct.unpack_from(">I", head, at + 8)[0]:
+            return head[at + 4], head[at + 5]
+    elif head[4:8] == b"ftyp":
+        at = head.find(b"colrnclx", 8, 2**16)
+        if at > 0 and len(head) >= at + 12:
+            primaries, transfer = struct.unpack_from(">HH", head, at + 8)
             return primaries, transfer
     return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageOps
 
+from .on_disk import Data, stream_of
 from .place import one_line
 
 MOST_PIXELS = 2**28  # of one picture: more than any camera takes in one shot
@@ -42,6 +42,7 @@ PNG_BIT_DEPTH_BYTE = 24
 PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 AVIF_BRANDS = (b"avif", b"avis")
+KIND_BYTES = 2**12  # at the beginning of a file, which tell what it is
 
 # Raw files of cameras: some by how they begin, those that are TIFF inside by their suffix or their tags.
 RAW_BEGINNINGS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM")
@@ -73,7 +74,7 @@ class Opened:
     """A picture whose header was read: Pillow's view of it, all the bytes, and what to call it."""
 
     picture: PIL.Image.Image
-    data: bytes
+    data: Data
     shown: str
     note: str | None = None
 
@@ -99,7 +100,7 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return TURNS[orientation](pixels) if orientation in TURNS else pixels
 
 
-def open_picture(name: str, data: bytes, shown: str) -> Opened:
+def open_picture(name: str, data: Data, shown: str) -> Opened:
     """The picture that a file holds, the largest where it holds several, with only its header read.
 
     Raises ValueError with one line for a file that is no picture, of a kind that is not read, or of too many pixels.
@@ -178,7 +179,7 @@ def _check_length(name: str, picture: PIL.Image.Image, num_bytes: int, shown: st
         raise Refused(f"{name}: expected a complete picture in {shown}, got {num_bytes} of {least} bytes")
 
 
-def _check_chunks(name: str, data: bytes, shown: str) -> None:
+def _check_chunks(name: str, data: Data, shown: str) -> None:
     """Refuse a PNG with a chunk that claims to be longer than the file: a decoder takes memory for all of it."""
     at = len(PNG_SIGNATURE)
     while at + PNG_AROUND <= len(data) and data[at + 4 : at + 8] != b"IEND":
@@ -187,7 +188,7 @@ def _check_chunks(name: str, data: bytes, shown: str) -> None:
         raise Refused(f"{name}: expected a complete picture in {shown}, got {len(data)} of {at} bytes or more")
 
 
-def is_raw(data: bytes, suffix: str) -> bool:
+def is_raw(data: Data, suffix: str) -> bool:
     """Whether these are a camera's raw data. A TIFF or JPEG by content counts only where its suffix says raw."""
     is_box = data[4:12] == b"ftypcrx "
     return is_box or data.startswith(RAW_BEGINNINGS) or (data[8:10] == b"CR" and is_tiff(data)) or suffix in RAW_SUFFIXES
@@ -223,12 +224,12 @@ def numbers_of(picture: PIL.Image.Image) -> np.ndarray:
     return 65535 - pixels if white_is_0 and picture.mode.startswith("I;16") else pixels
 
 
-def with_opencv(name: str, opened_or_data: Opened | bytes, shown: str = "") -> np.ndarray:
+def with_opencv(name: str, opened_or_data: Opened | Data, shown: str = "") -> np.ndarray:
     """All bits of a picture, ``[H, W]`` or ``[H, W, C]``, RGB or RGBA, not turned upright."""
     data = opened_or_data.data if isinstance(opened_or_data, Opened) else opened_or_data
     shown = opened_or_data.shown if isinstance(opened_or_data, Opened) else shown
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels = cv2.imdecode(np.frombuffer(data[:], dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         pixels = None
     if pixels is None:
@@ -246,24 +247,24 @@ def optional_module(module: str) -> Any:
         return None
 
 
-def _identified(data: bytes) -> PIL.Image.Image | None:
+def _identified(data: Data) -> PIL.Image.Image | None:
     """Pillow's view, or pillow-heif's; None where neither knows the kind."""
     if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
         heif = optional_module("pillow_heif.as_plugin")
-        return None if heif is None else heif.HeifImageFile(io.BytesIO(data))
+        return None if heif is None else heif.HeifImageFile(stream_of(data))
     try:
-        return PIL.Image.open(io.BytesIO(data))
+        return PIL.Image.open(stream_of(data))
     except PIL.UnidentifiedImageError:
         return None
 
 
-def _has_late_exif(data: bytes) -> bool:
+def _has_late_exif(data: Data) -> bool:
     """Whether a PNG has EXIF data behind its pixels, or as a text."""
     at, behind = 8, False
     while at + 8 <= len(data):
-        length, key = struct.unpack_from(">I4s", data, at)
+        length, key = struct.unpack(">I4s", data[at : at + 8])
         behind |= key == b"IDAT"
-        if (key == b"eXIf" and behind) or (key in PNG_TEXTS and data.startswith(b"Raw profile type ", at + 8)):
+        if (key == b"eXIf" and behind) or (key in PNG_TEXTS and data[at + 8 : at + 25] == b"Raw profile type "):
             return True
         at += 12 + length
     return False
@@ -316,12 +317,13 @@ def _largest_page(name: str, picture: Any) -> tuple[PIL.Image.Image, str | None]
     return picture, f"{name}: page {best + 1} of {count}, the largest" if best else f"{name}: the first of {count} pages"
 
 
-def is_tiff(data: bytes) -> bool:
+def is_tiff(data: Data) -> bool:
     return data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def _kind(data: bytes) -> str:
+def _kind(data: Data) -> str:
     """What a file is that Pillow could not open, and what to do about it."""
+    data = data[:KIND_BYTES]
     if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
         if optional_module("pillow_heif") is None:
             return f"a HEIC photo ({FORMATS_EXTRA}, or export it as JPEG)"

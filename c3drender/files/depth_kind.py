@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import rankdata
 
 from .numbers import Numbers
 
@@ -113,7 +112,7 @@ def _lean(numbers: np.ndarray) -> float:
         return 0.0
     known = ~np.isnan(small)
     rank = np.full(small.shape, 0.5)  # what is not known speaks for neither side
-    rank[known] = rankdata(small[known]) / known.sum()
+    rank[known] = _ranks(small[known]) / known.sum()
     h, w = small.shape
     down = float(rank[-(h // 3) :].mean() - rank[: h // 3].mean())
     middle = np.zeros(small.shape, bool)
@@ -121,6 +120,13 @@ def _lean(numbers: np.ndarray) -> float:
     frame = np.ones(small.shape, bool)
     frame[max(h // 10, 1) : -max(h // 10, 1), max(w // 10, 1) : -max(w // 10, 1)] = False
     return down + float(rank[middle].mean() - rank[frame].mean())
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """From 1; equal ones share the mean of theirs. (scipy.stats has it, and takes 30 MiB and a second to import.)"""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    shares: np.ndarray = (np.cumsum(count) - (count - 1) / 2)[place]
+    return shares
 
 
 def sky_level(known: np.ndarray) -> float | None:

@@ -14,6 +14,7 @@ from .decode import UNREADABLE, Opened, is_raw, loaded, open_picture, upright
 from .depth import DepthGiven, check_proportions, settled, single_channel
 from .depth_kind import LEAN, Meaning, lean
 from .numbers import Numbers
+from .on_disk import Data
 from .photo import Photo
 from .tell import warn
 
@@ -99,7 +100,7 @@ def _xmp_of(opened: Opened) -> bytes:
     main, extended = b"", {}
     data, at = opened.data, 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] not in (0xDA, 0xD9):
-        (length,) = struct.unpack_from(">H", data, at + 2)
+        (length,) = struct.unpack(">H", data[at + 2 : at + 4])
         body = data[at + 4 : at + 2 + length]
         if data[at + 1] == 0xE1 and body.startswith(XMP):
             main += body[len(XMP) :]
@@ -117,7 +118,7 @@ def _field(xmp: bytes, key: bytes) -> bytes:
     return b"" if found is None else (found[1] or found[2] or b"").strip()
 
 
-def _dynamic_item(data: bytes, xmp: bytes) -> bytes | None:
+def _dynamic_item(data: Data, xmp: bytes) -> bytes | None:
     """The depth map among the pictures that are appended to a photo: the XMP lists them with their lengths, in order."""
     items = []
     for item in re.findall(rb"<[\w:]*Item\b[^>]*Length[^>]*>", xmp):

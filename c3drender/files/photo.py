@@ -27,10 +27,11 @@ from .decode import (
     with_opencv,
 )
 from .numbers import read_numbers
+from .on_disk import Data, stream_of
 from .place import check_writable, naming, one_line, replacing
 from .reduced import as_rgb, moved, reduced_rgb
 from .resize import MIN_SIDE_PX, Size, fit_size, resize_photo
-from .source import is_source, read_source, shown, suffix_of
+from .source import is_source, open_source, shown, suffix_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ class Photo:
     image: Image
     size: tuple[int, int]
     notes: tuple[str, ...] = ()
-    data: bytes = b""
+    data: Data = b""
     name: str = ""
 
 
@@ -88,9 +89,10 @@ def photo_of(photo: PictureLike, size: Size, color: Color = "srgb") -> Photo:
     """`read_photo`, with all that is known of the file."""
     target = SPACES[check_color(color)]
     notes: tuple[str, ...] = ()
-    data, name = b"", ""
+    data: Data = b""
+    name = ""
     if is_source(photo):
-        data, name = read_source("photo", photo), shown(photo)
+        data, name = open_source("photo", photo), shown(photo)
         opened = None if is_raw(data, suffix_of(photo)) else _opened(data, name)
         if isinstance(opened, np.ndarray):
             rgb = as_rgb(opened)
@@ -114,7 +116,7 @@ def photo_of(photo: PictureLike, size: Size, color: Color = "srgb") -> Photo:
     return Photo(resize_photo(image, *fit_size(height, width, size)), (height, width), notes, data, name)
 
 
-def _opened(data: bytes, name: str) -> Opened | np.ndarray | None:
+def _opened(data: Data, name: str) -> Opened | np.ndarray | None:
     """The picture of a file; its pixels where it is one of several floats, which Pillow does not read; None where it shows
     itself to be a raw one that can be developed."""
     try:
@@ -149,13 +151,13 @@ def _upright_size(picture: PIL.Image.Image) -> tuple[int, int]:
     return (width, height) if orientation_of(picture) >= 5 else (height, width)
 
 
-def _developed(data: bytes, name: str, target: ColourSpace) -> np.ndarray:
+def _developed(data: Data, name: str, target: ColourSpace) -> np.ndarray:
     """A raw photo as its camera would show it, by LibRaw: float32 ``[H, W, 3]``."""
     rawpy = optional_module("rawpy")
     if rawpy is None:
         raise ValueError(raw_line("photo", name))
     try:
-        with rawpy.imread(io.BytesIO(data)) as raw:
+        with rawpy.imread(stream_of(data)) as raw:
             check_area("photo", raw.sizes.width, raw.sizes.height, name)
             pixels = raw.postprocess(use_camera_wb=True, output_bps=16)
     except (rawpy.LibRawError, OSError, RuntimeError) as error:

@@ -10,8 +10,10 @@ import numpy as np
 import PIL.Image
 
 from .bands import Bands, Pixels, in_bands
+from .coded import coded_bands
 from .colour import SRGB, ColourSpace, by_littlecms, converted, is_same, space_of
 from .decode import MOST_DECODED_BYTES, Opened, is_deep, loaded, numbers_of, upright, with_opencv
+from .memory import MUCH_BYTES, coefficient_bytes, tell_of_memory
 from .numbers import unit_range
 
 SPARE = 2  # a photo is reduced while decoding to no less than this many times its size, so that the rest is resampled well
@@ -26,7 +28,11 @@ def reduced_rgb(name: str, opened: Opened, wanted: tuple[int, int], target: Colo
     width, height = opened.picture.size
     bands = None
     if width * height > REDUCE_ABOVE_PX:
-        bands = in_bands(name, opened, max(STRIP_PX // max(opened.picture.size), 1))
+        rows = max(STRIP_PX // max(opened.picture.size), 1)
+        bands = in_bands(name, opened, rows)
+        if bands is None and opened.data:
+            tell_of_memory(name, opened)
+            bands = coded_bands(opened, rows)
     if bands is None:
         bands = _whole(name, opened, wanted)
     height, width = bands.size
@@ -70,7 +76,9 @@ def _whole(name: str, opened: Opened, wanted: tuple[int, int]) -> Bands:
     else:
         if picture.format in ("JPEG", "MPO") and picture.size[0] * picture.size[1] > REDUCE_ABOVE_PX:
             stored = wanted[::-1] if turn >= 5 else wanted
-            picture.draft(None, (SPARE * stored[1], SPARE * stored[0]))
+            # Beside so many coefficients there is no room for a picture of more pixels than are asked for.
+            spare = 1 if coefficient_bytes(opened) > MUCH_BYTES else SPARE
+            picture.draft(None, (spare * stored[1], spare * stored[0]))
         pixels = loaded(name, opened)
         if pixels.mode.startswith("I") or pixels.mode == "F":
             pixels = numbers_of(pixels)

@@ -10,9 +10,12 @@ from typing import IO, Any, TypeGuard
 from urllib.parse import urlsplit
 
 from ..data import PathLike
+from .on_disk import Data, FileBytes
 from .place import is_path, naming, one_line, read_bytes
 
-MOST_BYTES = 2**30  # of a file: more than any photo has
+MOST_BYTES = 2**30  # of what is held in memory whole
+MOST_FILE_BYTES = 2**31 + 2**20  # of a photo's file: as many pixels as are read, of four numbers of 16 bits each
+ON_DISK_BYTES = 2**24  # a photo's file that is longer stays on disk while it is read
 MOST_FETCHED_BYTES = 2**27  # from the network
 TIMEOUT_S = 30.0
 CHUNK_BYTES = 2**20
@@ -53,14 +56,25 @@ def read_source(name: str, value: Source) -> bytes:
     if is_address(value):
         return _fetched(name, value)
     if is_path(value):
-        with naming(name, "read", value):
-            size = Path(value).stat().st_size
-        if size > MOST_BYTES:
-            raise ValueError(
-                f"{name}: expected a file of at most {MOST_BYTES // 2**20} MiB, got {size / 2**20:.0f} MiB: {value}"
-            )
+        _size_of(name, value, MOST_BYTES)
         return read_bytes(name, value)
     return _from_file(name, value)
+
+
+def open_source(name: str, value: Source) -> Data:
+    """`read_source`, but for the file of a path that is long: it stays on disk."""
+    if not is_path(value) or is_address(value) or _size_of(name, value, MOST_FILE_BYTES) <= ON_DISK_BYTES:
+        return read_source(name, value)
+    with naming(name, "read", value):
+        return FileBytes(value)
+
+
+def _size_of(name: str, path: PathLike, most: int) -> int:
+    with naming(name, "read", path):
+        size = Path(path).stat().st_size
+    if size > most:
+        raise ValueError(f"{name}: expected a file of at most {most // 2**20} MiB, got {size / 2**20:.0f} MiB: {path}")
+    return size
 
 
 def _from_file(name: str, file: Any) -> bytes:
