@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import zlib
@@ -16,7 +17,8 @@ import PIL.JpegImagePlugin
 import pytest
 import tifffile
 
-from c3drender.files import InputWarning, bands, coded, decode, memory, photo, reduced
+from c3drender.files import InputWarning, bands, coded, decode, memory, photo, reduced, source
+from c3drender.files.on_disk import FileBytes, stream_of
 from c3drender.files.photo import read_photo
 
 H, W, SIZE = 141, 190, 24  # odd, so that bands, strips, tiles and blocks end at different rows
@@ -280,3 +282,44 @@ def test_a_progressive_jpeg_beside_whose_coefficients_there_is_no_room(monkeypat
             monkeypatch.setattr(reduced, "MUCH_BYTES", much)
             read_photo(data, size=SIZE)
     assert drafts == [(48, 36), (24, 18)] * 2
+
+
+ON_DISK: dict[str, Callable[[], bytes]] = {
+    "PNG": PNGS["16 bit colours"],
+    "TIFF": TIFFS["16 bit, tiles"],
+    "TIFF of floats": lambda: tiff(DEEP[..., :3].astype(np.float64) / 65535, photometric="rgb"),
+    "JPEG": lambda: saved(PIL.Image.fromarray(RGB8), "JPEG"),
+    **{kind: CODED[kind][1] for kind in ("WebP", "AVIF", "HEIC")},
+}
+
+
+@pytest.mark.parametrize("kind", ON_DISK)
+def test_a_file_on_disk_is_read_as_its_bytes_are(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, path = ON_DISK[kind](), tmp_path / "photo"
+    path.write_bytes(data)
+    monkeypatch.setattr(source, "ON_DISK_BYTES", 0)
+    found = photo.photo_of(path, SIZE)
+    assert isinstance(found.data, FileBytes) and found.data[:] == data
+    np.testing.assert_array_equal(found.image.rgb, read_photo(data, size=SIZE).rgb)
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match="photo: expected a"):
+        read_photo(path, size=SIZE)
+    monkeypatch.setattr(source, "MOST_FILE_BYTES", 99)
+    with pytest.raises(ValueError, match="photo: expected a file of at most 0 MiB, got 0 MiB: "):
+        read_photo(path, size=SIZE)
+
+
+def test_bytes_on_disk(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(100)))
+    data = FileBytes(path)
+    assert (len(data), data[3], data[-1], data[5:7], data[98:200], data[9:2]) == (100, 3, 99, b"\5\6", b"bc", b"")
+    assert data.startswith(b"\0\1") and data.startswith((b"\7", b"\0")) and not data.startswith((b"\1", b"\0\2"))
+    with pytest.raises(IndexError):
+        data[100]
+    with pytest.raises(ValueError, match="step"):
+        data[::2]
+    file = stream_of(data)
+    assert (file.read(2), file.seek(-3, io.SEEK_END), file.read(), file.seek(-50, io.SEEK_CUR)) == (b"\0\1", 97, b"abc", 50)
+    os.truncate(path, 60)
+    assert data[50:70] == bytes(range(50, 60)) and file.read() == bytes(range(50, 60))

@@ -68,6 +68,11 @@ def test_quality_rate_depth_and_primaries(tmp_path: Path) -> None:
     with av.open(str(deep)) as box:
         context = box.streams.video[0].codec_context
         assert context.pix_fmt == "yuv420p10le" and context.color_primaries == 12
+    for name in ("v.mp4", "v.mov", "v.webm", "v.mkv"):
+        for color, primaries in (("srgb", 1), ("p3", 12)):
+            with av.open(str(write_video(tmp_path / name, frames, 25, color=color))) as box:
+                frame = next(box.decode(video=0))
+                assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (primaries, 1, 1)
     long = turning() * 10
     slow, fast = (write_video(tmp_path / f"{rate}.mp4", long, 25, bitrate=rate) for rate in (100_000, 2_000_000))
     assert slow.stat().st_size < fast.stat().st_size

@@ -267,7 +267,8 @@ def _write_video(
         stream.pix_fmt = pixels
         stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
         stream.color_trc = ColorTrc.BT709
-        stream.color_primaries = ColorPrimaries.SMPTE432 if encoding.color == "p3" else ColorPrimaries.BT709
+        primaries = ColorPrimaries.SMPTE432 if encoding.color == "p3" else ColorPrimaries.BT709
+        stream.color_primaries = primaries
         if encoding.bitrate is not None:
             stream.bit_rate = int(encoding.bitrate)
         if codec.tag is not None and container.muxer in ("mp4", "mov"):
@@ -287,7 +288,7 @@ def _write_video(
 
         for picture in _pictures(arrays, rate):
             count += 1
-            for packet in stream.encode(_to_bt709(picture, pixels)):
+            for packet in stream.encode(_to_bt709(picture, pixels, primaries)):
                 period += [_copied(packet, stream)] if encoding.loops > 1 else []
                 mux(packet)
         for packet in stream.encode(None):
@@ -403,9 +404,10 @@ def _as_os_errors() -> Iterator[None]:
         raise OSError(f"{error.strerror or error}") from error
 
 
-def _to_bt709(frame: VideoFrame, pixels: str) -> VideoFrame:
-    """Full-range RGB to limited-range BT.709, which is what the stream is tagged with and players assume."""
-    return frame.reformat(
+def _to_bt709(frame: VideoFrame, pixels: str, primaries: ColorPrimaries) -> VideoFrame:
+    """Full-range RGB to limited-range BT.709, which is what the stream is tagged with and players assume. ProRes keeps the
+    tags of its frames."""
+    converted = frame.reformat(
         format=pixels,
         src_colorspace=Colorspace.ITU709,
         dst_colorspace=Colorspace.ITU709,
@@ -413,6 +415,8 @@ def _to_bt709(frame: VideoFrame, pixels: str) -> VideoFrame:
         dst_color_range=ColorRange.MPEG,
         interpolation="AREA",
     )
+    converted.color_primaries, converted.color_trc = primaries, ColorTrc.BT709  # told to `reformat`, it would convert, too
+    return converted
 
 
 def _with_one_palette(frames: Iterator[VideoFrame], size: tuple[int, int], rate: Fraction) -> Iterator[VideoFrame]:

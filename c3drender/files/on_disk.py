@@ -30,7 +30,10 @@ class FileBytes:
     def __getitem__(self, place: slice) -> bytes: ...
     def __getitem__(self, place: SupportsIndex | slice) -> int | bytes:
         if not isinstance(place, slice):
-            return self[place : place.__index__() + 1][0]
+            start = range(self._length)[place]
+            return self[start : start + 1][0]
+        if place.step is not None:
+            raise ValueError("expected a slice without a step")
         start, end, _ = place.indices(self._length)
         parts = []
         while start < end and (part := os.pread(self._descriptor, end - start, start)):
