@@ -111,7 +111,7 @@ ENCODINGS: dict[str, Callable[[Path], None]] = {
     "bmp": by_opencv(np.uint8),
     "ppm": by_opencv(np.uint8),
     "16.ppm": by_opencv(np.uint16),
-    "webp": partial(by_pillow, quality=80, method=0),
+    "webp": by_opencv(np.uint8, cv2.IMWRITE_WEBP_QUALITY, 90),
     "lossless.webp": partial(by_pillow, lossless=True, quality=0, method=0),
     "heic": heic,
     "avif": partial(by_pillow, quality=60, speed=10),

@@ -265,7 +265,7 @@ def test_what_takes_much_memory_is_told_before(kind: str, monkeypatch: pytest.Mo
         "WebP, lossless": CODED["WebP, lossless"][1],
     }
     monkeypatch.setattr(memory, "MUCH_BYTES", 2 * W * H)
-    with pytest.warns(InputWarning, match=f"photo: reading it takes about 0 MiB, .* of {W} x {H} px: "):
+    with pytest.warns(InputWarning, match=f"photo: reading it takes about 0 MiB: .* all {W} x {H} px at once: "):
         read_photo(made[kind](), size=SIZE)
 
 

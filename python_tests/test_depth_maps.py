@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 import torch
 
 from c3drender.files import InputWarning, read_depth
@@ -288,3 +289,10 @@ def test_colours_that_are_dark_where_near(name: str) -> None:
 
 def test_two_levels_are_a_map() -> None:
     assert is_right(*unpacked(read_depth(PIL.Image.fromarray(BOX), H, W)))
+
+
+def test_a_tiff_of_half_floats_says_what_it_is() -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.ones((16, 16), np.float16))
+    with pytest.raises(ValueError, match="depth: expected a picture, got a TIFF of numbers that are not read"):
+        read_depth(file.getvalue(), 16, 16)

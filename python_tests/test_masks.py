@@ -148,6 +148,7 @@ BATCHES = {
     "[2, H, W] of numbers": np.stack([MARKED & (np.arange(W) % 2 == 0), MARKED & (np.arange(W) % 2 == 1)]).astype(np.uint8),
     "[3, H, W] of floats": np.stack([MARKED, MARKED, MARKED]).astype(np.float32),
     "SAM's dictionaries": [{"segmentation": MARKED, "area": 1}, {"segmentation": np.zeros_like(MARKED)}],
+    "one of SAM's dictionaries": {"segmentation": MARKED, "area": 1},
     "a list": [MARKED, np.zeros_like(MARKED)],
     "floats of 0 and 255": 255.0 * MARKED,
 }

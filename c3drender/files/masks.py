@@ -34,8 +34,8 @@ def read_mask(mask: MaskLike, height: int, width: int) -> Tensor:
 
     Parameters
     ----------
-    mask : path, address, bytes, open file, PIL image, array, Tensor, or a list of masks
-        In a list also what SAM's generator returns, dictionaries with a ``segmentation``.
+    mask : path, address, bytes, open file, PIL image, array, Tensor, dict, or a list of masks
+        A dictionary with a ``segmentation``, also in a list, is what SAM's generator returns.
     height, width : int
         What the photo has.
 
@@ -59,7 +59,8 @@ def read_mask(mask: MaskLike, height: int, width: int) -> Tensor:
 
 def noted_mask(name: str, mask: MaskLike, height: int, width: int) -> Noted[Tensor]:
     """`read_mask` of the argument ``name``, and how its marks were taken where that is not plain."""
-    numbers = Numbers(_of_list(name, mask)) if isinstance(mask, (list, tuple)) else read_numbers(name, mask)
+    listed = [mask] if isinstance(mask, dict) else mask
+    numbers = Numbers(_of_list(name, listed)) if isinstance(listed, (list, tuple)) else read_numbers(name, listed)
     marked, how = _marked(name, numbers, height, width)
     found = (marked.shape[0], marked.shape[1])
     if not same_aspect(*found, height, width):

@@ -31,8 +31,8 @@ def tell_of_memory(name: str, opened: Opened) -> None:
         width, height = opened.picture.size
         kind = opened.picture.format or "picture"
         warn(
-            f"{name}: reading it takes about {needed / 2**20:.0f} MiB, as its decoder knows only a whole {kind}, of"
-            f" {width} x {height} px: {opened.shown}; baseline JPEG, PNG and TIFF in strips are reduced while they are decoded"
+            f"{name}: reading it takes about {needed / 2**20:.0f} MiB: the decoder of {kind} holds all {width} x {height} px"
+            f" at once: {opened.shown}; baseline JPEG, PNG and TIFF in strips are reduced while they are decoded"
         )
 
 

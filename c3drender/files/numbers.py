@@ -78,10 +78,13 @@ def read_numbers(name: str, value: object) -> Numbers:
         return Numbers(values, told=told, suffix=".exr")
     try:
         opened = open_picture(name, data, shown(value))
-    except ValueError:
+    except ValueError as error:
         if suffix in RAW_SUFFIXES or not is_tiff(data):
             raise
-        values = with_opencv(name, data, shown(value))  # of doubles, or several floats a pixel, which Pillow does not read
+        try:
+            values = with_opencv(name, data, shown(value))  # of doubles, or several floats a pixel, which Pillow does not read
+        except ValueError:
+            raise error from None
         return Numbers(values, picture=values.dtype.kind != "f")
     return _of_file(name, opened)
 
