@@ -102,12 +102,12 @@ struct Dice {
   bool plain;
 };
 
-// Memory for one call, in blocks of just the size asked for; none beyond `budget`.
+// Memory for one call, in blocks of just the size asked for; none after so many.
 struct Memory {
   static void* allocate(void* user, size_t num_bytes) {
     Memory& memory = *static_cast<Memory*>(user);
-    if (num_bytes == 0 || num_bytes > memory.left) return nullptr;
-    memory.left -= num_bytes;
+    if (num_bytes == 0 || memory.left == 0) return nullptr;
+    --memory.left;
     void* block = std::aligned_alloc(64, (num_bytes + 63) / 64 * 64);
     if (block) std::memset(block, 0xA7, num_bytes), memory.blocks.emplace_back(block, std::free);
     return block;
@@ -131,7 +131,7 @@ void attempt(Dice& dice, const char* op, const std::vector<Output>& outputs,
   static c3d::Workspace workspace(3);
   for (const Output& out : outputs)
     if (out.num_bytes) std::memset(out.data, 0xC5, out.num_bytes);
-  Memory memory{dice.spoils() ? dice.below(4000) : SIZE_MAX};
+  Memory memory{dice.spoils() ? dice.below(60) : SIZE_MAX};
   c3d::Context context{{Memory::allocate, &memory}, c3d::make_thread_executor(1)};
   if (dice.spoils()) context.scratch.allocate = nullptr;
   if (dice.spoils()) context.executor.num_threads = dice.one_of(kNegative);
