@@ -54,27 +54,36 @@ core-test-types: .venv/tools
 	done
 
 # The core under the address, undefined behaviour and thread sanitizers, then the emulated kernels under the first of them.
-sanitize: .venv/installed .venv/tools
-	for checks in address,undefined,float-cast-overflow thread; do \
-		$(BIN)/cmake -S . -B build/core-$${checks%%,*} -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
-			-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS="-fsanitize=$$checks -fno-sanitize-recover=all" && \
-		$(BIN)/cmake --build build/core-$${checks%%,*} && \
-		$(BIN)/ctest --test-dir build/core-$${checks%%,*} --tests-regex '^(core|scene|c)$$' --output-on-failure || exit 1; \
+sanitize: .venv/installed build/core-address/built build/core-thread/built
+	for checks in address thread; do \
+		$(BIN)/ctest --test-dir build/core-$$checks --tests-regex '^(core|scene|c|fuzz)$$' --output-on-failure || exit 1; \
 	done
 	$(BIN)/pytest -q python_tests/test_emulation.py -k leaves_its_arrays
 
-# Random calls of every op, and damaged files for every reader and for the C++ scene, each within limits of time and memory.
+CHECKS_address := address,undefined,float-cast-overflow
+CHECKS_thread := thread
+build/core-%/built: .venv/tools CMakeLists.txt $(CPP)
+	$(BIN)/cmake -S . -B build/core-$* -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DC3D_CUDA=OFF \
+		-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS="-O1 -fsanitize=$(CHECKS_$*) -fno-sanitize-recover=all"
+	$(BIN)/cmake --build build/core-$*
+	touch $@
+
+# Random calls of every op, from C++ under the sanitizers and from Python, and damaged files for every reader and for the C++
+# scene, each within limits of time and memory.
 # `make fuzz-long` goes on where it was stopped, until both logs in build/ count enough; at most FUZZ_LONG_SECONDS each.
 FUZZ_SECONDS ?= 60
 FUZZ_LONG_SECONDS ?= 36000
 FUZZ_FILES ?= 10000
-fuzz: .venv/installed .venv/tools
+FUZZ_CALLS ?= 100000
+fuzz: .venv/installed .venv/tools build/core-address/built
+	build/core-address/csrc/tests/fuzz_core $(FUZZ_CALLS) $$(date +%s)000000
 	$(BIN)/python python_tests/fuzz_ops.py --seconds $(FUZZ_SECONDS)
 	$(BIN)/python python_tests/fuzz_files.py --seconds $(FUZZ_SECONDS)
 	$(BIN)/python python_tests/fuzz_manifests.py --seconds $(FUZZ_SECONDS)
 	$(BIN)/python python_tests/fuzz_scene.py --files $(FUZZ_FILES)
 
-fuzz-long: .venv/installed .venv/tools
+fuzz-long: .venv/installed .venv/tools build/core-address/built
+	build/core-address/csrc/tests/fuzz_core 1000000 1000000
 	OMP_NUM_THREADS=1 $(BIN)/python python_tests/fuzz_ops.py --seconds $(FUZZ_LONG_SECONDS) --calls 1000000 --log build/fuzz_ops.json
 	OMP_NUM_THREADS=1 $(BIN)/python python_tests/fuzz_files.py --seconds $(FUZZ_LONG_SECONDS) --files 100000 --log build/fuzz_files.json
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from c3drender import Camera, ops
 from c3drender.data import PointCloud, Raster
-from c3drender.ops.drift import ContrastDetail
+from c3drender.ops.drift import ContrastDetail, LoopWaves
 
 TOO_WIDE = 2**23 + 1
 CAMERA = Camera.for_photo(8, 6)
@@ -53,6 +53,13 @@ def test_neighbours_are_refused_among_many() -> None:
     arguments["neighbours"][0][-1] = 200_000
     with pytest.raises(ValueError, match=r"^drift_points: right and below"):
         ops.drift_points(**arguments)
+
+
+def test_weights_of_waves_that_are_no_list_are_named() -> None:
+    of_points = [torch.zeros(3) for _ in range(3)] + [torch.zeros(3, 3) for _ in range(2)]
+    waves = LoopWaves(torch.zeros(1, 2, 3), 1, *of_points)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^drift_points: waves\.weight must be a list or tuple, got int"):
+        ops.drift_points(**drift_arguments(), waves=waves)
 
 
 def test_sides_past_what_float32_counts_are_refused() -> None:

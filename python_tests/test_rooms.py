@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import c3drender
 
 PACKAGE = Path(c3drender.__file__).parent
+SOURCES = Path(__file__).resolve().parent.parent
 STAGES = {"scenery", "depth", "motion", "layers", "camera", "render"}
 RANKS = [
     {"defaults", "progress"},
@@ -86,3 +88,10 @@ def lines_of_code(path: Path) -> int:
 def test_no_file_outgrows_its_room() -> None:
     long = {path.name: count for path in modules() if (count := lines_of_code(path)) > MOST_LINES}
     assert not long
+
+
+def test_a_source_archive_has_what_its_makefile_reads() -> None:
+    """But for the package and setup.py, which setuptools takes along itself."""
+    kept = {word for line in (SOURCES / "MANIFEST.in").read_text().splitlines() for word in line.split()[1:]}
+    (sources,) = re.findall(r"^PY := (.*)$", (SOURCES / "Makefile").read_text(), re.MULTILINE)
+    assert {*sources.split(), "docker", "cmake", "mkdocs.yml", "Makefile"} - {"c3drender", "setup.py"} <= kept

@@ -12,7 +12,7 @@ from test_gradients import camera_of, cameras_of, random_cloud, turned_poses
 from torch import Tensor
 
 from c3drender import Camera, ops
-from c3drender.data import Raster
+from c3drender.data import Cameras, Raster
 
 COMPOSITORS = ("alpha", "surface")
 SIDE = ("feat", "alpha", "disp")
@@ -263,3 +263,10 @@ def test_sparse_tensors_are_refused() -> None:
         ops.splat_points(xyz.to_sparse(), feat, radius, camera)
     with pytest.raises(TypeError, match=r"^splat_softmax: feat must be a dense tensor, got one of sparse_coo"):
         ops.splat_softmax(torch.ones(4, 5, 3).to_sparse(), torch.zeros(4, 5, 2))
+    cameras = Cameras.of(camera)
+    sparse = replace(cameras, K=cameras.K.to_sparse())
+    with pytest.raises(TypeError, match=r"^splat_points: camera\.K must be a dense tensor, got one of sparse_coo"):
+        ops.splat_points(xyz, feat, radius, sparse, offsets=[0, 60])
+    background = torch.zeros(1, 9, 11, 7).to_sparse()
+    with pytest.raises(TypeError, match=r"^splat_points: background must be a dense tensor, got one of sparse_coo"):
+        ops.splat_points(xyz, feat, radius, cameras, offsets=[0, 60], background=background)

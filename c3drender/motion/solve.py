@@ -351,13 +351,19 @@ def _folding_quads(grid: Grid, system: System, velocity: Array, frames: int, con
 
 def _contradict(arrows: list[Arrow]) -> bool:
     """Whether two arrows point against each other, nearer to each other than they are long on average."""
-    t = np.linspace(0, 1, 9)[:, None]
     pulling = [arrow for arrow in arrows if arrow.pulls]
-    for index, a in enumerate(pulling):
-        for b in pulling[:index]:
-            reach = (np.linalg.norm(a.end - a.start) + np.linalg.norm(b.end - b.start)) / 2
-            gaps = (a.start + t * (a.end - a.start))[:, None] - (b.start + t * (b.end - b.start))[None]
-            if a.step_px @ b.step_px < 0 and np.linalg.norm(gaps, axis=-1).min() < reach:
+    if not pulling:
+        return False
+    start, end, step = (np.stack([getattr(arrow, name) for arrow in pulling]) for name in ("start", "end", "step_px"))
+    middle, length = (start + end) / 2, np.linalg.norm(end - start, axis=1)
+    along = start[:, None] + np.linspace(0, 1, 9)[:, None] * (end - start)[:, None]  # [A, 9, 2]
+    for n in range(1, len(pulling)):
+        # Two that are near each other have their middles nearer than both their lengths: few of thousands are looked at.
+        near = np.linalg.norm(middle[:n] - middle[n], axis=1) <= 1.001 * (length[:n] + length[n])
+        others = np.flatnonzero(near & (step[:n] @ step[n] < 0))
+        for part in np.array_split(others, len(others) // 1000 + 1):
+            gaps = np.linalg.norm(along[n][:, None] - along[part][:, None], axis=-1).min(axis=(1, 2))
+            if (gaps < (length[part] + length[n]) / 2).any():
                 return True
     return False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +45,7 @@ class LoopWaves:
     ----------
     even : Tensor
         float32 ``[K, 2, M]``, K of 1..16 copies: of wide detail, in an even measure, and of near detail.
-    weight : sequence of float
+    weight : list or tuple of float
         K numbers; where one is 0 its copy is not read.
     least, most, spread : Tensor
         ``[M]``.
@@ -55,7 +54,7 @@ class LoopWaves:
     """
 
     even: Tensor
-    weight: Sequence[float]
+    weight: list[float] | tuple[float, ...]
     least: Tensor
     most: Tensor
     spread: Tensor
@@ -125,6 +124,8 @@ def drift_points(
     turned = {} if waves is None else {f"waves.{name}": getattr(waves, name) for name in names}
     check_tensors(op, **tensors, phase=phase, **written, **details, **turned)
     check_type(op, "canvas", canvas, Camera)
+    weight = [] if waves is None else waves.weight
+    check_type(op, "waves.weight", weight, list, tuple)
     if surface.shape[:2] != (canvas.height, canvas.width):
         expected = f"[{canvas.height}, {canvas.width}, 8] (from canvas)"
         raise ValueError(f"{op}: surface must be {expected}, got {list(surface.shape)}")
@@ -142,7 +143,7 @@ def drift_points(
         out.xyz,
         out.feat,
         out.radius,
-        [] if waves is None else [real(op, "waves.weight", number) for number in waves.weight],
+        [real(op, "waves.weight", number) for number in weight],
         *(dense(op, *turned.values()) if turned else [None] * len(names)),
     )
 

@@ -17,6 +17,7 @@ from .call import (
     call,
     camera_rows,
     check_float32,
+    check_strided,
     check_tensors,
     check_type,
     choice,
@@ -212,15 +213,18 @@ def _splat_clouds(
     op = "splat_points"
     if options["hidden"] is not None:
         raise ValueError(f"{op}: hidden must be None with offsets, by which each camera sees a cloud of its own")
-    named = zip(("xyz", "feat", "radius", "opacity"), points, strict=True)
-    check_tensors(op, **{name: value for name, value in named if name in ("xyz", "feat") or isinstance(value, Tensor)})
+    named = {**dict(zip(("xyz", "feat", "radius", "opacity"), points, strict=True)), "background": background}
+    check_tensors(op, **{name: value for name, value in named.items() if name in ("xyz", "feat") or isinstance(value, Tensor)})
     bounds = _bounds(op, offsets, len(points[0]))
     cameras = Cameras.of(camera) if isinstance(camera, Camera) else camera
     num_clouds = len(bounds) - 1
+    check_strided(op, "camera.K", cameras.K)
+    check_strided(op, "camera.world_to_cam", cameras.world_to_cam)
     if len(cameras) not in (1, num_clouds):
         raise ValueError(f"{op}: camera must be one, or one for each of {num_clouds} clouds, got {len(cameras)}")
     if out is not None:
         check_type(op, "out", out, Raster)
+        check_tensors(op, xyz=points[0], **{f"out.{name}": getattr(out, name) for name in SIDE})
     rasters = []
     for b, (first, end) in enumerate(pairwise(bounds)):
         xyz, feat, radius, opacity = (t[first:end] if isinstance(t, Tensor) else t for t in points)

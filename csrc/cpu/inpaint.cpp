@@ -136,6 +136,7 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
       if (is_usable(args, static_cast<int64_t>(y) * args.width + x)) top.kind[top.at(x, y)] = Kind::kKnown;
     });
   list_holes(levels[0], memory);
+  if (!memory.ok) return out_of_memory;
   const auto depth = allocate_membrane<1>(*top.num_holes, memory);
   if (!memory.ok) return out_of_memory;
   for_each_hole(top, executor, [&](int32_t i) { link_disp(args, top, known, depth, i); });
