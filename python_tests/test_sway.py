@@ -8,11 +8,13 @@ import pytest
 import torch
 
 import c3drender
-from c3drender.data import Flame, Fluid, Harmonics, Ripple, Sway
+from c3drender.data import Flame, Fluid, Harmonics, Nearness, Ripple, Sway
 from c3drender.motion import harmonics as harmonic
 from c3drender.motion.flame import find_flames, flame_field
-from c3drender.motion.ripple import ripple_field
+from c3drender.motion.ripple import find_still, ripple_field
 from c3drender.motion.sway import PART_SHARE, REACH_SHARE, ROOTS, answer_to_wind, sway_field
+from c3drender.perception.photo import Perception
+from c3drender.pixels.segments import SEGMENT_CLASSES, Segments
 
 HEIGHT, WIDTH = 240, 320
 NO_ARROWS = np.zeros((0, 2, 2))
@@ -117,6 +119,15 @@ def test_flames_are_found_where_it_surely_burns() -> None:
     fire[box(20, 20, 60, 60)] = 0.6  # may burn
     fire[5, 5] = 1.0  # a lamp
     np.testing.assert_array_equal(find_flames(fire), TREE)
+
+
+def test_still_water_is_what_surely_is_and_mirrors() -> None:
+    lake, sea, foam, doubtful, puddle = (box(10 + 60 * k, 100, 50 + 60 * k, 140) for k in range(5))
+    puddle[110:] = puddle[:, :295] = False
+    water = np.float32(0.95) * (lake | sea | puddle) + np.float32(0.7) * (foam | doubtful)
+    white = np.float32(0.25) * foam
+    still = np.where(sea, np.float32(0.3), np.float32(0.9))
+    np.testing.assert_array_equal(find_still(water, white, still), lake)
 
 
 def test_far_ripples_are_shorter_and_lower() -> None:
@@ -347,3 +358,35 @@ def test_a_list_without_a_flow_flows_nowhere() -> None:
 def test_bad_lists_get_one_line(arguments: dict, error: type, message: str) -> None:
     with pytest.raises(error, match=f"^{message}"):
         c3drender.prepare(photo(), depth="builtin", **arguments)
+
+
+@pytest.fixture
+def seen_lake(monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
+    """A picture in whose lower half the network sees water that lies still."""
+    rgb = torch.rand(96, 128, 3, generator=torch.Generator().manual_seed(3)) * 0.1 + 0.2
+    rgb[48:] += 0.4
+    kinds = torch.zeros(len(SEGMENT_CLASSES), 24, 32)
+    kinds[SEGMENT_CLASSES.index("object"), :12] = kinds[SEGMENT_CLASSES.index("still_water"), 12:] = 1.0
+    flat = torch.linspace(0.1, 1, 24)[:, None].expand(24, 32).contiguous()
+    seen = Perception(
+        Segments(SEGMENT_CLASSES, kinds), Nearness(flat, torch.ones(24, 32), kinds), torch.ones(24, 32), torch.zeros(24, 32, 2)
+    )
+    monkeypatch.setattr("c3drender.pipeline.see.perceive", lambda image: seen)
+    return rgb
+
+
+def test_still_water_ripples_where_nothing_is_said(seen_lake: torch.Tensor) -> None:
+    scene = c3drender.prepare(seen_lake, camera="still")
+    assert not bool(scene.layers.moving.any())
+    assert scene.harmonics is not None
+    assert any("still water (" in note and "ripples; all else stays" in note for note in scene.notes), scene.notes
+    pointed = c3drender.prepare(seen_lake, hints=[((40, 80), (90, 80))], camera="still")
+    assert bool(pointed.layers.moving.any())
+    assert pointed.harmonics is None
+
+
+def test_a_ripple_of_ones_own_is_not_doubled(seen_lake: torch.Tensor) -> None:
+    own = np.zeros((96, 128), bool)
+    own[40:] = True
+    scene = c3drender.prepare(seen_lake, motion=[Fluid(), Ripple(own)], camera="still")
+    assert [note.split(":")[0] for note in scene.notes].count("ripple") == 1, scene.notes

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Sc
 from .behind import goes_on_behind
 from .guess import KINDS, Guess, Part, find_parts, guess_steps
 from .solve import Arrow, solve_region
-from .words import percent, what_a_mask_moves, what_moves
+from .words import Beside, percent, what_a_mask_moves, what_moves
 
 Array = NDArray[Any]
 
@@ -39,6 +40,7 @@ def find_flow(
     hints: MotionHints,
     step_px: Tensor | None = None,
     stays: Tensor | None = None,
+    beside: Sequence[tuple[Beside, float]] = (),
 ) -> tuple[FlowField, str]:
     """The flow of a picture from whatever is known about it, and one line that says what was found or guessed.
 
@@ -53,6 +55,8 @@ def find_flow(
         float32 ``[H, W, 2]``, px per frame: the user's own dense flow, kept as it is inside the mask.
     stays : Tensor, optional
         bool ``[H, W]``: people, land, things, which never move, whatever the mask says.
+    beside : sequence of (Flame or Ripple, float), optional
+        What else was found to move, and its share of the picture, for the note.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def find_flow(
         return flow, what_a_mask_moves(flow.step_px.cpu().numpy(), guessed, held)
     found, parts = guess_motion(image, depth, scenery, hints)
     flow, _ = _solve(image, depth, found, scenery)
-    return flow, what_moves(parts, flow.step_px.cpu().numpy(), pointed=len(hints.arrows) > 0)
+    return flow, what_moves(parts, flow.step_px.cpu().numpy(), len(hints.arrows) > 0, beside)
 
 
 def _reach_frame(mask: Tensor) -> Tensor:

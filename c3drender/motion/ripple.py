@@ -19,6 +19,7 @@ import torch
 
 from ..data import Harmonics
 from ..pixels.fits import smooth_step
+from .guess import LEAST_SHARE, LEAST_SURE, SURE
 from .harmonics import calmed
 
 TURNS = (2, 3, 4, 5)  # n: how often waves pass in a loop ...
@@ -32,6 +33,8 @@ LEAST_LENGTH_PX = (5.0, 10.0)  # of a wave on screen: shorter ones fade out, pix
 NEAR_FAR = (0.1, 4.0)  # range of the disparity relative to the water's middle
 FADE_PX = 8.0  # from the water's border
 GOLDEN = 0.618  # of a turn from one wave's start to the next: no two crests ever meet everywhere
+LEAST_STILL = 0.6  # of a body of water, on its mean: from here on it lies still enough to mirror
+MOST_FOAM = 0.05  # of a body of water that lies still
 
 
 def ripple_field(mask: np.ndarray, disp: np.ndarray, arrows: np.ndarray, strength: float = 1.0) -> Harmonics:
@@ -67,6 +70,19 @@ def ripple_field(mask: np.ndarray, disp: np.ndarray, arrows: np.ndarray, strengt
                 cosine[n - 1] += (shift_px * np.sin(phase))[..., None] * towards
                 start += GOLDEN
     return calmed(Harmonics(torch.from_numpy(sine), torch.from_numpy(cosine)), round(LENGTH_SHARE * longer / 2))
+
+
+def find_still(water: np.ndarray, foam: np.ndarray, still: np.ndarray) -> np.ndarray:
+    """Bodies of water that surely are and lie still, bool ``[H, W]``, of maps float32 ``[H, W]``, 0..1: level ``water``, its
+    ``foam``, and how much of the water is ``still``."""
+    both = np.minimum(water + foam, 1)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((both > SURE).astype(np.uint8), connectivity=4)
+    area = stats[:, cv2.CC_STAT_AREA]
+    sure, calm, white = (np.bincount(labels.ravel(), part.ravel(), count) for part in (both, still * both, foam))
+    found = (sure >= LEAST_SURE * area) & (calm >= LEAST_STILL * sure) & (white <= MOST_FOAM * sure)
+    found &= area >= LEAST_SHARE * both.size
+    found[0] = False
+    return found[labels]
 
 
 def _level(disp: np.ndarray, mask: np.ndarray) -> np.ndarray:

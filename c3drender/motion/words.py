@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data import Flame, Ripple, Sway
 from .guess import Part
 
 Array = NDArray[Any]
+Beside = type[Flame | Ripple | Sway]  # what moves without drifting
 
 WORDS = {"water": "water", "rapids": "white water", "sky": "clouds", "smoke": "smoke"}
+BESIDE: dict[Beside, tuple[str, str]] = {Flame: ("flames", "flicker"), Ripple: ("still water", "ripples")}
 DIRECTIONS = (
     "right",
     "lower right",
@@ -28,16 +31,17 @@ LEAST_TOLD_SHARE = 0.005  # of the picture: smaller parts are named only where t
 HOW_TO = "an arrow or a mask"
 
 
-def what_moves(parts: Sequence[Part], step_px: Array, pointed: bool) -> str:
+def what_moves(parts: Sequence[Part], step_px: Array, pointed: bool, beside: Sequence[tuple[Beside, float]] = ()) -> str:
     """The line of a picture whose ``parts`` were found without a mask. ``step_px`` ``[H, W, 2]``: the flow that they got;
-    ``pointed``: with the user's arrows."""
+    ``pointed``: with the user's arrows; ``beside``: what else moves, and its share of the picture."""
     moving = [part for part in parts if part.moves and _drifts(part, step_px)]
     doubtful = [part for part in parts if not part.moves]
-    if not moving:
+    others = [f"{name} ({percent(share)} of the picture) {does}" for kind, share in beside for name, does in [BESIDE[kind]]]
+    if not moving and not others:
         found = f"{_listed([_seen(part) for part in _told(doubtful)])} may move, but not surely" if doubtful else None
         return f"motion: {found or 'nothing here flows, as far as can be told'}: the camera moves alone; {HOW_TO} moves more"
-    first, *others = [f"{_seen(part)} {_way(step_px[part.mask], plural=part.kind == 'sky')}" for part in _told(moving)]
-    line = f"motion: {'along your arrows, ' if pointed else ''}{_listed([first, *others])}; all else stays"
+    drifting = [f"{_seen(part)} {_way(step_px[part.mask], plural=part.kind == 'sky')}" for part in _told(moving)]
+    line = f"motion: {'along your arrows, ' if pointed else ''}{_listed([*drifting, *others])}; all else stays"
     if doubtful:
         line += f"; {_listed([_seen(part) for part in _told(doubtful)])} may move, but not surely: {HOW_TO} would move it"
     return line

@@ -80,6 +80,11 @@ class HarmonicGiven:
     mask: Tensor
     arrows: Tensor
 
+    @property
+    def named(self) -> tuple[type[Harmonic], float]:
+        """Its kind, and its share of the picture."""
+        return type(self.part), float(self.mask.float().mean())
+
 
 @dataclass(frozen=True, eq=False)
 class Inputs:

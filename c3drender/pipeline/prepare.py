@@ -25,6 +25,7 @@ from ..data import (
     MaskLike,
     PathLike,
     PictureLike,
+    Ripple,
     Scenery,
     Sway,
 )
@@ -37,7 +38,7 @@ from ..files.scene import Scene
 from ..files.tell import warn
 from ..layers import LayerConfig, build_layers
 from ..layers.inpainter import Inpainter
-from ..motion import find_flames, find_flow, flame_field, ripple_field, sway_field
+from ..motion import find_flames, find_flow, find_still, flame_field, ripple_field, sway_field
 from ..motion import harmonics as harmonic
 from ..motion.words import percent
 from ..networks import MotionNetwork
@@ -235,8 +236,9 @@ def prepare_sharp(
         steps.set_description("flow")
         held = shown.held(inputs.hints)
         flows = any(isinstance(part, Fluid) for part in parts)
-        flames, scenery = burning(inputs, shown) if flows else (None, shown.scenery)
-        field, motion_note = find_flow(inputs.image, depth_map, scenery, inputs.hints, inputs.step_px, held)
+        beside, scenery = found_beside(inputs, shown) if flows else ((), shown.scenery)
+        others = [part.named for part in beside]
+        field, motion_note = find_flow(inputs.image, depth_map, scenery, inputs.hints, inputs.step_px, held, others)
         if inputs.hints.mask is not None and bool(inputs.hints.mask.any()) and not bool(field.moving.any()):
             warn("mask: nothing in it moves: it is frozen, or segments say that it stays (segments='none' lets it move)")
         if network is not None:
@@ -244,8 +246,7 @@ def prepare_sharp(
             motion_note = f"motion: your motion model moves {percent(float(field.moving.float().mean()))} of the picture"
         if inputs.matte is not None:
             field = scaled(field, inputs.matte)
-        harmonic_parts = inputs.harmonic if flames is None else (*inputs.harmonic, flames)
-        harmonics, harmonic_notes = find_harmonics(harmonic_parts, depth_map, field)
+        harmonics, harmonic_notes = find_harmonics((*inputs.harmonic, *beside), depth_map, field)
         flow_notes = (motion_note,) if flows else ()
         steps.update()
         steps.set_description("layers")
@@ -348,16 +349,22 @@ def within(depth: DepthMap, span: DepthSpan) -> DepthMap:
     return replace(depth, z_cam=torch.where(outside, z_cam.clamp(1.0 / nearest, 1.0 / farthest), z_cam))
 
 
-def burning(inputs: Inputs, shown: Shown) -> tuple[HarmonicGiven | None, Scenery]:
-    """What surely burns in a picture of which nothing is said, and the scenery without it: it moves otherwise than smoke."""
+def found_beside(inputs: Inputs, shown: Shown) -> tuple[tuple[HarmonicGiven, ...], Scenery]:
+    """What surely burns and what water lies still, in a picture of which nothing is said, and the scenery without them: they
+    do not drift."""
     hints, scenery = inputs.hints, shown.scenery
-    if shown.fire is None or inputs.step_px is not None or hints.mask is not None or len(hints.arrows) > 0:
-        return None, scenery
-    mask = torch.from_numpy(find_flames(shown.fire.cpu().numpy()))
-    if not bool(mask.any()):
-        return None, scenery
-    smoke = scenery.smoke * ~mask.to(scenery.smoke.device)
-    return HarmonicGiven(Flame(None), mask, hints.arrows.cpu()), replace(scenery, smoke=smoke)
+    said = inputs.step_px is not None or hints.mask is not None or len(hints.arrows) > 0
+    if said or shown.fire is None or shown.still is None:
+        return (), scenery
+    level, foam, still, fire = (x.cpu().numpy() for x in (scenery.water, scenery.rapids, shown.still, shown.fire))
+    unsaid = torch.ones(inputs.image.size, dtype=torch.bool)
+    for given in inputs.harmonic:
+        unsaid &= ~given.mask
+    flames, water = (torch.from_numpy(mask) & unsaid for mask in (find_flames(fire), find_still(level, foam, still)))
+    parts: tuple[tuple[Flame | Ripple, Tensor], ...] = ((Flame(None), flames), (Ripple(None), water))
+    found = tuple(HarmonicGiven(part, mask, hints.arrows.cpu()) for part, mask in parts if bool(mask.any()))
+    burns, lies = (~mask.to(scenery.water.device) for _, mask in parts)
+    return found, replace(scenery, smoke=scenery.smoke * burns, water=scenery.water * lies, rapids=scenery.rapids * lies)
 
 
 def find_harmonics(

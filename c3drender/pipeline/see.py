@@ -34,6 +34,8 @@ class Shown:
         A line that says who told.
     fire : Tensor or None
         float32 ``[H, W]``, 0..1: flames; None: not known.
+    still : Tensor or None
+        float32 ``[H, W]``, 0..1: how much of the water there, if any, lies still and mirrors; None: not known.
     """
 
     scenery: Scenery
@@ -42,6 +44,7 @@ class Shown:
     nearness: Nearness
     notes: tuple[str, ...]
     fire: Tensor | None = None
+    still: Tensor | None = None
 
     def held(self, hints: MotionHints) -> Tensor | None:
         """What must not move, given these hints."""
@@ -73,8 +76,11 @@ def look(image: Image, segments: Segments | str = "auto", device: torch.device |
     told = replace(told, way=_at_size(seen.way, image.size).to(told.sky.device))
     # Flames are bright and end sharply: where the smoke's map is refined to the picture's edges, theirs is a share of it.
     fire = _at_size(shares.of("fire")[..., None], image.size)[..., 0].to(told.smoke) * (told.smoke > 0.5)
+    # Larger segmenters know water, not whether it lies still: that is the network's word.
+    calm, moved = (seen.segments.of(name) for name in ("still_water", "moving_water"))
+    still = _at_size((calm / (calm + moved).clamp(min=1e-6))[..., None], image.size)[..., 0].to(told.water)
     notes = () if found is None else (f"{note}; {float(stays.float().mean()):.0%} of the picture stays",)
-    return Shown(told, stays, found is not None, seen.nearness, notes, fire)
+    return Shown(told, stays, found is not None, seen.nearness, notes, fire, still)
 
 
 def _at_size(way: Tensor, size: tuple[int, int]) -> Tensor:

@@ -24,7 +24,7 @@ from ..motion import find_flow
 from ..motion.flow import guess_motion
 from ..pipeline.inputs import LEAST_MATTE, HarmonicGiven, Inputs, read_inputs
 from ..pipeline.plain import plainly
-from ..pipeline.prepare import build_scene, burning, find_depth, find_harmonics, scaled
+from ..pipeline.prepare import build_scene, find_depth, find_harmonics, found_beside, scaled
 from ..pipeline.render import camera_path, periods
 from ..pipeline.see import Shown, look
 from ..pixels.nearest import Nearest
@@ -48,7 +48,7 @@ class Seen:
 
     inputs: Inputs
     shown: Shown
-    flames: HarmonicGiven | None
+    beside: tuple[HarmonicGiven, ...]
     depth: DepthMap
     depth_note: str
     found: np.ndarray  # bool [H, W]
@@ -165,11 +165,11 @@ class Stages:
         shown = look(inputs.image, inputs.segments, DEVICE)
         depth, note = find_depth(inputs, shown, DEVICE)
         nothing = MotionHints(None, torch.zeros(0, 2, 2))
-        flames, scenery = burning(inputs, shown)
+        beside, scenery = found_beside(inputs, shown)
         shown = replace(shown, scenery=scenery)
         found, _ = guess_motion(inputs.image, depth, scenery, nothing)
         moves = np.zeros(inputs.image.size, bool) if found.mask is None else found.mask.numpy()
-        return Seen(inputs, shown, flames, depth, note, moves if shown.stays is None else moves & ~shown.stays.numpy())
+        return Seen(inputs, shown, beside, depth, note, moves if shown.stays is None else moves & ~shown.stays.numpy())
 
     def _correct(self, changes: tuple[of.DepthEdit, ...]) -> DepthMap:
         depth = self.seen().depth
@@ -194,8 +194,9 @@ class Stages:
         image, scenery = seen.inputs.image, seen.shown.scenery
         if not document.edits(*of.MOTION):
             hints = seen.inputs.hints
-            flow, note = find_flow(image, depth, scenery, hints, None, seen.shown.held(hints))
-            harmonics, notes = find_harmonics(() if seen.flames is None else (seen.flames,), depth, flow)
+            beside = [part.named for part in seen.beside]
+            flow, note = find_flow(image, depth, scenery, hints, None, seen.shown.held(hints), beside)
+            harmonics, notes = find_harmonics(seen.beside, depth, flow)
             return Moved(flow, harmonics, (note, *notes))
         drawn = self.drawn(document)
         fluid, still = drawn.joined("flows"), torch.from_numpy(drawn.joined("still") > 0.5)
@@ -213,10 +214,10 @@ class Stages:
             for name, part in drawn.parts.items()
             if part.kind in HARMONIC and (part.matte > 0.5).any()
         )
-        if seen.flames is not None and of.FOUND in drawn.parts:
+        if of.FOUND in drawn.parts:
             others = [part.matte > 0.5 for name, part in drawn.parts.items() if name != of.FOUND]
-            rest = seen.flames.mask & ~torch.from_numpy(np.any([np.zeros(fluid.shape, bool), *others], axis=0))
-            given = (*given, replace(seen.flames, mask=rest))
+            rest = ~torch.from_numpy(np.any([np.zeros(fluid.shape, bool), *others], axis=0))
+            given = (*given, *(replace(part, mask=part.mask & rest) for part in seen.beside))
         harmonics, notes = find_harmonics(given, depth, flow)
         return Moved(flow, harmonics, (note, *notes))
 
