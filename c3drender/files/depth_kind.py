@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import rankdata
 
 from .numbers import Numbers
 
@@ -113,7 +112,7 @@ def _lean(numbers: np.ndarray) -> float:
         return 0.0
     known = ~np.isnan(small)
     rank = np.full(small.shape, 0.5)  # what is not known speaks for neither side
-    rank[known] = rankdata(small[known]) / known.sum()
+    rank[known] = _ranks(small[known]) / known.sum()
     h, w = small.shape
     down = float(rank[-(h // 3) :].mean() - rank[: h // 3].mean())
     middle = np.zeros(small.shape, bool)
@@ -214,3 +213,9 @@ def _is_sentinel(known: np.ndarray) -> bool:
     """Whether all that is below zero is one whole number, such as -1 or -9999: no measurement."""
     below = known[known < 0]
     return below.size > 0 and bool((below == below[0]).all()) and float(below[0]).is_integer() and below.size < known.size
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """From 1 on; equal values have the mean of theirs. (`scipy.stats` has this, and takes a third of a second to load.)"""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[place]
