@@ -12,7 +12,7 @@ import c3drender
 PACKAGE = Path(c3drender.__file__).parent
 STAGES = {"scenery", "depth", "motion", "layers", "camera", "render"}
 RANKS = [
-    {"defaults", "progress"},
+    {"defaults", "program", "progress"},
     {"options", "console"},
     {"data"},
     {"pixels"},
