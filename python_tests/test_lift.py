@@ -22,7 +22,7 @@ def scattered(num_layers: int, height: int, width: int) -> Layers:
 
 def test_neighbours_lie_in_the_same_layer_one_pixel_on() -> None:
     layers = scattered(3, 7, 9)
-    height, width = layers.size
+    width = layers.size[1]
     places = []
     for layer in range(layers.num_layers):
         places += [(layer, *divmod(int(pixel), width)) for pixel in layers.pixel[layers.part(layer)]]
