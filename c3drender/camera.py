@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from numbers import Real
 
 import numpy as np
+import scipy
 import torch
-from scipy.interpolate import CubicSpline
 from torch import Tensor
 from torch.nn import functional
 
@@ -130,7 +130,7 @@ def _positions(keys: CameraKeys, loop_t: np.ndarray) -> tuple[np.ndarray, np.nda
     times, values = list(keys.loop_t), [(*p, math.log(z)) for p, z in zip(keys.position, keys.zoom, strict=True)]
     if keys.closed:
         times, values = [*times, times[0] + 1.0], [*values, values[0]]
-    spline = CubicSpline(times, values, bc_type="periodic" if keys.closed else "natural")
+    spline = scipy.interpolate.CubicSpline(times, values, bc_type="periodic" if keys.closed else "natural")
     at = spline(loop_t if keys.closed else np.clip(loop_t, times[0], times[-1]))
     return at[:, :3], np.exp(np.maximum(at[:, 3], 0.0))
 

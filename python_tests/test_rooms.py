@@ -14,7 +14,7 @@ PACKAGE = Path(c3drender.__file__).parent
 SOURCES = Path(__file__).resolve().parent.parent
 STAGES = {"scenery", "depth", "motion", "layers", "camera", "render"}
 RANKS = [
-    {"defaults", "progress"},
+    {"defaults", "program", "progress"},
     {"options", "console"},
     {"data"},
     {"pixels"},

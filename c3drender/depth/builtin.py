@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from ..data import Scenery
 from ..pixels.fits import smooth_step
@@ -91,7 +91,7 @@ def _ground_likeness(segments: Segments, is_seed: np.ndarray) -> np.ndarray:
     if is_seed.sum() < 8:
         return np.full(len(segments), 0.5)
     colour = segments.lab * (0.5, 1.0, 1.0)
-    seeds = cKDTree(colour[is_seed])
+    seeds = scipy.spatial.cKDTree(colour[is_seed])
     # So many neighbours that a colour counts only where a good part of the ground has it: not one boat's bow at the border.
     neighbours = max(4, int(0.1 * is_seed.sum()))
     spread = seeds.query(colour[is_seed], k=neighbours)[0][:, -1]
@@ -157,7 +157,7 @@ def _air_disparity(segments: Segments, is_sky: np.ndarray) -> np.ndarray:
     if not low_sky.any():
         return np.full(len(segments), HORIZON_DISP)
     place = np.stack([segments.x, 0.2 * segments.y], axis=1)
-    _, nearest = cKDTree(place[low_sky]).query(place, k=min(4, int(low_sky.sum())))
+    _, nearest = scipy.spatial.cKDTree(place[low_sky]).query(place, k=min(4, int(low_sky.sum())))
     air = segments.lab[low_sky][nearest.reshape(len(segments), -1)].mean(axis=1)
     difference = np.linalg.norm(segments.lab - air, axis=1)
     return HORIZON_DISP * (0.4 + 1.2 * np.clip(difference / 0.6, 0, 1))

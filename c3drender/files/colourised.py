@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.spatial import KDTree
+import scipy
 
 SAMPLE_PX = 20_000
 LIKE = 14.0  # of 255, distance in RGB to the nearest colour of the map: what a lossy picture adds
@@ -52,13 +52,13 @@ def numbers_of_colours(rgb: np.ndarray) -> tuple[np.ndarray, str] | None:
     pixels = rgb.reshape(-1, 3).astype(np.float64)
     sample = pixels[:: max(len(pixels) // SAMPLE_PX, 1)]
     known = colour_maps()
-    likeness = {name: (KDTree(colours).query(sample)[0] < LIKE).mean() for name, colours in known.items()}
-    errors = {name: np.minimum(KDTree(colours).query(sample)[0], 4 * LIKE).mean() for name, colours in known.items()}
+    away_from = {name: scipy.spatial.KDTree(colours).query(sample)[0] for name, colours in known.items()}
+    errors = {name: np.minimum(away, 4 * LIKE).mean() for name, away in away_from.items()}
     name = min(errors, key=lambda key: errors[key])
-    if likeness[name] < LEAST_LIKE:
+    if (away_from[name] < LIKE).mean() < LEAST_LIKE:
         return None
     colours, inverse = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
-    away, numbers = KDTree(known[name]).query(colours.astype(np.float64))
+    away, numbers = scipy.spatial.KDTree(known[name]).query(colours.astype(np.float64))
     found = numbers[inverse].reshape(rgb.shape[:2]).astype(np.float32)
     # Between two colours a lossy picture mixes others, which mean numbers that are not there.
     mixed = (away[inverse] > LIKE / 2).reshape(rgb.shape[:2])

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from scipy.spatial.transform import Rotation
+import scipy
 
 from ..data import Camera, CameraPath
 from ..pixels.nearest import Nearest
@@ -242,7 +242,7 @@ class _Tree:
         poses = np.concatenate([poses, poses[:1]])  # the loop closes
         turns = FLIP @ poses[:, :, :3].transpose(0, 2, 1) @ FLIP
         places = -(FLIP @ poses[:, :, :3].transpose(0, 2, 1) @ poses[:, :, 3:])[:, :, 0]
-        quaternions = Rotation.from_matrix(turns).as_quat()
+        quaternions = scipy.spatial.transform.Rotation.from_matrix(turns).as_quat()
         flips = np.cumprod(np.where((quaternions[1:] * quaternions[:-1]).sum(axis=1) < 0, -1, 1))
         quaternions[1:] *= flips[:, None]
         times = np.linspace(0, seconds, len(poses))

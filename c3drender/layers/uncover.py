@@ -164,7 +164,7 @@ class Known:
     @classmethod
     def of(cls, photo: Canvas, matte: Matte) -> Known:
         rgb = with_values(photo.rgb, matte.pixel, matte.far_rgb)
-        rgb, _ = without_fringe(rgb, photo.moving, photo.exists & ~photo.moving)
+        rgb = without_fringe(rgb, photo.moving, photo.exists & ~photo.moving)
         disp = np.where(photo.exists, photo.disp, 0)
         return cls(rgb, with_values(disp, matte.pixel, matte.far_disp), photo.exists)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import torch
@@ -67,7 +68,9 @@ def look(image: Image, segments: Segments | str = "auto", device: torch.device |
     -------
     Shown
     """
-    cues, seen = find_scenery(image), perceive(image)
+    with ThreadPoolExecutor(min(torch.get_num_threads(), 2)) as both:  # neither keeps two cores busy
+        cued, perceived = both.submit(find_scenery, image), both.submit(perceive, image)
+        cues, seen = cued.result(), perceived.result()
     if isinstance(segments, str) and segments == "none":
         return Shown(cues, None, False, seen.nearness, ())
     found, note = (segments, "segments: yours") if isinstance(segments, Segments) else _by_model(image, segments, device)

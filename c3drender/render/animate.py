@@ -13,7 +13,7 @@ from ..files.scene import Scene
 from . import contrast
 from .beyond import Beyond
 from .drift import trace
-from .fluid import FluidPoints, Fringe, bare, clean, details_of, fade_in, find_region, surface_of
+from .fluid import FluidPoints, Fringe, bare, details_of, fade_in, find_fringe, find_region, surface_of
 from .frame import Animation, BentPoints, BlendMode, draw
 from .lift import among, neighbours, presharpened
 from .phase import copies_of
@@ -51,8 +51,12 @@ def animate(
     start_px = xy_px[moves]
     step = region.on_surface(layers.step_px) * speed
     at_rest = cloud(moves, freedom.view(-1)[pixel].clamp_min(LEAST_CONFIDENCE))
-    cleaned, fringe = clean(colour, layers, is_nearest)
-    fringe &= moves
+    fringe, farther_in = find_fringe(layers, is_nearest)
+
+    def clean(rgb: Tensor) -> Tensor:
+        return rgb.index_put((fringe,), rgb[farther_in])
+
+    cleaned = clean(colour)
     index = fringe[moves].nonzero()[:, 0]
     resting = at_rest.feat[index, :3]
     fluid = FluidPoints(
@@ -62,9 +66,9 @@ def animate(
         below=among(beside[1], moves),
         forward=trace(step, num_frames, start_px),
         backward=trace(-step, num_frames, start_px),
-        surface=surface_of(region.on_surface(1.0 / layers.z_cam), region.on_surface(colour), region.exists, freedom),
-        fringe=Fringe(index, resting, cleaned[fringe], resting),
-        detail=details_of(clean(layers.rgb, layers, is_nearest)[0], layers, moves),
+        surface=surface_of(region, 1.0 / layers.z_cam, colour),
+        fringe=Fringe(index, resting, cleaned[fringe & moves], resting),
+        detail=details_of(clean(layers.rgb), layers, moves),
         phase=contrast.phase_of(start_px, max(layers.size)),
         offset_px=torch.empty_like(start_px),
     )

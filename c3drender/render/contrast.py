@@ -45,7 +45,7 @@ class PointDetails:
 
 def point_details(rgb: Tensor, fluid: Tensor) -> PointDetails:
     """The details of the pixels ``fluid`` bool ``[H, W]`` of one layer, ``rgb`` float32 ``[H, W, 3]``."""
-    x0, y0, x1, y1 = _bounds(fluid, 2 * BAND_PX)
+    x0, y0, x1, y1 = bounds_of(fluid, 2 * BAND_PX)
     rgb, fluid = rgb[y0:y1, x0:x1], fluid[y0:y1, x0:x1]
     weight = fluid[..., None].to(rgb.dtype)
     means = [_binomial(rgb * weight, dim) / _binomial(weight, dim).clamp_min(1e-4) for dim in (1, 0)]
@@ -60,7 +60,7 @@ def local_mean(plane: Tensor, where: Tensor, width_px: int) -> Tensor:
     return total / share.clamp_min(1e-4)
 
 
-def _bounds(where: Tensor, margin_px: int) -> tuple[int, int, int, int]:
+def bounds_of(where: Tensor, margin_px: int) -> tuple[int, int, int, int]:
     """x0, y0, x1, y1 around what is True in ``where [H, W]``, with a margin as far as there are pixels; nothing: one pixel."""
     ends = []
     for dim in (0, 1):
@@ -117,7 +117,7 @@ class ContrastGains:
 def measured_box(fluid: Tensor) -> tuple[int, int, int, int]:
     """x0, y0, x1, y1 of the part of the canvas, ``fluid`` bool ``[H, W]``, that `measure_gains` needs to see."""
     spacing = _window_px(fluid) // 2
-    x0, y0, x1, y1 = _bounds(fluid, MEASURED_PX)
+    x0, y0, x1, y1 = bounds_of(fluid, MEASURED_PX)
     return x0 // spacing * spacing, y0 // spacing * spacing, x1, y1
 
 

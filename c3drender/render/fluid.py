@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ..data import HIDES, Layers, PointCloud
+from ..pixels import fringe as pixels
 from ..pixels.fits import smooth_step
-from ..pixels.fringe import without_fringe
-from .contrast import ContrastGains, PointDetails, point_details
+from .contrast import ContrastGains, PointDetails, bounds_of, point_details
 from .drift import Drift
 from .phase import LoopCopies
 
 FADE = 1 / 200  # of the longer side: the width over which a fluid's motion fades in from its border
 LEAST_FREEDOM = 0.1  # of a fluid pixel that moves: along the border it would only blur what rests there
+SPREAD_PX = 2  # beyond its border, so that interpolation never reads a hole
 BED_SAMPLES = 60  # moments of the loop at which gaps in the fluid are looked for
 
 
@@ -97,10 +99,10 @@ class FluidPoints:
 
 
 def _spread(values: Tensor, exists: Tensor) -> Tensor:
-    """Continue ``values [C, H, W]`` by two pixels beyond where they exist, so that interpolation never reads a hole."""
+    """Continue ``values [C, H, W]`` by `SPREAD_PX` beyond where they exist."""
     weight = exists[None, None].to(torch.float32)
     value = values[None] * weight
-    for _ in range(2):
+    for _ in range(SPREAD_PX):
         near = functional.avg_pool2d(value, 3, 1, 1), functional.avg_pool2d(weight, 3, 1, 1)
         value = torch.where(weight > 0, value, near[0] / near[1].clamp_min(1e-6))
         weight = ((weight > 0) | (near[1] > 1e-6)).to(torch.float32)
@@ -114,34 +116,49 @@ def fade_in(exists: Tensor, width_px: float) -> Tensor:
     return smooth_step((distance - 1.0) / width_px).to(exists.device)
 
 
-def clean(rgb: Tensor, layers: Layers, surface: Tensor) -> tuple[Tensor, Tensor]:
-    """`without_fringe` of the layers' ``rgb [P, 3]``, where the fluid's ``surface`` (bool ``[P]``) is seen: in the nearest
-    layer, and through its soft edges. Also which pixels that changed, bool ``[P]``."""
+def find_fringe(layers: Layers, surface: Tensor) -> tuple[Tensor, Tensor]:
+    """Which of the layers' pixels are fringe of the fluid's ``surface`` (bool ``[P]``) where it is seen, in the nearest layer
+    and through its soft edges: bool ``[P]``; and of each of them, in order, the fluid's pixel farther in, int64."""
     front, pixel = layers.part(0), layers.pixel
     cover = layers.plane(layers.alpha, 0)
     seen = surface & ((cover > 0) & (cover < 1)).view(-1)[pixel]
     seen[front] = surface[front]
-    visible, fluid = layers.plane(rgb, 0), torch.zeros_like(cover, dtype=torch.bool)
-    visible.view(-1, 3)[pixel[seen]] = rgb[seen]
-    fluid.view(-1)[pixel[seen]] = True
+    own = seen.nonzero()[:, 0]
+    shown = torch.full_like(cover, -1, dtype=torch.int64).view(-1)
+    shown[pixel[own]] = own
+    fluid = (shown >= 0).view_as(cover)
     still = (cover > 0) & ~fluid
-    cleaned, fringe = without_fringe(visible.cpu().numpy(), fluid.cpu().numpy(), still.cpu().numpy())
-    changed = seen & torch.from_numpy(fringe).to(rgb.device).view(-1)[pixel]
-    return torch.where(changed[:, None], torch.from_numpy(cleaned).to(rgb.device).view(-1, 3)[pixel], rgb), changed
+    fringe, inside = (torch.from_numpy(part).to(shown.device) for part in pixels.find_fringe(*map(_as_array, (fluid, still))))
+    changed = seen & fringe.view(-1)[pixel]
+    order = torch.searchsorted(fringe.view(-1).nonzero()[:, 0], pixel[changed].to(torch.int64))
+    return changed, shown[inside[order]]
 
 
 def details_of(rgb: Tensor, layers: Layers, moves: Tensor) -> PointDetails:
     """Of the layers' pixels ``moves``, of the colours ``rgb [P, 3]``."""
-    planes = [(layers.plane(rgb, layer), layers.plane(moves, layer)) for layer in range(layers.num_layers)]
-    details = [point_details(*plane) for plane in planes]
-    return PointDetails(torch.cat([d.fine for d in details]), torch.cat([d.broad for d in details]))
+    details = []
+    for layer in range(layers.num_layers):
+        if bool(moves[layers.part(layer)].any()):
+            details.append(point_details(layers.plane(rgb, layer), layers.plane(moves, layer)))
+    nothing = PointDetails(rgb.new_empty(0, 2, 3), rgb.new_empty(0, 3))
+    return PointDetails(*(torch.cat([getattr(d, name) for d in (nothing, *details)]) for name in ("fine", "broad")))
 
 
-def surface_of(disp: Tensor, rgb: Tensor, exists: Tensor, freedom: Tensor) -> Tensor:
-    """`FluidPoints.surface` from ``disp [H, W]``, ``rgb [H, W, 3]``, ``exists`` and ``freedom`` ``[H, W]``."""
-    spread = _spread(torch.cat([disp[..., None], rgb], dim=-1).permute(2, 0, 1), exists)
-    planes = [spread[:1], exists[None].to(torch.float32), freedom[None], spread[1:], torch.zeros_like(spread[:2])]
-    return torch.cat(planes).permute(1, 2, 0).contiguous()
+def surface_of(region: FluidRegion, disp: Tensor, rgb: Tensor) -> Tensor:
+    """`FluidPoints.surface` from the layers' disparities ``disp [P]`` and colours ``rgb [P, 3]``."""
+    surface = disp.new_zeros(*region.exists.shape, 8)
+    x0, y0, x1, y1 = bounds_of(region.nearest >= 0, SPREAD_PX)
+    part = np.s_[y0:y1, x0:x1]
+    around = replace(region, nearest=region.nearest[part], exists=region.exists[part], freedom=region.freedom[part])
+    values = torch.cat([around.on_surface(disp)[..., None], around.on_surface(rgb)], dim=-1)
+    spread = _spread(values.permute(2, 0, 1), around.exists)
+    written = surface[part].permute(2, 0, 1)
+    written[0], written[1], written[2], written[3:6] = spread[0], around.exists, around.freedom, spread[1:]
+    return surface
+
+
+def _as_array(plane: Tensor) -> np.ndarray:
+    return plane.cpu().numpy()
 
 
 def bare(start_px: Tensor, forward: Drift, backward: Drift, fluid: Tensor) -> Tensor:

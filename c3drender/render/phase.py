@@ -33,7 +33,7 @@ from torch import Tensor
 
 from ..ops import LoopWaves
 from .beyond import Beyond, sampled
-from .contrast import BAND_PX, local_mean
+from .contrast import BAND_PX, bounds_of, local_mean
 from .even import LEAST_CONTRAST, Even
 
 REACH = 3  # loops: so far back and ahead a point's copies are taken
@@ -89,9 +89,13 @@ class Surroundings:
     tint: Tensor
 
 
-def surroundings_of(rgb: Tensor, exists: Tensor) -> Surroundings:
-    """Of the picture ``rgb [H, W, 3]`` where it ``exists``, bool ``[H, W]``."""
-    width_px = max(round(BAND_SHARE * max(exists.shape)), BAND_PX)
+def band_px(exists: Tensor) -> int:
+    """How wide surroundings are on this canvas."""
+    return max(round(BAND_SHARE * max(exists.shape)), BAND_PX)
+
+
+def surroundings_of(rgb: Tensor, exists: Tensor, width_px: int) -> Surroundings:
+    """Of the picture ``rgb [H, W, 3]`` where it ``exists``, bool ``[H, W]``, by twice a box of ``width_px``."""
     luma = rgb.mean(dim=-1, keepdim=True)
     mean = local_mean(luma, exists, width_px)
     return Surroundings(mean, Even.of(luma - mean, exists, width_px), _tint(rgb, luma - mean, exists, width_px))
@@ -100,16 +104,19 @@ def surroundings_of(rgb: Tensor, exists: Tensor) -> Surroundings:
 def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, colour: Tensor) -> LoopCopies:
     """Of the fluid's picture on the canvas, ``rgb [H, W, 3]`` where it ``exists``, for points that start at ``start_px``
     ``[M, 2]`` and go ``beyond``; their ``colour [M, 3]`` at rest."""
-    around = surroundings_of(rgb, exists)
+    width_px = band_px(exists)
+    x0, y0, x1, y1 = bounds_of(exists, width_px)
+    rgb, exists, corner_px = rgb[y0:y1, x0:x1], exists[y0:y1, x0:x1], start_px.new_tensor([x0, y0])
+    around = surroundings_of(rgb, exists, width_px)
     even, luma = around.even, rgb.mean(dim=-1, keepdim=True)
     near = luma - local_mean(luma, exists, BAND_PX)
     planes = torch.cat([even.g, near, even.deviation, torch.ones_like(luma)], dim=-1) * exists[..., None]
-    x, y = start_px.to(torch.int64).unbind(dim=1)
+    x, y = (start_px - corner_px).to(torch.int64).unbind(dim=1)
     own, deviation, skew = planes[y, x, :2], even.deviation[y, x], even.skew[y, x]
     copies = {0: own}
     for sign in (1, -1):
         for loops, (at_px, likeness) in enumerate(beyond.copies(start_px, sign > 0, REACH), start=1):
-            there = sampled(planes, at_px)
+            there = sampled(planes, at_px - corner_px)
             # The even measure is in units of each place's deviation: it is luma that may be less there, and never more.
             ratio = deviation / there[:, 2:3].clamp_min(LEAST_CONTRAST)
             found = there[:, :2] * torch.cat([(1.0 / ratio).clamp_max(1.0), ratio.clamp_max(1.0)], dim=1) * likeness

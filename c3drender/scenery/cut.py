@@ -79,13 +79,15 @@ def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius
     def at_full_size(part: np.ndarray) -> np.ndarray:
         return cv2.resize(mean(np.ascontiguousarray(part)), size, interpolation=cv2.INTER_LINEAR)
 
-    full = np.empty((*rgb.shape[:2], num_maps), np.float32)
+    full = np.zeros((num_maps, *rgb.shape[:2]), np.float32)
     for k in range(num_maps):
+        if not maps[..., k].any():
+            continue
         total = at_full_size(coefficients[..., 0, k])
         for c, channel in enumerate(channels, start=1):
             cv2.accumulateProduct(channel, at_full_size(coefficients[..., c, k]), total)
-        np.clip(total, 0, 1, out=full[..., k])
-    return full
+        np.clip(total, 0, 1, out=full[k])
+    return np.moveaxis(full, 0, -1)
 
 
 def part_by_colour(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:

@@ -58,10 +58,10 @@ def _at_full_size(image: Image, maps: np.ndarray, measured: bool) -> np.ndarray:
         return cv2.resize(maps, (width, height), interpolation=cv2.INTER_LINEAR)
     rgb = image.rgb.detach().cpu().numpy()
     shown = maps.max(axis=(0, 1)) > NOTHING
-    full = np.zeros((height, width, maps.shape[2]), np.float32)
+    full = np.zeros((maps.shape[2], height, width), np.float32)
     if shown.any():
-        full[..., shown] = _on_edges(rgb, np.ascontiguousarray(maps[..., shown]))
-    return full
+        full[shown] = np.moveaxis(_on_edges(rgb, np.ascontiguousarray(maps[..., shown])), -1, 0)
+    return np.moveaxis(full, 0, -1)
 
 
 def _on_edges(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:

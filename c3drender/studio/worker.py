@@ -20,6 +20,7 @@ from typing import Any
 
 from ..files.photo import read_photo
 from ..files.place import one_line, replacing
+from ..program import set_up_process
 from . import edits as of
 from .export import export
 from .pictures import depth_jpeg, field_bytes, jpeg, regions_png
@@ -189,6 +190,7 @@ class Worker:
 
 
 def main() -> None:
+    set_up_process()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever prints, prints elsewhere
     requests: queue.Queue[Request] = queue.Queue()

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..render.beyond import Beyond
 from ..render.even import LEAST_BELOW, LEAST_CONTRAST, LONE_SKEW, RANGE_PX, ROOM, SKEWS
 from ..render.fluid import FluidPoints
-from ..render.phase import LATE, LEAST_EXISTENCE, REACH, SECOND, surroundings_of
+from ..render.phase import LATE, LEAST_EXISTENCE, REACH, SECOND, band_px, surroundings_of
 
 AROUND_SCALE = 8  # px of a cell: what is smooth
 AROUND_UNITS = {"tint": 1e-3, "wide": 1e-4, "deviation": 1e-4, "skew": 1e-4, "dense": 1e-4}
@@ -38,7 +38,7 @@ def pack_copies(
 ) -> dict[str, Any]:
     """Add the maps: the nature of each place of the fluid's ``picture [H, W, 3]``, and from where in its ``box`` copies are
     taken. ``around``: cells of `AROUND_SCALE` of values ``[H, W, C]`` in the box. Returns what the header tells of them."""
-    found = surroundings_of(picture, exists)
+    found = surroundings_of(picture, exists, band_px(exists))
     even = found.even
     named = {"tint": found.tint, "wide": found.wide, "deviation": even.deviation, "skew": even.skew, "dense": even.dense}
     for name, unit in AROUND_UNITS.items():
