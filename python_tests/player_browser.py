@@ -16,6 +16,7 @@ import numpy as np
 import PIL.Image
 
 SITE = "http://player.test/"
+WAIT_MS = 600_000  # a busy machine without a GPU
 SOFTWARE_GL = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".jpg": "image/jpeg"}
 READY = """() => new Promise((resolve, reject) => {
@@ -64,9 +65,15 @@ def chromium() -> Iterator[Any]:
 
 @contextmanager
 def opened(
-    browser: Any, exported: Path, size: tuple[int, int], headers: dict[str, str] | None = None, **context: Any
+    browser: Any,
+    exported: Path,
+    size: tuple[int, int],
+    headers: dict[str, str] | None = None,
+    script: str | None = None,
+    **context: Any,
 ) -> Iterator[Any]:
-    """A page of ``size`` (width, height) that shows what was exported, a file or a folder, and nothing else."""
+    """A page of ``size`` (width, height) that shows what was exported, a file or a folder, and nothing else; ``script`` runs
+    before its own."""
     files = {path.name: path for path in exported.iterdir()} if exported.is_dir() else {"index.html": exported}
 
     def answer(route: Any) -> None:
@@ -78,7 +85,10 @@ def opened(
         route.fulfill(body=files[name].read_bytes(), content_type=kind, headers={**(headers or {}), "Content-Type": kind})
 
     with browser.new_context(viewport={"width": size[0], "height": size[1]}, **context) as tab:
+        tab.set_default_timeout(WAIT_MS)
         page = tab.new_page()
+        if script is not None:
+            page.add_init_script(script)
         page.route("**/*", answer)
         page.goto(SITE)
         yield page

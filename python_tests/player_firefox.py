@@ -28,7 +28,8 @@ PREFERENCES = {
     "app.update.enabled": False,
     "datareporting.policy.dataSubmissionEnabled": False,
 }
-START_S = 120.0
+START_S = 600.0  # a busy machine
+END_S = 120.0
 SHOW = """
 const [frame, width, height, done] = arguments;
 const element = document.querySelector("c3d-cinemagraph");
@@ -56,7 +57,7 @@ class Session:
         self.count = 0
         self._answer()
         self.tell("WebDriver:NewSession", capabilities={})
-        self.tell("WebDriver:SetTimeouts", script=120_000, pageLoad=120_000)
+        self.tell("WebDriver:SetTimeouts", script=600_000, pageLoad=600_000)
 
     def _answer(self) -> Any:
         length = b""
@@ -93,7 +94,7 @@ def opened(page: Path, profile: Path) -> Iterator[Session]:
     process = subprocess.Popen(command, env={**os.environ, "LIBGL_ALWAYS_SOFTWARE": "1"}, **quiet)
     try:
         told, end = profile / "MarionetteActivePort", time.monotonic() + START_S
-        while not told.exists():
+        while not (told.exists() and told.read_text().strip().isdigit()):  # it is there before it is written
             assert process.poll() is None, f"firefox-esr ended with {process.returncode}"
             assert time.monotonic() < end, f"firefox-esr did not start within {START_S} s"
             time.sleep(0.2)
@@ -101,7 +102,7 @@ def opened(page: Path, profile: Path) -> Iterator[Session]:
         session.tell("WebDriver:Navigate", url=page.as_uri())
         yield session
         session.tell("Marionette:Quit", flags=["eForceQuit"])
-        process.wait(30)
+        process.wait(END_S)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(END_S)

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-WAIT_MS = 600_000  # a busy machine without a GPU
+from player_browser import WAIT_MS
+
+POLL_MS = 20  # by a clock: a page in the background has no frames to wait for
 
 
 @contextmanager
@@ -37,8 +39,13 @@ class Hands:
         self.page.set_input_files("#file", str(photo))
         self.plays()
 
+    def when(self, condition: str) -> None:
+        """Wait until an expression is true."""
+        self.page.wait_for_function(f"() => {condition}", polling=POLL_MS)
+
     def plays(self) -> None:
-        self.page.wait_for_selector("c3d-cinemagraph[ready]")
+        """Wait until a project is open and its photo moves."""
+        self.when("studio.state.document && document.querySelector('c3d-cinemagraph[ready]')")
 
     def tool(self, name: str) -> None:
         self.page.click(f'#tools [data-tool="{name}"]')
@@ -74,17 +81,10 @@ class Hands:
 
     def shown(self, name: str, revision: int) -> dict[str, Any]:
         """Wait until a stage of this revision, or a later one, is on the screen."""
-        told: dict[str, Any] = self.page.evaluate(
-            """([name, revision]) => new Promise((resolve) => {
-              const look = () => {
-                const told = studio.shown[name];
-                if (told && told.revision >= revision) resolve(told); else setTimeout(look, 20);
-              };
-              look();
-            })""",
-            [name, revision],
-        )
+        self.when(f"studio.shown[{name!r}]?.revision >= {revision}")
+        told: dict[str, Any] = self.page.evaluate("(name) => studio.shown[name]", name)
         return told
 
     def until(self, revision: int) -> None:
-        self.page.wait_for_function(f"() => studio.state.document?.revision >= {revision}")
+        """Wait until the page knows of this revision, or a later one."""
+        self.when(f"studio.state.document?.revision >= {revision}")

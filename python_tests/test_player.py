@@ -240,13 +240,11 @@ def test_what_sways_sways(browser, tmp_path) -> None:
 
 @needs_browser
 def test_the_folder_plays_under_a_strict_policy(browser, example: Scene, in_folder: Path) -> None:
-    with player_browser.opened(browser, in_folder, size_of(example), STRICT) as page:
-        page.evaluate(
-            """() => {
-              window.refused = [];
-              document.addEventListener("securitypolicyviolation", (event) => refused.push(event.blockedURI));
-            }"""
-        )
+    script = """
+        window.refused = [];
+        addEventListener("securitypolicyviolation", (event) => refused.push(event.blockedURI), true);
+    """
+    with player_browser.opened(browser, in_folder, size_of(example), STRICT, script) as page:
         player_browser.ready(page)
         assert page.evaluate("() => refused") == []
         assert player_browser.shown_at(page, 0).rgb.std() > 10
@@ -288,10 +286,11 @@ def test_a_hand_moves_the_camera_and_it_glides_back(browser, example: Scene, exp
         page.mouse.move(width / 4, height / 2, steps=3)
         page.wait_for_function(f"{camera}.hand[0] > 0.1")
         page.mouse.up()
-        page.wait_for_function(f"{camera}.held < 0.01", timeout=60_000)
+        page.wait_for_function(f"{camera}.held < 0.01")
         page.locator("c3d-cinemagraph").focus()
+        page.evaluate(f"addEventListener('keydown', () => (window.wanted = {camera}.wanted[0]))")  # then: it glides back
         page.keyboard.press("ArrowRight")
-        assert page.evaluate(f"{camera}.wanted[0] > 0")
+        assert page.evaluate("wanted > 0")
         assert page.evaluate("document.querySelector('c3d-cinemagraph').frame") == 0  # the photo rests
 
 
@@ -304,8 +303,11 @@ def test_a_lost_context_comes_back(browser, example: Scene, exported: Path) -> N
             """async () => {
               const element = document.querySelector("c3d-cinemagraph");
               const loses = element.view.getContext("webgl2").getExtension("WEBGL_lose_context");
+              const lost = new Promise((resolve) => {
+                element.view.addEventListener("webglcontextlost", () => setTimeout(resolve));
+              });
               loses.loseContext();
-              await new Promise((resolve) => setTimeout(resolve, 100));
+              await lost;
               loses.restoreContext();
             }"""
         )
@@ -332,7 +334,7 @@ def test_the_loop_is_told_and_the_picture_fits(browser, example: Scene, exported
         page.evaluate(
             "() => { window.loops = 0; document.querySelector('c3d-cinemagraph').addEventListener('loop', () => ++loops); }"
         )
-        page.wait_for_function("loops > 0", timeout=120_000)
+        page.wait_for_function("loops > 0")
         contained = player_browser.shown_at(page, 0).rgb
         assert contained[:, : width // 2 - 1].max() == 0 and contained[:, width].std() > 0
         page.evaluate("document.querySelector('c3d-cinemagraph').setAttribute('fit', 'cover')")
@@ -399,7 +401,7 @@ def test_keys_and_methods_play_and_pause(browser, example: Scene, exported: Path
         page.keyboard.press("Space")
         assert page.evaluate(f"{element}.paused")
         page.keyboard.press("Space")
-        page.wait_for_function(f"!{element}.paused && {element}.frame > 0", timeout=120_000)
+        page.wait_for_function(f"!{element}.paused && {element}.frame > 0")
         page.evaluate(f"{element}.pause()")
         assert page.evaluate(f"{element}.paused")
 

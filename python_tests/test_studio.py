@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -406,10 +407,23 @@ def test_an_export_by_the_server(client: TestClient, photo: bytes) -> None:
     assert file.headers["content-disposition"].endswith('stream.glb"')
     assert client.post(f"{path}/exports", json={"kind": "exe"}).status_code == 400
     refused = client.post(f"{path}/exports", json={"kind": "gif", "options": {"crf": 20}})
-    assert refused.status_code == 400 and refused.json()["message"].startswith("crf: expected one of max_mb")
+    assert refused.status_code == 400 and refused.json()["message"].startswith("crf: expected one of fps, max_mb")
     told = client.post(f"{path}/estimate", json={"kind": "mp4", "size": 64, "options": {"stereo": "sbs"}}).json()
     assert (told["width"], told["frames"], told["plays"]) == (128, 120, 4.8) and told["seconds"] > 0
     assert client.get(f"{path}/exports/99").status_code == 404
+
+
+def test_sound_is_sent_before_it_is_asked_for(client: TestClient, photo: bytes, tmp_path: Path) -> None:
+    path = f"/api/projects/{uploaded(client, photo)}"
+    with wave.open(str(tmp_path / "hum.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(3200))
+    sent = client.post(f"{path}/files", content=(tmp_path / "hum.wav").read_bytes()).json()["audio"]
+    kept = tmp_path / "projects" / "stream" / ".work"
+    assert (kept / sent).is_file() and not list(kept.glob(".sent-*"))
+    refused = client.post(f"{path}/files", content=photo)
+    assert refused.status_code == 400 and refused.json()["message"].startswith("audio: expected a file with sound")
+    assert client.post(f"{path}/files", content=b"x" * 200_001).status_code == 413
 
 
 def test_an_export_is_cancelled(client: TestClient, photo: bytes) -> None:

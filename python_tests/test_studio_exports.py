@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import wave
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -23,6 +25,7 @@ from c3drender.studio import project
 from c3drender.studio.estimate import Paces, cost_of
 from c3drender.studio.export import export
 from c3drender.studio.formats import FIELDS, FORMATS, Choice, fields_of, read_options, told_formats
+from c3drender.studio.timing import timing_of
 
 EXAMPLE = Path(c3d.__file__).parent / "example" / "stream_cascade.jpg"
 WIDTH, HEIGHT, FRAMES = 96, 64, 8
@@ -88,6 +91,33 @@ def test_what_was_asked_for_is_in_the_file(
         assert out.stat().st_size <= 2**20 * options["max_mb"]
 
 
+def test_another_rate_shows_the_same_seconds(made: Path, tmp_path: Path) -> None:
+    """As the command line does by all that changes with it."""
+    out = exported(made, tmp_path / "out", "webp", fps=50)
+    half = ["--fps", "50", "--frames", str(2 * FRAMES), "--speed", "0.5"]
+    assert main(["render", str(made), "-o", str(tmp_path / "cli.webp"), "--quiet", *half]) == 0
+    assert (tmp_path / "cli.webp").read_bytes() == out.read_bytes()
+    plain, smooth = (timing_of(of.Settings(speed=2), fps) for fps in (None, 50))
+    assert (plain.loop, plain.total, smooth.loop, smooth.total) == (60, 120, 120, 240)  # of the camera's own round, too
+    assert smooth.total / smooth.fps == plain.total / plain.fps and smooth.speed == 1
+    told = cost_of(project.load(made), "mp4", None, {"fps": 50})
+    assert (told.frames, told.plays_s) == (2 * FRAMES, FRAMES / 25)
+
+
+def test_sound_goes_into_the_file(made: Path, tmp_path: Path) -> None:
+    sent = project.work_folder(made) / "sent-0123456789abcdef"
+    with wave.open(str(sent), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(np.sin(np.arange(1600)).astype(np.float32).view(np.int16).tobytes())
+    for kind, codec in (("mp4", "aac"), ("webm", "opus")):
+        with av.open(str(exported(made, tmp_path / kind, kind, audio=sent.name))) as box:
+            assert [stream.codec_context.name.removeprefix("lib") for stream in box.streams.audio] == [codec]
+            assert len(box.streams.video) == 1
+    sent.unlink()
+    with pytest.raises(ValueError, match=r"^audio: expected a file that was sent"):
+        exported(made, tmp_path / "out", "mp4", audio=sent.name)
+
+
 def test_a_quilt_has_the_name_that_players_know(made: Path, tmp_path: Path) -> None:
     out = exported(made, tmp_path / "out", "png", quilt="5x9")
     assert out.name == "out_qs5x9a0.75.png" and out.is_file()
@@ -113,13 +143,15 @@ def test_the_command_line_writes_the_same_bits(made: Path, tmp_path: Path) -> No
     ("kind", "options", "message"),
     [
         ("exe", {}, r"^kind: expected one of mp4"),
-        ("gif", {"crf": 20}, r"^crf: expected one of max_mb"),
+        ("gif", {"crf": 20}, r"^crf: expected one of fps, max_mb"),
         ("glb", {"codec": "av1"}, r"^codec: expected one of motion for glb"),
         ("mp4", {"crf": "best"}, r"^crf: expected a number in 0..63, got 'best'"),
         ("mp4", {"crf": float("nan")}, r"^crf: expected a number in 0..63, got nan"),
         ("mp4", {"codec": "vp9"}, r"^codec: expected one of hevc, av1, got 'vp9'"),
         ("webm", {"stereo": "vr180"}, r"^stereo: expected one of sbs"),
         ("ply", {"motion": "animated"}, r"^motion: expected one of sequence"),
+        ("mp4", {"audio": "../secret"}, r"^audio: expected the name that a file got"),
+        ("gif", {"audio": "sent-0123456789abcdef"}, r"^audio: expected one of fps"),
     ],
 )
 def test_what_a_format_does_not_take_is_refused(kind: str, options: dict[str, Any], message: str) -> None:

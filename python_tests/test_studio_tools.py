@@ -91,7 +91,7 @@ def test_a_lasso_of_corners_makes_a_flame_that_reaches_as_high_as_it_is_told(han
     assert flame is not None and hands.page.evaluate("() => studio.view.regionAt([110, 45])") is None
     assert [edit["kind"] for edit in edits(hands) if edit.get("region") == flame and edit["do"] == "region"] == ["flickers"]
     hands.shown("preview.c3dweb", 2)
-    hands.page.wait_for_function("() => document.querySelector('c3d-cinemagraph').renderer?.header.harmonics")
+    assert hands.page.evaluate("document.querySelector('c3d-cinemagraph').renderer.header.harmonics.count") > 0
     hands.page.fill("#regions .active input[type=range]", "2")
     hands.until(3)
     assert edits(hands)[-1]["speed"] == 2 and edits(hands)[-1]["kind"] == "flickers"
@@ -102,9 +102,10 @@ def test_a_regions_speed_is_its_own_and_a_pin_holds(hands: Hands) -> None:
     hands.drag((30, 60), (110, 60))
     hands.until(2)
     hands.tool("arrow")
-    hands.drag((50, 60), (80, 60))
+    hands.drag((50, 60), (80, 60))  # at once: where the stroke is not yet seen, it has made its region all the same
     hands.until(3)
     hands.shown("field.bin", 3)
+    assert [edit["do"] for edit in edits(hands)] == ["drop-region", "region", "painted", "arrow"]
     before = flow_at(hands, 70, 60)
     hands.page.fill("#regions .active input[type=range]", "2")
     hands.until(4)
@@ -175,9 +176,8 @@ def test_a_finger_paints_and_two_zoom(hands: Hands) -> None:
     for step in range(1, 11):
         fingers("touchMove", (x - 4 * step, y), (right + 4 * step, y))
     fingers("touchEnd")
-    hands.page.wait_for_function(f"() => studio.view.zoom > 1.3 * {zoom}")
     spread = (right - x + 80) / (right - x)
-    assert hands.page.evaluate("() => studio.view.zoom") == pytest.approx(spread * zoom, rel=0.05)
+    hands.when(f"Math.abs(studio.view.zoom / {spread * zoom} - 1) < 0.05")
     assert hands.at(*place) == pytest.approx((middle, y), abs=3)  # what lay between the fingers still does
     assert hands.revision() == 2  # and nothing was painted
     assert hands.page.evaluate("() => studio.view.draft") is None
@@ -211,15 +211,14 @@ def test_the_loop_that_plays_is_the_videos_and_full_quality_comes_by_itself(hand
     hands.drag((50, 60), (80, 60))
     hands.until(3)
     hands.shown("loop.c3dweb", 3)
-    blend = "document.querySelector('c3d-cinemagraph').renderer?.header.loop.blend"
-    hands.page.wait_for_function(f"() => {blend} === 'phase'")
+    assert hands.page.evaluate("document.querySelector('c3d-cinemagraph').renderer.header.loop.blend") == "phase"
     assert hands.page.inner_text("#quality") == "the loop as it will be"
     hands.shown("full.c3dweb", 3)
     hands.page.keyboard.press("v")
     hands.page.wait_for_function("() => document.querySelector('#quality').textContent === 'full quality'")
     assert hands.page.evaluate("() => document.querySelector('c3d-cinemagraph').getAttribute('src')").find("full") > 0
     hands.page.keyboard.press("v")
-    assert hands.page.inner_text("#quality") == "the loop as it will be"
+    hands.when("document.querySelector('#quality').textContent === 'the loop as it will be'")
 
 
 def test_exports_are_asked_for_in_the_dialog(hands: Hands) -> None:
@@ -271,6 +270,7 @@ def test_exports_are_asked_for_in_the_dialog(hands: Hands) -> None:
     assert made("psd").startswith(b"8BPS")
 
     page.select_option("#format", "webm")
+    page.select_option("#size", "3840")  # which takes longer than it takes to cancel
     page.click("#begin")
     page.click("#jobs li:first-child button:has-text('Cancel')")
     page.wait_for_function("() => document.querySelector('#jobs li').textContent.includes('cancelled')")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import shutil
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +67,8 @@ class Desk:
     def __post_init__(self) -> None:
         for old in folder.work_folder(self.path).glob("export-*"):  # of a server before this one
             shutil.rmtree(old)
+        for old in folder.work_folder(self.path).glob("sent-*"):
+            old.unlink()
 
     def told(self) -> Event:
         """What a page needs to know of the document."""
@@ -118,6 +122,18 @@ class Desk:
 
     async def pick(self, point: of.Point, reach: float) -> Event:
         return await self.preview.result(self._request("pick", point=point, reach=reach))
+
+    async def sound(self, data: bytes) -> str:
+        """Keep a file with sound for exports, and return its name. Raises ValueError with one line for another file."""
+        name = f"sent-{hashlib.sha256(data).hexdigest()[:16]}"
+        with tempfile.NamedTemporaryFile(dir=folder.work_folder(self.path), prefix=".sent-") as file:
+            file.write(data)
+            file.flush()
+            told = await self.preview.result(self._request("sound", file=file.name))
+            if told["event"] != "done":
+                raise ValueError(told["message"])
+            shutil.copyfile(file.name, folder.work_folder(self.path) / name)
+        return name
 
     def cost(self, kind: str, size: int | None, options: Options) -> Cost:
         return cost_of(self.document, kind, size, options)

@@ -8,9 +8,9 @@ from typing import Any
 from .. import defaults
 from ..pipeline.crop import read_aspect
 from ..pipeline.quilt import ASPECT, MOST_PX, read_quilt
-from ..pipeline.render import periods
 from .edits import Document
 from .formats import FORMATS, STILL, Options
+from .timing import timing_of
 
 SCENE_S = 3.0  # to make a scene of a megapixel, on two cores
 PICTURE_S = 0.06  # to render one and code it
@@ -51,13 +51,13 @@ class Paces:
 
 def cost_of(document: Document, kind: str, size: int | None, options: Options) -> Cost:
     """Of an export with ``options`` (`formats.read_options`)."""
-    photo, settings = document.photo, document.settings
+    photo, timing = document.photo, timing_of(document.settings, options.get("fps"))
     longer = max(photo.width, photo.height)
     scale = (size or min(longer, defaults.LONGER_SIDE_PX)) / longer
     width, height = max(round(photo.width * scale), 1), max(round(photo.height * scale), 1)
     scene = width * height / 1e6
     one = FORMATS[kind]
-    frames = periods(settings.frames)[1] if one.of_frames else 1 if one.group == STILL else 0
+    frames = timing.total if one.of_frames else 1 if one.group == STILL else 0
     quilt = read_quilt(options.get("quilt"))
     aspect = read_aspect(options.get("aspect", ASPECT if quilt else None))
     if aspect is not None:
@@ -73,7 +73,7 @@ def cost_of(document: Document, kind: str, size: int | None, options: Options) -
         width *= EYES if options["stereo"] in ("sbs", "rgbd") else 1
         height *= EYES if options["stereo"] == "tb" else 1
     rendered = frames * views * _samples(options) * pixels / 1e6
-    return Cost(width, height, frames, frames / settings.fps if one.of_frames else 0.0, scene, rendered)
+    return Cost(width, height, frames, frames / timing.fps if one.of_frames else 0.0, scene, rendered)
 
 
 def _samples(options: Options) -> int:

@@ -19,16 +19,17 @@ from ..jobs.options import read_options as read_words
 from ..pipeline.delivery import Layout, check_delivery
 from ..pipeline.export import export_scene
 from ..pipeline.play import export_play
-from ..pipeline.render import animate, camera_path, periods, render_scene, widened
+from ..pipeline.render import animate, camera_path, render_scene, widened
 from ..pipeline.shot import shot_of
 from ..pipeline.stereo import EYES_PERCENT
 from ..progress import bar
 from ..web import export_html
 from .edits import Document, Settings
-from .formats import ANIMATED, FORMATS, MOVING, SEQUENCE, STILL, VIDEO, Options
+from .formats import ANIMATED, FIELDS, FORMATS, MOVING, SEQUENCE, STILL, VIDEO, File, Options
 from .labelme import to_labelme
-from .project import scene_of
+from .project import scene_of, work_folder
 from .stages import Stages
+from .timing import timing_of
 
 Tell = Callable[[str, int, int], None]  # what is done, how many of how many
 
@@ -76,14 +77,18 @@ def export(project: Path, document: Document, kind: str, size: int | None, optio
     target = out.with_suffix("") if out.suffix == ".zip" else out
     looks, amplitude = None, settings.amplitude
     if FORMATS[kind].group in (VIDEO, MOVING, STILL):
-        looks = arguments_of(read_words(options))
-        amplitude = _check_looks(target, settings, looks)  # before the scene is made
+        words = {name: value for name, value in options.items() if name != "fps"}
+        looks = arguments_of(read_words(_with_files(words, work_folder(project))))
+        amplitude = _check_looks(
+            target, options.get("fps", settings.fps), settings.amplitude, looks
+        )  # before the scene is made
     tell("scene", 0, 1)
     own = size is None
     scene = scene_of(project, document, stages, amplitude) if own else stages.scene(document, amplitude=amplitude)
     tell("file", 0, 1)
     if looks is not None:
-        written = render_scene(scene, target, **_path_of(settings), **looks, progress=_Told(tell))
+        path = _path_at(scene, settings, options["fps"]) if "fps" in options else _path_of(settings)
+        written = render_scene(scene, target, **path, **looks, progress=_Told(tell))
     else:
         written = _write(scene, target, kind, settings, project.name, options.get("motion", ""), _Told(tell))
     if not Path(written).is_dir():
@@ -97,21 +102,39 @@ def _path_of(settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in ("camera", "amplitude", "frames", "fps", "speed")}
 
 
-def _check_looks(target: Path, settings: Settings, looks: dict[str, Any]) -> float:
+def _path_at(scene: Scene, settings: Settings, fps: float) -> dict[str, Any]:
+    """The same seconds at another rate. A camera's round of two loops has no name among the frames that can be asked for."""
+    timing = timing_of(settings, fps)
+    camera = camera_path(scene, settings.camera, timing.total, settings.amplitude)
+    return {"camera": camera, "frames": timing.loop, "fps": timing.fps, "speed": timing.speed}
+
+
+def _with_files(options: Options, folder: Path) -> Options:
+    """With the paths of files that were sent."""
+    paths = {name: folder / value for name, value in options.items() if isinstance(FIELDS[name], File)}
+    for name, path in paths.items():
+        if not path.is_file():
+            raise ValueError(f"{name}: expected a file that was sent, got one that is not there any more")
+    return options | {name: str(path) for name, path in paths.items()}
+
+
+def _check_looks(target: Path, fps: float, amplitude: float, looks: dict[str, Any]) -> float:
     """Raises for what cannot be had together; returns the amplitude of presets that see all that is to be seen."""
-    encoding = Encoding(**{name: looks[name] for name in ("codec", "crf", "bits", "loops", "max_mb") if name in looks})
+    coded = ("codec", "crf", "bits", "loops", "max_mb", "audio")
+    encoding = Encoding(**{name: looks[name] for name in coded if name in looks})
     rest: dict[str, Any] = {name: looks.get(name) for name in ("stereo", "quilt", "alpha", "aspect")}
     layout = Layout(**rest, eyes=looks.get("eyes", EYES_PERCENT), follow=looks.get("follow", False))
     lens: Lens | None = looks.get("lens")
-    delivery = check_delivery(target, settings.fps, encoding, layout, lens, None, None, {})
-    amplitude = widened(settings.amplitude, layout.eyes if delivery.sees_around else 0.0, lens)
-    assert isinstance(amplitude, float)
-    return amplitude
+    delivery = check_delivery(target, fps, encoding, layout, lens, None, None, {})
+    seen = widened(amplitude, layout.eyes if delivery.sees_around else 0.0, lens)
+    assert isinstance(seen, float)
+    return seen
 
 
 def _write(scene: Scene, target: Path, kind: str, settings: Settings, title: str, motion: str, progress: _Told) -> Path:
     path = _path_of(settings)
-    loop, total = periods(settings.frames)
+    timing = timing_of(settings)
+    loop, total = timing.loop, timing.total
     if kind in ("html", "site"):
         return export_html(scene, target, folder=kind == "site", title=title, **path)
     if kind == "c3d":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -53,6 +54,22 @@ class Number:
         return int(value) if float(value).is_integer() else float(value)
 
 
+@dataclass(frozen=True)
+class File:
+    """A file that the page sends before, whose name in the project's work folder is given then. ``accept``: as in HTML."""
+
+    title: str
+    group: str
+    accept: str
+    needs: tuple[str, ...] = ()
+
+    def read(self, name: str, value: Any) -> str:
+        if not isinstance(value, str) or not SENT.fullmatch(value):
+            raise ValueError(f"{name}: expected the name that a file got when it was sent, got {value!r:.60}")
+        return value
+
+
+SENT = re.compile(r"sent-[0-9a-f]{16}")
 CODEC_TITLES = {"h264": "H.264", "hevc": "HEVC (H.265)", "av1": "AV1", "vp9": "VP9", "prores": "ProRes"}
 CRF = {name: (codec.most_crf, codec.crf) for name, codec in CODECS.items() if codec.crf is not None}
 STEREO = {
@@ -63,11 +80,13 @@ ASPECTS = ("16:9", "3:2", "4:3", "1:1", "4:5", "9:16", "21:9")
 AT_REST, ANIMATED, SEQUENCE = "", "animated", "sequence"
 MOTIONS = {AT_REST: "At rest", ANIMATED: "Animated, with the camera", SEQUENCE: "One file per frame, in a ZIP"}
 # By name; those but `motion` are options of ``c3drender render``.
-FIELDS: dict[str, Choice | Number] = {
+FIELDS: dict[str, Choice | Number | File] = {
+    "fps": Number("Frames per second", QUALITY, 5, 60, 1, "the project's"),
     "codec": Choice("Codec", QUALITY, {"": ""}),
     "crf": Number("CRF, 0 is best", QUALITY, 0, 63, 1, "", by_codec=CRF),
     "bits": Choice("Colour depth", QUALITY, {"": "8 bits", "10": "10 bits"}),
     "loops": Number("Repeats", QUALITY, 1, 100, 1, "1"),
+    "audio": File("Sound, repeated or cut", QUALITY, "audio/*,video/*"),
     "max_mb": Number("At most, MiB", QUALITY, 0.1, 1000, 0.1, "any size"),
     "aspect": Choice("Proportions", FRAME, {"": "The photo's", **{aspect: aspect for aspect in ASPECTS}}),
     "follow": Choice("The part shown", FRAME, {"": "Stays", "true": "Follows what moves"}, needs=("aspect",)),
@@ -87,7 +106,7 @@ FIELDS: dict[str, Choice | Number] = {
     "motion": Choice("Motion", QUALITY, MOTIONS),
 }
 PICTURE = ("aspect", "follow", "stereo", "quilt", "eyes", "f_number", "shutter", "vignette", "grain", "ssaa")
-ENCODED = ("codec", "crf", "bits", "loops")
+ENCODED = ("fps", "codec", "crf", "bits", "loops", "audio")
 
 
 @dataclass(frozen=True)
@@ -107,10 +126,12 @@ FORMATS = {
     "webm": Format("WebM", VIDEO, ".webm", (*ENCODED, "alpha", *PICTURE), True),
     "mov": Format("QuickTime", VIDEO, ".mov", (*ENCODED, "alpha", *PICTURE), True),
     "mkv": Format("Matroska", VIDEO, ".mkv", (*ENCODED, "alpha", *PICTURE), True),
-    "gif": Format("GIF", MOVING, ".gif", ("max_mb", *PICTURE), True),
-    "webp": Format("WebP", MOVING, ".webp", ("alpha", *PICTURE), True),
-    "apng": Format("APNG", MOVING, ".apng", ("alpha", *PICTURE), True),
-    "frames": Format("Frames, PNG in a ZIP", MOVING, ".zip", ("alpha", *(name for name in PICTURE if name != "quilt")), True),
+    "gif": Format("GIF", MOVING, ".gif", ("fps", "max_mb", *PICTURE), True),
+    "webp": Format("WebP", MOVING, ".webp", ("fps", "alpha", *PICTURE), True),
+    "apng": Format("APNG", MOVING, ".apng", ("fps", "alpha", *PICTURE), True),
+    "frames": Format(
+        "Frames, PNG in a ZIP", MOVING, ".zip", ("fps", "alpha", *(name for name in PICTURE if name != "quilt")), True
+    ),
     "png": Format("First frame, PNG", STILL, ".png", ("alpha", *PICTURE)),
     "jpg": Format("First frame, JPEG", STILL, ".jpg", PICTURE),
     "html": Format("Page that plays, one HTML file", WEB, ".html"),
@@ -133,13 +154,13 @@ FORMATS = {
 }
 
 
-def fields_of(kind: str) -> dict[str, Choice | Number]:
+def fields_of(kind: str) -> dict[str, Choice | Number | File]:
     """What a format can be asked for, by name."""
     suffix, fields = FORMATS[kind].suffix, {name: FIELDS[name] for name in FORMATS[kind].takes}
     for name, field in fields.items():
         if isinstance(field, Choice):
             fields[name] = replace(field, values=_values(kind, suffix, name, field.values))
-    return {name: field for name, field in fields.items() if isinstance(field, Number) or len(field.values) > 1}
+    return {name: field for name, field in fields.items() if not isinstance(field, Choice) or len(field.values) > 1}
 
 
 def _values(kind: str, suffix: str, name: str, values: Mapping[str, str]) -> dict[str, str]:

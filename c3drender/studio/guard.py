@@ -96,7 +96,8 @@ class Guard:
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """The body, until it is longer than it may be: then the client is as good as gone."""
-        most = self.most_bytes if scope["path"] == "/api/projects" else MOST_JSON_BYTES
+        takes_files = scope["path"] == "/api/projects" or scope["path"].endswith("/files")
+        most = self.most_bytes if takes_files else MOST_JSON_BYTES
         count = 0
 
         async def counted() -> Message:

@@ -270,6 +270,10 @@ def _add_exports(app: FastAPI, studio: Studio) -> None:
             raise ValueError(f"export: expected at most {MOST_JOBS} at once, got one more: wait, or cancel one")
         return desk.export(wanted.kind, wanted.size, options).told()
 
+    @app.post("/api/projects/{name}/files", response_model=None)
+    async def send(name: str, request: Request) -> Any:
+        return {"audio": await studio.desk(name).sound(await request.body())}
+
     @app.post("/api/projects/{name}/estimate", response_model=None)
     async def estimate(name: str, wanted: Wanted) -> Any:
         cost = studio.desk(name).cost(wanted.kind, wanted.size, read_options(wanted.kind, wanted.options))

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..files.audio import check_audio
 from ..files.photo import read_photo
 from ..files.place import one_line, replacing
 from ..program import set_up_process
@@ -30,7 +31,7 @@ from .stages import DRAFT, Stages, key_of
 
 PREVIEW_PX = 640  # the longer side
 SAY_EVERY_S = 0.2
-QUICK = ("create", "picture", "pick")  # somebody waits for these: they are done between two stages of a preview
+QUICK = ("create", "picture", "pick", "sound")  # somebody waits for these: they are done between two stages of a preview
 LATEST = ("preview", "keep")  # of these only the newest matters
 
 Request = dict[str, Any]
@@ -71,6 +72,10 @@ class Worker:
         if request["do"] == "create":
             made = create(Path(request["root"]), request["name"], Path(request["file"]).read_bytes())
             self.answer(request, "done", name=made.name)
+            return
+        if request["do"] == "sound":
+            check_audio(request["file"])
+            self.answer(request, "done")
             return
         document = of.read_document(json.dumps(request["document"]))
         project = Path(request["project"])

@@ -46,6 +46,8 @@ export class C3dCinemagraph extends HTMLElement {
     this.request = 0;
     this.last = 0;
     this.loads = 0;
+    /** @type {Promise<void>} until what `src` names is shown, or another scene in its place */
+    this.loading = Promise.resolve();
     this.traced = false;
     this.stillness = matchMedia("(prefers-reduced-motion: reduce)");
     this.resizes = new ResizeObserver(() => this.invalidate());
@@ -85,7 +87,7 @@ export class C3dCinemagraph extends HTMLElement {
 
   /** @param {string} name @param {string | null} before @param {string | null} value */
   attributeChangedCallback(name, before, value) {
-    if (name === "src" && value !== before && value) void this.load(value);
+    if (name === "src" && value !== before && value) this.loading = this.load(value);
     if (name === "poster") this.setPoster(value);
     if (name === "fit") this.style.setProperty("--c3d-fit", this.fit);
     if (name === "camera" || name === "amplitude") this.invalidate();

@@ -1,7 +1,5 @@
 uniform sampler2D own;   // colour
 uniform sampler2D bare;  // colour without what rests beside it; fine detail of luma
-uniform sampler2D mean;  // colour around each pixel
-uniform vec2 meanScale;
 uniform sampler2D free;  // existence, freedom
 uniform float leastExistence;
 uniform float fringe;    // px
@@ -9,6 +7,7 @@ uniform bool detailed;   // keep the contrast
 
 in vec4 ways;
 in vec4 speaks;
+in vec3 broad;
 flat in uvec3 cell;
 
 layout(location = 0) out vec4 shown;
@@ -32,8 +31,7 @@ void main() {
     // What the samples between pixels lose of the finest detail, and all that the loop loses of the rest.
     vec2 part = fract(way.xy - 0.5), both = part * (1.0 - part), lost = 8.0 * both * both;
     colour += there.g * 0.5 * (lost.x + lost.y) * (found.a - 0.5);
-    vec3 broad = found.rgb + change - texture(mean, way.xy * meanScale).rgb;
-    colour += (speaks.z - 1.0) * min(2.0 * there.g, 1.0) * broad;
+    colour += (speaks.z - 1.0) * min(2.0 * there.g, 1.0) * (found.rgb + change - broad);
   }
   shown = vec4(colour, speaks.x);
 }

@@ -70,7 +70,7 @@ export class Fluid {
     mean.fill(gl.RGBA, gl.UNSIGNED_BYTE, picture);
     const { gain } = told;
     this.levels = gain ? planeOf(scene, "gain").values : null;
-    this.gains = device.texture(gl.R32F, gain ? gain.shape[2] : 1, gain ? gain.shape[1] : 1);
+    this.gains = device.texture(gl.R16F, gain ? gain.shape[2] : 1, gain ? gain.shape[1] : 1, { linear: true });
     this.gains.fill(gl.RED, gl.FLOAT, new Float32Array(this.gains.width * this.gains.height).fill(1));
     const { rules } = header;
     this.uniforms = {

@@ -4,6 +4,8 @@ uniform float part;  // from the first kept moment to the second
 uniform sampler2D surface;  // disparity
 uniform sampler2D free;     // existence, freedom
 uniform sampler2D gains;
+uniform sampler2D mean;     // colour around each pixel
+uniform vec2 meanScale;
 uniform ivec4 box;         // of the canvas: corner and size
 uniform vec2 canvas;       // px
 uniform float offsetUnit;  // px
@@ -21,6 +23,7 @@ layout(location = 4) in vec2 shrinkAfter;
 
 out vec4 ways;    // px of the box, from where and to where, times depth: what is linear along a triangle
 out vec4 speaks;  // weight, length of the way, gain; depth
+out vec3 broad;   // colour around where it starts, which is smooth
 flat out uvec3 cell;
 
 void main() {
@@ -33,9 +36,7 @@ void main() {
   Corners around = cornersOf(at, box.zw);
   float disp = dot(around.weight, vec4(texelFetch(surface, around.texel.xy, 0).r, texelFetch(surface, around.texel.zy, 0).r,
                                        texelFetch(surface, around.texel.xw, 0).r, texelFetch(surface, around.texel.zw, 0).r));
-  Corners window = cornersOf((at + vec2(box.xy)) / gainSpacing + 0.5, textureSize(gains, 0));
-  float gain = dot(window.weight, vec4(texelFetch(gains, window.texel.xy, 0).r, texelFetch(gains, window.texel.zy, 0).r,
-                                       texelFetch(gains, window.texel.xw, 0).r, texelFetch(gains, window.texel.zw, 0).r));
+  float gain = texture(gains, ((at + vec2(box.xy)) / gainSpacing + 0.5) / vec2(textureSize(gains, 0))).r;
   vec2 span = (start + vec2(box.xy)) / max(canvas.x, canvas.y);
   float phase = 0.0;
   for (int k = 0; k < 2; ++k) phase += 0.5 * sin(6.283185307179586 * dot(waves[k].xy, span) + waves[k].z);
@@ -45,6 +46,7 @@ void main() {
   gl_Position = project(at + vec2(box.xy), z, seenDisp);
   gl_Position.z = gl_Position.w - nearest / nearer;
   ways = vec4(start, at) * z;
+  broad = texture(mean, start * meanScale).rgb;
   carry(start);
   speaks = vec4(weightCode(max(confidence, 1e-5), seenDisp), length(offset), gain, z);
 }

@@ -132,16 +132,16 @@ export class Renderer {
     const scales = [width / shown, height / tall];
     const scale = fit === "cover" ? Math.min(...scales) : Math.max(...scales);
     const [sx, sy] = fit === "fill" ? scales : [scale, scale];
-    if (Math.max(sx, sy) > 1) {
+    const most = Math.max(sx, sy);
+    const copies = sx === 1 && sy === 1;
+    if (most > 1) {
       gl.bindTexture(gl.TEXTURE_2D, frame.id);
       gl.generateMipmap(gl.TEXTURE_2D);
     }
     device.drawTo({ framebuffer: null, width: shown, height: tall });
-    device.fullScreen(["show.frag"], {
+    device.fullScreen(["fit.glsl", copies ? "copy.frag" : most < 1 ? "enlarge.frag" : "reduce.frag"], {
       frame,
       fit: [sx, -sy, (width - sx * shown) / 2, (height + sy * tall) / 2],
-      enlarges: Math.max(sx, sy) < 1,
-      copies: sx === 1 && sy === 1,
     });
   }
 

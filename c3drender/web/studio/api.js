@@ -11,7 +11,7 @@
  * @typedef {{number: number, kind: string, name: string, state: string, what: string, done: number, total: number,
  *   bytes: number, message: string}} Job
  * @typedef {{name: string, title: string, group: string, needs: string[], values?: Record<string, string>, least?: number,
- *   most?: number, step?: number, rest?: string, by_codec?: Record<string, [number, number]> | null}} Field
+ *   most?: number, step?: number, rest?: string, accept?: string, by_codec?: Record<string, [number, number]> | null}} Field
  * @typedef {{kind: string, title: string, group: string, codec: string, fields: Field[]}} Format
  * @typedef {{width: number, height: number, frames: number, plays: number, seconds: number}} Estimate
  */
@@ -82,6 +82,11 @@ export class Project {
   /** @param {string} kind @param {number | null} size @param {Record<string, string | number>} options @returns {Promise<Estimate>} */
   estimate(kind, size, options) {
     return post(`${this.path}/estimate`, { kind, size, options });
+  }
+
+  /** @param {File} file @returns {Promise<string>} by which an export is asked for with this sound */
+  async sendSound(file) {
+    return (await ask(`${this.path}/files`, { method: "POST", body: file })).audio;
   }
 
   /** @param {number} number */

@@ -1,6 +1,6 @@
 // The export dialog: what is written, what is asked of it, and how far it is.
 
-import { find, make } from "./panel.js";
+import { find, icon, make } from "./panel.js";
 
 /** @typedef {import("./api.js").Field} Field */
 /** @typedef {import("./api.js").Format} Format */
@@ -26,12 +26,16 @@ export class Exports {
     this.fail = fail;
     /** @type {Map<string, Format>} */
     this.formats = new Map();
-    /** @type {Map<number, {job: Job, since: number}>} */
+    /** @type {Map<number, {job: Job, since: number, item: HTMLLIElement}>} */
     this.jobs = new Map();
     /** What was chosen, by name, also of formats that are not chosen now. @type {Record<string, string>} */
     this.given = {};
     this.open = new Set(["Quality"]); // groups of fields, also when another format is chosen
     this.asked = 0;
+    /** @type {HTMLInputElement | null} */
+    this.sound = null;
+    /** @type {Promise<void> | null} */
+    this.sending = null;
     find("export").addEventListener("click", () => {
       this.update();
       find("exports").showModal();
@@ -76,6 +80,7 @@ export class Exports {
   /** @param {Field} field */
   fieldOf(field) {
     const { name } = field;
+    if (field.accept) return this.soundOf(field);
     const input = field.values
       ? make(
           "select",
@@ -97,7 +102,43 @@ export class Exports {
     return make("label", { "data-field": name }, make("span", {}, field.title), input);
   }
 
+  /**
+   * A file with sound is sent when it is chosen. The element stays the same one: a browser lets nobody else fill it.
+   *
+   * @param {Field} field
+   */
+  soundOf({ name, title, accept }) {
+    const input = (this.sound ??= make("input", { name, type: "file", accept }));
+    const drop = make("button", { type: "button", className: "quiet drop", "aria-label": "No sound" }, icon("close"));
+    drop.addEventListener("click", () => {
+      input.value = "";
+      delete this.given[name];
+      this.update();
+      input.focus();
+    });
+    input.onchange = () => {
+      delete this.given[name];
+      this.sending = this.sendSound(name, input.files?.[0] ?? null);
+    };
+    return make("label", { "data-field": name }, make("span", {}, title), input, drop);
+  }
+
+  /** @param {string} name @param {File | null} file */
+  async sendSound(name, file) {
+    try {
+      const sent = file && (await this.project()?.sendSound(file));
+      if (sent && this.sound?.files?.[0] === file) this.given[name] = sent;
+      this.update();
+    } catch (error) {
+      if (this.sound?.files?.[0] === file) this.sound.value = "";
+      this.update();
+      this.fail(error);
+    }
+  }
+
   close() {
+    this.sound = null;
+    delete this.given.audio;
     this.jobs.clear();
     find("jobs").replaceChildren();
     find("exports").close();
@@ -117,7 +158,8 @@ export class Exports {
     const options = {};
     for (const input of find("fields").querySelectorAll("select, input")) {
       if (input.value === "" || input.closest("[hidden]")) continue;
-      options[input.name] = input.type === "number" ? input.valueAsNumber : input.value;
+      if (input.type !== "file") options[input.name] = input.type === "number" ? input.valueAsNumber : input.value;
+      else if (this.given[input.name]) options[input.name] = this.given[input.name];
     }
     return options;
   }
@@ -136,18 +178,15 @@ export class Exports {
         ? (field.by_codec[chosen("codec") || format.codec] ?? [])
         : [field.most, field.rest];
       label.hidden = (field.needs.length > 0 && !field.needs.some(chosen)) || (field.by_codec && most === undefined);
-      if (field.values) continue;
-      label.lastElementChild.max = String(most);
-      label.lastElementChild.placeholder = String(rest);
+      const input = label.querySelector("[name]");
+      if (field.accept) label.querySelector(".drop").hidden = !input.value;
+      if (input.type !== "number") continue;
+      input.max = String(most);
+      input.placeholder = String(rest);
     }
     for (const group of find("fields").querySelectorAll("details")) {
-      const shown = [...group.querySelectorAll("label:not([hidden])")].filter((label) => label.lastElementChild.value);
-      group.querySelector(".chosen").textContent = shown
-        .map(
-          ({ lastElementChild: input }) =>
-            input.selectedOptions?.[0].text ?? `${input.previousSibling.textContent} ${input.value}`,
-        )
-        .join(", ");
+      const shown = [...group.querySelectorAll("label:not([hidden]) [name]")].filter(({ value }) => value);
+      group.querySelector(".chosen").textContent = shown.map(textOf).join(", ");
     }
     void this.estimate();
   }
@@ -178,6 +217,7 @@ export class Exports {
       wrong.reportValidity();
       return;
     }
+    await this.sending;
     try {
       this.follow(await project.begin(format.kind, this.size, this.options));
     } catch (error) {
@@ -189,28 +229,31 @@ export class Exports {
   follow(job) {
     const known = this.jobs.get(job.number);
     const begins = job.what === "frames" && known?.job.what !== "frames";
-    this.jobs.set(job.number, { job, since: known && !begins ? known.since : performance.now() });
-    const items = [...this.jobs.values()].reverse().map(({ job, since }) => this.item(job, since));
-    const focused = document.activeElement?.closest("#jobs li")?.getAttribute("data-job");
-    find("jobs").replaceChildren(...items);
-    // A list that is made anew does not take the keyboard's place in it away.
-    if (focused) find("jobs").querySelector(`[data-job="${focused}"] :is(a, button)`)?.focus();
+    const since = known && !begins ? known.since : performance.now();
+    // While it runs the same elements say how far it is: a button does not go away under the pointer.
+    const stays = known && known.job.state === "runs" && job.state === "runs";
+    const item = stays ? known.item : this.item(job);
+    if (job.state === "runs") showProgress(item, job, since);
+    if (known && !stays) {
+      const had = known.item.contains(document.activeElement);
+      known.item.replaceWith(item);
+      if (had) item.querySelector("a")?.focus();
+    } else if (!known) {
+      find("jobs").prepend(item);
+    }
+    this.jobs.set(job.number, { job, since, item });
   }
 
-  /** @param {Job} job @param {number} since ms */
-  item(job, since) {
+  /** @param {Job} job */
+  item(job) {
     const project = /** @type {Project} */ (this.project());
     const title = this.formats.get(job.kind)?.title ?? job.kind;
-    const item = make("li", { "data-job": String(job.number) }, make("span", {}, title));
+    const item = make("li", {}, make("span", {}, title));
     if (job.state === "runs") {
       const cancel = make("button", { "aria-label": `Cancel ${title}` }, "Cancel");
       cancel.addEventListener("click", () => void project.cancel(job.number).catch(this.fail));
-      const left = job.done ? (((performance.now() - since) / 1000) * (job.total - job.done)) / job.done : null;
-      const told = { scene: "Making the scene", file: "Writing the file", starts: "Starting" }[job.what];
-      const text = told ?? `Frame ${job.done} of ${job.total}${left === null ? "" : `, ${timeText(left)} left`}`;
-      const bar = make("progress", { max: job.total, "aria-label": `Progress of ${title}` });
-      if (job.what === "frames") bar.value = job.done;
-      item.append(cancel, make("span", { className: "faint" }, text), bar);
+      const bar = make("progress", { "aria-label": `Progress of ${title}` });
+      item.append(cancel, make("span", { className: "faint" }), bar);
     } else if (job.state === "done") {
       const megabytes = (job.bytes / 1e6).toFixed(job.bytes < 1e7 ? 2 : 0);
       item.append(make("a", { href: project.downloadOf(job.number), download: job.name }, `Download ${job.name}`));
@@ -220,6 +263,24 @@ export class Exports {
     }
     return item;
   }
+}
+
+/** What was chosen, in a word. @param {any} input */
+function textOf(input) {
+  if (input.files) return input.files[0].name;
+  return input.selectedOptions?.[0].text ?? `${input.previousSibling.textContent} ${input.value}`;
+}
+
+/** @param {HTMLLIElement} item @param {Job} job that runs @param {number} since ms */
+function showProgress(item, { what, done, total }, since) {
+  const [text, bar] = [item.querySelector(".faint"), item.querySelector("progress")];
+  if (!text || !bar) return;
+  const left = done ? (((performance.now() - since) / 1000) * (total - done)) / done : null;
+  const told = { scene: "Making the scene", file: "Writing the file", starts: "Starting" }[what];
+  text.textContent = told ?? `Frame ${done} of ${total}${left === null ? "" : `, ${timeText(left)} left`}`;
+  bar.max = total;
+  if (what === "frames") bar.value = done;
+  else bar.removeAttribute("value");
 }
 
 /** @param {number} seconds */

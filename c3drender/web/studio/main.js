@@ -67,16 +67,17 @@ function fail(error) {
   );
 }
 
-/** @param {(base: number) => Promise<any>} send @returns {Promise<boolean>} whether it was taken */
+/** @param {(base: number) => Promise<any>} send @returns {Promise<number>} the revision that it made, 0 if it was refused */
 function change(send) {
   changedAt = performance.now();
   const sent = sending.then(async () => {
-    if (!project) return false;
+    if (!project) return 0;
     try {
       find("saved").textContent = "Saving";
-      revision = Math.max((await send(revision)).revision, revision);
+      const made = (await send(revision)).revision;
+      revision = Math.max(made, revision);
       find("saved").textContent = "Saved";
-      return true;
+      return made;
     } catch (error) {
       find("saved").textContent = "Not saved";
       if (error instanceof Refused && error.status === 409) {
@@ -84,7 +85,7 @@ function change(send) {
       } else {
         fail(error);
       }
-      return false;
+      return 0;
     }
   });
   sending = sent;
@@ -94,7 +95,7 @@ function change(send) {
 /** @param {Edit[]} step */
 function commit(step) {
   const own = project;
-  return own ? change((base) => own.change(base, step)) : Promise.resolve(false);
+  return own ? change((base) => own.change(base, step)) : Promise.resolve(0);
 }
 
 /** @param {Point} at @param {number} reach @returns {Promise<Point[][]>} */
@@ -129,7 +130,7 @@ async function follow(told) {
       find("notes").replaceChildren(...told.notes.map((/** @type {string} */ note) => make("li", {}, note)));
   } else if (told.event === "failed") {
     find("busy").hidden = true;
-    view.pending = [];
+    view.giveUp();
     say(told.message);
   } else if (told.event === "job") {
     exports.follow(told);
@@ -141,7 +142,9 @@ async function showPhoto(told) {
   const own = /** @type {Project} */ (project);
   const response = await fetch(own.photo());
   if (!response.ok) throw new Error((await response.json()).message);
-  view.open(await createImageBitmap(await response.blob()), told.photo);
+  const photo = await createImageBitmap(await response.blob());
+  if (own !== project) return;
+  view.open(photo, told.photo);
   find("player").style.aspectRatio = `${told.photo.width} / ${told.photo.height}`;
   find("player").replaceChildren(
     make("img", { src: own.photo(), alt: "" }),
@@ -157,22 +160,35 @@ async function showStage(told) {
   const url = own.shown(name, key);
   if (name.endsWith(".c3dweb")) {
     scenes[name] = { key, url };
-    playBest(key);
-  } else {
-    const response = await fetch(url);
-    if (name === "regions.png") await view.showRegions(await response.blob());
-    if (name === "field.bin") {
-      view.showField(await response.arrayBuffer());
-      find("hint").dataset.tool = "";
-      hint();
-    }
-    if (name === "depth.jpg") await view.showDepth(await response.blob());
+    // Not waited for: what comes next may be shown while the player reads this.
+    void playBest(key).then(() => own === project && tell(told));
+    return;
   }
+  const response = await fetch(url);
+  if (name === "regions.png") await view.showRegions(await response.blob());
+  if (name === "field.bin") {
+    view.showField(await response.arrayBuffer());
+    find("hint").dataset.tool = "";
+    hint();
+  }
+  if (name === "depth.jpg") await view.showDepth(await response.blob());
+  view.arrive(name, told.revision);
   find("busy-text").textContent = name === "regions.png" ? "Finding what moves" : "Building it in three dimensions";
-  const seconds = changedAt ? ` ${((performance.now() - changedAt) / 1000).toFixed(2)} s` : "";
-  if (name === "field.bin" && seconds) find("timing").textContent = `flow after${seconds}`;
-  if (name === "preview.c3dweb" && seconds) find("timing").textContent = `draft after${seconds}`;
-  shown[name] = { revision: told.revision, afterMs: performance.now() - changedAt, stagesMs: told.stages_ms };
+  tell(told);
+}
+
+/**
+ * A stage is on the screen, and after how long.
+ *
+ * @param {{name: string, revision: number, stages_ms: Record<string, number>}} told
+ */
+function tell(told) {
+  const { name } = told;
+  const afterMs = performance.now() - changedAt;
+  const what = { "field.bin": "flow", "preview.c3dweb": "draft" }[name];
+  if (what && changedAt && told.revision === revision)
+    find("timing").textContent = `${what} after ${(afterMs / 1000).toFixed(2)} s`;
+  shown[name] = { revision: told.revision, afterMs, stagesMs: told.stages_ms };
 }
 
 /**
@@ -180,18 +196,19 @@ async function showStage(told) {
  *
  * @param {string} key of the document
  */
-function playBest(key) {
+async function playBest(key) {
   const isLarge = document.body.classList.contains("large");
   const names = isLarge ? ["full.c3dweb", "loop.c3dweb", "preview.c3dweb"] : ["loop.c3dweb", "preview.c3dweb"];
   const best = names.find((name) => scenes[name]?.key === key);
   if (!best) return;
   newest = key;
-  play(scenes[best].url);
-  find("quality").textContent = QUALITY[best];
+  const { url } = scenes[best];
+  await play(url);
+  if (player?.getAttribute("src") === url) find("quality").textContent = QUALITY[best];
 }
 
 /** @param {string} url */
-function play(url) {
+async function play(url) {
   if (!player) {
     player = document.createElement("c3d-cinemagraph");
     player.setAttribute("aria-label", "Preview");
@@ -200,6 +217,7 @@ function play(url) {
     find("player").replaceChildren(player);
   }
   player.setAttribute("src", url);
+  await player.loading;
   find("busy").hidden = true;
 }
 
@@ -215,25 +233,25 @@ function togglePlay() {
 function toggleLarge() {
   const isLarge = document.body.classList.toggle("large");
   find("large").setAttribute("aria-pressed", String(isLarge));
-  playBest(newest);
+  void playBest(newest);
 }
 
 /** @param {string} name */
 function open(name) {
   close();
-  project = new Project(name);
+  const own = (project = new Project(name));
   find("start").hidden = true;
   find("work").hidden = find("busy").hidden = false;
   find("busy-text").textContent = "Looking at the photo";
   find("name").textContent = document.title = name;
   find("export").disabled = false;
   state.set({ tool: state.tool });
-  events = project.events();
+  events = own.events();
   /** @type {Promise<unknown>} one after the other, as they came */
   let following = Promise.resolve();
   events.addEventListener("message", (event) => {
     const told = JSON.parse(event.data);
-    following = following.then(() => follow(told)).catch(fail);
+    following = following.then(() => (own === project ? follow(told) : undefined)).catch(fail);
   });
   events.addEventListener("open", () => (find("saved").textContent = "Saved"));
   events.addEventListener("error", () => {
@@ -245,10 +263,13 @@ function open(name) {
 
 function close() {
   events?.close();
-  events = project = null;
+  events = project = player = null;
   changedAt = 0;
   scenes = {};
+  for (const name of Object.keys(shown)) delete shown[name];
+  find("player").replaceChildren();
   view.photo = null;
+  state.forget();
   document.body.classList.remove("large");
   exports.close();
   for (const id of ["saved", "timing", "quality"]) find(id).textContent = "";

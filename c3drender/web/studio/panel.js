@@ -8,7 +8,7 @@ import { TOOLS } from "./tools.js";
 /** @typedef {import("./api.js").Settings} Settings */
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./state.js").Region} Region */
-/** @typedef {(step: Edit[]) => Promise<boolean>} Commit */
+/** @typedef {(step: Edit[]) => Promise<number>} Commit */
 
 const CAMERAS = ["circle", "swing", "zoom", "dolly", "rise", "orbit", "dolly-zoom", "still"];
 const LOOPS = /** @type {[string, number | null][]} */ ([

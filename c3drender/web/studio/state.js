@@ -65,6 +65,14 @@ export class State extends EventTarget {
     this.changed();
   }
 
+  /** Nothing is open. */
+  forget() {
+    this.document = null;
+    this.regions = [];
+    this.arrows = [];
+    this.changed();
+  }
+
   get activeRegion() {
     return this.regions.find((region) => region.id === this.active) ?? null;
   }

@@ -6,7 +6,7 @@ import { KINDS, newName } from "./state.js";
 /** @typedef {import("./api.js").Point} Point */
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./view.js").View} View */
-/** @typedef {{commit: (step: Edit[]) => Promise<boolean>, pick: (at: Point, reach: number) => Promise<Point[][]>,
+/** @typedef {{commit: (step: Edit[]) => Promise<number>, pick: (at: Point, reach: number) => Promise<Point[][]>,
  *   say: (text: string) => void}} Server */
 /** @typedef {{title: string, key: string, icon: string, group: string, hint: string, uses: string[]}} Tool */
 
@@ -287,7 +287,7 @@ export class Tools {
   /** @param {Point} at @param {boolean} farther */
   beginDepth(at, farther) {
     const { view, state } = this;
-    this.beginLine(at, { color: farther ? "#4060ff" : "#ffb030" }, (points) => [
+    this.beginLine(at, { color: farther ? "#4060ff" : "#ffb030", until: "depth.jpg" }, (points) => [
       {
         do: "depth-stroke",
         points,
@@ -403,6 +403,7 @@ export class Tools {
   /** An arrow where nothing moves takes what is there along. @param {Edit} edit */
   async commitArrow(edit) {
     const { view, server, state } = this;
+    await view.settled(); // a stroke just before it has made a region there
     if (view.regionAt(edit.start)) {
       await this.commit([edit], { arrow: [edit.start, edit.end] });
       return;
@@ -453,7 +454,11 @@ export class Tools {
   async flatten(at) {
     const outlines = await this.pick(at);
     if (outlines?.length) {
-      await this.commit([{ do: "surface", outlines, shape: this.state.shape }], { outlines, color: "#ffb030" });
+      await this.commit([{ do: "surface", outlines, shape: this.state.shape }], {
+        outlines,
+        color: "#ffb030",
+        until: "depth.jpg",
+      });
     }
   }
 
@@ -482,12 +487,8 @@ export class Tools {
   async commit(step, draft) {
     const { view } = this;
     view.draft = null;
-    const shown = { ...draft, arrow: undefined };
-    if (draft) view.pending.push(shown);
-    view.paint();
-    if (!(await this.server.commit(step))) {
-      view.pending = view.pending.filter((other) => other !== shown);
-      view.paint();
-    }
+    const sent = this.server.commit(step);
+    if (draft) await view.keep({ ...draft, arrow: undefined }, sent);
+    else view.paint();
   }
 }

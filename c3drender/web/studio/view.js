@@ -8,7 +8,7 @@ import { readField, Streaks } from "./field.js";
  * What a tool is drawing just now, px of the photo.
  *
  * @typedef {{line?: Point[], widthPx?: number, outlines?: Point[][], arrow?: [Point, Point], erase?: boolean,
- *   color?: string}} Draft
+ *   color?: string, until?: string}} Draft  `until`: the picture of the server's in which it is seen then, regions.png or another
  */
 
 const MOST_ZOOM = 16;
@@ -40,8 +40,12 @@ export class View {
     this.fits = true;
     /** @type {Draft | null} */
     this.draft = null;
-    /** @type {Draft[]} what was drawn, until the server's pictures show it */
+    /** @type {{draft: Draft, revision: number}[]} what was drawn, until the server's pictures show it */
     this.pending = [];
+    /** @type {Record<string, number>} of each picture, the revision that it shows */
+    this.arrived = {};
+    /** @type {(() => void)[]} who waits until nothing is pending */
+    this.waiting = [];
     /** @type {Point | null} */
     this.pointer = null;
     /** @type {number | null} */
@@ -60,6 +64,8 @@ export class View {
     this.numbers = this.depth = null;
     this.streaks = new Streaks();
     this.pending = [];
+    this.arrived = {};
+    this.waiting = []; // what was begun on another photo is not done on this one
     this.fit();
   }
 
@@ -67,6 +73,46 @@ export class View {
   showField(file) {
     this.streaks.show(readField(file), this.size);
     this.paint();
+  }
+
+  /**
+   * Keeps what was drawn on the canvas until the server's pictures show it.
+   *
+   * @param {Draft} draft
+   * @param {Promise<number>} sent resolves to the revision that it made, 0 if it was refused
+   */
+  async keep(draft, sent) {
+    const kept = { draft, revision: Infinity };
+    this.pending.push(kept);
+    this.paint();
+    kept.revision = await sent;
+    this.dismiss();
+  }
+
+  /** A picture has come. @param {string} name @param {number} revision that it shows */
+  arrive(name, revision) {
+    this.arrived[name] = revision;
+    this.dismiss();
+  }
+
+  /** Drops what the pictures show, and what was refused. */
+  dismiss() {
+    this.pending = this.pending.filter(
+      ({ draft, revision }) => revision > (this.arrived[draft.until ?? "regions.png"] ?? 0),
+    );
+    if (!this.pending.length) for (const go of this.waiting.splice(0)) go();
+    this.paint();
+  }
+
+  /** No picture comes of what was drawn. */
+  giveUp() {
+    this.pending = [];
+    this.dismiss();
+  }
+
+  /** Until all that was drawn is in the server's pictures. */
+  async settled() {
+    if (this.pending.length) await new Promise((resolve) => this.waiting.push(() => resolve(undefined)));
   }
 
   /** @param {Blob} file */
@@ -78,7 +124,6 @@ export class View {
     );
     context.drawImage(picture, 0, 0);
     this.numbers = context.getImageData(0, 0, picture.width, picture.height);
-    this.pending = [];
     this.recolour();
   }
 
@@ -214,7 +259,8 @@ export class View {
     }
     context.imageSmoothingEnabled = true;
     if (shows.regions && this.numbers) context.drawImage(this.tint, 0, 0, size.width, size.height);
-    for (const draft of [...this.pending, ...(this.draft ? [this.draft] : [])]) this.paintDraft(draft);
+    for (const { draft } of this.pending) this.paintDraft(draft);
+    if (this.draft) this.paintDraft(this.draft);
     if (shows.flow) this.streaks.draw(context, seconds, 1 / this.zoom);
   }
 
