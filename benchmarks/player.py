@@ -8,7 +8,8 @@ how long the player takes: from the page to its first frame, and for a frame of 
 and the fastest, which hang on what else the machine does, and processor time, of all cores together, which hangs less on that.
 A second table counts a frame's work at 1920x1080, for a GPU: vertices and triangles do not hang on the canvas, fragments and
 what they read from textures grow with it; and how many milliseconds that is on a GPU of 2015, if nothing went on at the same
-time (asked: 4). With --out, what the canvas shows at three moments is written there to be looked at.
+time (asked: 4), for a photo as large as the canvas, and for one of 1280x720 that is enlarged. With --out, what the canvas
+shows at three moments is written there to be looked at.
 Needs Playwright, and chromium on the path.
 """
 
@@ -39,8 +40,9 @@ NAMES = ("stream_cascade", "lake_boats", "sea_sunset", "smoke")
 FRAMES = (0, 11, 23, 37, 52, 68, 83, 101)  # of the path's 120
 LOOKED_AT = (0, 37, 83)
 TIMED = 24
-FULL_HD = 1920 * 1080
-READS = {"still": 1, "edge": 8, "fluid": 7, "compose": 3, "show": 1}  # of textures, by a fragment, at most
+FULL_HD, HD = 1920 * 1080, 1280 * 720
+READS = {"still": 1, "edge": 8, "fluid": 6, "compose": 3}  # of textures, by a fragment, at most
+COPIES, ENLARGES = 1, 9  # onto the canvas
 # Of a GPU inside a processor of 2015 (Intel's of 24 units): what it does in a millisecond at 1 GHz.
 READS_PER_MS, FRAGMENTS_PER_MS, VERTICES_PER_MS = 12e6, 8e6, 1e6
 psnr = partial(peak_signal_noise_ratio, data_range=255)
@@ -58,14 +60,17 @@ TIME = """(count) => {
 WORK = "() => document.querySelector('c3d-cinemagraph').renderer.work"
 
 
-def full_hd(scene: c3d.Scene, work: dict[str, int]) -> tuple[float, float]:
-    """Fragments of a frame of 1920x1080, and what they read from textures: those of this frame, scaled by its area."""
+def full_hd(scene: c3d.Scene, work: dict[str, int], photo_px: int) -> tuple[float, float, float]:
+    """Fragments of a frame of 1920x1080 of a photo of so many pixels, what they read from textures, and the milliseconds that
+    takes: those of this frame, scaled by its area."""
     pixels = scene.camera.width * scene.camera.height
     margin, drifts = scene.layers.margin_px, scene.layers.nearest_moving() >= 0
     fluid = 2 * int(drifts[margin : margin + scene.camera.height, margin : margin + scene.camera.width].sum())
-    counts = {"still": pixels, "edge": work["cuts"], "fluid": fluid, "compose": pixels, "show": pixels}
-    scale = FULL_HD / pixels
-    return scale * sum(counts.values()), scale * sum(count * READS[name] for name, count in counts.items())
+    counts = {"still": pixels, "edge": work["cuts"], "fluid": fluid, "compose": pixels}
+    fragments = photo_px / pixels * sum(counts.values()) + FULL_HD
+    reads = photo_px / pixels * sum(count * READS[name] for name, count in counts.items())
+    reads += FULL_HD * (COPIES if photo_px == FULL_HD else ENLARGES)
+    return fragments, reads, reads / READS_PER_MS + fragments / FRAGMENTS_PER_MS + work["vertices"] / VERTICES_PER_MS
 
 
 def main() -> None:
@@ -121,16 +126,17 @@ def main() -> None:
             f" {np.median(frame_ms):.0f} ({min(frame_ms):.0f}) | {processor_ms:.0f} |",
             flush=True,
         )
-        fragments, reads = full_hd(scene, work)
-        gpu_ms = reads / READS_PER_MS + fragments / FRAGMENTS_PER_MS + work["vertices"] / VERTICES_PER_MS
+        fragments, reads, gpu_ms = full_hd(scene, work, FULL_HD)
         thousands = f"{work['vertices'] / 1e3:.0f} | {work['triangles'] / 1e3:.0f}"
-        works.append(f"| {name} | {thousands} | {fragments / 1e6:.1f} | {reads / 1e6:.1f} | {gpu_ms:.1f} |")
+        counted = f"{fragments / 1e6:.1f} | {reads / 1e6:.1f} | {gpu_ms:.1f} | {full_hd(scene, work, HD)[2]:.1f}"
+        works.append(f"| {name} | {thousands} | {counted} |")
         if args.out:
             args.out.mkdir(parents=True, exist_ok=True)
             for n in LOOKED_AT:
                 write_picture(args.out / f"{name}_{n}.png", shown[n].rgb)
-    print("\n| photo | vertices, thousand | triangles, thousand | fragments, million | texture reads, million | ms |")
-    print("|---|---|---|---|---|---|", *works, sep="\n")
+    columns = ("vertices, thousand", "triangles, thousand", "fragments, million", "reads, million", "ms", "enlarged, ms")
+    print("\n| photo |", " | ".join(columns), "|")
+    print("|---|---|---|---|---|---|---|", *works, sep="\n")
 
 
 if __name__ == "__main__":

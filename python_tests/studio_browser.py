@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,19 @@ class Hands:
 
     def drop(self, photo: Path) -> None:
         """A photo from the desktop."""
+        dropped = self.page.evaluate_handle(
+            """([name, content]) => {
+              const data = new DataTransfer();
+              data.items.add(new File([Uint8Array.from(atob(content), (byte) => byte.charCodeAt(0))], name));
+              return data;
+            }""",
+            [photo.name, base64.b64encode(photo.read_bytes()).decode()],
+        )
+        self.page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
+        self.plays()
+
+    def choose(self, photo: Path) -> None:
+        """A photo from a list of files."""
         self.page.set_input_files("#file", str(photo))
         self.plays()
 

@@ -225,6 +225,16 @@ def test_on_a_phone_nothing_is_cut_off(browser, stream: str) -> None:
         hands.page.goto(stream)
         hands.plays()
         assert hands.page.evaluate("document.documentElement.scrollWidth") <= 390
+        for tool in hands.page.eval_on_selector_all("#tools [data-tool]", "all => all.map((one) => one.dataset.tool)"):
+            hands.tool(tool)
+            beyond = hands.page.eval_on_selector_all(
+                "header :is(button, h1), #work :is(button, select, input:not([type=file]), label)",
+                """all => all.filter((one) => one.checkVisibility()).filter((one) => {
+                  const { left, right } = one.getBoundingClientRect();
+                  return left < 0 || right > innerWidth;
+                }).map((one) => one.outerHTML)""",
+            )
+            assert beyond == [], tool
         before = hands.revision()
         hands.tool("pin")
         hands.page.touchscreen.tap(*hands.at(40, 20))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import urllib.request
+import wave
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import PIL.Image
 import player_browser
@@ -95,6 +97,12 @@ def test_a_lasso_of_corners_makes_a_flame_that_reaches_as_high_as_it_is_told(han
     hands.page.fill("#regions .active input[type=range]", "2")
     hands.until(3)
     assert edits(hands)[-1]["speed"] == 2 and edits(hands)[-1]["kind"] == "flickers"
+    hands.page.click("#options button:has-text('Take away')")  # as Alt does
+    hands.drag((56, 36), (74, 36), (74, 54), (56, 54), (56, 40))
+    hands.until(4)
+    hands.shown("regions.png", 4)
+    assert hands.page.evaluate("() => studio.view.regionAt([65, 45])") is None
+    assert hands.page.evaluate("() => studio.view.regionAt([50, 25])") == flame
 
 
 def test_a_regions_speed_is_its_own_and_a_pin_holds(hands: Hands) -> None:
@@ -119,6 +127,75 @@ def test_a_regions_speed_is_its_own_and_a_pin_holds(hands: Hands) -> None:
     hands.click(100, 60)  # takes it out again
     hands.until(6)
     assert edits(hands)[-1]["do"] == "drop-arrow"
+
+
+def test_an_eraser_rubs_out_and_undo_brings_back(hands: Hands) -> None:
+    hands.tool("brush")
+    hands.drag((30, 60), (110, 60))
+    hands.tool("eraser")
+    for _ in range(3):
+        hands.page.keyboard.press("[")
+    hands.page.fill("#options label:has-text('Softness') input", "0")
+    hands.drag((70, 50), (70, 70))
+    hands.until(3)
+    hands.shown("regions.png", 3)
+    region = hands.page.evaluate("() => studio.view.regionAt([40, 60])")
+    assert region is not None and hands.page.evaluate("() => studio.view.regionAt([70, 60])") is None
+    hands.page.keyboard.press("Control+z")
+    hands.shown("regions.png", 4)
+    assert hands.page.evaluate("() => studio.view.regionAt([70, 60])") == region
+
+
+def test_camera_amplitude_speed_and_focus_are_set_and_undone(hands: Hands) -> None:
+    page = hands.page
+    first = page.evaluate("() => studio.state.document.settings")
+    page.select_option("#camera", "swing")
+    hands.until(2)
+    page.fill("#amplitude", "0.5")
+    hands.until(3)
+    page.fill("#speed", "2")
+    hands.until(4)
+    hands.tool("focus")
+    hands.click(40, 30)
+    hands.until(5)
+    told = page.evaluate("() => studio.state.document.settings")
+    assert (told["camera"], told["amplitude"], told["speed"]) == ("swing", 0.5, 2)
+    assert told["focus"] == pytest.approx((40, 30), abs=0.5)
+    hands.shown("preview.c3dweb", 5)
+    page.click("#settings button")  # resets the focus
+    hands.until(6)
+    for revision in range(7, 12):
+        page.click("#undo")
+        hands.until(revision)
+    assert page.evaluate("() => studio.state.document.settings") == first
+    assert page.input_value("#camera") == first["camera"]
+
+
+def test_labelme_goes_out_and_comes_in(hands: Hands, tmp_path: Path) -> None:
+    page = hands.page
+    hands.tool("brush")
+    hands.drag((30, 60), (110, 60))
+    hands.tool("arrow")
+    hands.drag((50, 60), (80, 60))
+    hands.until(3)
+    page.click("#export")
+    page.select_option("#format", "labelme")
+    page.click("#begin")
+    link = page.locator("#jobs a")
+    link.wait_for()
+    with page.expect_download() as download:
+        link.click()
+    download.value.save_as(tmp_path / "drawn.json")
+    page.keyboard.press("Escape")
+    for revision in (4, 5):
+        page.click("#undo")
+        hands.until(revision)
+    page.set_input_files("#labelme-file", str(tmp_path / "drawn.json"))
+    hands.until(6)
+    hands.shown("regions.png", 6)
+    assert page.evaluate("() => studio.view.regionAt([70, 60])") is not None
+    (arrow,) = page.evaluate("() => studio.state.arrows")
+    assert arrow["end"][0] - arrow["start"][0] == pytest.approx(30, abs=2)
 
 
 def test_this_is_nearer_than_that(hands: Hands, address: str) -> None:
@@ -221,7 +298,7 @@ def test_the_loop_that_plays_is_the_videos_and_full_quality_comes_by_itself(hand
     hands.when("document.querySelector('#quality').textContent === 'the loop as it will be'")
 
 
-def test_exports_are_asked_for_in_the_dialog(hands: Hands) -> None:
+def test_exports_are_asked_for_in_the_dialog(hands: Hands, tmp_path: Path) -> None:
     page = hands.page
     page.select_option("#loop", "40")
     hands.until(2)
@@ -249,10 +326,23 @@ def test_exports_are_asked_for_in_the_dialog(hands: Hands) -> None:
     page.click("#fields summary:has-text('Stereo')")
     field("stereo").select_option("tb")
     assert field("eyes").is_visible()
-    page.wait_for_function(f"() => document.querySelector('#estimate').textContent.includes('{2 * HEIGHT} px')")
+    field("fps").fill("50")
+    page.wait_for_function(
+        f"() => document.querySelector('#estimate').textContent.includes('{2 * HEIGHT} px, 80 frames, 1.6 s')"
+    )
+    with wave.open(str(tmp_path / "hum.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(3200))
+    field("audio").set_input_files(str(tmp_path / "hum.wav"))
+    hands.when("document.querySelector('#fields .chosen').textContent.includes('hum.wav')")
     assert page.inner_text("#fields details:has([name=stereo]) .chosen") == "One above the other"
     film = made("mp4")
+    with av.open(io.BytesIO(film)) as box:
+        assert [stream.codec_context.name for stream in box.streams.audio] == ["aac"]
+        assert box.streams.video[0].average_rate == 50 and box.streams.video[0].frames == 80
     assert b"av01" in film
+    page.click("#fields [aria-label='No sound']")
+    assert "hum.wav" not in page.inner_text("#fields .chosen >> nth=0")
 
     page.select_option("#format", "gif")
     assert field("codec").count() == 0 and field("stereo").input_value() == "tb"
@@ -287,7 +377,7 @@ def test_a_killed_server_has_lost_nothing(browser: Any, photo: Path, tmp_path: P
         hands = Hands(tab.new_page())
         with studio_browser.served(tmp_path) as address:
             hands.page.goto(address)
-            hands.drop(photo)
+            hands.choose(photo)
             hands.tool("brush")
             hands.drag((30, 60), (110, 60))
             hands.until(1)

@@ -12,8 +12,9 @@ const STILL = KINDS.rests | KINDS.sways | KINDS.below;
 const SAME_RIGHT = 1; // bits of pack.py
 const SAME_BELOW = 2;
 const LARGEST_PX = 32;
-const LARGEST_SWAYING_PX = 4;
+const LARGEST_SWAYING_PX = 4; // of what sways, or is a bed whose confidence changes
 const FLAT_PX = 0.25; // by which a pixel may be displaced, in the farthest view, for larger triangles
+const FLAT_WEIGHT = 0.2; // by which what the bed says may be weighed otherwise, in powers of two, for larger triangles
 const BED_PX = 2; // by which the bed goes on beyond what thins out
 const FIRST_LEVEL = 2 ** 32;
 const SWAYS = 256; // bits of a vertex, from those for the corners on
@@ -41,7 +42,7 @@ export function listTriangles(scene) {
   for (let layer = 0; layer < header.layers; ++layer) {
     const sheet = sheetOf(scene, layer);
     const flat = flatness(sheet, disparity, tolerance);
-    const mesh = meshOf(sheet.flags, sheet.width, LARGEST_PX, flat);
+    const mesh = withoutRim(meshOf(sheet.flags, sheet.width, LARGEST_PX, flat), sheet);
     const own = verticesOf(sheet, mesh, layer, 0);
     vertices.push(own);
     solid.push(mesh.triangles.map((vertex) => vertex + count));
@@ -51,7 +52,8 @@ export function listTriangles(scene) {
     count += own.length / 4;
     const bed = bedOf(scene, sheet, layer);
     if (!bed) continue;
-    const below = meshOf(bed.flags, sheet.width, LARGEST_SWAYING_PX, flatness(bed, disparity, tolerance));
+    const [lies, speaks] = [flatness(bed, disparity, tolerance), evenness(scene, sheet.width)];
+    const below = meshOf(bed.flags, sheet.width, LARGEST_PX, (pixel, size) => lies(pixel, size) && speaks(pixel, size));
     const lying = verticesOf(bed, { ...below, cuts: new Int32Array() }, layer, BED);
     vertices.push(lying);
     solid.push(below.triangles.map((vertex) => vertex + count));
@@ -65,6 +67,23 @@ export function listTriangles(scene) {
       edges.set([first, first + 1, first + 2, first + 2, first + 1, first + 3], 6 * k);
     });
   return [flattened(Uint16Array, vertices), flattened(Uint32Array, solid), edges];
+}
+
+/**
+ * Without the cells around the whole sheet: what lies beyond the margin is never seen.
+ *
+ * @param {import("./mesh.js").Mesh} mesh
+ * @param {Sheet} sheet
+ */
+function withoutRim({ pixels, triangles, cuts }, { flags, width }) {
+  const [right, bottom] = [width - 2, flags.length / width - 2];
+  const within = cuts.filter((_, k) => {
+    const cell = cuts[k & ~1];
+    const x = cell % width;
+    const y = (cell - x) / width;
+    return x > 0 && x < right && y > 0 && y < bottom;
+  });
+  return { pixels, triangles, cuts: within };
 }
 
 /**
@@ -138,7 +157,7 @@ function bedOf(scene, { width, level, sways }, layer) {
   const kinds = planeOf(scene, `kind.${layer}`);
   const alphas = planeOf(scene, `alpha.${layer}`).values;
   const beside = planeOf(scene, `beside.${layer}`).values;
-  const lies = kinds.values.map((kind) => (kind & KINDS.thin ? 1 : 0));
+  const lies = kinds.values.map((kind) => (kind & KINDS.moves ? 1 : 0));
   if (!lies.includes(1)) return null;
   /** @type {[number, number][]} */
   const steps = [
@@ -180,23 +199,61 @@ function bedOf(scene, { width, level, sways }, layer) {
 function flatness({ level, width, sways }, disparity, tolerance) {
   /** @param {number} pixel @param {number} size */
   return (pixel, size) => {
-    const [half, down] = [size >> 1, size * width];
-    const lower = pixel + half * width;
-    const places = [pixel, pixel + size, pixel + down, pixel + down + size];
-    const [a, b, c, d] = places.map((place) => disparity[level[place]]);
-    const means = [
-      [pixel + half, (a + b) / 2],
-      [lower, (a + c) / 2],
-      [lower + half, (a + d) / 2],
-      [lower + half, (b + c) / 2],
-      [lower + size, (b + d) / 2],
-      [pixel + down + half, (c + d) / 2],
-    ];
-    if (size > LARGEST_SWAYING_PX) {
-      if (places.some((place) => sways[place]) || means.some(([place]) => sways[place])) return false;
-    }
-    return means.every(([place, mean]) => Math.abs(disparity[level[place]] - mean) <= tolerance);
+    const places = placesOf(pixel, size, width);
+    if (size > LARGEST_SWAYING_PX && places.some((three) => three.some((place) => sways[place]))) return false;
+    return isLinear(places, (place) => disparity[level[place]], tolerance);
   };
+}
+
+/**
+ * Whether the bed speaks evenly in a square, as one of two triangles does.
+ *
+ * @param {Scene} scene
+ * @param {number} width of the sheet
+ */
+function evenness(scene, width) {
+  const told = /** @type {import("./scene.js").FluidHeader} */ (scene.header.fluid);
+  const settled = planeOf(scene, "settled");
+  const [x0, y0] = told.box;
+  const weight = new Float32Array(256).map((_, k) => Math.log2(Math.max(k / 255, told.leastConfidence ** 2)));
+  /** @param {number} place */
+  const weightAt = (place) => {
+    const x = Math.min(Math.max((place % width) - 1 - x0, 0), settled.width - 1);
+    const y = Math.min(Math.max(Math.floor(place / width) - 1 - y0, 0), settled.height - 1);
+    return weight[settled.values[y * settled.width + x]];
+  };
+  /** @param {number} pixel @param {number} size */
+  return (pixel, size) => size <= LARGEST_SWAYING_PX || isLinear(placesOf(pixel, size, width), weightAt, FLAT_WEIGHT);
+}
+
+/**
+ * In a square of a sheet, places halfway between corners, which follow them.
+ *
+ * @param {number} pixel
+ * @param {number} size
+ * @param {number} width
+ * @returns {[number, number, number][]}
+ */
+function placesOf(pixel, size, width) {
+  const [half, down] = [size >> 1, size * width];
+  const lower = pixel + half * width;
+  return [
+    [pixel + half, pixel, pixel + size],
+    [lower, pixel, pixel + down],
+    [lower + half, pixel, pixel + down + size],
+    [lower + half, pixel + size, pixel + down],
+    [lower + size, pixel + size, pixel + down + size],
+    [pixel + down + half, pixel + down, pixel + down + size],
+  ];
+}
+
+/**
+ * @param {[number, number, number][]} places
+ * @param {(place: number) => number} valueAt
+ * @param {number} tolerance by which what lies halfway may be another value than the mean of the two beside it
+ */
+function isLinear(places, valueAt, tolerance) {
+  return places.every(([mid, a, b]) => Math.abs(valueAt(mid) - (valueAt(a) + valueAt(b)) / 2) <= tolerance);
 }
 
 /**

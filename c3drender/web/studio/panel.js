@@ -116,6 +116,14 @@ function showOptions(state, tool) {
       range("Softness", { min: 0, max: 1, step: 0.05, value: state.feather }, (feather) => state.set({ feather })),
     reach: () =>
       range("Reach", { min: 0.04, max: 0.9, step: 0.02, value: state.reach }, (reach) => state.set({ reach })),
+    away: () => {
+      const button = make("button", { className: "quiet", "aria-pressed": String(state.takesAway) }, "Take away");
+      button.addEventListener("click", () => {
+        state.set({ takesAway: !state.takesAway });
+        button.setAttribute("aria-pressed", String(state.takesAway));
+      });
+      return button;
+    },
     amount: () =>
       range("By", { min: 0.02, max: 0.4, step: 0.02, value: state.depthBy }, (depthBy) => state.set({ depthBy })),
     direction: () =>

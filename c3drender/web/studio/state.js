@@ -32,6 +32,7 @@ export class State extends EventTarget {
     this.sizePx = 60; // of the screen, so that zooming in makes the brush finer
     this.feather = 0.5;
     this.reach = 0.3;
+    this.takesAway = false; // as Alt does, for who has none
     this.farther = false;
     this.depthBy = 0.12;
     /** @type {"plane" | "upright"} */

@@ -18,7 +18,7 @@ export const TOOLS = {
     icon: "take",
     group: "Motion",
     hint: "Click what should move: the stream, the sky. Alt-click takes away.",
-    uses: ["kind", "reach"],
+    uses: ["kind", "reach", "away"],
   },
   brush: {
     title: "Brush",
@@ -42,7 +42,7 @@ export const TOOLS = {
     icon: "lasso",
     group: "Motion",
     hint: "Draw around it, or click its corners and double-click. Alt takes away.",
-    uses: ["kind"],
+    uses: ["kind", "away"],
   },
   arrow: {
     title: "Arrow",
@@ -190,9 +190,9 @@ export class Tools {
       brush: (place, by) => this.beginStroke(place, by.altKey),
       eraser: (place) => this.beginStroke(place, true),
       near: (place, by) => this.beginDepth(place, by.altKey !== state.farther),
-      lasso: (place, by) => this.beginLasso(place, by.altKey),
+      lasso: (place, by) => this.beginLasso(place, by.altKey !== state.takesAway),
       arrow: (place) => this.beginArrow(place),
-      take: (place, by) => void this.take(place, by.altKey),
+      take: (place, by) => void this.take(place, by.altKey !== state.takesAway),
       pin: (place) => void this.pin(place),
       order: (place) => void this.order(place),
       surface: (place) => void this.flatten(place),
@@ -336,7 +336,7 @@ export class Tools {
     };
   }
 
-  closeLasso(erase = false) {
+  closeLasso(erase = this.state.takesAway) {
     const corners = this.corners;
     this.corners = [];
     this.view.draft = null;
