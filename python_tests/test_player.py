@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import struct
@@ -149,8 +150,13 @@ def test_maps_of_every_kind_survive() -> None:
 def test_one_file_asks_for_nothing_else(exported: Path) -> None:
     page = exported.read_text()
     assert "<title>A &lt;stream&gt;</title>" in page
-    addresses = re.findall(r'(?:src|href)="([^"]{1,20})', page) + re.findall(r'from "([^"]{1,20})', page)
-    assert len(addresses) > 3 and all(address.startswith("data:") for address in addresses)
+    (imports,) = re.findall(r'<script type="importmap">(.*?)</script>', page)
+    modules = json.loads(imports)["imports"]
+    sources = [base64.b64decode(address.split(",")[1]).decode() for address in modules.values()]
+    asked = {name for text in (page, *sources) for name in re.findall(r'^import .*from "(.*)";$', text, re.MULTILINE)}
+    assert asked == set(modules) and len(asked) > 3
+    addresses = re.findall(r'(?:src|href)="([^"]{1,20})', page) + list(modules.values())
+    assert all(address.startswith("data:") for address in addresses)
 
 
 def test_the_folder_holds_the_player(in_folder: Path) -> None:

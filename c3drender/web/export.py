@@ -29,6 +29,8 @@ ENTRY = "c3d-cinemagraph.js"
 SHADER_SUFFIXES = (".glsl", ".vert", ".frag")
 SUFFIX = ".html"
 POSTER_QUALITY = 72
+POSTER_PX = 960  # at most, its longer side: it is seen for a moment
+MAPPED = "c3d-player/"  # before the names of modules in a page
 MOST_FPS = 240
 IMPORT = re.compile(r'^(import .*from )"\./([\w-]+\.js)";$', re.MULTILINE)
 
@@ -153,8 +155,9 @@ def hand_reach(scene: Scene, amplitude: Amplitude) -> list[float]:
 
 
 def _jpeg(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(file, "JPEG", quality=POSTER_QUALITY, optimize=True, progressive=True)
+    file, picture = io.BytesIO(), PIL.Image.fromarray(pixels)
+    picture.thumbnail((POSTER_PX, POSTER_PX))
+    picture.save(file, "JPEG", quality=POSTER_QUALITY, optimize=True, progressive=True)
     return file.getvalue()
 
 
@@ -170,13 +173,15 @@ def player_modules() -> dict[str, str]:
     return {**dict(sorted(modules.items())), "shaders.js": shader_module()}
 
 
-def _inlined(name: str, modules: dict[str, str]) -> str:
-    """A module with those that it imports inside, as data URLs: what is in a page has no address to import from."""
-
-    def inside(found: re.Match[str]) -> str:
-        return f'{found[1]}"{_data_url("text/javascript", _inlined(found[2], modules).encode())}";'
-
-    return IMPORT.sub(inside, modules[name])
+def _inlined() -> str:
+    """The player in a page, each module once, as a data URL: what is in a page has no address to import from, so that names
+    in a map take their place."""
+    modules = {name: IMPORT.sub(rf'\1"{MAPPED}\2";', text) for name, text in player_modules().items()}
+    entry = modules.pop(ENTRY)
+    addresses = {MAPPED + name: _data_url("text/javascript", text.encode()) for name, text in modules.items()}
+    return (
+        f'<script type="importmap">{json.dumps({"imports": addresses})}</script>\n    <script type="module">\n{entry}</script>'
+    )
 
 
 def _data_url(kind: str, data: bytes) -> str:
@@ -188,7 +193,7 @@ def _page(title: str, scene_url: str, poster_url: str, *, folder: bool = False) 
         style, script = '<link rel="stylesheet" href="page.css">', f'<script type="module" src="{ENTRY}"></script>'
     else:
         style = f"<style>\n{(PLAYER / 'page.css').read_text()}</style>"
-        script = f'<script type="module">\n{_inlined(ENTRY, player_modules())}</script>'
+        script = _inlined()
     parts = {
         "title": html.escape(title),
         "style": style,
