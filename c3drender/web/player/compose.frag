@@ -9,8 +9,7 @@ layout(location = 0) out vec4 frame;  // a: 0 where nothing covers
 
 float weightOf(float code) { return code > 0.0 ? exp2(21.0 * code - 12.0) : 0.0; }
 
-// The mean of what lies around where nothing does; a: whether it is so near that the renderer's discs reach it: a pixel beyond
-// the cells at edges, of a pixel, which are drawn later.
+// The mean of what lies around where nothing does; a: whether it is so near that the renderer's discs reach it.
 vec4 around(ivec2 px) {
   ivec2 last = textureSize(still, 0) - 1;
   for (int wide = 1; wide <= 32; wide *= 2) {
@@ -21,7 +20,7 @@ vec4 around(ivec2 px) {
       if (near.a == 0.0) near = texelFetch(still, at, 0);
       if (near.a > 0.0) sum += vec4(near.rgb, 1.0);
     }
-    if (sum.a > 0.0) return vec4(sum.rgb / sum.a, wide <= 2 ? 1.0 : 0.0);
+    if (sum.a > 0.0) return vec4(sum.rgb / sum.a, wide == 1 ? 1.0 : 0.0);
   }
   return vec4(0.0);
 }
