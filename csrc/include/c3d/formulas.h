@@ -551,12 +551,13 @@ struct FrameShares {
   float fwd, bwd;
 };
 
-C3D_HD inline bool same_or_nan(float a, float b) { return (a == b) | ((a != a) & (b != b)); }
+C3D_HD inline int same_or_nan(float a, float b) { return int{a == b} | (int{a != a} & int{b != b}); }
 
 // Whether both sides' splats are the same in a pixel, as where nothing moves.
 C3D_HD inline bool same_splats(const SidePixel& fwd, const SidePixel& bwd) {
-  return same_or_nan(fwd.rgb[0], bwd.rgb[0]) & same_or_nan(fwd.rgb[1], bwd.rgb[1]) & same_or_nan(fwd.rgb[2], bwd.rgb[2]) &
-         same_or_nan(fwd.confidence, bwd.confidence) & same_or_nan(fwd.alpha, bwd.alpha);
+  const int same_rgb =
+      same_or_nan(fwd.rgb[0], bwd.rgb[0]) & same_or_nan(fwd.rgb[1], bwd.rgb[1]) & same_or_nan(fwd.rgb[2], bwd.rgb[2]);
+  return (same_rgb & same_or_nan(fwd.confidence, bwd.confidence) & same_or_nan(fwd.alpha, bwd.alpha)) != 0;
 }
 
 C3D_HD inline float over_coverage(float alpha, float least_alpha) {
