@@ -193,6 +193,26 @@ inline Status check(const ComposeFrameArgs& args) {
   return {};
 }
 
+inline Status check(const SplatFrameArgs& args) {
+  if (args.num_points < 0 || args.num_points > INT32_MAX) return invalid("splat_frame: num_points must be 0..2^31-1");
+  if (args.num_points > 0 && (!args.xyz || !args.feat || !args.radius))
+    return invalid("splat_frame: xyz, feat and radius must not be null");
+  if (args.num_sides < 1 || args.num_sides > 2) return invalid("splat_frame: num_sides must be 1 or 2");
+  if (!args.hidden || !args.rgb_out || !args.uncovered_out) return invalid("splat_frame: hidden and outputs must not be null");
+  for (int32_t side = 0; side < args.num_sides; ++side)
+    if (args.hidden[2 * side] < 0 || args.hidden[2 * side] > args.hidden[2 * side + 1] ||
+        args.hidden[2 * side + 1] > args.num_points)
+      return invalid("splat_frame: hidden must be ranges of points with 0 <= first <= end <= num_points");
+  if (args.max_points < 1 || args.max_points > kMaxHits) return invalid("splat_frame: max_points must be 1..64");
+  if (!(args.depth_tolerance >= 0.0f)) return invalid("splat_frame: depth_tolerance must be >= 0");
+  if (!(args.loop_t >= 0.0f && args.loop_t <= 1.0f)) return invalid("splat_frame: loop_t must be in 0..1");
+  if (!is_finite(args.sharpness)) return invalid("splat_frame: sharpness must be finite");
+  if (!is_positive(args.least_alpha)) return invalid("splat_frame: least_alpha must be finite and > 0");
+  return check_cameras(&args.camera, 1,
+                       {"splat_frame: camera width and height must be 1..2^23", "",
+                        "splat_frame: camera fx and fy must be finite and > 0, cx and cy finite"});
+}
+
 // The whole call, on the host: it needs threads and memory.
 template <typename Args>
 Status check_on_host(const Args& args, const Context& context) {

@@ -141,6 +141,21 @@ def compose_frame(dice: Dice) -> Arguments:
     }
 
 
+def splat_frame(dice: Dice) -> Arguments:
+    num_points = dice.num_points()
+    xyz = dice.tensor(num_points, 3, low=-1)
+    xyz[:, 2] += 2.5
+    opacity = dice.tensor(num_points) if dice.hits(0.3) else None
+    return {
+        "points": PointCloud(xyz, dice.tensor(num_points, 4), dice.tensor(num_points, high=0.3), opacity),
+        "camera": camera(dice, dice.side(), dice.side(), None),
+        "hidden": [(0, dice.below(num_points + 1))] * dice.one_of((1, 2)),
+        "loop_t": dice.one_of((0.0, 1.0, 0.3)),
+        "sharpness": 4.0,
+        "least_alpha": 1e-4,
+    }
+
+
 def find_holes(dice: Dice) -> Arguments:
     height, width, num_layers = dice.side(), dice.side(), dice.one_of((1, 2, 4))
     disp = dice.tensor(num_layers, height, width, low=0.2)
@@ -199,6 +214,7 @@ OPS: dict[str, tuple[Callable[..., Any], Callable[[Dice], Arguments]]] = {
         integrate_flow,
         blend_bidirectional,
         compose_frame,
+        splat_frame,
         find_holes,
         inpaint_layers,
         drift_points,

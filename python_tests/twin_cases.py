@@ -264,6 +264,15 @@ def random_drift(
     return Call("drift_points", (start, offset, *beside, feat, surface, *lens, 1.5, 3.0, 0.75, *numbers, *written, *waves))
 
 
+def random_frame(rng: np.random.Generator, num: int, size: tuple[int, int], num_sides: int, *, soft: bool = False) -> Call:
+    """Of ``splat_frame``: a quarter of the points is seen by the forward side alone, a quarter by the backward side."""
+    cloud = random_cloud(rng, num, size, compositor="surface", num_depths=40, soft=soft)
+    feat = rng.uniform(0, 1, (num, 4)).astype(np.float32)
+    hidden = np.array([(3 * num // 4, num), (num // 2, 3 * num // 4)][:num_sides], np.int64)
+    where = cloud.xyz, feat, cloud.radius, cloud.camera.rows, cloud.camera.width, cloud.camera.height, hidden
+    return Call("splat_frame", (*where, cloud.opacity, 32, 0.02, 0.4, 4.0, 1e-3))
+
+
 def random_splats(rng: np.random.Generator, num_pixels: int, loop_t: float) -> Call:
     """Of ``compose_frame``: a third of the pixels is covered by one side at most, a third is the same on both."""
     sides = []
@@ -309,6 +318,9 @@ def one_of_each(seed: int) -> dict[str, Call]:
         "drift_points with detail": random_drift(rng, 517, (9, 31), with_detail=True),
         "drift_points with waves": random_drift(rng, 333, (19, 16), with_detail=True, with_waves=True),
         "compose_frame mid-loop": random_splats(rng, 1001, 0.4),
+        "splat_frame two sides": random_frame(rng, 700, (37, 53), 2),
+        "splat_frame one side": random_frame(rng, 500, (19, 33), 1, soft=True),
+        "splat_frame soft": random_frame(rng, 900, (18, 70), 2, soft=True),
         "find_holes many views": random_layer(rng, (24, 31), num_views=35, drifts=False),
         "find_holes three layers": random_layer(rng, (24, 31), num_views=3, drifts=True, num_layers=3),
     }

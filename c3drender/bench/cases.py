@@ -93,6 +93,7 @@ def all_cases(size: FrameSize) -> Iterator[Case]:
     yield Case("inpaint_layers", *where, None, None, _inpaint_layers)
     yield Case("drift_points", *where, None, None, _drift_points)
     yield Case("compose_frame", *where, 4, None, _compose_frame)
+    yield Case("splat_frame", *where, 4, None, _splat_frame)
 
 
 def two_layers(camera: Camera, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -282,3 +283,18 @@ def _compose_frame(case: Case, device: torch.device) -> Work:
         return frame.rgb_u8, frame.uncovered
 
     return Work((fwd.feat, fwd.alpha, fwd.disp, bwd.feat, bwd.alpha, bwd.disp), run)
+
+
+def _splat_frame(case: Case, device: torch.device) -> Work:
+    """A tenth of the points is seen by each side alone."""
+    camera = Camera.for_photo(case.width, case.height)
+    xyz, radius = two_layers(camera, device)
+    num = len(xyz)
+    points = PointCloud(xyz, random(device, num, 4), radius)
+    hidden = [(9 * num // 10, num), (8 * num // 10, 9 * num // 10)]
+
+    def run() -> tuple[Tensor, ...]:
+        frame = ops.splat_frame(points, camera, hidden, 0.4, sharpness=4.0, least_alpha=1e-4)
+        return frame.rgb_u8, frame.uncovered
+
+    return Work((points.xyz, points.feat, points.radius), run, num)

@@ -17,6 +17,7 @@ from .holes import find_holes
 from .inpaint import inpaint_layers
 from .softmax import splat_softmax
 from .splat import COMPOSITORS, DEFAULT_MAX_POINTS, Compositor, RadiusUnit, splat_points
+from .splat_frame import splat_frame
 from .trace import SAMPLINGS, FlowTrace, Sampling, integrate_flow
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "inpaint_layers",
     "integrate_flow",
     "splat_depth",
+    "splat_frame",
     "splat_hits",
     "splat_points",
     "splat_softmax",

@@ -6,7 +6,7 @@ kernels, the shapes of the results, for tracing, and the gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
@@ -145,6 +145,14 @@ def camera_rows(op: str, camera: Camera | Cameras) -> Tensor:
         lens = [[camera.fx, camera.fy, camera.cx, camera.cy]]
         intrinsics = torch.tensor(lens, dtype=torch.float32, device="cpu")  # whatever the caller's defaults are
     return torch.cat([intrinsics.expand(len(poses), 4), poses], dim=1)
+
+
+def ranges_of(op: str, name: str, ranges: Sequence[tuple[int, int]]) -> Tensor:
+    """``[V, 2]`` int64 in host memory."""
+    if not isinstance(ranges, Sequence) or not all(isinstance(pair, Sequence) and len(pair) == 2 for pair in ranges):
+        raise TypeError(f"{op}: {name} must be a sequence of (first, end), got {ranges!r:.80}")
+    pairs = [[whole(op, name, end) for end in pair] for pair in ranges]
+    return torch.tensor(pairs, dtype=torch.int64, device="cpu").reshape(-1, 2)
 
 
 def _lenses(op: str, K: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from .call import (
     dense,
     in_float32,
     needs_grad,
+    ranges_of,
     real,
     whole,
 )
@@ -33,14 +34,6 @@ RadiusUnit = Literal["scene", "px", "ndc"]
 COMPOSITORS = {"alpha": 0, "surface": 1}
 DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
 RADIUS_UNITS = {"scene": 0, "px": 1, "ndc": 1}
-
-
-def _ranges(op: str, name: str, ranges: Sequence[tuple[int, int]]) -> Tensor:
-    """``[V, 2]`` int64 in host memory."""
-    if not isinstance(ranges, Sequence) or not all(isinstance(pair, Sequence) and len(pair) == 2 for pair in ranges):
-        raise TypeError(f"{op}: {name} must be a sequence of (first, end), got {ranges!r:.80}")
-    pairs = [[whole(op, name, end) for end in pair] for pair in ranges]
-    return torch.tensor(pairs, dtype=torch.int64, device="cpu").reshape(-1, 2)
 
 
 def splat_points(
@@ -168,7 +161,7 @@ def splat_points(
     keeps_idx = return_idx or needs_grad(xyz, feat, per_point, opacity, rows)
     is_batch = isinstance(camera, Cameras) or camera.pose.dim() == 3
     numbers = (camera.width, camera.height, kind, most, real(op, "depth_tolerance", depth_tolerance))
-    ranges = None if hidden is None else _ranges(op, "hidden", hidden)
+    ranges = None if hidden is None else ranges_of(op, "hidden", hidden)
     if out is not None:
         if keeps_idx or needs_grad(background):
             raise ValueError(f"{op}: out must be None with return_idx or where a gradient is needed, got a Raster")

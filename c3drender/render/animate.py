@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..data import SPLAT_RULES, Camera, PointCloud, Raster, SplatRules
+from ..data import SPLAT_RULES, Camera, PointCloud, SplatRules
 from ..files.scene import Scene
 from . import contrast
 from .beyond import Beyond
@@ -108,9 +108,7 @@ def _assembled(
     blend: BlendMode,
 ) -> Animation:
     points = _joined([*others, fluid.cloud, fluid.cloud])
-    pixels = (2, camera.height, camera.width)
-    raster = Raster(*(points.feat.new_empty(shape) for shape in ((*pixels, 4), pixels, pixels)))
-    return Animation(camera, canvas, points, source, bent, fluid, raster, sharpness, num_frames, rules, blend)
+    return Animation(camera, canvas, points, source, bent, fluid, sharpness, num_frames, rules, blend)
 
 
 def _swaying(scene: Scene) -> Tensor:

@@ -45,7 +45,7 @@ class Animation:
     four channels are colour, and the confidence with which they speak for their pixel when the two sides are blended, as
     ``blend`` says: ``"linear"`` is the paper's cross-fade, which dims and blurs in mid-loop; ``"contrast"`` keeps the detail's
     contrast, ``"phase"`` also shows each crest once.
-    ``source`` int64 ``[N]``: the layers' pixel that each was lifted from. ``raster``: memory for what both sides splat.
+    ``source`` int64 ``[N]``: the layers' pixel that each was lifted from.
     """
 
     camera: Camera
@@ -54,7 +54,6 @@ class Animation:
     source: Tensor
     bent: BentPoints
     fluid: FluidPoints
-    raster: Raster
     sharpness: float
     num_frames: int
     rules: SplatRules
@@ -115,28 +114,33 @@ def draw(animation: Animation, view: Camera, n: float, depth: bool = False) -> F
         fades = contrast.fades(share)
         gain = (fluid.phase.new_ones(1, 1), 1.0) if fluid.gains is None else (fluid.gains.at(loop_t), fluid.gains.spacing_px)
     hidden = _drift_to(animation, n, fades, gain)
+    share = share if len(hidden) == 2 else 0.0
+    points, tolerance = animation.points, animation.rules.depth_tolerance
+    if not depth:
+        return ops.splat_frame(
+            points,
+            view,
+            hidden,
+            share,
+            sharpness=animation.sharpness,
+            least_alpha=UNCOVERED_ALPHA,
+            max_points=MAX_POINTS,
+            depth_tolerance=tolerance,
+        )
     raster = ops.splat_points(
-        animation.points.xyz,
-        animation.points.feat,
-        animation.points.radius,
+        points.xyz,
+        points.feat,
+        points.radius,
         view.with_pose(view.pose.repeat(len(hidden), 1, 1)),
         compositor="surface",
-        depth_tolerance=animation.rules.depth_tolerance,
+        depth_tolerance=tolerance,
         max_points=MAX_POINTS,
-        opacity=animation.points.opacity,
+        opacity=points.opacity,
         hidden=hidden,
-        out=_memory(animation, view, len(hidden)),
     )
-    sides = _views(raster, 0), _views(raster, -1)
-    share = share if len(hidden) == 2 else 0.0
-    frame = ops.compose_frame(*sides, share, sharpness=animation.sharpness, least_alpha=UNCOVERED_ALPHA)
-    return replace(frame, disp=_mixed(sides, share)) if depth else frame
-
-
-def _memory(animation: Animation, view: Camera, num_sides: int) -> Raster | None:
-    """What the animation holds for splats, where this view has that size."""
-    fits = animation.raster.alpha.shape[1:] == (view.height, view.width)
-    return _views(animation.raster, slice(num_sides)) if fits else None
+    fwd, bwd = (Raster(raster.feat[side], raster.alpha[side], raster.disp[side]) for side in (0, -1))
+    frame = ops.compose_frame(fwd, bwd, share, sharpness=animation.sharpness, least_alpha=UNCOVERED_ALPHA)
+    return replace(frame, disp=_mixed((fwd, bwd), share))
 
 
 def _mixed(sides: tuple[Raster, Raster], share: float) -> Tensor:
@@ -165,10 +169,6 @@ def cover(animation: Animation, view: Camera, frame: float, marks: Tensor) -> Te
     share = contrast.backward_share(n / animation.num_frames) if len(hidden) == 2 else 0.0
     marked, alpha = (torch.lerp(planes[0], planes[-1], share) for planes in (raster.feat[..., 0], raster.alpha))
     return (marked / alpha.clamp_min(UNCOVERED_ALPHA)).clamp(0.0, 1.0)
-
-
-def _views(raster: Raster, which: int | slice) -> Raster:
-    return Raster(raster.feat[which], raster.alpha[which], raster.disp[which])
 
 
 def _bend(animation: Animation, loop_t: float) -> None:

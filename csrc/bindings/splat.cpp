@@ -58,17 +58,6 @@ FeatType feat_type_of(const Tensor& feat) {
   }
 }
 
-// ranges: [V, 2] int64 in host memory.
-void check_hidden(const Checker& check, const Tensor& ranges, int64_t num_views, int64_t num_points) {
-  check.that(!ranges.is_cuda() && ranges.scalar_type() == ScalarType::Long && ranges.is_contiguous() &&
-                 shape_of(ranges) == Shape{num_views, 2},
-             "hidden must be a contiguous int64 CPU tensor [V, 2] with V = ", num_views, ", got ", spell(shape_of(ranges)));
-  const int64_t* range = ranges.const_data_ptr<int64_t>();
-  for (int64_t view = 0; view < num_views; ++view, range += 2)
-    check.that(range[0] >= 0 && range[0] <= range[1] && range[1] <= num_points,
-               "hidden must be ranges of points with 0 <= first <= end <= ", num_points, ", got ", range[0], "..", range[1]);
-}
-
 struct SplatOutputs {
   Tensor feat, alpha, disp, idx;
 };

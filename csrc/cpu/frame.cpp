@@ -16,25 +16,27 @@ struct Part {
   int64_t begin, end;  // pixels
 };
 
+C3D_INLINE SidePixel fwd_of(const ComposeFrameArgs& args, int64_t i) {
+  return side_of(args.feat_fwd, args.alpha_fwd, args.disp_fwd, i);
+}
+C3D_INLINE SidePixel bwd_of(const ComposeFrameArgs& args, int64_t i) {
+  return side_of(args.feat_bwd, args.alpha_bwd, args.disp_bwd, i);
+}
+
 C3D_INLINE void compose_batch(const ComposeFrameArgs& args, int64_t first, int num) {
-  float fwd[kBatch], bwd[kBatch];
+  const FrameRules rules = rules_of(args);
+  FrameShares shares[kBatch];
   int32_t num_same = 0;
-  for (int j = 0; j < num; ++j) num_same += same_splats(args, first + j) ? 1 : 0;
-  if (num_same == num) {
-    for (int j = 0; j < num; ++j) {
-      const FrameShares shares = shares_of_same(args, first + j);
-      fwd[j] = shares.fwd, bwd[j] = shares.bwd;
-    }
-  } else {
-    for (int j = 0; j < num; ++j) {
-      const FrameShares shares = shares_of_sides(args, first + j);
-      fwd[j] = shares.fwd, bwd[j] = shares.bwd;
-    }
-  }
+  for (int j = 0; j < num; ++j) num_same += same_splats(fwd_of(args, first + j), bwd_of(args, first + j)) ? 1 : 0;
+  if (num_same == num)
+    for (int j = 0; j < num; ++j) shares[j] = shares_of_same(fwd_of(args, first + j), rules.least_alpha);
+  else
+    for (int j = 0; j < num; ++j) shares[j] = shares_of_sides(fwd_of(args, first + j), bwd_of(args, first + j), rules);
   uint8_t rgb[3][kBatch], uncovered[kBatch];
   for (int c = 0; c < 3; ++c)
-    for (int j = 0; j < num; ++j) rgb[c][j] = frame_byte(args, first + j, c, fwd[j], bwd[j]);
-  for (int j = 0; j < num; ++j) uncovered[j] = is_uncovered(args, first + j);
+    for (int j = 0; j < num; ++j) rgb[c][j] = frame_byte(fwd_of(args, first + j), bwd_of(args, first + j), c, shares[j]);
+  for (int j = 0; j < num; ++j)
+    uncovered[j] = is_uncovered(fwd_of(args, first + j), bwd_of(args, first + j), rules.least_alpha);
   for (int j = 0; j < num; ++j)
     for (int c = 0; c < 3; ++c) args.rgb_out[3 * (first + j) + c] = rgb[c][j];
   std::memcpy(args.uncovered_out + first, uncovered, static_cast<size_t>(num));

@@ -5,6 +5,7 @@
 // work was shared out.
 #include "../checks.h"
 #include "splat_tile.h"
+#include "splat_views.h"
 
 #define C3D_TARGET_FILE "splat_simd.h"
 #include "each_target.h"
@@ -20,7 +21,8 @@ struct Kernels {
 
 Kernels best_kernels() { return {C3D_BEST(place_points), C3D_BEST(fill_lists), C3D_BEST(render_tile)}; }
 
-bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t longest_list, const SplatPointsArgs& args) {
+bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t longest_list, const SplatPointsArgs& args,
+                           bool is_frame) {
   const int64_t n = longest_list + kBatch;
   scratch.index = allocate<uint32_t>(from, n);
   scratch.points = allocate<TilePoint>(from, n);
@@ -38,6 +40,7 @@ bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t lo
       !scratch.inv_z || !scratch.rows || !scratch.order || !scratch.keys || !scratch.keys_swap || !scratch.lists ||
       !scratch.states)
     return false;
+  if (is_frame && !(scratch.sides = allocate<char>(from, 2 * kSideBytes))) return false;
   if (is_narrow(args)) return (scratch.sums = allocate<char>(from, 2 * kBlocks * kSumsBytes)) != nullptr;
   scratch.in_turns = longest_list <= kChunk;
   const int64_t num_hits = static_cast<int64_t>(kLanes) * args.max_points, num_blocks = scratch.in_turns ? 2 : kBlocks;
@@ -54,7 +57,10 @@ bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t lo
 
 constexpr Status kNoMemory{StatusCode::kOutOfMemory, "splat_points: out of memory for working buffers"};
 
-Status splat_one_camera(const SplatPointsArgs& args, int32_t first_view, int32_t num_views, const Context& context) {
+}  // namespace
+
+Status splat_views(const SplatPointsArgs& args, int32_t first_view, int32_t num_views, const FrameOut* frame,
+                   const Context& context) {
   const Executor& executor = context.executor;
   static const Kernels kernels = best_kernels();
   const Camera& camera = args.cameras[first_view];
@@ -107,17 +113,17 @@ Status splat_one_camera(const SplatPointsArgs& args, int32_t first_view, int32_t
   TileScratch* scratch = allocate<TileScratch>(context.scratch, num_workers);
   if (!scratch) return kNoMemory;
   for (int64_t i = 0; i < num_workers; ++i)
-    if (scratch[i] = TileScratch{}; !allocate_tile_scratch(scratch[i], context.scratch, longest_list, args)) return kNoMemory;
+    if (scratch[i] = TileScratch{}; !allocate_tile_scratch(scratch[i], context.scratch, longest_list, args, frame != nullptr))
+      return kNoMemory;
   parallel_items_ahead(executor, num_tiles, [&](int worker, int64_t tile, int64_t next) {
     const int64_t start = tile_start[tile], next_start = tile_start[next];
-    kernels.render_tile({&args, grid, lists + start, tile_start[tile + 1] - start, tile_points[tile], lists + next_start,
-                         next < num_tiles ? tile_start[next + 1] - next_start : 0, static_cast<int32_t>(tile % grid.num_x),
-                         static_cast<int32_t>(tile / grid.num_x), first_view, num_views, scratch[worker]});
+    kernels.render_tile({&args, frame, grid, lists + start, tile_start[tile + 1] - start, tile_points[tile],
+                         lists + next_start, next < num_tiles ? tile_start[next + 1] - next_start : 0,
+                         static_cast<int32_t>(tile % grid.num_x), static_cast<int32_t>(tile / grid.num_x), first_view,
+                         num_views, scratch[worker]});
   });
   return {};
 }
-
-}  // namespace
 
 Status splat_points(const SplatPointsArgs& args, const Context& context) {
   Status status = check_on_host(args, context);
@@ -126,7 +132,7 @@ Status splat_points(const SplatPointsArgs& args, const Context& context) {
     while (view + num_views < args.num_cameras &&
            std::memcmp(&args.cameras[view + num_views], &args.cameras[view], sizeof(Camera)) == 0)
       ++num_views;
-    status = splat_one_camera(args, view, num_views, context);
+    status = splat_views(args, view, num_views, nullptr, context);
   }
   return status;
 }

@@ -168,6 +168,7 @@ C3D_INLINE void prepare_points(const TileArgs& args) {
       const int taken = static_cast<int>(std::min<uint32_t>(rest.num, static_cast<uint32_t>(std::min(num - i, kLanes))));
       split_points(splat.xyz, rest.first, taken, splat.num_points, batch.x + i, batch.y + i, batch.z + i);
       if (splat.radius) copy_stretch(splat.radius, rest.first, taken, splat.num_points, batch.radius + i);
+      if (splat.opacity) copy_stretch(splat.opacity, rest.first, taken, splat.num_points, scratch.opacity + first + i);
       for (uint32_t k = 0; k < kLanes; ++k) scratch.index[first + i + k] = rest.first + k;
       rest.first += static_cast<uint32_t>(taken);
       rest.num -= static_cast<uint32_t>(taken);

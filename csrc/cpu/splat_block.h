@@ -39,6 +39,13 @@ C3D_INLINE void start_block(const TileArgs& args, const BlockPlace& place, Block
   state.count = load<i32x16>(count);
 }
 
+// Sums of weights, and of features and 1/z by weight.
+struct Sums {
+  f32x16 weight, disp, feat[kNarrow];
+};
+
+static_assert(sizeof(Sums) == kSumsBytes);
+
 // q = d^2 / r^2 of a point at the centres of a block's pixels.
 struct BlockCentres {
   f32x16 x, y;  // px

@@ -101,6 +101,7 @@ C3D_INLINE void prefetch_next(const TileArgs& args, int64_t part, int64_t num_pa
     ask(splat.xyz, 3 * sizeof(float), args.next_list[i]);
     if (!reads_in_place(splat) || splat.num_channels > kLongRow) ask(splat.feat, feat_bytes, args.next_list[i]);
     if (splat.radius) ask(splat.radius, sizeof(float), args.next_list[i]);
+    if (splat.opacity) ask(splat.opacity, sizeof(float), args.next_list[i]);
   }
 }
 

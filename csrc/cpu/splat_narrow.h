@@ -1,13 +1,6 @@
 // Blocks of up to kNarrow channels: everything is summed while the hits are found.
 // Included by splat_simd.h, once for each instruction set.
 
-// Sums of weights, and of features and 1/z by weight.
-struct Sums {
-  f32x16 weight, disp, feat[kNarrow];
-};
-
-static_assert(sizeof(Sums) == kSumsBytes);
-
 C3D_INLINE void write_narrow(const TileArgs& args, const BlockPlace& place, const Sums& sums) {
   const int64_t width = args.grid.width, num_channels = args.splat->num_channels;
   store_block(sums.weight, place, width, args.splat->alpha_out);
@@ -29,10 +22,22 @@ C3D_INLINE void clear(Sums& sums) {
   for (f32x16& feat : sums.feat) feat = f32x16{};
 }
 
+// A block's points at hand.
+struct NarrowBlock {
+  BlockPlace place;
+  int32_t side;  // view, counted from the tile's first
+  int block;
+  const uint32_t* list;
+  int32_t num_listed;
+  bool is_first, is_last;
+};
+
 // kIsWhole: the list is the block's first and last, as in the common tile, and nothing is kept in memory for a next one.
-template <bool kIsSurface, bool kIsSoft, bool kIsWhole>
-C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int block, const uint32_t* list, int32_t num_listed,
-                            bool is_first, bool is_last) {
+// kIsWeighed: against another side, for which a frame needs 1/z and the last feature.
+template <bool kIsSurface, bool kIsSoft, bool kIsWhole, bool kIsWeighed>
+C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowBlock& narrow) {
+  constexpr int kSummed = kIsWeighed ? kNarrow : kNarrow - 1;
+  const auto& [place, side, block, list, num_listed, is_first, is_last] = narrow;
   const TileScratch& scratch = args.scratch;
   BlockState state;
   Sums sums, front;  // of the current surface, and of those in front
@@ -63,9 +68,11 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
       weight = add_to_surfaces<kIsSoft>(state, point, opacity, q, hit, reach, max_points, false,
                                         [&](const Lanes& closes, const f32x16& scale) C3D_LAMBDA {
                                           front.weight = multiply_add(closes, front.weight, scale, state.walk.sum<kIsSoft>());
-                                          front.disp = multiply_add(closes, front.disp, scale, sums.disp);
-                                          sums.disp = select(closes, f32x16{}, sums.disp);
-                                          for (int c = 0; c < kNarrow; ++c) {
+                                          if (kIsWeighed) {
+                                            front.disp = multiply_add(closes, front.disp, scale, sums.disp);
+                                            sums.disp = select(closes, f32x16{}, sums.disp);
+                                          }
+                                          for (int c = 0; c < kSummed; ++c) {
                                             front.feat[c] = multiply_add(closes, front.feat[c], scale, sums.feat[c]);
                                             sums.feat[c] = select(closes, f32x16{}, sums.feat[c]);
                                           }
@@ -75,8 +82,8 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
       sums.weight += weight;
     }
     state.count = count_in(covers, state.count);
-    sums.disp = multiply_add(sums.disp, weight, all_lanes(inv_z[at]));
-    for (int c = 0; c < kNarrow; ++c)
+    if (kIsWeighed) sums.disp = multiply_add(sums.disp, weight, all_lanes(inv_z[at]));
+    for (int c = 0; c < kSummed; ++c)
       sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes(rows[kNarrow * at + c]));
   }
   if (!kIsWhole && !is_last) {
@@ -89,8 +96,11 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const BlockPlace& place, int b
     const f32x16 scale = state.walk.share<kIsSoft>().scale;
     const Lanes seen = less(f32x16{}, scale);
     sums.weight = front.weight + scale * state.walk.sum<kIsSoft>();
-    sums.disp = front.disp + scale * sums.disp;
-    for (int c = 0; c < kNarrow; ++c) sums.feat[c] = multiply_add(seen, front.feat[c], scale, sums.feat[c]);
+    if (kIsWeighed) sums.disp = front.disp + scale * sums.disp;
+    for (int c = 0; c < kSummed; ++c) sums.feat[c] = multiply_add(seen, front.feat[c], scale, sums.feat[c]);
   }
-  write_narrow(args, place, sums);
+  if (args.frame)
+    keep_side(sums, block, side_planes(args, side));
+  else
+    write_narrow(args, place, sums);
 }

@@ -5,6 +5,7 @@
 #include "lanes.h"
 #include "splat_bin.h"
 #include "splat_block.h"
+#include "splat_compose.h"
 #include "splat_features.h"
 #include "splat_hits.h"
 #include "splat_narrow.h"
@@ -18,14 +19,17 @@
 template <bool kIsSurface, bool kIsSoft>
 __attribute__((noinline)) static void draw_block(const TileArgs& args, const Rows& rows, int32_t view, int block,
                                                  const uint32_t* list, int32_t num_listed, bool is_first, bool is_last,
-                                                 HitBlock& waiting) {
+                                                 bool is_shared, HitBlock& waiting) {
   const TileScratch& scratch = args.scratch;
   const BlockPlace place = place_of(args, view, block);
   if (is_narrow(*args.splat)) {
-    if (is_first && is_last)
-      draw_narrow<kIsSurface, kIsSoft, true>(args, place, block, list, num_listed, true, true);
+    const NarrowBlock narrow{place, view - args.first_view, block, list, num_listed, is_first, is_last};
+    if (!is_first || !is_last)
+      draw_narrow<kIsSurface, kIsSoft, false, true>(args, narrow);
+    else if (kIsSurface && args.frame && is_shared)
+      draw_narrow<kIsSurface, kIsSoft, true, false>(args, narrow);
     else
-      draw_narrow<kIsSurface, kIsSoft, false>(args, place, block, list, num_listed, is_first, is_last);
+      draw_narrow<kIsSurface, kIsSoft, true, true>(args, narrow);
     return;
   }
   const int32_t part = scratch.in_turns ? 1 - waiting.part : block;
@@ -46,10 +50,11 @@ __attribute__((noinline)) static void draw_block(const TileArgs& args, const Row
   waiting = {place, hits, state.num_hits, part, {}};
 }
 
-// Draws the given blocks of one view; `soft`: those that a point may touch which is not opaque.
+// Draws the given blocks of one view; `differ`: those that not all views see alike; `soft`: those that a point may touch which
+// is not opaque.
 template <bool kIsSurface>
 C3D_INLINE void draw_blocks(const TileArgs& args, const Rows& rows, int32_t view, Places hidden, uint32_t blocks,
-                            uint32_t soft) {
+                            uint32_t differ, uint32_t soft) {
   const TileScratch& scratch = args.scratch;
   for (int64_t begin = 0;;) {
     const int64_t end = std::min<int64_t>(begin + kChunk, args.num_points);
@@ -62,10 +67,8 @@ C3D_INLINE void draw_blocks(const TileArgs& args, const Rows& rows, int32_t view
       const int block = __builtin_ctz(left);
       if (is_first && view == args.first_view) prefetch_next(args, block, kBlocks);
       const uint32_t* list = scratch.lists + block * kListStride;
-      if (soft >> block & 1)
-        draw_block<kIsSurface, true>(args, rows, view, block, list, num_listed[block], is_first, is_last, waiting);
-      else
-        draw_block<kIsSurface, false>(args, rows, view, block, list, num_listed[block], is_first, is_last, waiting);
+      const auto draw = soft >> block & 1 ? draw_block<kIsSurface, true> : draw_block<kIsSurface, false>;
+      draw(args, rows, view, block, list, num_listed[block], is_first, is_last, !(differ >> block & 1), waiting);
       is_open = is_open ||
                 (!is_last && any(less(load<BlockState>(scratch.states + block * kStateBytes).count, args.splat->max_points)));
     }
@@ -84,18 +87,19 @@ C3D_INLINE void copy_block(const TileArgs& args, const BlockPlace& from, const B
   }
 }
 
-// The views see the same in most blocks: those are drawn for the first view and copied to the others.
+// The views see the same in most blocks: those are drawn for the first view and copied to the others, or composed of it alone.
 template <bool kIsSurface>
 C3D_INLINE void draw_tile(const TileArgs& args, const Rows& rows, uint32_t soft) {
   const SplatPointsArgs& splat = *args.splat;
   uint32_t differ = 0;
-  for (int32_t view = args.first_view; view < args.first_view + args.num_views; ++view) {
+  for (int32_t view = args.first_view; args.num_views > 1 && view < args.first_view + args.num_views; ++view) {
     const Places hidden = hidden_places(args, view);
     for (uint32_t i = hidden.first; i < hidden.first + hidden.count; ++i) differ |= args.scratch.blocks[i];
   }
   for (int32_t view = args.first_view; view < args.first_view + args.num_views; ++view) {
     const uint32_t drawn = view == args.first_view ? ~0u : differ;
-    if (drawn) draw_blocks<kIsSurface>(args, rows, view, hidden_places(args, view), drawn, soft);
+    if (drawn) draw_blocks<kIsSurface>(args, rows, view, hidden_places(args, view), drawn, differ, soft);
+    if (args.frame) continue;
     for (uint32_t left = ~drawn; left; left &= left - 1) {
       const int block = __builtin_ctz(left);
       const BlockPlace from = place_of(args, args.first_view, block), to = place_of(args, view, block);
@@ -105,15 +109,14 @@ C3D_INLINE void draw_tile(const TileArgs& args, const Rows& rows, uint32_t soft)
       if (splat.idx_out) copy_block(args, from, to, splat.max_points, splat.idx_out);
     }
   }
+  if (args.frame) compose_tile(args, differ);
 }
 
-// Returns the blocks that a point may touch which is not opaque.
-C3D_INLINE uint32_t load_opacities(const TileArgs& args) {
+// The blocks that a point may touch which is not opaque.
+C3D_INLINE uint32_t soft_blocks(const TileArgs& args) {
   uint32_t soft = 0;
-  for (int64_t i = 0; args.splat->opacity && i < args.num_points; ++i) {
-    const float opacity = args.scratch.opacity[i] = args.splat->opacity[args.scratch.index[i]];
-    soft |= opacity != 1.0f ? args.scratch.blocks[i] : 0;
-  }
+  if (args.splat->opacity)
+    for (int64_t i = 0; i < args.num_points; ++i) soft |= args.scratch.opacity[i] != 1.0f ? args.scratch.blocks[i] : 0;
   return soft;
 }
 
@@ -121,7 +124,7 @@ static void render_tile(const TileArgs& args) {
   prepare_points(args);
   const Rows rows = load_rows(args);
   sort_by_depth(args);
-  const uint32_t soft = load_opacities(args);
+  const uint32_t soft = soft_blocks(args);
   if (args.splat->compositor == Compositor::kSurface)
     draw_tile<true>(args, rows, soft);
   else

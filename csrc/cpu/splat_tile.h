@@ -8,6 +8,7 @@
 #include "c3d/formulas.h"
 #include "parallel.h"
 #include "simd.h"
+#include "splat_views.h"
 
 namespace c3d::cpu {
 
@@ -69,6 +70,7 @@ struct TilePoint {
 
 // What each instruction set's own types take (splat_simd.h).
 constexpr int64_t kVectorBytes = sizeof(float) * kLanes, kStateBytes = 7 * kVectorBytes, kSumsBytes = 6 * kVectorBytes;
+constexpr int64_t kSideBytes = kBlocks * kSumsBytes;
 
 // The hits of a block, near to far: points that cover any of its pixels. A vector holds a value for each pixel.
 struct HitsMemory {
@@ -96,6 +98,7 @@ struct TileScratch {
   uint32_t* lists;  // [kBlocks, kListStride] places of the blocks' points, near to far
   char* states;  // [kBlocks] BlockState
   char* sums;  // [kBlocks, 2] Sums, narrow: of the current surface, and of those in front
+  char* sides;  // [2] SidePlanes, of a frame
   HitsMemory hits;  // wide: [kBlocks], or [2] where blocks take turns
   bool in_turns;  // no tile needs several chunks
 };
@@ -111,6 +114,7 @@ struct Rows {
 // A tile of consecutive views through the same camera, which differ in the points that are hidden from them.
 struct TileArgs {
   const SplatPointsArgs* splat;
+  const FrameOut* frame;  // nullptr: the views' pictures are wanted
   TileGrid grid;
   const Stretch* list;  // [num_stretches] of this tile, ascending
   int64_t num_stretches, num_points;

@@ -10,9 +10,12 @@ namespace {
 __global__ void __launch_bounds__(256) frame_compose_kernel(ComposeFrameArgs args) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= args.num_pixels) return;
-  const FrameShares shares = same_splats(args, i) ? shares_of_same(args, i) : shares_of_sides(args, i);
-  for (int c = 0; c < 3; ++c) args.rgb_out[3 * i + c] = frame_byte(args, i, c, shares.fwd, shares.bwd);
-  args.uncovered_out[i] = is_uncovered(args, i);
+  const FrameRules rules = rules_of(args);
+  const SidePixel fwd = side_of(args.feat_fwd, args.alpha_fwd, args.disp_fwd, i);
+  const SidePixel bwd = side_of(args.feat_bwd, args.alpha_bwd, args.disp_bwd, i);
+  const FrameShares shares = same_splats(fwd, bwd) ? shares_of_same(fwd, rules.least_alpha) : shares_of_sides(fwd, bwd, rules);
+  for (int c = 0; c < 3; ++c) args.rgb_out[3 * i + c] = frame_byte(fwd, bwd, c, shares);
+  args.uncovered_out[i] = is_uncovered(fwd, bwd, rules.least_alpha);
 }
 
 }  // namespace

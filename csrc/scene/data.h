@@ -75,7 +75,6 @@ struct Rules {
 
 struct Memory {  // of a frame, kept for the next
   Floats offset_px, gain;
-  Floats feat, alpha, disp;
   std::vector<uint8_t> uncovered;
 };
 

@@ -137,40 +137,26 @@ Status drift(Scene::Data& data, int32_t frame, Side side, const Context& context
   return cpu::drift_points(args, context);
 }
 
-void make_room(Scene::Data& data, size_t num_values) {
+void make_room(Scene::Data& data, size_t num_pixels) {
   Memory& memory = data.memory;
-  const auto num_fluid = static_cast<size_t>(data.points.num_fluid);
-  memory.offset_px.resize(2 * num_fluid);
+  memory.offset_px.resize(2 * static_cast<size_t>(data.points.num_fluid));
   memory.gain.resize(static_cast<size_t>(data.gain.height) * static_cast<size_t>(data.gain.width));
-  memory.feat.resize(4 * num_values), memory.alpha.resize(num_values), memory.disp.resize(num_values);
-  memory.uncovered.resize(num_values);
+  memory.uncovered.resize(num_pixels);
 }
 
-Status splat(Scene::Data& data, const Camera& view, int32_t num_sides, const Context& context) {
+Status draw(const Scene::Data& data, const Camera& view, int32_t num_sides, float loop_t, const Context& context, uint8_t* rgb,
+            uint8_t* uncovered) {
   const Points& points = data.points;
   // Each side does not see the fluid on the other one's way.
   const int64_t hidden[] = {points.first_backward(), points.size(), points.first_forward(), points.first_backward()};
-  const Camera views[] = {view, view};
-  SplatPointsArgs args;
+  SplatFrameArgs args;
   args.xyz = points.xyz.data(), args.feat = points.feat.data(), args.radius = points.radius.data();
-  args.opacity = points.opacity.data(), args.num_points = points.size(), args.num_channels = 4;
-  args.cameras = views, args.num_cameras = num_sides, args.hidden = hidden;
-  args.compositor = Compositor::kSurface, args.max_points = kMaxPoints, args.depth_tolerance = data.rules.depth_tolerance;
-  args.feat_out = data.memory.feat.data(), args.alpha_out = data.memory.alpha.data(), args.disp_out = data.memory.disp.data();
-  return cpu::splat_points(args, context);
-}
-
-Status compose(Scene::Data& data, int64_t num_pixels, int32_t num_sides, float loop_t, const Context& context, uint8_t* rgb,
-               uint8_t* uncovered) {
-  const Memory& memory = data.memory;
-  const int64_t other = num_sides == 2 ? num_pixels : 0;
-  ComposeFrameArgs args;
-  args.feat_fwd = memory.feat.data(), args.feat_bwd = memory.feat.data() + 4 * other;
-  args.alpha_fwd = memory.alpha.data(), args.alpha_bwd = memory.alpha.data() + other;
-  args.disp_fwd = memory.disp.data(), args.disp_bwd = memory.disp.data() + other;
+  args.opacity = points.opacity.data(), args.num_points = points.size();
+  args.camera = view, args.hidden = hidden, args.num_sides = num_sides;
+  args.max_points = kMaxPoints, args.depth_tolerance = data.rules.depth_tolerance;
   args.loop_t = loop_t, args.sharpness = data.rules.sharpness, args.least_alpha = kUncoveredAlpha;
-  args.num_pixels = num_pixels, args.rgb_out = rgb, args.uncovered_out = uncovered;
-  return cpu::compose_frame(args, context);
+  args.rgb_out = rgb, args.uncovered_out = uncovered;
+  return cpu::splat_frame(args, context);
 }
 
 }  // namespace
@@ -179,16 +165,15 @@ Status render(Scene::Data& data, const Camera& view, int32_t frame, const Contex
   // At rest, and where nothing drifts, both sides are the same.
   const int32_t num_sides = frame > 0 && data.points.num_fluid > 0 ? 2 : 1;
   const int64_t num_pixels = int64_t{view.width} * view.height;
-  make_room(data, static_cast<size_t>(num_pixels * num_sides));
+  make_room(data, static_cast<size_t>(num_pixels));
   if (!uncovered) uncovered = data.memory.uncovered.data();
   if (data.points.num_bent > 0) bend(data, static_cast<size_t>(frame), context.executor);
   for (const Side side : {kForward, kBackward}) {
     if (side >= num_sides || data.points.num_fluid == 0) break;
     if (const Status status = drift(data, frame, side, context); !status.ok()) return status;
   }
-  if (const Status status = splat(data, view, num_sides, context); !status.ok()) return status;
   const float loop_t = num_sides == 2 ? data.frames.share[static_cast<size_t>(frame)] : 0.0f;
-  const Status status = compose(data, num_pixels, num_sides, loop_t, context, rgb, uncovered);
+  const Status status = draw(data, view, num_sides, loop_t, context, rgb, uncovered);
   if (status.ok()) fill_uncovered(view.width, view.height, uncovered, rgb);
   return status;
 }

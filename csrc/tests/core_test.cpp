@@ -572,6 +572,8 @@ void test_unset_context() {
   context.executor.num_threads = 0;
   CHECK(rejects(c3d::cpu::splat_points(splat.args, context), "num_threads >= 1"));
   CHECK(rejects(c3d::cpu::compose_frame({}, {}), "context:"));
+  CHECK(rejects(c3d::cpu::splat_frame({}, {}), "context:"));
+  CHECK(rejects(c3d::cpu::splat_frame({}, call.context), "splat_frame: num_sides must be 1 or 2"));
 }
 
 }  // namespace

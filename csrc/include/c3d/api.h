@@ -251,6 +251,26 @@ struct ComposeFrameArgs {
   uint8_t* uncovered_out = nullptr;                        // [M] 0 or 1
 };
 
+// Points of colour and confidence to a frame: what compose_frame makes of splat_points' surface compositor for one camera,
+// whose two sides differ in the points that are hidden from them. Neither side's picture is kept.
+struct SplatFrameArgs {
+  const float* xyz = nullptr;        // [N, 3] world space
+  const float* feat = nullptr;       // [N, 4]
+  const float* radius = nullptr;     // [N] scene units
+  const float* opacity = nullptr;    // [N] 0..1; nullptr: 1 for every point
+  int64_t num_points = 0;            // N
+  Camera camera;
+  const int64_t* hidden = nullptr;   // [S, 2] host memory: points first .. end - 1 that a side does not see
+  int32_t num_sides = 0;             // S, 1 or 2: forward, backward; one alone is both
+  int32_t max_points = 0;            // as in splat_points
+  float depth_tolerance = 0;
+  float loop_t = 0;                  // as in compose_frame
+  float sharpness = 0;
+  float least_alpha = 0;
+  uint8_t* rgb_out = nullptr;        // [H, W, 3]
+  uint8_t* uncovered_out = nullptr;  // [H, W] 0 or 1
+};
+
 namespace cpu {
 C3D_API Status splat_points(const SplatPointsArgs& args, const Context& context);
 C3D_API Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
@@ -261,6 +281,7 @@ C3D_API Status find_holes(const FindHolesArgs& args, const Context& context);
 C3D_API Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
 C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context);
 C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
+C3D_API Status splat_frame(const SplatFrameArgs& args, const Context& context);
 }  // namespace cpu
 
 #ifndef C3D_WITHOUT_CUDA  // what c3d::c3d says of itself where it was built without
@@ -278,6 +299,7 @@ C3D_API Status find_holes(const FindHolesArgs& args, const Context& context);
 C3D_API Status inpaint_layers(const InpaintLayersArgs& args, const Context& context);
 C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context);
 C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
+C3D_API Status splat_frame(const SplatFrameArgs& args, const Context& context);
 }  // namespace cuda
 #endif
 

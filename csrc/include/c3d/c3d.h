@@ -230,6 +230,26 @@ typedef struct c3d_compose_frame_args {
   uint8_t* uncovered_out;  // [M] 0 or 1
 } c3d_compose_frame_args;
 
+// Points of colour and confidence to a frame: what compose_frame makes of splat_points' surface compositor for one camera,
+// whose two sides differ in the points that are hidden from them. Neither side's picture is kept.
+typedef struct c3d_splat_frame_args {
+  const float* xyz;  // [N, 3] world space
+  const float* feat;  // [N, 4]
+  const float* radius;  // [N] scene units
+  const float* opacity;  // [N] 0..1; NULL: 1 for every point
+  int64_t num_points;  // N
+  c3d_camera camera;
+  const int64_t* hidden;  // [S, 2] host memory: points first .. end - 1 that a side does not see
+  int32_t num_sides;  // S, 1 or 2: forward, backward; one alone is both
+  int32_t max_points;  // as in splat_points
+  float depth_tolerance;
+  float loop_t;  // as in compose_frame
+  float sharpness;
+  float least_alpha;
+  uint8_t* rgb_out;  // [H, W, 3]
+  uint8_t* uncovered_out;  // [H, W] 0 or 1
+} c3d_splat_frame_args;
+
 #define C3D_CAMERA_AT_REST {0, 0, 0, 0, 0, 0, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}}
 
 C3D_API c3d_status c3d_splat_points(c3d_context* context, const c3d_splat_points_args* args);
@@ -241,6 +261,7 @@ C3D_API c3d_status c3d_find_holes(c3d_context* context, const c3d_find_holes_arg
 C3D_API c3d_status c3d_inpaint_layers(c3d_context* context, const c3d_inpaint_layers_args* args);
 C3D_API c3d_status c3d_drift_points(c3d_context* context, const c3d_drift_points_args* args);
 C3D_API c3d_status c3d_compose_frame(c3d_context* context, const c3d_compose_frame_args* args);
+C3D_API c3d_status c3d_splat_frame(c3d_context* context, const c3d_splat_frame_args* args);
 
 // A scene in motion: see scene.h.
 typedef struct c3d_scene c3d_scene;

@@ -528,43 +528,61 @@ C3D_HD inline uint8_t to_byte(float value) {  // NaN becomes 0
   return static_cast<uint8_t>(static_cast<int32_t>(clamped(value, 0.0f, 1.0f) * 255.0f + 0.5f));
 }
 
-// What the two sides' colours, which are sums over their coverage, are multiplied by in a pixel of a finished frame.
+// One side's splat in a pixel: colours and confidence are sums over its coverage.
+struct SidePixel {
+  float rgb[3], confidence, alpha, disp;
+};
+
+C3D_HD inline SidePixel side_of(const float* feat, const float* alpha, const float* disp, int64_t i) {
+  return {{feat[4 * i], feat[4 * i + 1], feat[4 * i + 2]}, feat[4 * i + 3], alpha[i], disp[i]};
+}
+
+struct FrameRules {  // of ComposeFrameArgs and SplatFrameArgs
+  float loop_t, sharpness, least_alpha;
+};
+
+template <typename Args>
+C3D_HD inline FrameRules rules_of(const Args& args) {
+  return {args.loop_t, args.sharpness, args.least_alpha};
+}
+
+// What the two sides' colours are multiplied by in a pixel of a finished frame.
 struct FrameShares {
   float fwd, bwd;
 };
 
+C3D_HD inline int same_or_nan(float a, float b) { return int{a == b} | (int{a != a} & int{b != b}); }
+
 // Whether both sides' splats are the same in a pixel, as where nothing moves.
-C3D_HD inline bool same_splats(const ComposeFrameArgs& args, int64_t i) {
-  const float *fwd = args.feat_fwd + 4 * i, *bwd = args.feat_bwd + 4 * i;
-  return (fwd[0] == bwd[0]) & (fwd[1] == bwd[1]) & (fwd[2] == bwd[2]) & (fwd[3] == bwd[3]) &
-         (args.alpha_fwd[i] == args.alpha_bwd[i]);
+C3D_HD inline bool same_splats(const SidePixel& fwd, const SidePixel& bwd) {
+  const int same_rgb =
+      same_or_nan(fwd.rgb[0], bwd.rgb[0]) & same_or_nan(fwd.rgb[1], bwd.rgb[1]) & same_or_nan(fwd.rgb[2], bwd.rgb[2]);
+  return (same_rgb & same_or_nan(fwd.confidence, bwd.confidence) & same_or_nan(fwd.alpha, bwd.alpha)) != 0;
 }
 
-C3D_HD inline float over_coverage(const ComposeFrameArgs& args, float alpha) {
-  return 1.0f / (alpha > args.least_alpha ? alpha : args.least_alpha);
+C3D_HD inline float over_coverage(float alpha, float least_alpha) {
+  return 1.0f / (alpha > least_alpha ? alpha : least_alpha);
 }
 
 // Of two that are the same: no weights, which cost two exponentials.
-C3D_HD inline FrameShares shares_of_same(const ComposeFrameArgs& args, int64_t i) {
-  return {over_coverage(args, args.alpha_fwd[i]), 0.0f};
+C3D_HD inline FrameShares shares_of_same(const SidePixel& side, float least_alpha) {
+  return {over_coverage(side.alpha, least_alpha), 0.0f};
 }
 
-// The fourth feature is the confidence that weighs a side.
-C3D_HD inline FrameShares shares_of_sides(const ComposeFrameArgs& args, int64_t i) {
-  const BlendWeights w = blend_weights(args.feat_fwd[4 * i + 3], args.disp_fwd[i], args.feat_bwd[4 * i + 3], args.disp_bwd[i],
-                                       args.loop_t, args.sharpness);
-  const FrameShares same = shares_of_same(args, i);
-  const bool is_same = same_splats(args, i);
-  const float fwd = w.fwd * same.fwd, bwd = w.bwd * over_coverage(args, args.alpha_bwd[i]);
-  return {is_same ? same.fwd : fwd, is_same ? 0.0f : bwd};
+C3D_HD inline FrameShares shares_of_sides(const SidePixel& fwd, const SidePixel& bwd, const FrameRules& rules) {
+  const BlendWeights w = blend_weights(fwd.confidence, fwd.disp, bwd.confidence, bwd.disp, rules.loop_t, rules.sharpness);
+  const FrameShares same = shares_of_same(fwd, rules.least_alpha);
+  const bool is_same = same_splats(fwd, bwd);
+  const float of_fwd = w.fwd * same.fwd, of_bwd = w.bwd * over_coverage(bwd.alpha, rules.least_alpha);
+  return {is_same ? same.fwd : of_fwd, is_same ? 0.0f : of_bwd};
 }
 
-C3D_HD inline uint8_t frame_byte(const ComposeFrameArgs& args, int64_t i, int channel, float fwd, float bwd) {
-  return to_byte(fwd * args.feat_fwd[4 * i + channel] + bwd * args.feat_bwd[4 * i + channel]);
+C3D_HD inline uint8_t frame_byte(const SidePixel& fwd, const SidePixel& bwd, int channel, const FrameShares& shares) {
+  return to_byte(shares.fwd * fwd.rgb[channel] + shares.bwd * bwd.rgb[channel]);
 }
 
-C3D_HD inline bool is_uncovered(const ComposeFrameArgs& args, int64_t i) {
-  return !((args.alpha_fwd[i] >= args.least_alpha) | (args.alpha_bwd[i] >= args.least_alpha));
+C3D_HD inline bool is_uncovered(const SidePixel& fwd, const SidePixel& bwd, float least_alpha) {
+  return !((fwd.alpha >= least_alpha) | (bwd.alpha >= least_alpha));
 }
 
 }  // namespace c3d
