@@ -243,12 +243,30 @@ def _stopping_at(step: int):
     return take
 
 
+def test_going_on_from_weights_holds_the_first_stages_and_teaches_the_rest(data: Path) -> None:
+    train_perception(config(data, "begun"), device="cpu", progress=False)
+    begun = data / "begun" / FILE
+    told = config(data, "gone_on", network=str(begun), held_stages=3, frozen_steps=0)
+    train_perception(told, device="cpu", progress=False)
+    before, after = (load_network(path).state_dict() for path in (begun, data / "gone_on" / FILE))
+    same = {name for name in before if name.startswith("encoder") and torch.equal(before[name], after[name])}
+    held = {name for name in before if name.startswith(("encoder.stem", *(f"encoder.stages.{k}." for k in range(3))))}
+    assert same == held
+    assert not torch.equal(before["readout.first.weight"], after["readout.first.weight"])
+    assert "read surface" in rows(data / "gone_on" / "train.csv")[0]
+    assert "read surface" not in rows(data / "begun" / "train.csv")[0]
+
+
 def test_what_cannot_be_trained_is_one_line(data: Path) -> None:
     (data / "empty").mkdir()
     with pytest.raises(ValueError, match="scenes: expected a folder of shards"):
         train_perception(replace(config(data, "none"), scenes=str(data / "empty")), progress=False)
     with pytest.raises(ValueError, match="size_px: expected a multiple of 32, at least 128, got 100"):
         config(data, size_px=100)
+    with pytest.raises(ValueError, match="held_stages: expected 0, or up to 7 with network, got 2"):
+        config(data, held_stages=2)
+    with pytest.raises(ValueError, match="network: expected it or encoder, got n and e"):
+        config(data, network="n", encoder="e")
     (data / "c.json").write_text('{"out": "x", "scenes": "s", "photos": "p", "photo_share": 2}')
     with pytest.raises(ValueError, match=r"photo_share: expected 0\.\.1, got 2"):
         read_config(data / "c.json", PerceptionConfig)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -105,15 +106,17 @@ class PerceptionNet(nn.Module):
     def forward(self, rgb: Tensor) -> Seen:
         taps = self.taps(rgb)
         seen = self.pyramid(taps)
-        size = seen.disparity.shape[2:]
-        read = self.readout(features(taps))
-        up = {name: functional.interpolate(x, size, mode="bilinear", align_corners=False) for name, x in read.items()}
-        return Seen(seen.disparity, **up)
+        return Seen(seen.disparity, **self.read(taps, seen.disparity.shape[2:]))
 
     def taps(self, rgb: Tensor) -> list[Tensor]:
         """The encoder's features of a picture."""
         taps: list[Tensor] = self.encoder(2 * rgb - 1)
         return taps
+
+    def read(self, taps: list[Tensor], size: Sequence[int]) -> dict[str, Tensor]:
+        """What the readout says, by name, at ``size`` (height, width)."""
+        read = self.readout(features(taps))
+        return {name: functional.interpolate(x, size, mode="bilinear", align_corners=False) for name, x in read.items()}
 
     def pyramid(self, taps: list[Tensor]) -> Seen:
         """What the pyramid's own heads say."""

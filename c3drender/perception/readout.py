@@ -41,7 +41,12 @@ class Readout(nn.Module):
         self.first = nn.Conv2d(NUM_FEATURES, WIDTH, 1)
         self.second = nn.Conv2d(WIDTH, WIDTH, 1)
         self.last = nn.Conv2d(WIDTH, sum(outputs.values()), 1)
-        self.drop_in, self.drop = nn.Dropout(dropout / 2), nn.Dropout(dropout)
+        self.drop_in, self.drop = nn.Dropout(), nn.Dropout()
+        self.drops(dropout)
+
+    def drops(self, share: float) -> None:
+        """Let training leave out so much of what the hidden layers say, and half as much of the features."""
+        self.drop_in.p, self.drop.p = share / 2, share
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         x = self.drop_in((x - self.mean[:, None, None]) / self.spread[:, None, None])

