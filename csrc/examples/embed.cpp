@@ -7,6 +7,7 @@
 #include <c3d/workspace.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -155,9 +156,8 @@ std::vector<int32_t> neighbours(const Array& start_px, const c3d::Camera& canvas
   return found;
 }
 
-// The cloud seen by `view`, its water moved `num_steps` frames along its drift (direction 1) or against it (-1).
-Raster splat_moved(Cloud cloud, const Water& water, float direction, int32_t num_steps, const c3d::Camera& view,
-                   c3d::Workspace& work) {
+// The cloud with its water moved `num_steps` frames along its drift (direction 1) or against it (-1).
+Cloud moved(Cloud cloud, const Water& water, float direction, int32_t num_steps, c3d::Workspace& work) {
   const c3d::Camera canvas = camera_at(0, kMargin);
   Array step_px = water.step_px, start_px;
   for (float& step : step_px) step *= direction;
@@ -186,7 +186,7 @@ Raster splat_moved(Cloud cloud, const Water& water, float direction, int32_t num
   drift.xyz = cloud.xyz.data() + 3 * cloud.first_drop, drift.feat_out = cloud.feat.data() + 4 * cloud.first_drop;
   drift.radius = cloud.radius.data() + cloud.first_drop;
   require(c3d::cpu::drift_points(drift, work.context()));
-  return splat(cloud.xyz, cloud.feat, cloud.radius, view, work);
+  return cloud;
 }
 
 // The two sides of the loop as a finished picture.
@@ -199,6 +199,28 @@ std::vector<uint8_t> compose(const Raster& fwd, const Raster& bwd, float loop_t,
   args.num_pixels = static_cast<int64_t>(fwd.alpha.size());
   args.rgb_out = rgb.data(), args.uncovered_out = uncovered.data();
   require(c3d::cpu::compose_frame(args, work.context()));
+  return rgb;
+}
+
+// The same in one call, which keeps neither side's picture: the backward side's water comes behind all that is forward's, and
+// each side is told which water it does not see.
+std::vector<uint8_t> frame_at_once(Cloud both, const Cloud& bwd, const c3d::Camera& view, float loop_t, c3d::Workspace& work) {
+  const auto first = static_cast<std::ptrdiff_t>(both.first_drop);
+  both.xyz.insert(both.xyz.end(), bwd.xyz.begin() + 3 * first, bwd.xyz.end());
+  both.feat.insert(both.feat.end(), bwd.feat.begin() + 4 * first, bwd.feat.end());
+  both.radius.insert(both.radius.end(), bwd.radius.begin() + first, bwd.radius.end());
+  const int64_t begin = first, middle = begin + static_cast<int64_t>(both.num_drops),
+                end = static_cast<int64_t>(both.radius.size());
+  const std::array<int64_t, 4> hidden{middle, end, begin, middle};
+  const size_t num_pixels = static_cast<size_t>(view.width) * static_cast<size_t>(view.height);
+  std::vector<uint8_t> rgb(3 * num_pixels), uncovered(num_pixels);
+  c3d::SplatFrameArgs args;
+  args.xyz = both.xyz.data(), args.feat = both.feat.data(), args.radius = both.radius.data(), args.num_points = end;
+  args.camera = view, args.hidden = hidden.data(), args.num_sides = 2;
+  args.max_points = 32, args.depth_tolerance = kDepthTolerance;
+  args.loop_t = loop_t, args.sharpness = kSharpness, args.least_alpha = 1e-3f;
+  args.rgb_out = rgb.data(), args.uncovered_out = uncovered.data();
+  require(c3d::cpu::splat_frame(args, work.context()));
   return rgb;
 }
 
@@ -232,10 +254,13 @@ int main(int argc, char** argv) {
   const Cloud cloud = drops_last(points);
   const int32_t n = static_cast<int32_t>(std::lround(loop_t * kNumFrames));
   const c3d::Camera view = camera_at(kSwing * std::sin(6.2831853f * loop_t), 0);
-  const Raster fwd = splat_moved(cloud, water, 1.0f, n, view, work),
-               bwd = splat_moved(cloud, water, -1.0f, kNumFrames - n, view, work);
+  const Cloud ahead = moved(cloud, water, 1.0f, n, work), behind = moved(cloud, water, -1.0f, kNumFrames - n, work);
+  const Raster fwd = splat(ahead.xyz, ahead.feat, ahead.radius, view, work),
+               bwd = splat(behind.xyz, behind.feat, behind.radius, view, work);
 
-  write_picture(argv[2], view.width, view.height, compose(fwd, bwd, loop_t, work));
+  const std::vector<uint8_t> frame = frame_at_once(ahead, behind, view, loop_t, work);
+  require(frame == compose(fwd, bwd, loop_t, work), "one call made another frame than three");
+  write_picture(argv[2], view.width, view.height, frame);
   write_picture(argv[3], view.width, view.height, blend_disparity(fwd, bwd, loop_t, work));
   std::printf("%zu points, frame %d of %d: %s, %s\n", points.size(), n, kNumFrames, argv[2], argv[3]);
 }
