@@ -323,7 +323,7 @@ def test_exports_are_asked_for_in_the_dialog(hands: Hands, tmp_path: Path) -> No
     page.click("#begin")  # is told by the field itself
     assert page.locator("#jobs li").count() == 0
     field("crf").fill("50")
-    page.click("#fields summary:has-text('Stereo')")
+    page.click("#fields details:has([name=stereo]) > summary")
     field("stereo").select_option("tb")
     assert field("eyes").is_visible()
     field("fps").fill("50")
@@ -364,9 +364,9 @@ def test_exports_are_asked_for_in_the_dialog(hands: Hands, tmp_path: Path) -> No
     page.click("#begin")
     page.click("#jobs li:first-child button:has-text('Cancel')")
     page.wait_for_function("() => document.querySelector('#jobs li').textContent.includes('cancelled')")
-    page.click("#fields summary:has-text('Frame')")
+    page.click("#fields details:has([name=alpha]) > summary")
     field("alpha").select_option("near")
-    page.click("#fields summary:has-text('Lens')")
+    page.click("#fields details:has([name=f_number]) > summary")
     field("f_number").select_option("2.8")
     page.click("#begin")
     page.wait_for_function("() => document.querySelector('#jobs .bad')?.textContent.startsWith('alpha: expected no f_number')")
