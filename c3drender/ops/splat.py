@@ -26,6 +26,7 @@ from .call import (
     needs_grad,
     ranges_of,
     real,
+    says_memory_lacks,
     whole,
 )
 
@@ -36,6 +37,7 @@ DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
 RADIUS_UNITS = {"scene": 0, "px": 1, "ndc": 1}
 
 
+@says_memory_lacks
 def splat_points(
     xyz: Tensor,
     feat: Tensor,

@@ -29,6 +29,8 @@ def _(
     opacity: Tensor | None = None,
     radius_unit: int = 0,
 ) -> tuple[Tensor, ...]:
+    if xyz.dim() != 2 or xyz.shape[1] != 3:
+        raise ValueError(f"splat_points: xyz must be [N, 3], got {list(xyz.shape)}")
     check_dims("splat_points", "feat", feat, "[N, C]")
     if not 1 <= max_points <= MOST_POINTS:
         raise ValueError(f"splat_points: max_points must be 1..{MOST_POINTS}, got {max_points}")
