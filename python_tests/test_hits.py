@@ -121,6 +121,8 @@ def test_what_random_calls_found() -> None:
     for op in (ops.splat_hits, lambda *given: ops.splat_points(given[0], on_meta[1], *given[1:])):
         with pytest.raises(ValueError, match=r"^splat_points: xyz must be \[N, 3\], got \[20, 2\]$"):
             op(on_meta[0][:, :2], 0.1, camera)
+    with pytest.raises(ValueError, match=r"^splat_points: radius must be \[20\] \(from xyz\), got \[1, 20\]$"):
+        ops.splat_hits(on_meta[0], radius.to("meta")[None], camera)
     assert ops.integrate_flow(torch.zeros(4, 5, 2, dtype=torch.bfloat16, device="meta"), 1).offset_px.is_meta
     for name, value in (("xyz", xyz), ("feat", feat), ("radius", radius)):
         given = {"xyz": xyz, "feat": feat, "radius": radius, name: value.to_sparse()}
