@@ -128,6 +128,9 @@ def test_what_random_calls_found() -> None:
         given = {"xyz": xyz, "feat": feat, "radius": radius, name: value.to_sparse()}
         with pytest.raises(TypeError, match=f"^splat_points: {name} must be a dense tensor, got one of sparse_coo$"):
             ops.splat_points(**given, camera=camera, offsets=[0, 20])
+    sparse = camera.with_pose(torch.eye(3, 4)[None].to_sparse())
+    with pytest.raises(TypeError, match="^splat_points: camera.world_to_cam must be a dense tensor, got one of sparse_coo$"):
+        ops.splat_points(xyz, feat, radius, sparse, offsets=[0, 20])
 
 
 def test_lack_of_memory_is_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
