@@ -129,7 +129,7 @@ def test_what_random_calls_found() -> None:
         with pytest.raises(TypeError, match=f"^splat_points: {name} must be a dense tensor, got one of sparse_coo$"):
             ops.splat_points(**given, camera=camera, offsets=[0, 20])
     sparse = camera.with_pose(torch.eye(3, 4)[None].to_sparse())
-    with pytest.raises(TypeError, match="^splat_points: camera.world_to_cam must be a dense tensor, got one of sparse_coo$"):
+    with pytest.raises(TypeError, match=r"^splat_points: camera\.world_to_cam must be a dense tensor, got one of sparse_coo$"):
         ops.splat_points(xyz, feat, radius, sparse, offsets=[0, 20])
 
 
