@@ -131,7 +131,7 @@ inline Status check(const FindHolesArgs& args) {
   if (args.num_cameras < 1 || !args.cameras) return invalid("find_holes: at least one camera is needed, for the layers' size");
   if (!args.disp || !args.disp_hidden || !args.disp_fluid || !args.step_px || !args.holes)
     return invalid("find_holes: disp, disp_hidden, disp_fluid, step_px and holes must not be null");
-  if (args.num_layers < 1) return invalid("find_holes: num_layers must be >= 1");
+  if (args.num_layers < 1 || args.num_layers > kMaxLayers) return invalid("find_holes: num_layers must be 1..256");
   const Status cameras = check_cameras(
       args.cameras, args.num_cameras,
       {"find_holes: camera width and height must be 1..2^23", "find_holes: all cameras must have the size of cameras[0]",

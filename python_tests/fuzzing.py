@@ -135,7 +135,14 @@ def watch(script: str, what: str, seconds: float, attempts: int, log: Log) -> No
     end = time.monotonic() + seconds
     with TemporaryDirectory(prefix=f"{Path(script).stem}_") as folder:
         path = Path(folder, "progress")
-        own = {"TMPDIR": folder, "MALLOC_PERTURB_": "197", "OMP_WAIT_POLICY": "passive", "OPENCV_LOG_LEVEL": "OFF"}
+        # With one arena a thread takes little of the limited address space; libgomp ends the process where it gets none.
+        own = {
+            "TMPDIR": folder,
+            "MALLOC_PERTURB_": "197",
+            "OMP_WAIT_POLICY": "passive",
+            "MALLOC_ARENA_MAX": "1",
+            "OPENCV_LOG_LEVEL": "OFF",
+        }
         while (left := end - time.monotonic()) > 0 and (still := attempts - log.counts.total()) > 0:
             progress = Progress.begin(path)
             command = [sys.executable, script, "--work", str(path), "--seconds", str(left)]

@@ -118,11 +118,19 @@ def test_what_random_calls_found() -> None:
     on_meta = xyz.to("meta"), feat.to("meta")
     with pytest.raises(ValueError, match=r"^splat_points: max_points must be 1\.\.64, got 9223372036854775807$"):
         ops.splat_points(*on_meta, 0.1, camera, max_points=2**63 - 1)
+    for op in (ops.splat_hits, lambda *given: ops.splat_points(given[0], on_meta[1], *given[1:])):
+        with pytest.raises(ValueError, match=r"^splat_points: xyz must be \[N, 3\], got \[20, 2\]$"):
+            op(on_meta[0][:, :2], 0.1, camera)
+    with pytest.raises(ValueError, match=r"^splat_points: radius must be \[20\] \(from xyz\), got \[1, 20\]$"):
+        ops.splat_hits(on_meta[0], radius.to("meta")[None], camera)
     assert ops.integrate_flow(torch.zeros(4, 5, 2, dtype=torch.bfloat16, device="meta"), 1).offset_px.is_meta
     for name, value in (("xyz", xyz), ("feat", feat), ("radius", radius)):
         given = {"xyz": xyz, "feat": feat, "radius": radius, name: value.to_sparse()}
         with pytest.raises(TypeError, match=f"^splat_points: {name} must be a dense tensor, got one of sparse_coo$"):
             ops.splat_points(**given, camera=camera, offsets=[0, 20])
+    sparse = camera.with_pose(torch.eye(3, 4)[None].to_sparse())
+    with pytest.raises(TypeError, match=r"^splat_points: camera\.world_to_cam must be a dense tensor, got one of sparse_coo$"):
+        ops.splat_points(xyz, feat, radius, sparse, offsets=[0, 20])
 
 
 def test_lack_of_memory_is_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,3 +143,7 @@ def test_lack_of_memory_is_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(torch, "stack", lacking)
     with pytest.raises(MemoryError, match=r"^splat_hits: out of memory for a step on the way to the result$"):
         ops.splat_hits(xyz, radius, camera)
+    monkeypatch.undo()
+    monkeypatch.setattr("c3drender.ops.splat._let_through", lacking)
+    with pytest.raises(MemoryError, match=r"^splat_points: out of memory for a step on the way to the result$"):
+        ops.splat_points(xyz, xyz, radius, camera, background=torch.zeros(3))

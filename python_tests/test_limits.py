@@ -119,6 +119,8 @@ def test_steps_that_would_take_days_are_refused() -> None:
     disp, step_px = torch.ones(6, 8), torch.zeros(6, 8, 2)
     with pytest.raises(ValueError, match=r"^find_holes: num_steps must be 0\.\.1024, got 1073741824$"):
         ops.find_holes(disp, disp, disp, step_px, CAMERA, (0, 0, 8, 6), num_steps=2**30)
+    with pytest.raises(ValueError, match=r"^find_holes: disp must be \[L, H, W\] with 1 <= L <= 256, got L = 1048576$"):
+        ops.find_holes(disp.expand(2**20, -1, -1), disp, disp, step_px, CAMERA, (0, 0, 8, 6), num_steps=1)
 
 
 def test_memory_that_is_not_there_is_said_in_one_line() -> None:

@@ -49,17 +49,20 @@ def colour_maps() -> dict[str, np.ndarray]:
 def numbers_of_colours(rgb: np.ndarray) -> tuple[np.ndarray, str] | None:
     """The numbers float32 ``[H, W]``, 0..255, near is large, behind uint8 ``rgb [H, W, 3]``, and the map's name; None where
     the colours are those of no known map."""
-    pixels = rgb.reshape(-1, 3).astype(np.float64)
-    sample = pixels[:: max(len(pixels) // SAMPLE_PX, 1)]
+    pixels = rgb.reshape(-1, 3)
+    sample = pixels[:: max(len(pixels) // SAMPLE_PX, 1)].astype(np.float64)
     known = colour_maps()
     away_from = {name: scipy.spatial.KDTree(colours).query(sample)[0] for name, colours in known.items()}
     errors = {name: np.minimum(away, 4 * LIKE).mean() for name, away in away_from.items()}
     name = min(errors, key=lambda key: errors[key])
     if (away_from[name] < LIKE).mean() < LEAST_LIKE:
         return None
-    colours, inverse = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
-    away, numbers = scipy.spatial.KDTree(known[name]).query(colours.astype(np.float64))
-    found = numbers[inverse].reshape(rgb.shape[:2]).astype(np.float32)
+    red, green, blue = (pixels[:, c].astype(np.int32) for c in range(3))
+    code = (red << 16 | green << 8 | blue).reshape(rgb.shape[:2])
+    used = np.flatnonzero(np.bincount(code.ravel(), minlength=1 << 24))  # each colour once, without sorting the pixels
+    away, numbers = scipy.spatial.KDTree(known[name]).query(np.stack([used >> 16, used >> 8 & 255, used & 255], axis=1))
+    number_of, is_mixed = np.zeros(1 << 24, np.float32), np.zeros(1 << 24, bool)
     # Between two colours a lossy picture mixes others, which mean numbers that are not there.
-    mixed = (away[inverse] > LIKE / 2).reshape(rgb.shape[:2])
+    number_of[used], is_mixed[used] = numbers, away > LIKE / 2
+    found, mixed = number_of[code], is_mixed[code]
     return np.where(mixed, cv2.medianBlur(found, 5), found), name

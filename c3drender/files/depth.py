@@ -85,12 +85,13 @@ def depth_given(depth: PictureLike, height: int, width: int, kind: AskedKind = "
     """`read_depth` at the map's own size, with lines that say what was taken."""
     check_asked(kind, near)
     numbers = read_numbers("depth", depth)
+    shape = without_batch(numbers.values).shape
+    check_proportions(shape[:2] if len(shape) == 3 else shape, height, width)  # before much is made of many pixels
     values, how = single_channel(numbers)
     notes: tuple[str, ...] = ()
     if how is not None:
         warn(f"depth: {how}")
         numbers = Numbers(values, picture=True)
-    check_proportions(values.shape, height, width)
     meaning = meaning_of(numbers, values, kind, near)
     if not meaning.sure:
         warn(f"depth: taken as {meaning.why}; depth_kind and depth_near say otherwise")
@@ -168,6 +169,13 @@ def _placed_before(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     return placed
 
 
+def without_batch(values: np.ndarray) -> np.ndarray:
+    """``[1, H, W]`` or ``[1, 1, H, W]``, as networks answer, as ``[H, W]``."""
+    while values.ndim > 2 and values.shape[0] == 1:
+        values = values[0]
+    return values
+
+
 def single_channel(numbers: Numbers) -> tuple[np.ndarray, str | None]:
     """``[H, W]`` of a grey picture, or of the colours of a known map, and a line where that was a guess. What is transparent
     has no number."""
@@ -178,22 +186,19 @@ def single_channel(numbers: Numbers) -> tuple[np.ndarray, str | None]:
         values = values.astype(np.uint8) * np.uint8(255)
     if values.dtype.kind not in "iuf":
         raise TypeError(f"depth: expected integers (disparity) or floats (metric depth), got {values.dtype}")
-    while values.ndim > 2 and values.shape[0] == 1:  # [1, H, W], [1, 1, H, W]: a network's batch
-        values = values[0]
+    values = without_batch(values)
     if values.ndim != 3:
         return values, None
     clear = values[..., -1] == 0 if values.shape[2] in (2, 4) else np.zeros(values.shape[:2], bool)
     colours = values[..., : 1 if values.shape[2] <= 2 else 3]
     spread = GREY_SPREAD if values.dtype == np.uint8 else GREY_SPREAD * 257 if values.dtype == np.uint16 else 0
-    shown = colours[~clear]
-    if shown.size == 0:
+    shown = [channel[~clear] if clear.any() else channel for channel in np.moveaxis(colours, -1, 0)]
+    if shown[0].size == 0:
         raise ValueError("depth: expected a picture with something in it, got a transparent one")
-    differ = shown.max(axis=1).astype(np.float64) - shown.min(axis=1)
-    exact = bool((differ == 0).all())
     how = None
-    if exact:
+    if all(np.array_equal(channel, shown[0], equal_nan=channel.dtype.kind == "f") for channel in shown[1:]):
         single = colours[..., 0]
-    elif spread and np.quantile(differ, 0.999) <= spread:
+    elif spread and np.quantile(np.maximum.reduce(shown) - np.minimum.reduce(shown), 0.999) <= spread:
         single = colours.mean(axis=2).round().astype(values.dtype)
     else:
         found = numbers_of_colours(colours) if values.dtype == np.uint8 else None

@@ -34,7 +34,8 @@ def find_holes(
     Parameters
     ----------
     disp : Tensor
-        float32 ``[H, W]``, or ``[L, H, W]`` near to far: disparity (1/z) of what lies in front, 0 where a layer has no pixel.
+        float32 ``[H, W]``, or ``[L, H, W]`` near to far, L <= 256: disparity (1/z) of what lies in front, 0 where a layer has
+        none.
     disp_hidden : Tensor
         ``[H, W]``: disparity of the surface that continues behind it, <= 0 where there is none; where it is not clear of the
         last layer by ``depth_tolerance`` it is not hidden.

@@ -26,6 +26,7 @@ from .call import (
     needs_grad,
     ranges_of,
     real,
+    says_memory_lacks,
     whole,
 )
 
@@ -36,6 +37,7 @@ DEFAULT_MAX_POINTS = {"alpha": 8, "surface": 32}
 RADIUS_UNITS = {"scene": 0, "px": 1, "ndc": 1}
 
 
+@says_memory_lacks
 def splat_points(
     xyz: Tensor,
     feat: Tensor,
@@ -209,10 +211,10 @@ def _splat_clouds(
     named = {**dict(zip(("xyz", "feat", "radius", "opacity"), points, strict=True)), "background": background}
     check_tensors(op, **{name: value for name, value in named.items() if name in ("xyz", "feat") or isinstance(value, Tensor)})
     bounds = _bounds(op, offsets, len(points[0]))
-    cameras = Cameras.of(camera) if isinstance(camera, Camera) else camera
     num_clouds = len(bounds) - 1
+    check_strided(op, "camera.world_to_cam", camera.pose if isinstance(camera, Camera) else camera.world_to_cam)
+    cameras = Cameras.of(camera) if isinstance(camera, Camera) else camera
     check_strided(op, "camera.K", cameras.K)
-    check_strided(op, "camera.world_to_cam", cameras.world_to_cam)
     if len(cameras) not in (1, num_clouds):
         raise ValueError(f"{op}: camera must be one, or one for each of {num_clouds} clouds, got {len(cameras)}")
     if out is not None:

@@ -29,7 +29,16 @@ def _(
     opacity: Tensor | None = None,
     radius_unit: int = 0,
 ) -> tuple[Tensor, ...]:
+    if xyz.dim() != 2 or xyz.shape[1] != 3:
+        raise ValueError(f"splat_points: xyz must be [N, 3], got {list(xyz.shape)}")
     check_dims("splat_points", "feat", feat, "[N, C]")
+    for name, value, shape in (
+        ("feat", feat, [len(xyz), feat.shape[1]]),
+        ("radius", radius, [len(xyz)]),
+        ("opacity", opacity, [len(xyz)]),
+    ):
+        if value is not None and list(value.shape) != shape:
+            raise ValueError(f"splat_points: {name} must be {shape} (from xyz), got {list(value.shape)}")
     if not 1 <= max_points <= MOST_POINTS:
         raise ValueError(f"splat_points: max_points must be 1..{MOST_POINTS}, got {max_points}")
     views = (cameras.shape[0], height, width)

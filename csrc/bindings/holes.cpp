@@ -4,7 +4,7 @@
 namespace c3d::bindings {
 namespace {
 
-constexpr int64_t kMost = int64_t{1} << 30;  // of layers, steps and px: sums of two stay within int32
+constexpr int64_t kMost = int64_t{1} << 30;  // of steps and px: sums of two stay within int32
 
 Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& disp_fluid, const Tensor& step_px,
                   int64_t num_steps, int64_t loop_steps, const Tensor& cameras, int64_t x0, int64_t y0, int64_t x1, int64_t y1,
@@ -12,7 +12,7 @@ Tensor find_holes(const Tensor& disp, const Tensor& disp_hidden, const Tensor& d
   Checker check("find_holes");
   check.tensor("disp", disp, {-1, -1, -1}, "[L, H, W]");
   const int64_t num_layers = disp.size(0), h = disp.size(1), w = disp.size(2);
-  check.that(num_layers >= 1 && num_layers <= kMost, "disp must be [L, H, W] with 1 <= L <= 2^30, got L = ", num_layers);
+  check.that(num_layers >= 1 && num_layers <= kMaxLayers, "disp must be [L, H, W] with 1 <= L <= 256, got L = ", num_layers);
   const std::string spelled = spell({h, w}) + " (from disp)";
   check.tensor("disp_hidden", disp_hidden, {h, w}, spelled);
   check.tensor("disp_fluid", disp_fluid, {h, w}, spelled);

@@ -478,6 +478,9 @@ void test_holes() {
   args.num_steps = c3d::kMaxDriftSteps + 1;
   CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: num_steps"));
   args.num_steps = 0;
+  args.num_layers = c3d::kMaxLayers + 1;
+  CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: num_layers must be 1..256"));
+  args.num_layers = 1;
   args.radius_px = kNan;
   CHECK(rejects(c3d::cpu::find_holes(args, Call().context), "find_holes: radius_px"));
 }

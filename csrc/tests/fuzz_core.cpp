@@ -287,7 +287,8 @@ void find_holes(Dice& dice) {
   c3d::FindHolesArgs args;
   args.disp = dice.pointer(disp.data()), args.disp_hidden = dice.pointer(hidden.data());
   args.disp_fluid = dice.hits(0.7) ? hidden.data() : dice.pointer(fluid.data()), args.step_px = dice.pointer(step_px.data());
-  args.num_layers = dice.size(L, {INT_MIN, -1, 0}), args.num_steps = dice.size(dice.below(9), {INT_MIN, -1, 1025, INT_MAX});
+  args.num_layers = dice.size(L, {INT_MIN, -1, 0, c3d::kMaxLayers + 1, INT_MAX}),
+  args.num_steps = dice.size(dice.below(9), {INT_MIN, -1, 1025, INT_MAX});
   args.loop_steps = dice.size(dice.one_of({0, 8}), {INT_MIN, -1, INT_MAX});
   args.cameras = dice.pointer(cameras.data()), args.num_cameras = dice.size(V, {INT_MIN, -1, 0});
   args.frame_px[2] = static_cast<int32_t>(W), args.frame_px[3] = static_cast<int32_t>(H);

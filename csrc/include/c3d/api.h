@@ -60,6 +60,7 @@ constexpr int kMaxHits = 64;
 constexpr int32_t kMaxSide = 1 << 23;        // px of a width or height: up to here a float tells all pixel centres apart
 constexpr int32_t kMaxSteps = 1 << 20;       // of integrate_flow
 constexpr int32_t kMaxCopies = 16;           // of waves, of drift_points
+constexpr int32_t kMaxLayers = 256;          // of find_holes
 constexpr int32_t kMaxDriftSteps = 1024;     // of find_holes, which looks from every view at each
 
 // An op takes a struct of its own, whose fields are set by name:

@@ -31,6 +31,7 @@ enum { C3D_SAMPLING_BILINEAR = 0, C3D_SAMPLING_NEAREST = 1 };
 #define C3D_MAX_SIDE (1 << 23)  // px of a width or height: up to here a float tells all pixel centres apart
 #define C3D_MAX_STEPS (1 << 20)  // of integrate_flow
 #define C3D_MAX_COPIES (16)  // of waves, of drift_points
+#define C3D_MAX_LAYERS (256)  // of find_holes
 #define C3D_MAX_DRIFT_STEPS (1024)  // of find_holes, which looks from every view at each
 
 typedef int32_t c3d_status;
