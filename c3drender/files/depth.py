@@ -12,7 +12,18 @@ from ..data import PictureLike
 from ..pixels.gaps import filled_from_farther, is_scattered
 from ..pixels.nearest import nearest_inside
 from .colourised import numbers_of_colours
-from .depth_kind import RELATIVE_NEAR, AskedKind, AskedNear, DepthKind, Meaning, check_asked, marks, meaning_of, sky_level
+from .depth_kind import (
+    RELATIVE_NEAR,
+    AskedKind,
+    AskedNear,
+    DepthKind,
+    Meaning,
+    Seen,
+    check_asked,
+    marks,
+    meaning_of,
+    sky_level,
+)
 from .numbers import Numbers, read_numbers
 from .resize import resize_depth
 from .tell import warn
@@ -81,8 +92,15 @@ def read_depth(
     return resize_depth(given.values, height, width), given.kind
 
 
-def depth_given(depth: PictureLike, height: int, width: int, kind: AskedKind = "auto", near: AskedNear = "auto") -> DepthGiven:
-    """`read_depth` at the map's own size, with lines that say what was taken."""
+def depth_given(
+    depth: PictureLike,
+    height: int,
+    width: int,
+    kind: AskedKind = "auto",
+    near: AskedNear = "auto",
+    seen: Seen | None = None,
+) -> DepthGiven:
+    """`read_depth` at the map's own size, with lines that say what was taken; ``seen`` judges what nobody says."""
     check_asked(kind, near)
     numbers = read_numbers("depth", depth)
     values, how = single_channel(numbers)
@@ -91,7 +109,7 @@ def depth_given(depth: PictureLike, height: int, width: int, kind: AskedKind = "
         warn(f"depth: {how}")
         numbers = Numbers(values, picture=True)
     check_proportions(values.shape, height, width)
-    meaning = meaning_of(numbers, values, kind, near)
+    meaning = meaning_of(numbers, values, kind, near, seen)
     if not meaning.sure:
         warn(f"depth: taken as {meaning.why}; depth_kind and depth_near say otherwise")
     return settled(values, meaning, f"depth: yours, {meaning.why}", notes)
