@@ -496,7 +496,7 @@ def test_rendering_and_encoding_overlap(tmp_path):
 
 def test_gif_frame_rate_is_limited(tmp_path):
     check_output(tmp_path / "v.gif", FPS_LIMITS_OF[".gif"][1])
-    with pytest.raises(ValueError, match=r"0\.01 to 50"):
+    with pytest.raises(ValueError, match=r"0\.002 to 50"):
         check_output(tmp_path / "v.gif", FPS_LIMITS_OF[".gif"][1] + 1)
 
 
