@@ -354,3 +354,30 @@ def test_a_picture_against_the_photo_is_turned_with_a_warning() -> None:
         warnings.simplefilter("error")
         given = depth_given(normalised(Z), H, W, seen=lambda: DISP)
     assert given.notes[0] == "depth: yours, relative numbers of depth, near is small, as the photo shows"
+
+
+def test_what_a_pipeline_hands_out() -> None:
+    values, kind = read_depth({"predicted_depth": torch.from_numpy(Z), "depth": None}, H, W)
+    assert kind == "metric" and np.array_equal(values.numpy(), Z)
+    assert read_depth({"depth": PIL.Image.fromarray((255 * DISP).astype(np.uint8))}, H, W)[1] == "disparity"
+    with pytest.raises(TypeError, match=r"depth: expected a path, .*, got dict"):
+        read_depth({"other": Z}, H, W)
+
+
+@pytest.mark.filterwarnings("ignore::c3drender.files.InputWarning")
+def test_one_channel_or_three_that_are_all_but_the_same() -> None:
+    for channel in range(3):
+        alone = np.zeros((H, W, 3), np.float32)
+        alone[..., channel] = Z
+        assert np.array_equal(read_depth(alone, H, W)[0].numpy(), Z)
+        picture = np.zeros((H, W, 3), np.uint8)
+        picture[..., channel] = 255 * DISP
+        assert is_right(*unpacked(read_depth(picture, H, W)))
+    rounded = Z[..., None] + np.random.default_rng(0).normal(0, 1e-5, (H, W, 3)).astype(np.float32)
+    np.testing.assert_allclose(read_depth(rounded, H, W)[0].numpy(), Z, rtol=1e-4)
+
+
+def test_a_file_of_torch_is_told(tmp_path: Path) -> None:
+    torch.save(torch.from_numpy(Z), tmp_path / "d.pt")
+    with pytest.raises(ValueError, match=r"of torch\.save's files none is read: numpy.save writes arrays"):
+        read_depth(tmp_path / "d.pt", H, W)

@@ -348,6 +348,8 @@ def _kind(data: Data) -> str:
         return "text: SVG or a web page (export it as a picture)"
     if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
         return "a JPEG XL photo (export it as JPEG or PNG)"
+    if data.startswith((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")):
+        return "a pickle, which is a program (numpy.save writes arrays)"
     if is_tiff(data):
         return "a TIFF of numbers that are not read (export it with 8 or 16 bits)"
     return "a file of another kind"

@@ -29,7 +29,9 @@ from .resize import resize_depth
 from .tell import warn
 
 DEPTH_SUFFIXES = (".npy", ".npz", ".pfm", ".exr", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".avif", ".gif", ".bmp")
+FLOAT_SPREAD = 1e-3  # of the range: the same of floats
 GREY_SPREAD = 24  # of 255: channels that differ by less are one grey that a lossy file rounded
+DEPTH_KEYS = ("predicted_depth", "depth")
 BEYOND = 2.0  # the sky lies this many times as far as the farthest that is not sky
 FAR_SHARE = 0.99  # of what has a depth: beyond lie specks
 MOST_STRETCH = 0.1  # networks round the sides of what they see: so much may the proportions differ from the photo's
@@ -102,6 +104,8 @@ def depth_given(
 ) -> DepthGiven:
     """`read_depth` at the map's own size, with lines that say what was taken; ``seen`` judges what nobody says."""
     check_asked(kind, near)
+    if isinstance(depth, dict):  # as pipelines of transformers hand it out
+        depth = next((depth[key] for key in DEPTH_KEYS if depth.get(key) is not None), depth)
     numbers = read_numbers("depth", depth)
     values, how = single_channel(numbers)
     notes: tuple[str, ...] = ()
@@ -202,14 +206,18 @@ def single_channel(numbers: Numbers) -> tuple[np.ndarray, str | None]:
         return values, None
     clear = values[..., -1] == 0 if values.shape[2] in (2, 4) else np.zeros(values.shape[:2], bool)
     colours = values[..., : 1 if values.shape[2] <= 2 else 3]
-    spread = GREY_SPREAD if values.dtype == np.uint8 else GREY_SPREAD * 257 if values.dtype == np.uint16 else 0
+    spread = float(GREY_SPREAD if values.dtype == np.uint8 else GREY_SPREAD * 257 if values.dtype == np.uint16 else 0)
     shown = colours[~clear]
     if shown.size == 0:
         raise ValueError("depth: expected a picture with something in it, got a transparent one")
     differ = shown.max(axis=1).astype(np.float64) - shown.min(axis=1)
-    exact = bool((differ == 0).all())
+    if values.dtype.kind == "f" and np.isfinite(shown).any():  # what arithmetic rounds
+        spread = FLOAT_SPREAD * float(np.ptp(shown[np.isfinite(shown)]))
+    varied = [c for c in range(colours.shape[2]) if np.ptp(colours[..., c]) > 0]
     how = None
-    if exact:
+    if len(varied) == 1 and not colours[..., [c for c in range(colours.shape[2]) if c not in varied]].any():
+        single = colours[..., varied[0]]  # the others are black
+    elif bool((differ == 0).all()):
         single = colours[..., 0]
     elif spread and np.quantile(differ, 0.999) <= spread:
         single = colours.mean(axis=2).round().astype(values.dtype)

@@ -172,7 +172,8 @@ def _array_of(name: str, keys: list[str], shown: str) -> str:
         for key in keys:
             if key.lower() == wanted:
                 return key
-    raise _Told(f"{name}: expected one array, or one of the name depth, in {shown}, got {', '.join(keys) or 'none'}")
+    none = "none (of torch.save's files none is read: numpy.save writes arrays)"
+    raise _Told(f"{name}: expected one array, or one of the name depth, in {shown}, got {', '.join(keys) or none}")
 
 
 def _decode_pfm(name: str, data: bytes, shown: str) -> np.ndarray:
