@@ -85,6 +85,7 @@ def _done(written: bool, file: Path) -> None:
         raise OSError(f"{file} was not written")
 
 
+FAST_ZLIB = {"level": 1}
 QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 90)
 PROGRESSIVE = (*QUALITY, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
 ALL_COLOURS = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
@@ -105,9 +106,9 @@ ENCODINGS: dict[str, Callable[[Path], None]] = {
     "deflate.tif": by_opencv(np.uint8, *DEFLATE),
     "16.deflate.tif": by_opencv(np.uint16, *DEFLATE),
     "tiles.tif": by_tifffile(np.uint8, tile=(256, 256)),
-    "16.deflate.tiles.tif": by_tifffile(np.uint16, tile=(256, 256), compression="zlib"),
-    "deflate.one_strip.tif": by_tifffile(np.uint8, rowsperstrip=HEIGHT, compression="zlib"),
-    "16.deflate.one_strip.tif": by_tifffile(np.uint16, rowsperstrip=HEIGHT, compression="zlib"),
+    "16.deflate.tiles.tif": by_tifffile(np.uint16, tile=(256, 256), compression="zlib", compressionargs=FAST_ZLIB),
+    "deflate.one_strip.tif": by_tifffile(np.uint8, rowsperstrip=HEIGHT, compression="zlib", compressionargs=FAST_ZLIB),
+    "16.deflate.one_strip.tif": by_tifffile(np.uint16, rowsperstrip=HEIGHT, compression="zlib", compressionargs=FAST_ZLIB),
     "bmp": by_opencv(np.uint8),
     "ppm": by_opencv(np.uint8),
     "16.ppm": by_opencv(np.uint16),

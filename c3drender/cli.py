@@ -54,7 +54,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     open_closed_streams()
     show_every_character()
-    debug = bool(os.environ.get(DEBUG))
+    debug = os.environ.get(DEBUG, "0") not in ("", "0")
     try:
         words = list(sys.argv[1:] if argv is None else argv)
         args = _parser().parse_args(words)

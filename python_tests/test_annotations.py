@@ -41,7 +41,7 @@ def coco(*annotations: dict[str, Any], names: tuple[str, ...] = ("motion",)) -> 
     }
 
 
-def via(*shapes: dict[str, Any], label: str = "motion") -> dict[str, Any]:
+def via(*shapes: dict[str, Any], label: Any = "motion") -> dict[str, Any]:
     regions = [{"shape_attributes": one, "region_attributes": {"label": label}} for one in shapes]
     return {"photo.png123": {"filename": "photo.png", "size": 123, "regions": regions}}
 
@@ -221,3 +221,29 @@ def test_runs_both_ways() -> None:
     noise = torch.from_numpy(np.random.default_rng(0).random((H, W)) < 0.4)
     for counts in (runs(noise), compressed(runs(noise))):
         np.testing.assert_array_equal(decode_runs("hints", {"size": [H, W], "counts": counts}, "it"), noise.numpy())
+
+
+FLAT = [value for corner in CORNERS for value in corner]
+REGIONS = {
+    "ids as texts": coco({"segmentation": [FLAT], "image_id": "7", "category_id": "0"}),
+    "a class of its own": {"annotations": [{"class_name": "motion", "segmentation": [FLAT]}]},
+    "sides as floats": labelme(shape("motion", CORNERS, "polygon")) | {"imageHeight": float(H), "imageWidth": float(W)},
+    "what is ticked": via({"name": "rect", "x": X0, "y": Y0, "width": X1 - X0, "height": Y1 - Y0}, label={"motion": True}),
+}
+
+
+@pytest.mark.parametrize("kind", REGIONS)
+def test_spellings_of_the_same_region(kind: str, tmp_path: Path) -> None:
+    assert torch.equal(read(tmp_path, REGIONS[kind]).mask, REGION)
+
+
+def test_a_class_of_its_own_can_be_chosen(tmp_path: Path) -> None:
+    content = {"annotations": [{"class_name": "water", "segmentation": [FLAT]}]}
+    assert torch.equal(read(tmp_path, content, label="water").mask, REGION)
+    with pytest.raises(ValueError, match=r"got water \(1\)"):
+        read(tmp_path, content)
+
+
+def test_a_list_of_something_else_is_no_list_of_arrows(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="hints: expected a list of arrows or a labelme, COCO or VIA annotation"):
+        read(tmp_path, [{"data": {}, "annotations": []}])

@@ -114,6 +114,35 @@ def test_a_png_is_turned_upright_without_being_decoded() -> None:
     assert opened.orientation == 1 and opened.picture._im is None  # not decoded in search of it
 
 
+def pnm(pixels: np.ndarray, white: int, comment: str = "") -> bytes:
+    kind = "P6" if pixels.ndim == 3 else "P5"
+    stored = (pixels.astype(np.float64) * white / np.iinfo(pixels.dtype).max).round()
+    return f"{kind}\n{comment}{W} {H}\n{white}\n".encode() + stored.astype(">u2" if white > 255 else "u1").tobytes()
+
+
+PNMS = {
+    "grey": pnm(PLAIN[..., 0], 255),
+    "colours": pnm(PLAIN[..., :3], 255, "# by a camera\n"),
+    "7 bits": pnm(PLAIN[..., :3], 100),
+    "16 bit grey": pnm(DEEP[..., 0], 65535),
+    "16 bits": pnm(DEEP[..., :3], 65535),
+    "10 bits": pnm(DEEP[..., :3], 1023),
+}
+
+
+@pytest.mark.parametrize("kind", PNMS)
+def test_pnm(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_bands(PNMS[kind], monkeypatch)
+    with pytest.raises(ValueError, match="photo: expected a complete picture in "):
+        read_photo(PNMS[kind][:-1], size="photo")
+
+
+def test_pnm_keeps_all_bits() -> None:
+    for kind, most in (("16 bits", 0.6 / 65535), ("10 bits", 0.6 / 1023)):
+        rgb = read_photo(PNMS[kind], size="photo").rgb.numpy()
+        assert np.abs(rgb - DEEP[..., :3] / np.float32(65535)).max() < most
+
+
 def test_a_damaged_png_is_refused() -> None:
     whole = PNGS["colours"]()
     for damaged in (whole[: len(whole) // 2], whole[:3000] + b"\xff" * 40 + whole[3040:], whole[:60] + whole[-12:]):
@@ -149,6 +178,12 @@ TIFFS: dict[str, Callable[[], bytes]] = {
     "16 bit, one strip": lambda: tiff(RGB16, photometric="rgb"),
     "16 bit, tiles": lambda: tiff(RGB16, photometric="rgb", tile=(16, 16), compression="zlib", predictor=True),
     "16 bit, big endian": lambda: tiff(RGB16, photometric="rgb", byteorder=">", compression="zlib", rowsperstrip=7),
+    "one strip, deflate": lambda: tiff(RGB8, photometric="rgb", compression="zlib", rowsperstrip=H),
+    "one strip, deflate, predictor": lambda: tiff(RGB8, photometric="rgb", compression="zlib", predictor=True, rowsperstrip=H),
+    "one strip, 16 bit, deflate": lambda: tiff(
+        RGB16, photometric="rgb", compression="zlib", predictor=True, rowsperstrip=H, byteorder=">"
+    ),
+    "one strip, grey, deflate": lambda: tiff(PLAIN[..., 0], compression="zlib", rowsperstrip=H),
     "16 bit grey": lambda: tiff(DEEP[..., 0], rowsperstrip=5),
     "16 bit grey, white is 0": lambda: tiff(DEEP[..., 0], photometric="miniswhite", rowsperstrip=5),
     "floats": lambda: tiff(DEEP[..., 0] / np.float32(65535), rowsperstrip=5),
@@ -161,7 +196,8 @@ def test_tiff(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_tiff_of_one_packed_strip_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_bands(tiff(RGB8, photometric="rgb", compression="zlib", rowsperstrip=H), monkeypatch, in_bands=False)
+    packed = saved(PIL.Image.fromarray(RGB8), "TIFF", compression="tiff_lzw", tiffinfo={278: H})
+    check_bands(packed, monkeypatch, in_bands=False)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -260,13 +296,40 @@ def test_a_damaged_webp_avif_or_heic_is_refused(kind: str) -> None:
 def test_what_takes_much_memory_is_told_before(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: dict[str, Callable[[], bytes]] = {
         "JPEG, progressive": lambda: saved(PIL.Image.fromarray(RGB8), "JPEG", progressive=True, subsampling=0),
-        "TIFF, one packed strip": lambda: tiff(RGB8, photometric="rgb", rowsperstrip=H, compression="zlib"),
+        "TIFF, one packed strip": lambda: saved(PIL.Image.fromarray(RGB8), "TIFF", compression="tiff_lzw", tiffinfo={278: H}),
         "WebP, moving": webp_of_two,
         "WebP, lossless": CODED["WebP, lossless"][1],
     }
-    monkeypatch.setattr(memory, "MUCH_BYTES", 2 * W * H)
+    monkeypatch.setattr(memory, "MUCH_BYTES", 2 * W * H)  # less than what is refused
     with pytest.warns(InputWarning, match=f"photo: reading it takes about 0 MiB: .* all {W} x {H} px at once: "):
         read_photo(made[kind](), size=SIZE)
+
+
+@pytest.mark.parametrize("size", [SIZE, 2 * SIZE, W])
+def test_a_jpeg_2000_leaves_out_what_is_not_asked_for(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = saved(PIL.Image.fromarray(RGB8), "JPEG2000", num_resolutions=3)
+    opened = decode.open_picture("photo", data, "p")
+    halvings = reduced._halved_while_decoding(opened, (size * H // W, size))
+    assert halvings == (1 if size == SIZE else 0)
+    read = read_photo(data, size=size).rgb
+    monkeypatch.setattr(reduced, "REDUCE_ABOVE_PX", 2**24)
+    np.testing.assert_allclose(read, read_photo(data, size=size).rgb, atol=0.06)
+
+
+def test_what_takes_too_much_memory_is_refused_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not where that much was asked for."""
+    data = saved(PIL.Image.fromarray(RGB8), "TIFF", compression="tiff_lzw", tiffinfo={278: H})
+    monkeypatch.setattr(memory, "MUCH_BYTES", 2 * W * H)
+    monkeypatch.setattr(memory, "MOST_BYTES", 3 * W * H)
+    monkeypatch.setattr(PIL.Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(ValueError, match="photo: expected one that takes at most 0 MiB, got 0: the decoder of TIFF holds all"):
+        read_photo(data, size=SIZE)
+    monkeypatch.undo()
+    monkeypatch.setattr(reduced, "REDUCE_ABOVE_PX", 1000)
+    monkeypatch.setattr(memory, "MOST_BYTES", 3 * W * H)
+    monkeypatch.setattr(memory, "MUCH_BYTES", 2 * W * H)
+    with pytest.warns(InputWarning, match="photo: reading it takes about 0 MiB"):
+        read_photo(data, size="photo")
 
 
 def test_a_progressive_jpeg_beside_whose_coefficients_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:

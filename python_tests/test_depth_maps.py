@@ -296,3 +296,94 @@ def test_a_tiff_of_half_floats_says_what_it_is() -> None:
     tifffile.imwrite(file, np.ones((16, 16), np.float16))
     with pytest.raises(ValueError, match="depth: expected a picture, got a TIFF of numbers that are not read"):
         read_depth(file.getvalue(), 16, 16)
+
+
+CAVE = 1 - cv2.GaussianBlur(BOX.astype(np.float32), (0, 0), 6)  # nearness: far in the middle, against what layouts say
+CAVE_Z = normalised(1 / (0.2 + CAVE))
+BEFORE_CAVE = {  # from the file, as people have it, to what it is
+    "Marigold, 16 bits": ((65535 * CAVE_Z).astype(U16), "metric"),
+    "depth as a picture": ((255 * CAVE_Z).astype(np.uint8), "disparity"),
+    "disparity as a picture": ((255 * CAVE).astype(np.uint8), "disparity"),
+    "disparity, 16 bits": ((65535 * CAVE).astype(U16), "disparity"),
+    "a sensor's millimetres": ((1000 / (0.2 + CAVE)).astype(U16), "metric"),
+    "Marigold, floats": (CAVE_Z, "metric"),
+    "Depth Anything": (8 * CAVE + 1, "disparity"),
+    "metres": ((1 / (0.2 + CAVE)).astype(np.float32), "metric"),
+}
+
+
+@pytest.mark.parametrize("name", BEFORE_CAVE)
+@pytest.mark.filterwarnings("ignore::c3drender.files.InputWarning")
+def test_the_photo_says_what_is_near(name: str) -> None:
+    """Where nobody and no file does; what sees it need not see it well."""
+    values, kind = BEFORE_CAVE[name]
+    noisy = CAVE[::4, ::4] ** 2 + np.random.default_rng(0).normal(0, 0.2, CAVE[::4, ::4].shape)
+    given = depth_given(values, H, W, seen=lambda: noisy)
+    found = given.values.numpy()
+    assert given.kind == kind
+    assert (found[0, 0] > found[32, 40]) == (kind == "disparity")
+    if kind == "metric":
+        assert found.min() > 0
+
+
+def test_a_blind_witness_is_not_heard() -> None:
+    def blind() -> np.ndarray:
+        return np.random.default_rng(0).random((H // 4, W // 4))
+
+    for values, *_ in MAPS.values():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)
+            one, other = depth_given(values, H, W, seen=blind), depth_given(values, H, W)
+        assert one.kind == other.kind and torch.equal(one.values, other.values) and one.notes == other.notes
+
+
+def test_what_is_said_is_not_asked_of_the_photo(tmp_path: Path) -> None:
+    def asked() -> np.ndarray:
+        raise AssertionError("asked")
+
+    for kind, near in (("metric", "auto"), ("disparity", "auto"), ("auto", "bright"), ("auto", "dark")):
+        depth_given(Z, H, W, kind, near, asked)
+    np.savez(tmp_path / "d.npz", disparity=Z)
+    depth_given(tmp_path / "d.npz", H, W, seen=asked)
+
+
+def test_a_picture_against_the_photo_is_turned_with_a_warning() -> None:
+    with pytest.warns(InputWarning, match="depth: taken as along the view axis, near is dark, as the photo shows"):
+        depth_given((65535 * normalised(Z)).astype(U16), H, W, seen=lambda: DISP)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        given = depth_given(normalised(Z), H, W, seen=lambda: DISP)
+    assert given.notes[0] == "depth: yours, relative numbers of depth, near is small, as the photo shows"
+
+
+def test_what_a_pipeline_hands_out() -> None:
+    values, kind = read_depth({"predicted_depth": torch.from_numpy(Z), "depth": None}, H, W)
+    assert kind == "metric" and np.array_equal(values.numpy(), Z)
+    assert read_depth({"depth": PIL.Image.fromarray((255 * DISP).astype(np.uint8))}, H, W)[1] == "disparity"
+    with pytest.raises(TypeError, match=r"depth: expected a path, .*, got dict"):
+        read_depth({"other": Z}, H, W)
+
+
+@pytest.mark.filterwarnings("ignore::c3drender.files.InputWarning")
+def test_one_channel_or_three_that_are_all_but_the_same() -> None:
+    for channel in range(3):
+        alone = np.zeros((H, W, 3), np.float32)
+        alone[..., channel] = Z
+        assert np.array_equal(read_depth(alone, H, W)[0].numpy(), Z)
+        picture = np.zeros((H, W, 3), np.uint8)
+        picture[..., channel] = 255 * DISP
+        assert is_right(*unpacked(read_depth(picture, H, W)))
+    rounded = Z[..., None] + np.random.default_rng(0).normal(0, 1e-5, (H, W, 3)).astype(np.float32)
+    np.testing.assert_allclose(read_depth(rounded, H, W)[0].numpy(), Z, rtol=1e-4)
+
+
+def test_a_file_of_torch_is_told(tmp_path: Path) -> None:
+    torch.save(torch.from_numpy(Z), tmp_path / "d.pt")
+    with pytest.raises(ValueError, match=r"of torch\.save's files none is read: numpy.save writes arrays"):
+        read_depth(tmp_path / "d.pt", H, W)
+
+
+def test_float_channels_that_differ_by_rounding_keep_their_fractions() -> None:
+    z = 1 + DISP.astype(np.float32)
+    depth, _ = read_depth(np.stack([z, z * np.float32(1 + 1e-6), z], axis=2), H, W, kind="metric")
+    assert np.abs(depth.numpy() - z).max() < 1e-4

@@ -28,7 +28,7 @@ from c3drender.files.masks import read_mask
 from c3drender.files.photo import read_photo, write_picture
 from c3drender.files.resize import fit_size, resize_depth, resize_flow, resize_hints
 from c3drender.files.tell import InputWarning
-from c3drender.files.video import MAX_GIF_FPS, check_output, output_size, write_video
+from c3drender.files.video import FPS_LIMITS_OF, check_output, output_size, write_video
 
 H, W = 20, 30
 psnr = partial(peak_signal_noise_ratio, data_range=255)
@@ -495,9 +495,9 @@ def test_rendering_and_encoding_overlap(tmp_path):
 
 
 def test_gif_frame_rate_is_limited(tmp_path):
-    check_output(tmp_path / "v.gif", MAX_GIF_FPS)
-    with pytest.raises(ValueError, match=r"0\.01 to 50"):
-        check_output(tmp_path / "v.gif", MAX_GIF_FPS + 1)
+    check_output(tmp_path / "v.gif", FPS_LIMITS_OF[".gif"][1])
+    with pytest.raises(ValueError, match=r"0\.002 to 50"):
+        check_output(tmp_path / "v.gif", FPS_LIMITS_OF[".gif"][1] + 1)
 
 
 def test_checking_the_output_leaves_nothing(tmp_path):

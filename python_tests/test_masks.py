@@ -150,6 +150,10 @@ BATCHES = {
     "SAM's dictionaries": [{"segmentation": MARKED, "area": 1}, {"segmentation": np.zeros_like(MARKED)}],
     "one of SAM's dictionaries": {"segmentation": MARKED, "area": 1},
     "a list": [MARKED, np.zeros_like(MARKED)],
+    "a list of pictures": [PIL.Image.fromarray(MARKED), PIL.Image.new("RGB", (W, H))],
+    "transformers' segments": [{"score": 0.9, "label": "water", "mask": PIL.Image.fromarray(255 * MARKED.astype(np.uint8))}],
+    "transformers' masks": {"masks": [MARKED, np.zeros_like(MARKED)], "scores": [1, 1]},
+    "a predictor's": {"masks": np.stack([MARKED, np.zeros_like(MARKED)]), "scores": [1, 1]},
     "floats of 0 and 255": 255.0 * MARKED,
 }
 
@@ -176,7 +180,7 @@ def test_the_photo_is_no_mask() -> None:
         read_mask(photo, H, W)
 
 
-@pytest.mark.parametrize("given", [[], [MARKED, MARKED[:4]], ["m.png"], [{"area": 1}]])
+@pytest.mark.parametrize("given", [[], [MARKED, MARKED[:4]], [5], [{"area": 1}], [{"segmentation": [[1, 2, 3, 4]]}]])
 def test_a_list_of_no_masks(given: list) -> None:
     with pytest.raises((TypeError, ValueError), match="mask: expected"):
         read_mask(given, H, W)

@@ -333,10 +333,10 @@ def dynamic(values: np.ndarray) -> bytes:
     return jpeg(xmp=f"<x:xmpmeta>{profile}{items}</x:xmpmeta>".encode()) + depth + last
 
 
-def multi_picture() -> bytes:
+def multi_picture(**options) -> bytes:
     file = io.BytesIO()
     grey = PIL.Image.fromarray((255 / Z).astype(np.uint8)).convert("RGB").resize((W // 2, H // 2), 0)
-    PIL.Image.fromarray(RGB).save(file, "MPO", save_all=True, append_images=[grey])
+    PIL.Image.fromarray(RGB).save(file, "MPO", save_all=True, append_images=[grey], **options)
     return file.getvalue()
 
 
@@ -346,11 +346,12 @@ def multi_picture() -> bytes:
         (jpeg(xmp=xmp_of(INVERSE, "RangeInverse")), "GDepth"),
         (jpeg(xmp=xmp_of(LINEAR, "RangeLinear")), "GDepth"),
         (jpeg(xmp=xmp_of(1 / Z, "RangeInverse")), "GDepth"),  # the other way round than defined, as many write it
+        (jpeg(xmp=xmp_of(1 - LINEAR, "RangeLinear")), "GDepth"),  # here, too
         (extended(xmp_of(INVERSE, "RangeInverse")), "GDepth"),
         (dynamic(INVERSE), "Dynamic Depth"),
         (multi_picture(), "the second picture of its file"),
     ],
-    ids=["inverse", "linear", "disparity", "extended", "dynamic", "mpo"],
+    ids=["inverse", "linear", "disparity", "linear, near is bright", "extended", "dynamic", "mpo"],
 )
 def test_depth_inside_the_photo(data: bytes, kind: str) -> None:
     given = photo_depth(photo_of(data, "photo"))
@@ -365,6 +366,15 @@ def test_depth_inside_is_turned_with_the_photo() -> None:
     exif[0x0112] = 6
     given = photo_depth(photo_of(jpeg(xmp=xmp_of(INVERSE, "RangeInverse"), exif=exif), "photo"))
     assert given is not None and given.values.shape == (W, H)
+    given = photo_depth(photo_of(multi_picture(exif=exif), "photo"))
+    assert given is not None and given.values.shape == (W // 2, H // 2)
+
+
+def test_the_photo_judges_the_depth_inside() -> None:
+    """Numbers that lie as those of a disparity do, and are depth as GDepth defines it, and the other way round."""
+    for values, near in ((1 / Z, 1 - 1 / Z), (INVERSE, 1 / Z)):
+        given = photo_depth(photo_of(jpeg(xmp=xmp_of(values, "RangeInverse")), "photo"), seen=lambda near=near: near)
+        assert given is not None and given.kind == "metric"
 
 
 def test_depth_in_the_xmp_of_a_tiff() -> None:

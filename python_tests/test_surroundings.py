@@ -177,6 +177,23 @@ def test_debug_shows_the_traceback(option: list[str], environment: dict[str, str
     assert run.stderr.splitlines()[-1].startswith("c3drender: error: photo: cannot read")
 
 
+@pytest.mark.parametrize("environment", [{}, {"C3D_DEBUG": "0"}, {"C3D_DEBUG": ""}])
+def test_no_traceback_unasked(environment: dict[str, str], tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("C3D_DEBUG", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["render", str(tmp_path / "none.jpg")]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_page_of_a_name_that_the_locale_cannot_tell(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "海.png"), photo())
+    argv = ["export", "海.png", "-o", "海.html", "--depth", "builtin", "--frames", "2", "--quiet"]
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "-m", "c3drender", *argv], cwd=tmp_path, env=os.environ | bare, check=False)
+    assert run.returncode == 0 and "<title>海</title>" in (tmp_path / "海.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize(("suffix", "shown"), [(".mp4", "<video src="), (".gif", "<img src="), ("", "<img src=")])
 def test_a_notebook_shows_what_was_rendered(suffix: str, shown: str, tmp_path: Path) -> None:
     out = tmp_path / f"o{suffix}"

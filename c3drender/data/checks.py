@@ -15,7 +15,7 @@ from torch import Tensor
 # What a user may hand over; the readers of `files` turn it into the values below.
 PathLike = str | os.PathLike[str]
 PictureLike = PathLike | bytes | IO[bytes] | PIL.Image.Image | np.ndarray | Tensor
-MaskLike = PictureLike | Sequence[np.ndarray] | Sequence[Tensor] | Sequence[dict[str, Any]] | dict[str, Any]  # SAM's
+MaskLike = PictureLike | Sequence[PictureLike] | Sequence[dict[str, Any]] | dict[str, Any]  # of networks
 Arrow = tuple[tuple[float, float], tuple[float, float]]  # ((x0, y0), (x1, y1)), px of the photo
 Arrows = PathLike | Sequence[Arrow] | np.ndarray | Tensor
 Value = TypeVar("Value")

@@ -1,8 +1,8 @@
-"""A large PNG or TIFF in bands of rows, so that it never lies in memory whole.
+"""A large PNG, TIFF, PGM or PPM in bands of rows, so that it never lies in memory whole.
 
-Its decoders know whole files only. So each band is made a small file of its own, which they read as they would have read all:
-of a TIFF by its strips or rows of tiles as they are, of a PNG by its rows out of the one stream, behind the row that their
-filters refer to.
+The decoders of PNG and TIFF know whole files only. So each band is made a small file of its own, which they read as they would
+have read all: of a TIFF by its strips or rows of tiles as they are, of a PNG by its rows out of the one stream, behind the row
+that their filters refer to.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from .decode import (
     TIFF_PHOTOMETRIC,
     TIFF_PLANES,
     Opened,
+    all_bits,
     is_deep,
     loaded,
     numbers_of,
     open_picture,
-    with_opencv,
 )
+from .pnm import pnm_of, pnm_rows
 
 Pixels = PIL.Image.Image | np.ndarray  # numbers, and colours of 16 bits, as arrays
 
@@ -47,6 +48,7 @@ TIFF_KEPT = (WIDTH, TIFF_BITS, TIFF_COMPRESSION, TIFF_PHOTOMETRIC, 266, SAMPLES,
              TILE_LENGTH, 338, 339, 347, 530)
 # fmt: on
 UNCOMPRESSED, OLD_JPEG, YCBCR = 1, 6, 6
+DEFLATE = (8, 32946)
 BYTE, SHORT, LONG, UNDEFINED, LONG8 = 1, 3, 4, 7, 16
 LETTERS = {BYTE: "B", SHORT: "H", LONG: "L", UNDEFINED: "B", LONG8: "L"}
 
@@ -69,13 +71,15 @@ def in_bands(name: str, opened: Opened, rows: int) -> Bands | None:
         return None
     if opened.picture.format == "PNG":
         return _png_bands(name, opened, rows)
+    if opened.picture.format == "PPM":
+        return _pnm_bands(name, opened, rows)
     return _tiff_bands(name, opened, rows) if opened.picture.format == "TIFF" else None
 
 
 def _decoded(name: str, opened: Opened, file: bytes) -> Pixels:
     """A band's small file."""
     if is_deep(opened):
-        return with_opencv(name, file, opened.shown)
+        return all_bits(name, file, opened.shown)
     picture = loaded(name, open_picture(name, file, opened.shown))
     picture.info = dict(opened.picture.info)
     return numbers_of(picture) if picture.mode.startswith("I") or picture.mode == "F" else picture
@@ -83,6 +87,24 @@ def _decoded(name: str, opened: Opened, file: bytes) -> Pixels:
 
 def _incomplete(name: str, opened: Opened) -> ValueError:
     return ValueError(f"{name}: expected a complete picture in {opened.shown}, got a damaged or truncated one")
+
+
+# PGM, PPM
+
+
+def _pnm_bands(name: str, opened: Opened, rows: int) -> Bands | None:
+    pnm = pnm_of(opened.data)
+    if pnm is None:
+        return None
+
+    def pieces() -> Iterator[Pixels]:
+        for top in range(0, pnm.height, rows):
+            piece = pnm_rows(opened.data, pnm, top, min(top + rows, pnm.height))
+            if piece is None:
+                raise _incomplete(name, opened)
+            yield PIL.Image.fromarray(piece) if piece.dtype == np.uint8 else piece
+
+    return Bands((pnm.height, pnm.width), opened.orientation, pieces())
 
 
 # PNG (ISO/IEC 15948)
@@ -190,13 +212,15 @@ def _tiff_bands(name: str, opened: Opened, rows: int) -> Bands | None:
         return None
     offsets, lengths = (place.reshape(planes, groups, -1) for place in places)
     plain = tags.get(TIFF_COMPRESSION, UNCOMPRESSED) == UNCOMPRESSED and tags.get(TIFF_PHOTOMETRIC) != YCBCR
+    bits = tags.get(TIFF_BITS, (1,))
+    row_bytes = ceil(tags[WIDTH] * (sum(bits) if planes == 1 else bits[0]) / 8)
     if groups == 1 and not tiled and plain:  # one strip, parted here
-        bits = tags.get(TIFF_BITS, (1,))
-        row_bytes = ceil(tags[WIDTH] * (sum(bits) if planes == 1 else bits[0]) / 8)
         starts = np.arange(0, height, rows)
         offsets = offsets + starts[None, :, None] * row_bytes
         lengths = np.broadcast_to(np.minimum(rows, height - starts)[None, :, None] * row_bytes, offsets.shape)
         group_rows, groups = min(rows, height), len(starts)
+    if groups == 1 and not tiled and planes == 1 and offsets.size == 1 and tags.get(TIFF_COMPRESSION) in DEFLATE:
+        return Bands((height, tags[WIDTH]), tags.get(ORIENTATION, 1), _inflated_pieces(name, opened, rows, row_bytes))
     if groups == 1:
         return None
     pieces = _tiff_pieces(name, opened, keys, (offsets, lengths), group_rows, max(ceil(rows / group_rows), 1))
@@ -214,14 +238,40 @@ def _tiff_pieces(
         if any(start + length > len(data) for start, length in zip(offsets, lengths, strict=True)):
             raise _incomplete(name, opened)
         rows = min(at_once * group_rows, tags[LENGTH] - first * group_rows)
-        starts = (8 + np.cumsum([0, *lengths[:-1]])).tolist()
-        entries = {tag: (tags.tagtype[tag], tags[tag]) for tag in TIFF_KEPT if tag in tags}
-        entries |= {LENGTH: (LONG, rows), keys[0]: (LONG, starts), keys[1]: (LONG, lengths)}
-        if keys[0] == STRIP_OFFSETS:
-            entries[ROWS_PER_STRIP] = (LONG, group_rows)
-        order = "<" if tags.prefix == b"II" else ">"
         pixels = b"".join(data[start : start + length] for start, length in zip(offsets, lengths, strict=True))
-        yield _decoded(name, opened, _tiff(order, pixels, entries))
+        yield _decoded(name, opened, _part_of_tiff(opened, keys, pixels, lengths, rows, group_rows))
+
+
+def _inflated_pieces(name: str, opened: Opened, rows: int, row_bytes: int) -> Iterator[Pixels]:
+    """Of one strip that was deflated: inflated band by band, and stored again. A predictor knows only its own row."""
+    picture: Any = opened.picture
+    tags, data = picture.tag_v2, opened.data
+    (start,), (length,) = tags[STRIP_OFFSETS], tags[STRIP_BYTES]
+    packed = (data[at : min(at + PART_BYTES, start + length)] for at in range(start, start + length, PART_BYTES))
+    left = tags[LENGTH]
+    for inflated in _inflated(name, opened, packed, rows * row_bytes):
+        count = min(len(inflated) // row_bytes, left)
+        if count == 0:
+            break
+        body = zlib.compress(inflated[: count * row_bytes], 0)
+        yield _decoded(name, opened, _part_of_tiff(opened, (STRIP_OFFSETS, STRIP_BYTES), body, [len(body)], count, count))
+        left -= count
+    if left:
+        raise _incomplete(name, opened)
+
+
+def _part_of_tiff(
+    opened: Opened, keys: tuple[int, int], pixels: bytes, lengths: list[int], rows: int, group_rows: int
+) -> bytes:
+    """A TIFF of ``rows`` rows, otherwise as ``opened``: of the strips or tiles in ``pixels``, one behind the other."""
+    picture: Any = opened.picture
+    tags = picture.tag_v2
+    starts = (8 + np.cumsum([0, *lengths[:-1]])).tolist()
+    entries = {tag: (tags.tagtype[tag], tags[tag]) for tag in TIFF_KEPT if tag in tags}
+    entries |= {LENGTH: (LONG, rows), keys[0]: (LONG, starts), keys[1]: (LONG, lengths)}
+    if keys[0] == STRIP_OFFSETS:
+        entries[ROWS_PER_STRIP] = (LONG, group_rows)
+    return _tiff("<" if tags.prefix == b"II" else ">", pixels, entries)
 
 
 def _tiff(order: str, pixels: bytes, entries: dict[int, tuple[int, Any]]) -> bytes:

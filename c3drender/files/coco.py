@@ -13,6 +13,7 @@ from .place import one_line
 from .shapes import MOST_POINTS, Shape
 
 Content = dict[str, Any]
+LABEL_KEYS = ("class_name", "category", "label", "class")  # of annotations without categories
 CHUNK_BITS, CONTINUES, SIGN = 5, 0x20, 0x10  # of compressed run lengths: bits a character, more follow, below zero
 FIRST_CHARACTER = 48
 
@@ -35,10 +36,8 @@ def coco_shapes(content: Any, photo: str) -> tuple[list[Shape], tuple[int, int] 
         if isinstance(content, list):
             content = {"annotations": content}
         image = _image_of(content, photo)
-        names = {kind["id"]: str(kind["name"]) for kind in content.get("categories") or []}
-        listed = [
-            one for one in content["annotations"] if image is None or one.get("image_id", image.get("id")) == image.get("id")
-        ]
+        names = {str(kind["id"]): str(kind["name"]) for kind in content.get("categories") or []}
+        listed = [one for one in content["annotations"] if image is None or _is_of(one, image)]
         shapes = [shape for n, one in enumerate(listed) for shape in _shapes(one, n, names)]
         size = None if image is None or "height" not in image else (int(image["height"]), int(image["width"]))
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError, ValueError) as error:
@@ -53,6 +52,11 @@ def coco_shapes(content: Any, photo: str) -> tuple[list[Shape], tuple[int, int] 
     if size is not None and min(size) < 1:
         raise ValueError(f"hints: expected an image's height and width > 0, got {size[0]} and {size[1]}")
     return shapes, size
+
+
+def _is_of(one: Content, image: Content) -> bool:
+    """Ids are numbers in some files and texts in others, and both in some."""
+    return str(one.get("image_id", image.get("id"))) == str(image.get("id"))
 
 
 def _image_of(content: Content, photo: str) -> Content | None:
@@ -72,8 +76,9 @@ def _image_of(content: Content, photo: str) -> Content | None:
     return one
 
 
-def _shapes(one: Content, n: int, names: dict[Any, str]) -> list[Shape]:
-    label = names.get(one.get("category_id"), "")
+def _shapes(one: Content, n: int, names: dict[str, str]) -> list[Shape]:
+    told = (one[key] for key in LABEL_KEYS if isinstance(one.get(key), str))
+    label = names.get(str(one.get("category_id")), next(told, ""))
     name = f"annotation {n}" + (f" ({label[:40]})" if label else "")
     outline = one.get("segmentation")
     if isinstance(outline, dict):

@@ -17,6 +17,7 @@ import PIL.ImageOps
 
 from .on_disk import Data, stream_of
 from .place import one_line
+from .pnm import DEEP, pnm_of, pnm_rows
 
 MOST_PIXELS = 2**28  # of one picture: more than any camera takes in one shot
 MOST_DECODED_BYTES = 2**30
@@ -211,6 +212,9 @@ def is_deep(opened: Opened) -> bool:
     picture, data = opened.picture, opened.data
     if picture.format == "PNG":
         return data[PNG_BIT_DEPTH_BYTE] == 16 and not picture.mode.startswith("I")
+    if picture.format == "PPM":
+        pnm = pnm_of(data)
+        return pnm is not None and pnm.channels > 1 and pnm.white > DEEP
     tags = getattr(picture, "tag_v2", None)
     bits = tags.get(TIFF_BITS, ()) if picture.format == "TIFF" and tags is not None else ()
     return len(bits) >= 3 and max(bits) == 16 and getattr(picture, "tell", lambda: 0)() == 0
@@ -224,10 +228,16 @@ def numbers_of(picture: PIL.Image.Image) -> np.ndarray:
     return 65535 - pixels if white_is_0 and picture.mode.startswith("I;16") else pixels
 
 
-def with_opencv(name: str, opened_or_data: Opened | Data, shown: str = "") -> np.ndarray:
+def all_bits(name: str, opened_or_data: Opened | Data, shown: str = "") -> np.ndarray:
     """All bits of a picture, ``[H, W]`` or ``[H, W, C]``, RGB or RGBA, not turned upright."""
     data = opened_or_data.data if isinstance(opened_or_data, Opened) else opened_or_data
     shown = opened_or_data.shown if isinstance(opened_or_data, Opened) else shown
+    pnm = pnm_of(data)
+    if pnm is not None:
+        rows = pnm_rows(data, pnm, 0, pnm.height)
+        if rows is None:
+            raise ValueError(f"{name}: expected a complete picture in {shown}, got a damaged or truncated one")
+        return rows
     try:
         pixels = cv2.imdecode(np.frombuffer(data[:], dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
@@ -338,6 +348,8 @@ def _kind(data: Data) -> str:
         return "text: SVG or a web page (export it as a picture)"
     if data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
         return "a JPEG XL photo (export it as JPEG or PNG)"
+    if data.startswith((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")):
+        return "a pickle, which is a program (numpy.save writes arrays)"
     if is_tiff(data):
         return "a TIFF of numbers that are not read (export it with 8 or 16 bits)"
     return "a file of another kind"

@@ -12,13 +12,26 @@ from ..data import PictureLike
 from ..pixels.gaps import filled_from_farther, is_scattered
 from ..pixels.nearest import nearest_inside
 from .colourised import numbers_of_colours
-from .depth_kind import RELATIVE_NEAR, AskedKind, AskedNear, DepthKind, Meaning, check_asked, marks, meaning_of, sky_level
+from .depth_kind import (
+    RELATIVE_NEAR,
+    AskedKind,
+    AskedNear,
+    DepthKind,
+    Meaning,
+    Seen,
+    check_asked,
+    marks,
+    meaning_of,
+    sky_level,
+)
 from .numbers import Numbers, read_numbers
 from .resize import resize_depth
 from .tell import warn
 
 DEPTH_SUFFIXES = (".npy", ".npz", ".pfm", ".exr", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".avif", ".gif", ".bmp")
+FLOAT_SPREAD = 1e-3  # of the range: the same of floats
 GREY_SPREAD = 24  # of 255: channels that differ by less are one grey that a lossy file rounded
+DEPTH_KEYS = ("predicted_depth", "depth")
 BEYOND = 2.0  # the sky lies this many times as far as the farthest that is not sky
 FAR_SHARE = 0.99  # of what has a depth: beyond lie specks
 MOST_STRETCH = 0.1  # networks round the sides of what they see: so much may the proportions differ from the photo's
@@ -81,9 +94,18 @@ def read_depth(
     return resize_depth(given.values, height, width), given.kind
 
 
-def depth_given(depth: PictureLike, height: int, width: int, kind: AskedKind = "auto", near: AskedNear = "auto") -> DepthGiven:
-    """`read_depth` at the map's own size, with lines that say what was taken."""
+def depth_given(
+    depth: PictureLike,
+    height: int,
+    width: int,
+    kind: AskedKind = "auto",
+    near: AskedNear = "auto",
+    seen: Seen | None = None,
+) -> DepthGiven:
+    """`read_depth` at the map's own size, with lines that say what was taken; ``seen`` judges what nobody says."""
     check_asked(kind, near)
+    if isinstance(depth, dict):  # as pipelines of transformers hand it out
+        depth = next((depth[key] for key in DEPTH_KEYS if depth.get(key) is not None), depth)
     numbers = read_numbers("depth", depth)
     shape = without_batch(numbers.values).shape
     check_proportions(shape[:2] if len(shape) == 3 else shape, height, width)  # before much is made of many pixels
@@ -92,7 +114,7 @@ def depth_given(depth: PictureLike, height: int, width: int, kind: AskedKind = "
     if how is not None:
         warn(f"depth: {how}")
         numbers = Numbers(values, picture=True)
-    meaning = meaning_of(numbers, values, kind, near)
+    meaning = meaning_of(numbers, values, kind, near, seen)
     if not meaning.sure:
         warn(f"depth: taken as {meaning.why}; depth_kind and depth_near say otherwise")
     return settled(values, meaning, f"depth: yours, {meaning.why}", notes)
@@ -191,15 +213,23 @@ def single_channel(numbers: Numbers) -> tuple[np.ndarray, str | None]:
         return values, None
     clear = values[..., -1] == 0 if values.shape[2] in (2, 4) else np.zeros(values.shape[:2], bool)
     colours = values[..., : 1 if values.shape[2] <= 2 else 3]
-    spread = GREY_SPREAD if values.dtype == np.uint8 else GREY_SPREAD * 257 if values.dtype == np.uint16 else 0
+    spread = float(GREY_SPREAD if values.dtype == np.uint8 else GREY_SPREAD * 257 if values.dtype == np.uint16 else 0)
     shown = [channel[~clear] if clear.any() else channel for channel in np.moveaxis(colours, -1, 0)]
     if shown[0].size == 0:
         raise ValueError("depth: expected a picture with something in it, got a transparent one")
+    finite = np.logical_and.reduce([np.isfinite(channel) for channel in shown])
+    most, least = (extreme.reduce(shown)[finite] for extreme in (np.maximum, np.minimum))
+    if values.dtype.kind == "f" and finite.any():  # what arithmetic rounds
+        spread = FLOAT_SPREAD * float(most.max() - least.min())
+    varied = [c for c, channel in enumerate(shown) if np.ptp(channel) > 0]
     how = None
-    if all(np.array_equal(channel, shown[0], equal_nan=channel.dtype.kind == "f") for channel in shown[1:]):
+    if len(varied) == 1 and not any(channel.any() for c, channel in enumerate(shown) if c not in varied):
+        single = colours[..., varied[0]]  # the others are black
+    elif all(np.array_equal(channel, shown[0], equal_nan=channel.dtype.kind == "f") for channel in shown):
         single = colours[..., 0]
-    elif spread and np.quantile(np.maximum.reduce(shown) - np.minimum.reduce(shown), 0.999) <= spread:
-        single = colours.mean(axis=2).round().astype(values.dtype)
+    elif spread and np.quantile(most - least, 0.999) <= spread:
+        mean = colours.mean(axis=2)
+        single = mean if values.dtype.kind == "f" else mean.round().astype(values.dtype)
     else:
         found = numbers_of_colours(colours) if values.dtype == np.uint8 else None
         if found is None:

@@ -5,6 +5,7 @@ Two kinds come out: ``disparity``, of any range, near is large, and ``metric``, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,12 +16,15 @@ from .numbers import Numbers
 DepthKind = Literal["disparity", "metric"]
 AskedKind = Literal["auto", "disparity", "metric"]
 AskedNear = Literal["auto", "bright", "dark"]
+Seen = Callable[[], np.ndarray]  # how near things are, [h, w], as somebody sees it in the photo; any monotonous scale
 KINDS = ("auto", "disparity", "metric")
 NEARS = ("auto", "bright", "dark")
 
 SIDE_PX = 128  # of the grid on which a map is looked at
 LEAN = 0.08  # of ranks: from here on the layout of the picture says which numbers are near
 STRONG_LEAN = 0.15  # from here on it speaks against what pictures usually mean
+ORDER = 0.3  # of a rank correlation with what is seen in the photo: from here on it counts instead of the layout
+STRONG_ORDER = 0.5  # from here on it counts more than what pictures usually mean
 SKY_TIMES = 20.0  # the rest of the scene: a value so much larger, all alone, is the sky or no hit
 SKY_LEAST = 1e4
 FULL_SCALE_16 = 60000  # 16-bit maps that come so close to the top were stretched to it
@@ -54,8 +58,10 @@ def check_asked(kind: str, near: str) -> None:
         )
 
 
-def meaning_of(numbers: Numbers, values: np.ndarray, kind: AskedKind = "auto", near: AskedNear = "auto") -> Meaning:
-    """What ``values [H, W]`` mean, of the map ``numbers``."""
+def meaning_of(
+    numbers: Numbers, values: np.ndarray, kind: AskedKind = "auto", near: AskedNear = "auto", seen: Seen | None = None
+) -> Meaning:
+    """What ``values [H, W]`` mean, of the map ``numbers``; ``seen`` is asked only where nobody and no file says it."""
     floats = values.dtype.kind == "f" and not numbers.picture
     known = values[np.isfinite(values) & ~marks(values)]
     relative = known.size > 0 and (bool(known.min() < 0) or _is_normalised(known) if floats else _is_relative(known))
@@ -67,16 +73,14 @@ def meaning_of(numbers: Numbers, values: np.ndarray, kind: AskedKind = "auto", n
         return Meaning("disparity", near_large, False, False, f"near is {'bright' if near_large else 'dark'}, as you say")
     if near == "bright":
         return Meaning("disparity", True, False, False, "near is bright, as you say")
-    if near == "dark" and not floats and _bits(values) == 8:
-        return Meaning("disparity", False, False, False, "near is dark, as you say")
     if near == "dark":
-        return Meaning("metric", False, not relative, relative, "along the view axis, near is dark, as you say")
+        return _near_is_dark(not floats and _bits(values) == 8, relative, "as you say")
     told = _told(numbers)
     if told is not None:
         return told
     if floats:
-        return _of_floats(numbers, values, known)
-    return _of_integers(values, known)
+        return _of_floats(numbers, values, known, seen)
+    return _of_integers(values, known, seen)
 
 
 def marks(values: np.ndarray) -> np.ndarray:
@@ -96,6 +100,43 @@ def marks(values: np.ndarray) -> np.ndarray:
         if alone and top.any() and _lean(top.astype(np.float64)) < LEAN:
             marked |= top
     return marked
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Whether larger numbers lie where near things do (``towards`` > 0), ``by`` what, and whether that is ``sure``."""
+
+    towards: float
+    by: str
+    sure: bool
+
+
+def evidence(values: np.ndarray, seen: Seen | None) -> Evidence:
+    """What the photo, or else the layout of ``values [H, W]`` says; NaN speaks for neither side."""
+    order = 0.0 if seen is None else _order(values, seen())
+    if abs(order) >= ORDER:
+        return Evidence(order, "as the photo shows", abs(order) >= STRONG_ORDER)
+    return Evidence(lean(values), "as below and amid the picture", False)
+
+
+def _order(values: np.ndarray, near: np.ndarray) -> float:
+    """Spearman's rank correlation of both maps, on the pixels of the coarser."""
+    height, width = (min(sides) for sides in zip(values.shape, near.shape, strict=True))
+
+    def sampled(numbers: np.ndarray) -> np.ndarray:
+        rows, columns = (
+            (2 * np.arange(n) + 1) * side // (2 * n) for n, side in zip((height, width), numbers.shape, strict=True)
+        )
+        return numbers[np.ix_(rows, columns)]
+
+    numbers = sampled(np.where(marks(values), np.nan, values.astype(np.float64)))
+    known = ~np.isnan(numbers)
+    if not known.any():
+        return 0.0
+    one, other = (_ranks(side[known]) for side in (numbers, sampled(near)))
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def lean(values: np.ndarray) -> float:
@@ -154,44 +195,51 @@ def _told(numbers: Numbers) -> Meaning | None:
     return None
 
 
-def _of_floats(numbers: Numbers, values: np.ndarray, known: np.ndarray) -> Meaning:
+def _of_floats(numbers: Numbers, values: np.ndarray, known: np.ndarray, seen: Seen | None) -> Meaning:
     metric = "metric, along the view axis"
     if known.size == 0:
         return Meaning("metric", False, True, False, metric)
     shifted, stretched = bool((known < 0).any()), _is_normalised(known)
     # A zero is no measurement, unless the numbers were shifted or stretched.
-    towards = lean(values if shifted or stretched else np.where(values == 0, np.nan, values))
-    if numbers.suffix != ".pfm" and bool(np.isposinf(values).any()) and towards < LEAN:
+    found = evidence(values if shifted or stretched else np.where(values == 0, np.nan, values), seen)
+    if numbers.suffix != ".pfm" and bool(np.isposinf(values).any()) and found.towards < LEAN:
         return Meaning("metric", False, True, False, f"{metric} (infinite in the sky)")
     if sky_level(known) is not None:
         return Meaning("metric", False, True, False, f"{metric} (the sky at {known.max():g})")
     if shifted or stretched:
         kind = "relative numbers"
-        if towards < -LEAN:
-            return Meaning(
-                "metric", False, False, True, f"{kind} of depth, near is small, as below and amid the picture", False
-            )
-        return Meaning("disparity", True, False, False, f"{kind} of disparity, near is large", towards > LEAN)
-    if towards > LEAN:
-        return Meaning("disparity", True, False, False, "disparity, near is large, as below and amid the picture", False)
-    if numbers.suffix == ".pfm" and towards > -LEAN and float(np.ptp(known)) > 0:
+        if found.towards < -LEAN:
+            return Meaning("metric", False, False, True, f"{kind} of depth, near is small, {found.by}", found.sure)
+        return Meaning("disparity", True, False, False, f"{kind} of disparity, near is large", found.towards > LEAN)
+    if found.towards > LEAN:
+        return Meaning("disparity", True, False, False, f"disparity, near is large, {found.by}", found.sure)
+    if numbers.suffix == ".pfm" and found.towards > -LEAN and float(np.ptp(known)) > 0:
         return Meaning(
             "disparity", True, False, False, "disparity, near is large, as .pfm files of MiDaS and stereo have it", False
         )
     return Meaning("metric", False, True, False, metric)
 
 
-def _of_integers(values: np.ndarray, known: np.ndarray) -> Meaning:
-    bright = "near is bright"
+def _of_integers(values: np.ndarray, known: np.ndarray, seen: Seen | None) -> Meaning:
     known = known[known > 0]
-    towards = lean(values)
     if _bits(known) > 8 and known.size and not _is_stretched(known):
         sensor = known.min() >= LEAST_SENSOR and known.max() <= MOST_SENSOR
         gaps = known.size < (1 - MISSING) * values.size
-        measured = lean(np.where(values > 0, values.astype(np.float64), np.nan))
-        if sensor and (measured < -LEAN or (gaps and measured < LEAN)):
-            return Meaning("metric", False, True, False, "a sensor's whole numbers (millimetres), along the view axis")
-    return Meaning("disparity", True, False, False, bright, towards > -STRONG_LEAN)
+        if sensor:
+            measured = evidence(np.where(values > 0, values.astype(np.float64), np.nan), seen).towards
+            if measured < -LEAN or (gaps and measured < LEAN):
+                return Meaning("metric", False, True, False, "a sensor's whole numbers (millimetres), along the view axis")
+    found = evidence(values, seen)
+    if found.sure and found.towards < 0:
+        return _near_is_dark(_bits(values) == 8, _is_relative(known), found.by, sure=False)
+    return Meaning("disparity", True, False, False, "near is bright", found.towards > -STRONG_LEAN)
+
+
+def _near_is_dark(of_8_bits: bool, relative: bool, by: str, sure: bool = True) -> Meaning:
+    """Pictures of 8 bits are disparity turned around, as they are shown; all else is depth."""
+    if of_8_bits:
+        return Meaning("disparity", False, False, False, f"near is dark, {by}", sure)
+    return Meaning("metric", False, not relative, relative, f"along the view axis, near is dark, {by}", sure)
 
 
 def _bits(values: np.ndarray) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .decode import UNREADABLE, Opened, is_raw, loaded, open_picture, upright
 from .depth import DepthGiven, check_proportions, settled, single_channel
-from .depth_kind import LEAN, Meaning, lean
+from .depth_kind import LEAN, Meaning, Seen, evidence
 from .numbers import Numbers
 from .on_disk import Data
 from .photo import Photo
@@ -25,17 +25,17 @@ DEPTH_NAMES = ("depthmap", "depth")  # of Dynamic Depth's items
 FORMATS = ("RangeInverse", "RangeLinear")
 
 
-def photo_depth(photo: Photo) -> DepthGiven | None:
-    """The depth that lies in a photo's file, at its own size, upright; None where there is none that can be read."""
+def photo_depth(photo: Photo, seen: Seen | None = None) -> DepthGiven | None:
+    """The depth that lies in a photo's file, at its own size, upright; None where there is none that can be read. ``seen``,
+    upright, judges numbers whose writers disagree about which are near."""
     if not photo.data or is_raw(photo.data, ""):
         return None
     try:
         opened = open_picture("photo", photo.data, photo.name)
-        found = _gdepth(opened) or _heif_depth(opened) or _second_picture(opened)
+        found = _gdepth(opened, seen) or _heif_depth(opened) or _second_picture(opened)
         if found is None:
             return None
         values, meaning, kind = found
-        values = upright(values, opened.orientation)
         check_proportions(values.shape, *photo.size)
         return settled(values, meaning, f"depth: the photo's own ({kind}), {meaning.why}")
     except ValueError as error:
@@ -43,10 +43,10 @@ def photo_depth(photo: Photo) -> DepthGiven | None:
         return None
 
 
-Found = tuple[np.ndarray, Meaning, str]
+Found = tuple[np.ndarray, Meaning, str]  # upright
 
 
-def _gdepth(opened: Opened) -> Found | None:
+def _gdepth(opened: Opened, seen: Seen | None) -> Found | None:
     """Google's depth map metadata, in the XMP or, as Dynamic Depth has it, behind the photo."""
     xmp = _xmp_of(opened)
     fields = {key: _field(xmp, key) for key in (b"Format", b"Near", b"Far", b"Data", b"Mime")}
@@ -55,31 +55,34 @@ def _gdepth(opened: Opened) -> Found | None:
             encoded = base64.b64decode(b"".join(fields[b"Data"].split()))
         except (binascii.Error, ValueError) as error:
             raise ValueError(f"GDepth: {error}") from error
-        return _ranged(_grey(encoded, "GDepth"), fields, "GDepth")
+        return _ranged(upright(_grey(encoded, "GDepth"), opened.orientation), fields, "GDepth", seen)
     item = _dynamic_item(opened.data, xmp)
-    return None if item is None else _ranged(_grey(item, "Dynamic Depth"), fields, "Dynamic Depth")
+    if item is None:
+        return None
+    return _ranged(upright(_grey(item, "Dynamic Depth"), opened.orientation), fields, "Dynamic Depth", seen)
 
 
-def _ranged(values: np.ndarray, fields: dict[bytes, bytes], kind: str) -> Found:
+def _ranged(values: np.ndarray, fields: dict[bytes, bytes], kind: str, seen: Seen | None) -> Found:
     """Numbers of GDepth as z. By its definition 0 is near, in both formats, but many writers keep disparity, near is large:
-    where the layout of the picture says so, they are taken so."""
+    where the photo, or the map's own layout, says so, they are taken so."""
     share = values.astype(np.float64) / (np.iinfo(values.dtype).max if values.dtype.kind in "iu" else 1.0)
-    towards = lean(share)
     try:
         near, far = float(fields[b"Near"] or 0), float(fields[b"Far"] or 0)
     except ValueError:
         near, far = 0.0, 0.0
     known = 0 < near < far < np.inf
     linear = fields[b"Format"] == b"RangeLinear"
-    if towards > LEAN:
-        inverse = "near is bright, as the picture shows, although GDepth defines it the other way round"
-        share = share if not linear else 1 - share
+    found = evidence(share, seen)
+    turned = ""
+    if found.towards > LEAN:
+        turned = f"near is bright, {found.by}, although GDepth defines it the other way round"
         if not linear:
-            return share, Meaning("disparity", True, False, False, inverse), kind
+            return share, Meaning("disparity", True, False, False, turned), kind
+        share, turned = 1 - share, f"; {turned}"
     if linear or not known:
         near, far = (near, far) if known else (1.0, 5.0)
-        z = near + (far - near) * (share if towards <= LEAN else 1 - share)
-        return z, Meaning("metric", False, False, False, f"{near:g} to {far:g}, linear"), kind
+        z = near + (far - near) * share
+        return z, Meaning("metric", False, False, False, f"{near:g} to {far:g}, linear{turned}"), kind
     z = far * near / (far - share * (far - near))
     return z, Meaning("metric", False, False, False, f"{near:g} to {far:g}, inverse"), kind
 
@@ -142,7 +145,7 @@ def _heif_depth(opened: Opened) -> Found | None:
         values = np.asarray(picture.convert("L") if picture.mode not in ("L", "I;16") else picture)
         is_depth = str(told.get("representation_type", "")).endswith("UniformZ")
         meaning = Meaning("metric", False, False, True, "along the view axis") if is_depth else _DISPARITY
-        return values, meaning, "HEIC"
+        return upright(values, opened.orientation), meaning, "HEIC"
     return None
 
 
@@ -152,6 +155,7 @@ def _second_picture(opened: Opened) -> Found | None:
     if picture.format != "MPO":
         return None
     width, height = picture.size
+    turn = opened.orientation  # of the photo: the others have no word of their own
     for n in range(1, min(getattr(picture, "n_frames", 1), 16)):
         try:
             picture.seek(n)
@@ -161,7 +165,8 @@ def _second_picture(opened: Opened) -> Found | None:
         pixels = np.asarray(small.convert("RGB")).astype(int)
         grey = (pixels.max(axis=2) - pixels.min(axis=2)).max() <= 8
         if grey and abs(np.log(small.size[0] * height / (small.size[1] * width))) < 0.1 and np.ptp(pixels) > 0:
-            return pixels[..., 0].astype(np.uint8), _DISPARITY, "the second picture of its file"
+            numbers = upright(pixels[..., 0].astype(np.uint8), turn)
+            return numbers, _DISPARITY, "the second picture of its file"
     picture.seek(0)
     return None
 

@@ -118,7 +118,7 @@ def _read_json(
     path: Any, photo_size: tuple[int, int], size: tuple[int, int], labels: tuple[str, ...] | None, photo: str
 ) -> MotionHints:
     content = read_json("hints", path)
-    if isinstance(content, list) and not is_coco(content):
+    if isinstance(content, list) and not is_coco(content) and not any(isinstance(one, dict) for one in content):
         arrows = _arrows(content)
         if len(arrows) == 0:
             warn(f"hints: nothing in {os.fspath(path)} says what moves")

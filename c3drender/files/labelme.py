@@ -13,6 +13,8 @@ from .decode import UNREADABLE, loaded, open_picture
 from .place import one_line
 from .shapes import MOST_POINTS, Points, Shape
 
+DATA_URL = "data:image/png;base64,"
+
 
 def is_labelme(content: Any) -> bool:
     return isinstance(content, dict) and isinstance(content.get("shapes"), list)
@@ -30,6 +32,7 @@ def labelme_size(annotation: dict[str, Any]) -> tuple[int, int] | None:
     height, width = annotation.get("imageHeight"), annotation.get("imageWidth")
     if height is None and width is None:
         return _embedded(annotation["imageData"], "imageData").size[::-1] if annotation.get("imageData") else None
+    height, width = (int(side) if isinstance(side, float) and side.is_integer() else side for side in (height, width))
     if not all(isinstance(side, int) and not isinstance(side, bool) and 0 < side < 2**31 for side in (height, width)):
         raise ValueError(f"hints: expected imageHeight and imageWidth > 0, got {height!r} and {width!r}"[:200])
     return height, width  # type: ignore[return-value]  # both are int
@@ -69,7 +72,7 @@ def _bitmap(shape: dict[str, Any], label: str, points: Points, name: str) -> Sha
 def _embedded(encoded: Any, name: str) -> PIL.Image.Image:
     """The picture that an annotation holds as text, its header read."""
     try:
-        data = base64.b64decode(encoded)
+        data = base64.b64decode(encoded.removeprefix(DATA_URL) if isinstance(encoded, str) else encoded)
         opened = open_picture("hints", data, f"the annotation's {name}")
     except (binascii.Error, TypeError, ValueError) as error:
         raise ValueError(f"hints: expected a picture in the annotation's {name}, got {one_line(error)}") from error

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import PIL.Image
 import torch
 from torch import Tensor
 
@@ -21,6 +22,7 @@ MOST_CLASSES = 64  # distinct small integers: more are shades
 BRIGHT, DARK = 230, 24  # of 255: the two tones of a painted mask
 RARE = 0.001  # of the pixels: colours of less are no classes
 LEAST_BLACK = 0.05  # of the pixels of a painting with many colours: with less it is a photo
+MASK_KEYS = ("segmentation", "mask", "masks")  # of SAM's dictionaries, and of those of transformers' pipelines
 VOID = 255  # in maps of classes: no class, as along the borders of Pascal VOC
 
 
@@ -35,7 +37,8 @@ def read_mask(mask: MaskLike, height: int, width: int) -> Tensor:
     Parameters
     ----------
     mask : path, address, bytes, open file, PIL image, array, Tensor, dict, or a list of masks
-        A dictionary with a ``segmentation``, also in a list, is what SAM's generator returns.
+        A dictionary with a ``segmentation``, also in a list, is what SAM's generator returns; with a ``mask`` or ``masks``,
+        what pipelines of transformers do.
     height, width : int
         What the photo has.
 
@@ -60,7 +63,9 @@ def read_mask(mask: MaskLike, height: int, width: int) -> Tensor:
 def noted_mask(name: str, mask: MaskLike, height: int, width: int) -> Noted[Tensor]:
     """`read_mask` of the argument ``name``, and how its marks were taken where that is not plain."""
     listed = [mask] if isinstance(mask, dict) else mask
-    numbers = Numbers(_of_list(name, listed)) if isinstance(listed, (list, tuple)) else read_numbers(name, listed)
+    numbers = (
+        Numbers(_of_list(name, listed, height, width)) if isinstance(listed, (list, tuple)) else read_numbers(name, listed)
+    )
     marked, how = _marked(name, numbers, height, width)
     found = (marked.shape[0], marked.shape[1])
     if not same_aspect(*found, height, width):
@@ -110,22 +115,32 @@ def resized(values: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def _of_list(name: str, masks: Sequence[object]) -> np.ndarray:
-    """``[N, H, W]`` of a list of masks, or of SAM's dictionaries."""
-    listed = []
-    for n, one in enumerate(masks):
-        found = one["segmentation"] if isinstance(one, dict) and "segmentation" in one else one
-        if isinstance(found, dict) and {"size", "counts"} <= found.keys():
-            found = decode_runs(name, found, f"mask {n}")
-        if not isinstance(found, (np.ndarray, Tensor)):
-            raise TypeError(
-                f"{name}: expected a list of masks, arrays or dictionaries of SAM's, got {type(one).__name__} in it"
-            )
-        listed.append(read_numbers(name, found).values.squeeze())
+def _of_list(name: str, masks: Sequence[object], height: int, width: int) -> np.ndarray:
+    """``[N, H, W]`` of a list of masks, or of the dictionaries that networks hand out."""
+    listed = [values for n, one in enumerate(masks) for values in _unpacked(name, one, n, height, width)]
     if not listed or any(values.shape != listed[0].shape or values.ndim != 2 for values in listed):
         shapes = ", ".join(str(list(values.shape)) for values in listed[:4]) or "none"
         raise ValueError(f"{name}: expected masks [H, W] of one size, got {shapes}")
     return np.stack(listed)
+
+
+def _unpacked(name: str, one: object, n: int, height: int, width: int) -> list[np.ndarray]:
+    """One mask, or those of a dictionary: of SAM's generator, COCO's run lengths, a pipeline of transformers."""
+    if isinstance(one, dict):
+        found = next((one[key] for key in MASK_KEYS if key in one), one)
+        if isinstance(found, dict) and {"size", "counts"} <= found.keys():
+            return [decode_runs(name, found, f"mask {n}")]
+        if isinstance(found, (list, tuple)) and all(isinstance(mask, (np.ndarray, Tensor, PIL.Image.Image)) for mask in found):
+            return [values for mask in found for values in _unpacked(name, mask, n, height, width)]
+        if isinstance(found, (dict, list, tuple)):
+            wanted = f"{' or '.join(MASK_KEYS)} with pixels or run lengths"
+            raise TypeError(f"{name}: expected {wanted} in mask {n}, got {', '.join(map(str, one))[:200]}")
+        one = found
+    if isinstance(one, (np.ndarray, Tensor)):
+        values = read_numbers(name, one).values
+        several = values.ndim == 3 and same_aspect(values.shape[1], values.shape[2], height, width)
+        return list(values) if several else [values.squeeze()]
+    return [_marked(name, read_numbers(name, one), height, width)[0]]
 
 
 def _single_masks(values: np.ndarray, height: int, width: int) -> tuple[np.ndarray, int]:

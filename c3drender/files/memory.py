@@ -8,10 +8,13 @@ from .on_disk import Data
 from .tell import warn
 
 MUCH_BYTES = 2**30  # beside Python's and torch's own 300 MiB
+MOST_BYTES = 1_500_000_000 - 300 * 2**20  # so that a photo that is reduced takes 1.5 GB with all that is loaded
 HEAD_BYTES = 2**20  # of a WebP, in which its kind is
 COPIES_OF_WEBP = 3  # of its file: Pillow's, its decoder's and FFmpeg's
 # Of decoders, per pixel, beside the file (benchmarks/large_photos.py).
 PLANES, LOSSLESS, HEIF, HEIF_WHOLE, AVIF_WHOLE, WEBP_WHOLE, OTHERS = 1.9, 4.0, 5.0, 7.5, 9.2, 16.2, 5.3
+JPEG_2000 = 18.5
+WAY_OUT = "baseline JPEG, PNG and TIFF in strips or tiles are reduced while they are decoded"
 
 
 def coefficient_bytes(opened: Opened) -> int:
@@ -24,19 +27,26 @@ def coefficient_bytes(opened: Opened) -> int:
     return 2 * picture.size[0] * picture.size[1] * sum(across * down for across, down in factors) // most
 
 
-def tell_of_memory(name: str, opened: Opened) -> None:
-    """Warn where a picture that is not read in bands takes much."""
-    needed = _needed_bytes(opened)
-    if needed > MUCH_BYTES:
-        width, height = opened.picture.size
-        kind = opened.picture.format or "picture"
-        warn(
-            f"{name}: reading it takes about {needed / 2**20:.0f} MiB: the decoder of {kind} holds all {width} x {height} px"
-            f" at once: {opened.shown}; baseline JPEG, PNG and TIFF in strips are reduced while they are decoded"
+def check_memory(name: str, opened: Opened, wanted: tuple[int, int], halvings: int = 0) -> None:
+    """Refuse a picture that is not read in bands and takes too much beside one of ``wanted`` (height, width), in floats; warn
+    where it takes much, or all was asked for. A JPEG 2000 is halved so often while it is decoded.
+
+    Raises ValueError with one line.
+    """
+    needed = _needed_bytes(opened, halvings)
+    if needed <= MUCH_BYTES:
+        return
+    width, height = opened.picture.size
+    kind = opened.picture.format or "picture"
+    why = f"the decoder of {kind} holds all {width} x {height} px at once: {opened.shown}; {WAY_OUT}"
+    if needed > MOST_BYTES > 12 * wanted[0] * wanted[1]:
+        raise ValueError(
+            f"{name}: expected one that takes at most {MOST_BYTES / 2**20:.0f} MiB, got {needed / 2**20:.0f}: {why}"
         )
+    warn(f"{name}: reading it takes about {needed / 2**20:.0f} MiB: {why}")
 
 
-def _needed_bytes(opened: Opened) -> float:
+def _needed_bytes(opened: Opened, halvings: int) -> float:
     picture, here = opened.picture, is_coded(opened)
     pixels = picture.size[0] * picture.size[1]
     if picture.format in ("JPEG", "MPO"):
@@ -46,6 +56,8 @@ def _needed_bytes(opened: Opened) -> float:
         return pixels * per_pixel + COPIES_OF_WEBP * len(opened.data)
     if picture.format == "AVIF":
         return pixels * (PLANES if here else AVIF_WHOLE)
+    if picture.format == "JPEG2000":
+        return pixels * JPEG_2000 / 4.0**halvings
     if picture.format == "HEIF":
         return pixels * (HEIF if here else HEIF_WHOLE)
     if picture.format == "TIFF":  # a strip, its pixels and the file

@@ -15,6 +15,7 @@ from .decode import (
     MOST_DECODED_BYTES,
     RAW_SUFFIXES,
     Opened,
+    all_bits,
     check_area,
     is_deep,
     is_tiff,
@@ -23,7 +24,6 @@ from .decode import (
     open_picture,
     orientation_of,
     upright,
-    with_opencv,
 )
 from .exr import MAGIC as EXR_MAGIC
 from .exr import read_exr
@@ -82,7 +82,7 @@ def read_numbers(name: str, value: object) -> Numbers:
         if suffix in RAW_SUFFIXES or not is_tiff(data):
             raise
         try:
-            values = with_opencv(name, data, shown(value))  # of doubles, or several floats a pixel, which Pillow does not read
+            values = all_bits(name, data, shown(value))  # of doubles, or several floats a pixel, which Pillow does not read
         except ValueError:
             raise error from None
         return Numbers(values, picture=values.dtype.kind != "f")
@@ -103,7 +103,7 @@ def _of_file(name: str, opened: Opened) -> Numbers:
     if picture.size[0] * picture.size[1] * depth > MOST_DECODED_BYTES:
         raise ValueError(f"{name}: expected at most {MOST_DECODED_BYTES // 2**20} MiB of pixels, got more in {opened.shown}")
     if is_deep(opened):
-        return Numbers(upright(with_opencv(name, opened), opened.orientation), True)
+        return Numbers(upright(all_bits(name, opened), opened.orientation), True)
     turn = opened.orientation
     numbers = _of_picture(name, loaded(name, opened), turn)
     return Numbers(numbers.values, numbers.picture, None, numbers.palette)
@@ -172,7 +172,8 @@ def _array_of(name: str, keys: list[str], shown: str) -> str:
         for key in keys:
             if key.lower() == wanted:
                 return key
-    raise _Told(f"{name}: expected one array, or one of the name depth, in {shown}, got {', '.join(keys) or 'none'}")
+    none = "none (of torch.save's files none is read: numpy.save writes arrays)"
+    raise _Told(f"{name}: expected one array, or one of the name depth, in {shown}, got {', '.join(keys) or none}")
 
 
 def _decode_pfm(name: str, data: bytes, shown: str) -> np.ndarray:

@@ -17,6 +17,7 @@ from .decode import (
     DeepPlanes,
     Opened,
     RawPhoto,
+    all_bits,
     check_area,
     is_raw,
     is_tiff,
@@ -24,7 +25,6 @@ from .decode import (
     optional_module,
     orientation_of,
     raw_line,
-    with_opencv,
 )
 from .numbers import read_numbers
 from .on_disk import Data, stream_of
@@ -131,7 +131,7 @@ def _opened(data: Data, name: str) -> Opened | np.ndarray | None:
         if not is_tiff(data):
             raise
         try:
-            return with_opencv("photo", data, name)
+            return all_bits("photo", data, name)
         except ValueError:
             raise error from None
 

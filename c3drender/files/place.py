@@ -254,5 +254,10 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("brackets nested too deep") from None
 
 
+def text_of(name: str) -> str:
+    """A file's name as text that can be written: where the locale does not say how names are encoded, they are UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace") if any(0xDC80 <= ord(c) <= 0xDCFF for c in name) else name
+
+
 def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,13 +13,15 @@ import PIL.Image
 from .bands import Bands, Pixels, in_bands
 from .coded import coded_bands
 from .colour import SRGB, ColourSpace, by_littlecms, converted, is_same, space_of
-from .decode import MOST_DECODED_BYTES, Opened, is_deep, loaded, numbers_of, upright, with_opencv
-from .memory import MUCH_BYTES, coefficient_bytes, tell_of_memory
+from .decode import MOST_DECODED_BYTES, Opened, all_bits, is_deep, loaded, numbers_of, upright
+from .memory import MUCH_BYTES, check_memory, coefficient_bytes
 from .numbers import unit_range
 
 SPARE = 2  # a photo is reduced while decoding to no less than this many times its size, so that the rest is resampled well
 REDUCE_ABOVE_PX = 2**24  # smaller photos are decoded whole
 STRIP_PX = 2**20  # of a photo that is reduced, so many pixels are converted at a time
+HEAD_BYTES = 2**16  # in which a JPEG 2000 says of how many levels it is, each of half the size
+CODING_STYLE, LEVELS_AT = b"\xff\x52\0", 9
 DEEP_BYTES = MOST_DECODED_BYTES * 3 // 4  # of 16 bit; more is read in 8, where the file cannot be read in bands
 
 
@@ -31,7 +34,7 @@ def reduced_rgb(name: str, opened: Opened, wanted: tuple[int, int], target: Colo
         rows = max(STRIP_PX // max(opened.picture.size), 1)
         bands = in_bands(name, opened, rows)
         if bands is None and opened.data:
-            tell_of_memory(name, opened)
+            check_memory(name, opened, wanted, _halved_while_decoding(opened, wanted))
             bands = coded_bands(opened, rows)
     if bands is None:
         bands = _whole(name, opened, wanted)
@@ -61,6 +64,19 @@ def moved(rgb: np.ndarray, space: ColourSpace | None, target: ColourSpace) -> np
     return rgb if source is target or is_same(source, target) else converted(rgb, source, target)
 
 
+def _halved_while_decoding(opened: Opened, wanted: tuple[int, int]) -> int:
+    """How many of the finest levels of a JPEG 2000, now left out, are not asked for."""
+    picture: Any = opened.picture
+    if picture.format != "JPEG2000":
+        return 0
+    at = opened.data[:HEAD_BYTES].find(CODING_STYLE)
+    stored = wanted[::-1] if opened.orientation >= 5 else wanted
+    levels = opened.data[at + LEVELS_AT] if at >= 0 else 0
+    halvings = min(levels, _factor(picture.size[::-1], stored).bit_length() - 1)
+    picture.reduce = halvings
+    return halvings
+
+
 def _factor(size: tuple[int, int], wanted: tuple[int, int]) -> int:
     """By how much a picture of this size may be reduced at once."""
     if size[0] * size[1] <= REDUCE_ABOVE_PX:
@@ -72,7 +88,7 @@ def _whole(name: str, opened: Opened, wanted: tuple[int, int]) -> Bands:
     """A picture that its decoder knows only whole, or reduces itself."""
     picture, turn = opened.picture, opened.orientation
     if opened.data and is_deep(opened) and picture.size[0] * picture.size[1] * 8 <= DEEP_BYTES:
-        pixels: Pixels = with_opencv(name, opened)
+        pixels: Pixels = all_bits(name, opened)
     else:
         if picture.format in ("JPEG", "MPO") and picture.size[0] * picture.size[1] > REDUCE_ABOVE_PX:
             stored = wanted[::-1] if turn >= 5 else wanted

@@ -48,11 +48,17 @@ def via_shapes(content: Content, photo: str) -> list[Shape]:
     return shapes
 
 
+def _word(value: Any) -> str:
+    """What was written, chosen, or ticked first."""
+    if isinstance(value, dict):
+        value = next((name for name, ticked in value.items() if ticked), "")
+    return value if isinstance(value, str) else ""
+
+
 def _shape(region: Content, n: int) -> Shape:
     drawn, told = region["shape_attributes"], region.get("region_attributes") or {}
-    label = next((str(told[key]) for key in LABEL_KEYS if isinstance(told.get(key), str)), None)
-    if label is None:
-        label = next((value for value in told.values() if isinstance(value, str)), "")
+    values = [told[key] for key in LABEL_KEYS if key in told] + list(told.values())
+    label = next(filter(None, map(_word, values)), "")
     name = f"region {n}" + (f" ({label[:40]})" if label else "")
     kind = drawn["name"]
 

@@ -33,9 +33,12 @@ from .place import (
 )
 from .spatial import Packing
 
-MIN_FPS = 0.01  # a frame for 100 s
-MAX_FPS = 240
-MAX_GIF_FPS = 50  # players show a delay under 2/100 s as 10/100 s
+FPS_LIMITS = (0.001, 1000.0)  # Matroska counts milliseconds
+FPS_LIMITS_OF = {  # by the suffix or the codec
+    ".gif": (0.002, 50.0),  # a delay has 16 bits of 1/100 s; players show one under 2/100 s as 10/100 s
+    ".webp": (0.001, 240.0),
+    "av1": (0.001, 240.0),  # SVT-AV1's
+}
 QUEUE_FRAMES = 4
 FRAME_NAME = "frame_{:04d}.png"
 FRAME_PATTERN = re.compile(r"frame_\d{4,}\.png")
@@ -73,7 +76,7 @@ def write_video(
     frames : iterable of Tensor or array
         uint8 ``[H, W, 3]``, all of one size, at least one; with ``alpha`` ``[H, W, 4]``.
     fps : float
-        0.01 to 240; to 50 for ``.gif``.
+        0.001 to 1000; to 240 for ``.webp`` and ``av1``, 0.002 to 50 for ``.gif``.
     codec : str, optional
         ``h264``, ``hevc``, ``av1``, ``vp9`` or ``prores``, as the container takes it.
     crf : int, optional
@@ -157,9 +160,10 @@ def check_kind(target: Path, fps: float, encoding: Encoding) -> None:
         raise ValueError(f"out: expected a name before the suffix, got {target.name!r}")
     if not _is_folder(target) and target.suffix.lower() not in SUFFIXES:
         raise ValueError(f"out: expected the suffix {', '.join(SUFFIXES)} or none for a folder of PNGs, got {target.name!r}")
-    limit = MAX_GIF_FPS if target.suffix.lower() == ".gif" else MAX_FPS
-    if not MIN_FPS <= fps <= limit:
-        raise ValueError(f"fps: expected {MIN_FPS} to {limit} for {target.name}, got {fps}")
+    limits = [FPS_LIMITS_OF.get(kind or "", FPS_LIMITS) for kind in (target.suffix.lower(), encoding.codec)]
+    least, most = max(low for low, _ in limits), min(high for _, high in limits)
+    if not least <= fps <= most:
+        raise ValueError(f"fps: expected {least:g} to {most:g} for {target.name}, got {fps}")
     check_encoding(target, encoding)
 
 

@@ -52,6 +52,7 @@ from ..networks import MotionNetwork, RenderModel, load_motion, load_renderer
 from ..pixels.segments import Segments
 from ..pixels.upsample import upsampled
 from ..render import BlendMode
+from .see import Eyes
 
 MOST_FRAMES = 100_000  # an hour of video
 OWN_DEPTH = "photo"
@@ -99,6 +100,7 @@ class Inputs:
     segments: Segments | str  # or the name of a segmenter
     harmonic: tuple[HarmonicGiven, ...]
     notes: tuple[str, ...]  # one line per thing that was decided without being asked
+    eyes: Eyes  # of the image; they may have been asked how a depth map is meant
     matte: Tensor | None = None  # float32 [H, W], 0..1: how freely each pixel of the fluid moves
 
 
@@ -173,7 +175,8 @@ def read_inputs(
         None if point is None else _at_size(_check_point(name, point, height, width), (height, width), target)
         for name, point in (("focus", focus), ("lens_focus", sharp))
     )
-    given = _read_depth(depth, shot, reading)
+    eyes = Eyes(shot.image)
+    given = _read_depth(depth, shot, reading, eyes)
     if isinstance(given, DepthGiven):
         notes.extend(given.notes[1:])
     seen: Segments | str
@@ -184,29 +187,29 @@ def read_inputs(
     if size is None and target != (height, width):
         notes.append(f"size: {width} x {height} becomes {target[1]} x {target[0]}; size 'photo' keeps it")
     said = tuple(dict.fromkeys(notes))
-    return Inputs(shot.image, moving, step_px, focus_px, sharp_px, given, seen, harmonic, said, matte)
+    return Inputs(shot.image, moving, step_px, focus_px, sharp_px, given, seen, harmonic, said, eyes, matte)
 
 
-def _read_depth(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven | str:
+def _read_depth(depth: PictureLike, shot: Photo, reading: Reading, eyes: Eyes) -> DepthGiven | str:
     """The user's map or the photo's own, at the photo's size, or the name of an estimator."""
-    own = photo_depth(shot) if isinstance(depth, str) and depth in ("auto", OWN_DEPTH) else None
+    own = photo_depth(shot, eyes.near) if isinstance(depth, str) and depth in ("auto", OWN_DEPTH) else None
     if isinstance(depth, str) and depth == OWN_DEPTH and own is None:
         kinds = "a photo that holds its depth (GDepth, Dynamic Depth, MPO, HEIC)"
         raise ValueError(f"depth: expected {kinds}, got none in {shot.name or 'what is given'}")
     if own is None:
         if isinstance(depth, str) and names_an_estimator(depth):
             return depth
-        own = _given_or_own(depth, shot, reading)
+        own = _given_or_own(depth, shot, reading, eyes)
     return _at_photo_size(own, shot.image)
 
 
-def _given_or_own(depth: PictureLike, shot: Photo, reading: Reading) -> DepthGiven:
+def _given_or_own(depth: PictureLike, shot: Photo, reading: Reading, eyes: Eyes) -> DepthGiven:
     """A depth map, or the depth that lies in a photo given as one."""
     if is_path(depth) and Path(depth).is_file() and Path(shot.name).is_file() and Path(depth).samefile(shot.name):
-        own = photo_depth(shot)
+        own = photo_depth(shot, eyes.near)
         if own is not None:
             return own
-    return depth_given(depth, *shot.size, reading.depth_kind, reading.depth_near)
+    return depth_given(depth, *shot.size, reading.depth_kind, reading.depth_near, eyes.near)
 
 
 def _at_photo_size(given: DepthGiven, image: Image) -> DepthGiven:

@@ -230,7 +230,7 @@ def prepare_sharp(
     with bar(shown=progress, total=4, desc="prepare", unit="stage", leave=False) as steps:
         inputs = read_inputs(photo, parts, depth, focus, size, segments, Reading(depth_kind, depth_near, label, color), sharp)
         steps.set_description("depth")
-        shown = look(inputs.image, inputs.segments, target_device)
+        shown = look(inputs.image, inputs.segments, target_device, inputs.eyes)
         depth_map, depth_note = find_depth(inputs, shown, target_device)
         steps.update()
         steps.set_description("flow")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,9 +14,24 @@ from torch.nn import functional
 from ..data import Image, MotionHints, Nearness, Scenery
 from ..models import best, find
 from ..models.segmentation import load_entry, load_transformers
-from ..perception import perceive
+from ..perception import Perception, perceive
 from ..pixels.segments import Segments
 from ..scenery import apply_segments, find_scenery
+
+
+class Eyes:
+    """What the network says of a photo, once somebody asks."""
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+
+    @cached_property
+    def seen(self) -> Perception:
+        return perceive(self._image)
+
+    def near(self) -> np.ndarray:
+        """Relative disparity float32 ``[h, w]``, coarse: for `c3drender.files.depth_kind`."""
+        return self.seen.nearness.near.numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +70,9 @@ class Shown:
         return self.stays if self.rules or not pointed else None
 
 
-def look(image: Image, segments: Segments | str = "auto", device: torch.device | str = "cpu") -> Shown:
+def look(
+    image: Image, segments: Segments | str = "auto", device: torch.device | str = "cpu", eyes: Eyes | None = None
+) -> Shown:
     """What a photo shows.
 
     Parameters
@@ -63,13 +82,16 @@ def look(image: Image, segments: Segments | str = "auto", device: torch.device |
         As in `prepare`.
     device : str or torch.device
         Where an installed segmenter runs.
+    eyes : Eyes, optional
+        Of this image, which may have been asked before.
 
     Returns
     -------
     Shown
     """
+    eyes = Eyes(image) if eyes is None else eyes
     with ThreadPoolExecutor(min(torch.get_num_threads(), 2)) as both:  # neither keeps two cores busy
-        cued, perceived = both.submit(find_scenery, image), both.submit(perceive, image)
+        cued, perceived = both.submit(find_scenery, image), both.submit(lambda: eyes.seen)
         cues, seen = cued.result(), perceived.result()
     if isinstance(segments, str) and segments == "none":
         return Shown(cues, None, False, seen.nearness, ())

@@ -162,7 +162,7 @@ class Stages:
     @plainly
     def _see(self) -> Seen:
         inputs = read_inputs(str(self.photo), (Fluid(),), "auto", None, self.size, "auto")
-        shown = look(inputs.image, inputs.segments, DEVICE)
+        shown = look(inputs.image, inputs.segments, DEVICE, inputs.eyes)
         depth, note = find_depth(inputs, shown, DEVICE)
         nothing = MotionHints(None, torch.zeros(0, 2, 2))
         beside, scenery = found_beside(inputs, shown)

@@ -16,7 +16,7 @@ import PIL.Image
 from .. import camera as cameras
 from .. import defaults, render
 from ..data import PathLike
-from ..files.place import check_writable, make_folder, naming, replacing
+from ..files.place import check_writable, make_folder, naming, replacing, text_of
 from ..files.scene import Scene
 from ..files.shown import ShownPath
 from ..pipeline.inputs import Amplitude, CameraLike, check_blend, check_motion
@@ -119,7 +119,7 @@ def export_html(
         reach=hand_reach(scene, amplitude),
     )
     poster = _jpeg(render.render_view(animation, scene.camera.with_pose(scene.camera.pose), 0).rgb_u8.numpy())
-    name = target.stem if title is None else title
+    name = text_of(target.stem if title is None else title)
     if folder:
         _write_folder(target, packed, poster, name)
     else:
