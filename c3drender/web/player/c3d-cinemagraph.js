@@ -5,7 +5,7 @@
 // shows until the first frame, and where there is no WebGL2.
 
 import { Camera } from "./camera.js";
-import { Renderer, compile, programsOf } from "./renderer.js";
+import { Renderer, programsOf, shadersOf } from "./renderer.js";
 import { readScene } from "./scene.js";
 
 const STYLE = `
@@ -170,7 +170,7 @@ export class C3dCinemagraph extends HTMLElement {
     if (!gl) return false;
     if (gl.isContextLost()) return true; // webglcontextrestored starts again
     this.programs ??= programsOf(gl);
-    compile(this.programs, header);
+    this.programs.start(shadersOf(header).first);
     return true;
   }
 
@@ -207,6 +207,7 @@ export class C3dCinemagraph extends HTMLElement {
    * @param {Renderer} renderer
    */
   async follow(renderer) {
+    this.programs?.start(shadersOf(renderer.header).later);
     while (renderer === this.renderer && !this.traced) {
       this.traced = renderer.trace(SLICE_MS);
       await new Promise((resolve) => setTimeout(resolve));

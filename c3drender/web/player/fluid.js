@@ -26,8 +26,11 @@ function sideShaders(carries, shown) {
   return { vertex: ["project.glsl", ...carries, "fluid.vert"], fragment: ["sample.glsl", ...shown, "fluid.frag"] };
 }
 
-/** @param {{copies?: unknown}} told those of the first frame first */
-export const fluidShaders = ({ copies }) => [SHEET, BARE, ALONE, ...(copies ? [...COPIES_SHADERS, MIXED] : [])];
+/** Those of the first frame, and those of the motion. @param {{copies?: unknown}} told */
+export const fluidShaders = ({ copies }) => ({
+  first: [SHEET, BARE, ALONE],
+  later: copies ? [...COPIES_SHADERS, MIXED] : [],
+});
 
 export class Fluid {
   /**

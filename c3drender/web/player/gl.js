@@ -21,6 +21,20 @@ export class Programs {
     this.made = new Map();
   }
 
+  /** @param {Shaders[]} listed */
+  start(listed) {
+    for (const shaders of listed) this.compile(shaders);
+  }
+
+  /**
+   * Waits until they are made.
+   *
+   * @param {Shaders[]} listed
+   */
+  finish(listed) {
+    for (const shaders of listed) this.compile(shaders).finish();
+  }
+
   /**
    * Has a program made, which the browser does beside: who asks nothing of it does not wait.
    *
@@ -154,19 +168,20 @@ class Program {
       return shader;
     });
     gl.linkProgram(this.id);
-    /** @type {Map<string, {at: WebGLUniformLocation | null, type: number}> | null} once it was in use */
+    /** @type {Map<string, {at: WebGLUniformLocation | null, type: number}> | null} once it is known to be made */
     this.uniforms = null;
   }
 
-  /** Waits until it is made. */
+  /** Waits until it is made, and lists its uniforms. */
   finish() {
+    if (this.uniforms) return this.uniforms;
     const { gl, id, shaders } = this;
     if (!gl.getProgramParameter(id, gl.LINK_STATUS) && !gl.isContextLost()) {
       const logs = shaders.map((shader) => gl.getShaderInfoLog(shader));
       throw new Error(`WebGL: ${[gl.getProgramInfoLog(id), ...logs].filter(Boolean).join(" ")}`);
     }
     for (const shader of shaders) gl.deleteShader(shader);
-    const uniforms = new Map();
+    const uniforms = (this.uniforms = new Map());
     const count = gl.getProgramParameter(id, gl.ACTIVE_UNIFORMS) ?? 0;
     for (let k = 0; k < count; ++k) {
       const info = gl.getActiveUniform(id, k);
@@ -183,10 +198,10 @@ class Program {
    */
   use(values) {
     const { gl, id } = this;
-    this.uniforms ??= this.finish();
+    const uniforms = this.finish();
     gl.useProgram(id);
     let unit = 0;
-    for (const [name, { at, type }] of this.uniforms) {
+    for (const [name, { at, type }] of uniforms) {
       const value = values[name];
       if (value === undefined) throw new Error(`uniform ${name}: expected a value, got none`);
       if (value instanceof Texture) {

@@ -24,13 +24,14 @@ const [COPY, REDUCE, ENLARGE] = ["copy", "reduce", "enlarge"].map((name) => ever
 export const programsOf = (gl) => new Programs(gl, SHADERS);
 
 /**
- * @param {Programs} programs
+ * The shaders of the first frame, and those of the motion.
+ *
  * @param {{fluid?: {copies?: unknown}, harmonics?: unknown}} header of a scene
  */
-export function compile(programs, header) {
+export function shadersOf(header) {
   const { solid, cuts } = stillShaders(header);
-  const flows = header.fluid ? fluidShaders(header.fluid) : [];
-  for (const shaders of [solid, cuts, ...flows, COMPOSE, COPY, REDUCE, ENLARGE]) programs.compile(shaders);
+  const { first, later } = header.fluid ? fluidShaders(header.fluid) : { first: [], later: [] };
+  return { first: [solid, ...first, COMPOSE, cuts, COPY, REDUCE, ENLARGE], later };
 }
 
 export class Renderer {
@@ -43,6 +44,7 @@ export class Renderer {
     this.gl = gl;
     this.header = scene.header;
     this.device = new Device(programs);
+    programs.finish(shadersOf(this.header).first); // now: later the browser would answer after all that it has to do
     gl.disable(gl.DEPTH_TEST);
     gl.disable(gl.BLEND);
     const layers = makeLayers(this.device, scene);
