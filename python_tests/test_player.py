@@ -217,7 +217,7 @@ def test_the_browser_shows_what_the_renderer_renders(browser, example: Scene, tm
 @pytest.mark.skipif(player_firefox.missing() is not None, reason=str(player_firefox.missing()))
 def test_firefox_shows_the_same(example: Scene, exported: Path, tmp_path) -> None:
     rendered = list(c3d.render_frames(example, frames=FRAMES))
-    with player_firefox.opened(exported, tmp_path) as session:
+    with player_firefox.opened(exported.as_uri(), tmp_path) as session:
         for n in MOMENTS[::3]:
             assert psnr(rendered[n].rgb_u8.numpy(), session.shown_at(n, size_of(example))) >= 35
 
