@@ -221,7 +221,7 @@ async function showStage(told) {
 function tell(told) {
   const { name } = told;
   const afterMs = performance.now() - changedAt;
-  const what = { "field.bin": "flow", "preview.c3dweb": "draft" }[name];
+  const what = { "field.bin": "flow", "preview.c3dweb": "in motion" }[name];
   if (what && changedAt && told.revision === revision)
     find("timing").textContent = `${what} after ${(afterMs / 1000).toFixed(2)} s`;
   shown[name] = { revision: told.revision, afterMs, stagesMs: told.stages_ms };
