@@ -45,7 +45,7 @@ def unpacked(file: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     at = start + length
     for name, size in header["sections"].items():
         if name == "maps":
-            stream = zlib.decompress(file[at : at + size])
+            stream = zlib.decompress(zlib.decompress(file[at : at + size]))
         at += size
     assert at == len(file)
     maps, at = {}, 0

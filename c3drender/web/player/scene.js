@@ -1,6 +1,6 @@
 // Reads what c3drender/web/pack.py writes.
 
-const MAGIC = "c3dweb1\n";
+const MAGIC = "c3dweb2\n";
 /** Bits of a layer's pixel, as in pack.py. */
 export const KINDS = { rests: 1, sways: 2, moves: 4, thin: 8, below: 16, fringe: 32 };
 
@@ -22,7 +22,7 @@ export const KINDS = { rests: 1, sways: 2, moves: 4, thin: 8, below: 16, fringe:
  *   rules: {radius_px: number, depth_tolerance: number, max_stretch_px: number, least_existence: number},
  *   sharpness: number, nearest: number, loop: {frames: number, fps: number, blend: string},
  *   path: {poses: number[][], zooms: number[]}, focus: [number, number, number], reach: [number, number],
- *   fluid?: FluidHeader, harmonics?: {count: number, unit: number}, maps: MapHeader[],
+ *   fluid?: FluidHeader, harmonics?: {count: number, unit: number}, maps: MapHeader[], full: string[],
  *   sections: Record<string, number>}} Header
  * @typedef {{header: Header, maps: Map<string, PlaneMap>, pictures: Map<string, ImageBitmap>}} Scene
  */
@@ -56,28 +56,33 @@ async function readContents(header, file, at) {
     at += size;
   }
   // The browser decodes pictures beside; maps are read here meanwhile.
-  const decoding = blobs.filter(([name]) => name !== "maps").map(([name, blob]) => decode(name, blob));
+  const decoding = blobs
+    .filter(([name]) => name !== "maps")
+    .map(([name, blob]) => decode(name, header.full.includes(name) ? Promise.resolve(blob) : inflated(blob)));
   const packed = blobs.find(([name]) => name === "maps")?.[1] ?? new Blob();
-  const [maps, ...pictures] = await Promise.all([inflate(packed, header.maps), ...decoding]);
+  const [maps, ...pictures] = await Promise.all([unpack(packed, header.maps), ...decoding]);
   return { header, maps, pictures: new Map(pictures) };
 }
 
+/** @param {Blob} blob @returns {Promise<Blob>} */
+const inflated = (blob) => new Response(blob.stream().pipeThrough(new DecompressionStream("deflate"))).blob();
+
 /**
  * @param {string} name
- * @param {Blob} blob
+ * @param {Promise<Blob>} jpeg
  * @returns {Promise<[string, ImageBitmap]>}
  */
-async function decode(name, blob) {
-  return [name, await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" })];
+async function decode(name, jpeg) {
+  return [name, await createImageBitmap(await jpeg, { colorSpaceConversion: "none", premultiplyAlpha: "none" })];
 }
 
 /**
  * @param {Blob} packed
  * @param {MapHeader[]} headers
  */
-async function inflate(packed, headers) {
-  const stream = packed.stream().pipeThrough(new DecompressionStream("deflate"));
-  return readMaps(headers, new Uint8Array(await new Response(stream).arrayBuffer()));
+async function unpack(packed, headers) {
+  const bytes = await inflated(await inflated(packed));
+  return readMaps(headers, new Uint8Array(await bytes.arrayBuffer()));
 }
 
 /**

@@ -150,6 +150,7 @@ async function showPhoto(told) {
   const poster = make("img", { src: URL.createObjectURL(file), alt: "" });
   poster.addEventListener("load", () => URL.revokeObjectURL(poster.src));
   player.replaceChildren(poster);
+  find("player").append(make("span", { className: "soon" }, "soon in motion"));
 }
 
 /**
@@ -255,7 +256,7 @@ function makePlayer() {
   player = document.createElement("c3d-cinemagraph");
   player.setAttribute("aria-label", "Preview");
   player.addEventListener("error", (/** @type {ErrorEvent} */ event) => say(`Preview: ${event.message}`));
-  find("player").replaceChildren(player, make("span", { className: "soon" }, "soon in motion"));
+  find("player").replaceChildren(player);
 }
 
 function togglePlay() {
@@ -304,7 +305,7 @@ function close() {
   changedAt = 0;
   scenes = {};
   for (const name of Object.keys(shown)) delete shown[name];
-  if (!player || player.hasAttribute("src")) makePlayer();
+  if (!player || player.childElementCount) makePlayer();
   view.photo = null;
   state.forget();
   document.body.classList.remove("large");
