@@ -28,6 +28,11 @@ PREFERENCES = {
     "app.update.enabled": False,
     "datareporting.policy.dataSubmissionEnabled": False,
 }
+KEYS = {"Control": "\ue009", "Shift": "\ue008"}  # as WebDriver names them
+BOX = """(selector) => {
+  const { left, top, width, height } = document.querySelector(selector).getBoundingClientRect();
+  return [left, top, width, height];
+}"""
 START_S = 600.0  # a busy machine
 END_S = 120.0
 SHOW = """
@@ -84,9 +89,71 @@ class Session:
         return np.asarray(PIL.Image.open(io.BytesIO(data)).convert("RGB"))
 
 
+class Page:
+    """What `studio_browser.Hands` asks of a page, by a session."""
+
+    def __init__(self, session: Session, width: int, height: int) -> None:
+        self.session = session
+        self.mouse, self.keyboard = Mouse(session), Keyboard(session)
+        session.tell("WebDriver:SetWindowRect", width=width, height=height)
+
+    def set_default_timeout(self, ms: float) -> None:
+        self.timeout_s = ms / 1000
+
+    def evaluate(self, text: str, argument: Any = None) -> Any:
+        """An expression's value, or what a function returns, or promises."""
+        script = f"const value = ({text}); return typeof value === 'function' ? value(arguments[0]) : value;"
+        return self.session.tell("WebDriver:ExecuteScript", script=script, args=[argument])["value"]
+
+    def wait_for_function(self, text: str, polling: float = 20) -> None:
+        end = time.monotonic() + self.timeout_s
+        while not self.evaluate(text):
+            assert time.monotonic() < end, f"still not true after {self.timeout_s} s: {text}"
+            time.sleep(polling / 1000)
+
+    def click(self, selector: str) -> None:
+        left, top, width, height = self.evaluate(BOX, selector)
+        self.mouse.move(left + width / 2, top + height / 2)
+        self.mouse.down()
+        self.mouse.up()
+
+
+class Mouse:
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.at = (0.0, 0.0)
+
+    def move(self, x: float, y: float, steps: int = 1) -> None:
+        (x0, y0), self.at = self.at, (x, y)
+        places = [(x0 + (x - x0) * n / steps, y0 + (y - y0) * n / steps) for n in range(1, steps + 1)]
+        self._do(*({"type": "pointerMove", "x": round(px), "y": round(py), "duration": 0} for px, py in places))
+
+    def down(self) -> None:
+        self._do({"type": "pointerDown", "button": 0})
+
+    def up(self) -> None:
+        self._do({"type": "pointerUp", "button": 0})
+
+    def _do(self, *actions: dict[str, Any]) -> None:
+        source = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": list(actions)}
+        self.session.tell("WebDriver:PerformActions", actions=[source])
+
+
+class Keyboard:
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def press(self, keys: str) -> None:
+        """Such as ``Control+z``."""
+        values = [KEYS.get(key, key) for key in keys.split("+")]
+        strokes = [("keyDown", value) for value in values] + [("keyUp", value) for value in reversed(values)]
+        actions = [{"type": kind, "value": value} for kind, value in strokes]
+        self.session.tell("WebDriver:PerformActions", actions=[{"type": "key", "id": "keyboard", "actions": actions}])
+
+
 @contextmanager
-def opened(page: Path, profile: Path) -> Iterator[Session]:
-    """Firefox with ``page`` open; ``profile``: an empty folder."""
+def opened(page: str, profile: Path) -> Iterator[Session]:
+    """Firefox with the address ``page`` open; ``profile``: an empty folder."""
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
     (profile / "user.js").write_text("\n".join(lines))
     command = ["xvfb-run", "-a", "firefox-esr", "--marionette", "--no-remote", "--profile", str(profile)]
@@ -99,7 +166,7 @@ def opened(page: Path, profile: Path) -> Iterator[Session]:
             assert time.monotonic() < end, f"firefox-esr did not start within {START_S} s"
             time.sleep(0.2)
         session = Session(int(told.read_text()))
-        session.tell("WebDriver:Navigate", url=page.as_uri())
+        session.tell("WebDriver:Navigate", url=page)
         yield session
         session.tell("Marionette:Quit", flags=["eForceQuit"])
         process.wait(END_S)

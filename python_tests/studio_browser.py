@@ -13,6 +13,18 @@ from typing import Any
 from player_browser import WAIT_MS
 
 POLL_MS = 20  # by a clock: a page in the background has no frames to wait for
+DROP = """([name, content]) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([Uint8Array.from(atob(content), (byte) => byte.charCodeAt(0))], name));
+  const event = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+  document.querySelector("#drop").dispatchEvent(event);
+}"""
+# Of the photo's corner on the page, and how large its pixels are.
+PLACE = """() => {
+  const { left, top } = document.querySelector("#canvas").getBoundingClientRect();
+  const { zoom, corner } = studio.view;
+  return [left + corner.x, top + corner.y, zoom];
+}"""
 
 
 @contextmanager
@@ -37,15 +49,7 @@ class Hands:
 
     def drop(self, photo: Path) -> None:
         """A photo from the desktop."""
-        dropped = self.page.evaluate_handle(
-            """([name, content]) => {
-              const data = new DataTransfer();
-              data.items.add(new File([Uint8Array.from(atob(content), (byte) => byte.charCodeAt(0))], name));
-              return data;
-            }""",
-            [photo.name, base64.b64encode(photo.read_bytes()).decode()],
-        )
-        self.page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
+        self.page.evaluate(DROP, [photo.name, base64.b64encode(photo.read_bytes()).decode()])
         self.plays()
 
     def choose(self, photo: Path) -> None:
@@ -66,17 +70,13 @@ class Hands:
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Where a pixel of the photo is on the page."""
-        box = self.page.locator("#canvas").bounding_box()
-        zoom, left, top = self.page.evaluate(
-            "() => { const { zoom, corner } = studio.view; return [zoom, corner.x, corner.y]; }"
-        )
-        return box["x"] + left + x * zoom, box["y"] + top + y * zoom
+        left, top, zoom = self.page.evaluate(PLACE)
+        return left + x * zoom, top + y * zoom
 
     def under(self, x: float, y: float) -> tuple[float, float]:
         """The photo's pixel at a place of the page."""
-        box = self.page.locator("#canvas").bounding_box()
-        there = {"offsetX": x - box["x"], "offsetY": y - box["y"]}
-        return tuple(self.page.evaluate("(there) => studio.view.placeOf(there)", there))
+        left, top, zoom = self.page.evaluate(PLACE)
+        return (x - left) / zoom, (y - top) / zoom
 
     def drag(self, *points: tuple[float, float]) -> None:
         first, *rest = (self.at(*point) for point in points)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import struct
 import zlib
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ def unpacked(file: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     at = start + length
     for name, size in header["sections"].items():
         if name == "maps":
-            stream = zlib.decompress(file[at : at + size])
+            stream = zlib.decompress(zlib.decompress(file[at : at + size]))
         at += size
     assert at == len(file)
     maps, at = {}, 0
@@ -217,7 +218,7 @@ def test_the_browser_shows_what_the_renderer_renders(browser, example: Scene, tm
 @pytest.mark.skipif(player_firefox.missing() is not None, reason=str(player_firefox.missing()))
 def test_firefox_shows_the_same(example: Scene, exported: Path, tmp_path) -> None:
     rendered = list(c3d.render_frames(example, frames=FRAMES))
-    with player_firefox.opened(exported, tmp_path) as session:
+    with player_firefox.opened(exported.as_uri(), tmp_path) as session:
         for n in MOMENTS[::3]:
             assert psnr(rendered[n].rgb_u8.numpy(), session.shown_at(n, size_of(example))) >= 35
 
@@ -254,6 +255,42 @@ def test_the_folder_plays_under_a_strict_policy(browser, example: Scene, in_fold
         player_browser.ready(page)
         assert page.evaluate("() => refused") == []
         assert player_browser.shown_at(page, 0).rgb.std() > 10
+
+
+@needs_browser
+def test_a_sandboxed_frame_plays_it(browser, example: Scene, exported: Path, tmp_path) -> None:
+    shutil.copy(exported, tmp_path / "scene.html")
+    (tmp_path / "index.html").write_text('<iframe src="scene.html" sandbox="allow-scripts" width="256" height="170"></iframe>')
+    with player_browser.opened(browser, tmp_path, size_of(example)) as page:
+        frame = page.wait_for_selector("iframe").content_frame()
+        frame.wait_for_selector("c3d-cinemagraph", state="attached")
+        player_browser.ready(frame)
+        frame.wait_for_function("() => document.querySelector('c3d-cinemagraph').frame > 0")
+
+
+@needs_browser
+def test_attributes_say_how_an_element_begins(browser, example: Scene, in_folder: Path, tmp_path) -> None:
+    folder = shutil.copytree(in_folder, tmp_path / "scene")
+    attributes = ("", 'camera="still"', 'amplitude="0.5"', 'autoplay="false" poster="poster.jpg" fit="cover"')
+    elements = [f'<c3d-cinemagraph src="scene.c3dweb" {told} style="height: 60px"></c3d-cinemagraph>' for told in attributes]
+    (folder / "index.html").write_text(f'<script type="module" src="c3d-cinemagraph.js"></script>{"".join(elements)}')
+    with player_browser.opened(browser, folder, size_of(example)) as page:
+        page.wait_for_function("() => document.querySelectorAll('c3d-cinemagraph[ready]').length === 4")
+        plain, still, half, paused = page.evaluate(
+            """() => [...document.querySelectorAll("c3d-cinemagraph")].map((element) => {
+              const begun = { paused: element.paused, fit: element.fit };
+              element.seek(3);
+              const poster = element.shadowRoot.querySelector("img")?.src ?? "";
+              return { ...begun, poster, x: element.camera.viewAt(3).pose[3] };
+            })"""
+        )
+    assert plain["x"] != 0 and still["x"] == 0 and half["x"] == pytest.approx(plain["x"] / 2)
+    assert [told["paused"] for told in (plain, still, half, paused)] == [False, False, False, True]
+    assert paused["poster"].endswith("/poster.jpg") and (plain["poster"], plain["fit"], paused["fit"]) == (
+        "",
+        "contain",
+        "cover",
+    )
 
 
 @needs_browser

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,15 @@ from c3drender.cli import main
 from c3drender.files.scene import Scene
 from c3drender.files.video import write_video
 from c3drender.pipeline.render import periods
+from c3drender.studio import desk, project, region
 from c3drender.studio import edits as of
-from c3drender.studio import project, region
 from c3drender.studio.drawn import Sheet, area, correct_depth, draw_motion, drawn_nothing, stroke
 from c3drender.studio.guard import Guard, is_loopback
 from c3drender.studio.labelme import from_labelme, to_labelme
 from c3drender.studio.processes import LOST, Process
 from c3drender.studio.server import make_app
 from c3drender.studio.stages import Stages
+from c3drender.studio.worker import Worker
 
 EXAMPLE = Path(c3d.__file__).parent / "example" / "stream_cascade.jpg"
 WIDTH, HEIGHT = 96, 64
@@ -432,6 +434,58 @@ def test_an_export_is_cancelled(client: TestClient, photo: bytes) -> None:
     job = client.post(f"{path}/exports", json={"kind": "gif"}).json()
     assert client.delete(f"{path}/exports/{job['number']}").json()["state"] == "cancelled"
     assert client.get(f"{path}/exports/{job['number']}").status_code == 404
+
+
+def test_what_somebody_waits_for_comes_first() -> None:
+    requests: queue.Queue[dict[str, Any]] = queue.Queue()
+    answers = []
+    worker = Worker(requests, lambda request, event, **told: answers.append((request["id"], event)))
+    for n, (do, place) in enumerate(
+        [("export", "a"), ("loop", "a"), ("loop", "b"), ("preview", "c"), ("preview", "a"), ("preview", "a"), ("pick", "b")]
+    ):
+        requests.put({"id": n, "do": do, "project": place})
+    worker._take(block=True)
+    assert [request["id"] for request in worker.waiting] == [6, 3, 5, 2, 0]
+    assert answers == [(1, "superseded"), (4, "superseded")]
+
+
+def test_the_loop_waits_until_a_page_shows_the_draft(made: Path, monkeypatch) -> None:
+    monkeypatch.setattr(desk, "LOOP_AFTER_S", 0.01)
+    monkeypatch.setattr(desk, "KEEP_AFTER_S", 0.01)
+    asked: list[tuple[str, Callable[[dict[str, Any]], None]]] = []
+
+    class Asked(Process):
+        async def ask(self, request: dict[str, Any], heard: Callable[[dict[str, Any]], None]) -> None:
+            asked.append((request["do"], heard))
+
+    async def follow() -> None:
+        async def answer(event: str, do: str) -> None:
+            """To what was asked last; ``do`` is asked then."""
+            asked[-1][1]({"event": event})
+            count = len(asked)
+            while len(asked) == count:
+                await asyncio.sleep(0.001)
+            assert asked[-1][0] == do
+
+        own = desk.Desk(made, project.load(made), Asked(), Asked())
+        queue = own.join()
+        await asyncio.sleep(0)
+        assert [do for do, _ in asked] == ["preview"]
+        await answer("done", "loop")  # though no page says that it plays
+        await answer("superseded", "loop")  # another project's preview came between
+        monkeypatch.setattr(desk, "LOOP_AFTER_S", 600.0)
+        asked[-1][1]({"event": "superseded"})
+        own.plays(own.document.revision + 1)
+        assert own.draft_waits
+        own.plays(own.document.revision)
+        await asyncio.sleep(0)
+        assert [do for do, _ in asked] == ["preview", "loop", "loop", "loop"]
+        await answer("done", "keep")
+        later = own.join()
+        assert [later.get_nowait()["event"] for _ in range(later.qsize())] == ["document", "done", "done"]
+        assert [queue.get_nowait()["event"] for _ in range(queue.qsize())] == ["document", "done", "done"]
+
+    asyncio.run(follow())
 
 
 def test_a_lost_process_takes_nothing_with_it() -> None:

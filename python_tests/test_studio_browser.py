@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import player_browser
+import player_firefox
 import pytest
 
 import c3drender as c3d
@@ -24,6 +25,15 @@ EXAMPLE = Path(c3d.__file__).parent / "example" / "stream_cascade.jpg"
 AXE = Path(__file__).parents[1] / "build" / "web-tools" / "node_modules" / "axe-core" / "axe.min.js"
 WIDTH, HEIGHT = 144, 96
 DESK = {"width": 1280, "height": 800}
+CHOOSE = """([selector, value]) => {
+  const list = document.querySelector(selector);
+  list.value = value;
+  list.dispatchEvent(new Event("change", { bubbles: true }));
+}"""
+DOWNLOADED = """async (selector) => {
+  const answer = await fetch(document.querySelector(selector).href);
+  return (await answer.text()).slice(0, 64);
+}"""
 pytestmark = pytest.mark.skipif(player_browser.missing() is not None, reason=str(player_browser.missing()))
 
 
@@ -123,6 +133,39 @@ def test_a_photo_is_painted_moved_exported_and_opened_again(
         assert hands.revision() == 7 and page.evaluate("() => studio.state.arrows.length") == 2
     assert problems == []
     assert json.loads((folder / "stream" / "project.json").read_text())["revision"] == 7
+
+
+@pytest.mark.skipif(player_firefox.missing() is not None, reason=str(player_firefox.missing()))
+def test_firefox_does_the_job_too(address: str, photo: Path, tmp_path: Path) -> None:
+    with player_firefox.opened(address, tmp_path) as session:
+        page = player_firefox.Page(session, **DESK)
+        page.evaluate("() => { window.problems = []; addEventListener('error', ({ message }) => problems.push(message)); }")
+        hands = Hands(page)
+        hands.drop(photo)
+        assert hands.revision() == 0
+        hands.tool("brush")
+        hands.drag((50, 60), (80, 70), (90, 85))
+        hands.tool("arrow")
+        hands.drag((60, 60), (75, 75))
+        hands.until(2)
+        hands.shown("field.bin", 2)
+        x, y = page.evaluate("() => studio.view.streaks.at(70, 66)")
+        assert x > 0 and y > 0  # along the arrow
+        hands.shown("loop.c3dweb", 2)
+        first, later = (session.shown_at(frame, (WIDTH, HEIGHT)).astype(int) for frame in (0, 15))
+        assert np.abs(first - later).max() > 20  # it moves
+        page.keyboard.press("Control+z")
+        hands.until(3)
+        hands.when("studio.state.arrows.length === 0")
+        hands.shown("preview.c3dweb", 3)
+
+        page.click("#export")
+        page.evaluate(CHOOSE, ["#format", "mp4"])
+        page.click("#begin")
+        hands.when("document.querySelector('#jobs a[download$=\".mp4\"]')")
+        magic = page.evaluate(DOWNLOADED, "#jobs a[download$='.mp4']")
+        assert "ftyp" in magic
+        assert page.evaluate("problems") == []
 
 
 def test_two_pages_follow_each_other(browser, stream: str) -> None:

@@ -8,6 +8,7 @@ import itertools
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from .estimate import Cost, Paces, cost_of
 from .formats import FORMATS, Options
 from .processes import NICE, Event, Process
 
+LOOP_AFTER_S = 2.0  # of a draft that no page says it shows; until then the processor is the page's
 KEEP_AFTER_S = 2.0  # of quiet, the scene is made at its own size and kept
 MOST_WAITING = 1000  # events of a page that does not read them: it has to ask anew
 
@@ -59,9 +61,11 @@ class Desk:
     paces: Paces = field(default_factory=Paces)
     listeners: set[asyncio.Queue[Event]] = field(default_factory=set)
     jobs: dict[int, Job] = field(default_factory=dict)
-    shown: dict[str, Event] = field(default_factory=dict)
+    asked: int | None = None  # the revision whose preview was asked for last, unless that was lost
+    told_of_it: list[Event] = field(default_factory=list)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
-    keeping: asyncio.TimerHandle | None = None
+    later: asyncio.TimerHandle | None = None
+    draft_waits: bool = False  # for a page that shows it
     numbers: Any = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -94,15 +98,33 @@ class Desk:
         self.publish(self.told())
         self.refresh()
 
+    def join(self) -> asyncio.Queue[Event]:
+        """Listen: to what was told of this revision, and to all that follows."""
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        if self.asked != self.document.revision:
+            self.refresh()
+        for event in (self.told(), *self.told_of_it, *({"event": "job", **job.told()} for job in self.jobs.values())):
+            queue.put_nowait(event)
+        self.listeners.add(queue)
+        return queue
+
     def refresh(self) -> None:
-        """Have the preview made, and after a while the scene."""
-        self.start(self.preview.ask(self._request("preview"), self._heard))
-        if self.keeping is not None:
-            self.keeping.cancel()
-        self.keeping = asyncio.get_running_loop().call_later(KEEP_AFTER_S, self.keep)
+        """Have the preview made: a draft; when a page shows that, the loop; and after a while of quiet the scene."""
+        self._cancel()
+        self.asked, self.told_of_it = self.document.revision, []
+        self._ask(self.preview, "preview")
+
+    def loop(self) -> None:
+        self._cancel()
+        self._ask(self.preview, "loop")
 
     def keep(self) -> None:
-        self.start(self.keeper.ask(self._request("keep"), self._heard))
+        self._ask(self.keeper, "keep")
+
+    def plays(self, revision: int) -> None:
+        """A page shows the draft."""
+        if revision == self.asked and self.draft_waits:
+            self.loop()
 
     def publish(self, event: Event) -> None:
         for queue in self.listeners:
@@ -175,11 +197,34 @@ class Desk:
     def _request(self, do: str, **more: Any) -> Event:
         return {"do": do, "project": str(self.path), "document": self.document.model_dump(mode="json"), **more}
 
-    def _heard(self, event: Event) -> None:
-        if event["event"] == "stage":
-            self.shown[event["name"]] = event
-        if event["event"] != "superseded":
-            self.publish(event)
+    def _ask(self, process: Process, do: str) -> None:
+        revision = self.document.revision
+
+        def heard(event: Event) -> None:
+            if revision != self.asked:
+                return  # a newer one was asked for meanwhile
+            ended = event["event"]
+            if ended != "superseded":
+                self.told_of_it.append(event)
+                self.publish(event)
+            if ended == "failed":
+                self.asked = None
+            elif (do, ended) in (("preview", "done"), ("loop", "superseded")):
+                self._after(LOOP_AFTER_S, self.loop)
+                self.draft_waits = True
+            elif (do, ended) == ("loop", "done"):
+                self._after(KEEP_AFTER_S, self.keep)
+
+        self.start(process.ask(self._request(do), heard))
+
+    def _after(self, seconds: float, then: Callable[[], None]) -> None:
+        self._cancel()
+        self.later = asyncio.get_running_loop().call_later(seconds, then)
+
+    def _cancel(self) -> None:
+        if self.later is not None:
+            self.later.cancel()
+        self.later, self.draft_waits = None, False
 
 
 def _brief(edit: Any) -> Event:

@@ -172,7 +172,9 @@ def _add_projects(app: FastAPI, studio: Studio) -> None:
             file.flush()
             wanted = {"do": "create", "root": str(studio.root), "name": Path(name).name or "photo", "file": file.name}
             made = await studio.preview.result(wanted)  # a file that crashes its reader does not crash the server
-        return {"name": done(made)["name"]}
+        made_name = done(made)["name"]
+        studio.desk(made_name).refresh()  # while the page turns to it
+        return {"name": made_name}
 
     @app.get("/api/projects/{name}", response_model=None)
     async def told(name: str) -> Any:
@@ -196,15 +198,10 @@ def _add_projects(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/projects/{name}/events")
     async def events(name: str, request: Request) -> Response:
         desk = studio.desk(name)
-        queue: asyncio.Queue[Any] = asyncio.Queue()
-        desk.listeners.add(queue)
-        desk.refresh()
+        queue = desk.join()
 
         async def lines() -> AsyncIterator[str]:
             try:
-                yield f"data: {json.dumps(desk.told())}\n\n"
-                for job in desk.jobs.values():
-                    yield f"data: {json.dumps({'event': 'job', **job.told()})}\n\n"
                 while True:
                     try:
                         event = await asyncio.wait_for(queue.get(), HEARTBEAT_S)
@@ -237,6 +234,11 @@ def _add_changes(app: FastAPI, studio: Studio) -> None:
         desk = studio.desk(name)
         desk.change(change.base, of.Document.redo)
         return {"revision": desk.document.revision}
+
+    @app.post("/api/projects/{name}/plays", response_model=None)
+    async def plays(name: str, base: Base) -> Any:
+        studio.desk(name).plays(base.base)
+        return {}
 
     @app.post("/api/projects/{name}/labelme", response_model=None)
     async def labelme(name: str, base: int, request: Request) -> Any:

@@ -28,7 +28,7 @@ from ..pipeline.prepare import build_scene, find_depth, find_harmonics, found_be
 from ..pipeline.render import camera_path, periods
 from ..pipeline.see import Shown, look
 from ..pixels.nearest import Nearest
-from ..render import BlendMode
+from ..render import Animation, BlendMode
 from ..web.export import hand_reach
 from ..web.pack import pack
 from . import edits as of
@@ -123,14 +123,21 @@ class Stages:
 
         return self._once("layers", made_from, make)
 
+    def animated(
+        self, document: of.Document, preview: bool = False, blend: BlendMode = "phase"
+    ) -> tuple[tuple[Hashable, ...], Animation]:
+        """The scene in motion, and what it was made from."""
+        settings, scene = document.settings, self.scene(document, preview)
+        loop = periods(settings.frames)[0]
+        made_from = (key_of(document), preview, preview and settings.camera, loop, settings.speed, blend)
+        animate = partial(render.animate, scene, loop, settings.speed, blend=blend)
+        return made_from, self._once("animate", made_from, lambda: plainly(animate)())
+
     def packed(self, document: of.Document, preview: bool = False, blend: BlendMode = "phase") -> bytes:
         """The scene for the player, whose loop is that of a video unless another ``blend`` is asked for."""
         settings, scene = document.settings, self.scene(document, preview)
-        loop, total = periods(settings.frames)
-        animate = partial(render.animate, scene, loop, settings.speed, blend=blend)
-        made_from = (key_of(document), preview, preview and settings.camera, loop, settings.speed, blend)
-        animation = self._once("animate", made_from, lambda: plainly(animate)())
-        path = camera_path(scene, settings.camera, total, settings.amplitude)
+        made_from, animation = self.animated(document, preview, blend)
+        path = camera_path(scene, settings.camera, periods(settings.frames)[1], settings.amplitude)
         packing = partial(
             pack,
             scene,

@@ -1,7 +1,8 @@
 """The process that computes: ``python -m c3drender.studio.worker``. The server may lose it and start another.
 
 It reads one request per line, JSON, from standard input, and answers in lines on standard output; results are files in the
-project's work folder. A preview that a newer one follows is given up between two stages; a click is answered at once.
+project's work folder. A preview that a newer one follows is given up between two stages; a click is answered at once. What
+somebody waits for comes first: ``ORDER``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from ..data import Image
 from ..files.audio import check_audio
 from ..files.photo import read_photo
 from ..files.place import one_line, replacing
+from ..perception import perceive
 from ..program import set_up_process
 from . import edits as of
 from .export import export
@@ -31,8 +36,10 @@ from .stages import DRAFT, Stages, key_of
 
 PREVIEW_PX = 640  # the longer side
 SAY_EVERY_S = 0.2
+WARM_PX = 64
 QUICK = ("create", "picture", "pick", "sound")  # somebody waits for these: they are done between two stages of a preview
-LATEST = ("preview", "keep")  # of these only the newest matters
+LATEST = ("preview", "loop", "keep")  # of a project's only the newest matters
+ORDER = (*QUICK, *LATEST, "export")
 
 Request = dict[str, Any]
 Answer = Callable[..., None]
@@ -88,12 +95,14 @@ class Worker:
             self.answer(request, "done", outlines=self._pick(stages, document, request))
         elif request["do"] == "preview":
             self._preview(request, project, document)
+        elif request["do"] == "loop":
+            self._loop(request, project, document)
         elif request["do"] == "keep":
             self._keep(request, project, document)
         elif request["do"] == "export":
             self._export(request, project, document)
         else:
-            raise ValueError(f"do: expected {', '.join((*QUICK, *LATEST, 'export'))}, got {request['do']!r}")
+            raise ValueError(f"do: expected {', '.join(ORDER)}, got {request['do']!r}")
 
     def _stages(self, project: Path, document: of.Document, size: int | None) -> Stages:
         key = (str(project), document.photo.sha256, size)
@@ -111,32 +120,56 @@ class Worker:
         return region_at(self.pieces[1], request["point"], request["reach"], stages.sheet)
 
     def _preview(self, request: Request, project: Path, document: of.Document) -> None:
-        """What changed, the quickest first: the masks, the flow, the depth, then the scene that plays, first as a draft."""
+        """What changed, the quickest first: the masks, the flow, the depth, then a draft of the scene that plays."""
         stages = self._stages(project, document, preview_px(document))
         stages.times_s.clear()
         motion = of.digest(*document.edits(*of.MOTION))
         depth = of.digest(*document.edits(*of.DEPTH))
-        whole, scale = of.digest(document.photo, *document.edits()), stages.sheet.scale
+        scale = stages.sheet.scale
         draft = partial(stages.packed, document, preview=True, blend=DRAFT)
         pictures: tuple[tuple[str, str, Callable[[], bytes]], ...] = (
             ("regions.png", motion, lambda: regions_png(stages.drawn(document))),
             ("field.bin", motion + depth, lambda: field_bytes(stages.moved(document), scale)),
             ("depth.jpg", depth, lambda: depth_jpeg(stages.depth(document))),
-            ("preview.c3dweb", whole, draft),
-            ("loop.c3dweb", whole, lambda: stages.packed(document, preview=True)),
+            ("preview.c3dweb", of.digest(document.photo, *document.edits()), draft),
         )
         for name, key, make in pictures:
-            if self.shown.get(name) != key:
-                self.shown.pop(name, None)
-                self._write(project, name, make())
-                self.shown[name] = key
-            times = {stage: round(1000 * seconds) for stage, seconds in stages.times_s.items()}
-            self.answer(request, "stage", name=name, key=key, revision=document.revision, stages_ms=times)
-            if self._is_superseded():
+            self._show(request, project, document, stages, name, key, make)
+            if self._is_superseded(request):
                 self.answer(request, "superseded")
                 return
-        notes = stages.scene(document, preview=True).notes
-        self.answer(request, "done", notes=notes)
+        self.answer(request, "done", notes=stages.scene(document, preview=True).notes)
+
+    def _loop(self, request: Request, project: Path, document: of.Document) -> None:
+        """The scene that plays, with the loop of a video."""
+        stages = self._stages(project, document, preview_px(document))
+        key = of.digest(document.photo, *document.edits())
+        if self.shown.get("loop.c3dweb") != key:
+            stages.animated(document, preview=True)
+            if self._is_superseded(request):
+                self.answer(request, "superseded")
+                return
+        make = partial(stages.packed, document, preview=True)
+        self._show(request, project, document, stages, "loop.c3dweb", key, make)
+        self.answer(request, "done", notes=[])
+
+    def _show(
+        self,
+        request: Request,
+        project: Path,
+        document: of.Document,
+        stages: Stages,
+        name: str,
+        key: str,
+        make: Callable[[], bytes],
+    ) -> None:
+        """Have a file there that is of this ``key``, and say so."""
+        if self.shown.get(name) != key:
+            self.shown.pop(name, None)
+            self._write(project, name, make())
+            self.shown[name] = key
+        times = {stage: round(1000 * seconds) for stage, seconds in stages.times_s.items()}
+        self.answer(request, "stage", name=name, key=key, revision=document.revision, stages_ms=times)
 
     def _keep(self, request: Request, project: Path, document: of.Document) -> None:
         """The project's own scene, on the disk, and for the player."""
@@ -144,14 +177,11 @@ class Worker:
         if self.shown.get(SCENE) != key_of(document):
             scene_of(project, document, stages)
             self.shown[SCENE] = key_of(document)
-        if self._is_superseded():
+        if self._is_superseded(request):
             self.answer(request, "superseded")
             return
         key = of.digest(document.photo, *document.edits())
-        if self.shown.get("full.c3dweb") != key:
-            self._write(project, "full.c3dweb", stages.packed(document))
-            self.shown["full.c3dweb"] = key
-        self.answer(request, "stage", name="full.c3dweb", key=key, revision=document.revision, stages_ms={})
+        self._show(request, project, document, stages, "full.c3dweb", key, partial(stages.packed, document))
         self.answer(request, "done", notes=[])
 
     def _export(self, request: Request, project: Path, document: of.Document) -> None:
@@ -174,24 +204,26 @@ class Worker:
             part.write_bytes(data)
 
     def _take(self, block: bool) -> None:
-        """What has come meanwhile, the quick first; of several previews the newest."""
+        """What has come meanwhile, in its order; of a project's previews the newest."""
         while block or not self.requests.empty():
             self.waiting.append(self.requests.get())
             block = False
-        newest = [request for request in self.waiting if request["do"] in LATEST][-1:]
+        newest = {request["project"]: request for request in self.waiting if request["do"] in LATEST}
         for request in self.waiting:
-            if request["do"] in LATEST and request not in newest:
+            if request["do"] in LATEST and newest[request["project"]] is not request:
                 self.answer(request, "superseded")
-        quick = [request for request in self.waiting if request["do"] in QUICK]
-        rest = [request for request in self.waiting if request["do"] not in (*QUICK, *LATEST)]
-        self.waiting = quick + newest + rest
+        kept = [request for request in self.waiting if request["do"] not in LATEST or newest[request["project"]] is request]
+        self.waiting = sorted(kept, key=lambda request: ORDER.index(request["do"]) if request["do"] in ORDER else -1)
 
-    def _is_superseded(self) -> bool:
-        """Whether a newer one waits; what is quick and waits is done."""
+    def _is_superseded(self, request: Request) -> bool:
+        """Whether a newer one of its project waits, or, for a loop, any preview; what is quick and waits is done."""
         self._take(block=False)
         while self.waiting and self.waiting[0]["do"] in QUICK:
             self._attempt(self.waiting.pop(0))
-        return any(request["do"] in LATEST for request in self.waiting)
+        others = [other for other in self.waiting if other["do"] in LATEST]
+        if request["do"] == "loop" and any(other["do"] == "preview" for other in others):
+            return True
+        return any(other["project"] == request["project"] for other in others)
 
 
 def main() -> None:
@@ -209,6 +241,8 @@ def main() -> None:
         answers.write(json.dumps({"id": request["id"], "event": event, **told}) + "\n")
 
     threading.Thread(target=read, daemon=True).start()
+    if requests.empty():  # what the first photo would wait for: weights, kernels, threads
+        perceive(Image(torch.zeros(WARM_PX, WARM_PX, 3)))
     Worker(requests, answer).serve()
 
 

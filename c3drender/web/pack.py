@@ -1,4 +1,4 @@
-"""A scene as one file for the browser: a header in JSON, pictures as JPEG, maps predicted from their neighbours and deflated.
+"""A scene as one file for the browser: a header in JSON, pictures as JPEG, maps predicted from their neighbours, deflated.
 
 What the player draws from is what `c3drender.render` draws from: the layers' pixels with their classes (``KINDS``), the
 fluid's steps, freedom and gains, the harmonics. Nothing is resampled; numbers are quantised as their constants below say.
@@ -29,16 +29,19 @@ from ..render.fluid import FluidRegion, find_region
 from ..render.lift import neighbours
 from .pack_copies import AROUND_SCALE, pack_copies, picture_of
 
-MAGIC = b"c3dweb1\n"
+MAGIC = b"c3dweb2\n"
 COLOUR_QUALITY = 97  # JPEG's, without chroma subsampling: what it loses is less than the drawing does
 HIDDEN_QUALITY = 90  # of what narrow strips show
 OCTAVE = 512  # levels of disparity per factor of two: 1/7 % of it
 DISP_OFFSET = 32.0  # octaves below 1 that can be told
 MEAN_SCALE = 4  # the mean around a fluid's pixels is smooth: kept at this part of the size
 GAIN_UNIT = 1e-4
+STEP_LEVELS = 4095  # of the longest step: over a loop that is a hundredth of a pixel
+POSE_DECIMALS = 7
 CLEAN_UNIT = 1e-4
 BLOCK_PX = 8  # of JPEG
 DEFLATE_LEVEL = 7  # 9 takes seven times as long, for 5 % of the maps
+FULL = ("colour.0", "mean")  # pictures without empty blocks, which deflate would shorten
 BOX_MARGIN_PX = 3  # around the fluid: beyond its border nothing flows, and its surface is continued by two pixels
 KINDS = {"rests": 1, "sways": 2, "moves": 4, "thin": 8, "below": 16, "fringe": 32}
 SAME_RIGHT, SAME_BELOW = 1, 2  # bits of a pixel on whose surface its neighbour lies
@@ -108,7 +111,7 @@ def pack(
         "nearest": float(layers.z_cam.min()),
         "loop": {"frames": animation.num_frames, "fps": fps, "blend": blend},
         "path": {
-            "poses": path.world_to_cam.flatten(1).tolist(),
+            "poses": path.world_to_cam.flatten(1).double().round(decimals=POSE_DECIMALS).tolist(),
             "zooms": [1.0] * len(path) if path.zoom is None else path.zoom.tolist(),
         },
         "focus": focus,
@@ -179,7 +182,7 @@ def _add_fluid(
         return filled.reshape(*exists.shape, *values.shape[1:])[box]
 
     step_px = layers.step_px[moves] * speed
-    step_unit = max(float(step_px.abs().max()), 1e-6) / 32767
+    step_unit = max(float(step_px.abs().max()), 1e-6) / STEP_LEVELS
     step = np.where(inside[..., None], on_surface((step_px / step_unit).round()), 0).astype(np.int16)
     maps.add("step", np.concatenate([step[..., 0], step[..., 1]]))
     maps.add("freedom", (fluid.surface[..., 2].numpy()[box] * 255).round().astype(np.uint8))
@@ -282,7 +285,9 @@ class _Maps:
 
 
 def _file(header: dict[str, Any], pictures: dict[str, bytes], maps: _Maps) -> bytes:
-    sections = {**pictures, "maps": maps.stream()}
-    header = {**header, "maps": maps.told, "sections": {name: len(part) for name, part in sections.items()}}
+    # The maps once more: of a long run, one pass of deflate keeps a match for each 258 bytes.
+    parts = {**pictures, "maps": maps.stream()}
+    sections = {name: part if name in FULL else zlib.compress(part, DEFLATE_LEVEL) for name, part in parts.items()}
+    header = {**header, "maps": maps.told, "full": FULL, "sections": {name: len(part) for name, part in sections.items()}}
     text = json.dumps(header, separators=(",", ":")).encode()
     return b"".join([MAGIC, struct.pack("<I", len(text)), text, *sections.values()])

@@ -5,7 +5,7 @@
 // shows until the first frame, and where there is no WebGL2.
 
 import { Camera } from "./camera.js";
-import { Renderer } from "./renderer.js";
+import { Renderer, programsOf, shadersOf } from "./renderer.js";
 import { readScene } from "./scene.js";
 
 const STYLE = `
@@ -19,6 +19,8 @@ const STYLE = `
 const KEY_STEP = 0.2; // of the reach
 const SLICE_MS = 12; // after which the page has its turn, until the fluid's ways are known
 const MOST_STEP_S = 0.1; // after a pause, time does not jump
+const MARKS = "c3d-cinemagraph: "; // before what the browser's timeline shows: loaded, read, built, drawn
+const USUAL = { fluid: {} }; // what is known of a scene that has not come yet: that most flow, and few sway
 
 export class C3dCinemagraph extends HTMLElement {
   static observedAttributes = ["src", "poster", "camera", "amplitude", "fit"];
@@ -36,6 +38,8 @@ export class C3dCinemagraph extends HTMLElement {
     this.posterImage = null;
     /** @type {ArrayBuffer | null} */
     this.file = null;
+    /** @type {import("./gl.js").Programs | null} */
+    this.programs = null;
     /** @type {Renderer | null} */
     this.renderer = null;
     /** @type {Camera | null} */
@@ -72,6 +76,7 @@ export class C3dCinemagraph extends HTMLElement {
     this.stillness.addEventListener("change", this.wakes);
     window.addEventListener("deviceorientation", this.tilts);
     this.playing = this.getAttribute("autoplay") !== "false";
+    this.prepare(USUAL);
     this.invalidate();
   }
 
@@ -149,29 +154,47 @@ export class C3dCinemagraph extends HTMLElement {
     await this.start();
   }
 
-  /** Makes everything that a context holds; again after a lost context. */
-  async start() {
-    const { file } = this;
-    if (!file) return;
-    const turn = this.loads;
-    const scene = await readScene(file);
-    if (turn !== this.loads) return;
+  /**
+   * Has the context and programs for a scene made, while that is loaded and read.
+   *
+   * @param {{fluid?: {copies?: unknown}, harmonics?: unknown}} header
+   * @returns {boolean} whether there is a context
+   */
+  prepare(header) {
     const gl = this.view.getContext("webgl2", {
       alpha: true,
       antialias: false,
       depth: false,
       premultipliedAlpha: true,
     });
-    if (!gl) throw new Error("WebGL2: this browser has none");
-    if (gl.isContextLost()) return; // webglcontextrestored starts again
+    if (!gl) return false;
+    if (gl.isContextLost()) return true; // webglcontextrestored starts again
+    this.programs ??= programsOf(gl);
+    this.programs.start(shadersOf(header).first);
+    return true;
+  }
+
+  /** Makes everything that a context holds; again after a lost context. */
+  async start() {
+    const { file } = this;
+    if (!file) return;
+    performance.mark(`${MARKS}loaded`);
+    const turn = this.loads;
+    const { header, contents } = readScene(file);
+    if (!this.prepare(header)) throw new Error("WebGL2: this browser has none");
+    const scene = await contents;
+    if (turn !== this.loads || !this.programs || this.programs.gl.isContextLost()) return;
+    performance.mark(`${MARKS}read`);
     this.renderer?.free();
-    this.renderer = new Renderer(gl, scene);
+    this.renderer = new Renderer(this.programs, scene);
     for (const picture of scene.pictures.values()) picture.close();
     if (this.camera) this.camera.header = scene.header;
     else this.camera = new Camera(scene.header);
     const isFirst = !this.hasAttribute("ready");
     this.traced = false;
+    performance.mark(`${MARKS}built`);
     this.paint();
+    performance.mark(`${MARKS}drawn`);
     this.toggleAttribute("ready", true);
     if (isFirst) this.dispatchEvent(new Event("ready"));
     this.invalidate();
@@ -184,6 +207,7 @@ export class C3dCinemagraph extends HTMLElement {
    * @param {Renderer} renderer
    */
   async follow(renderer) {
+    this.programs?.start(shadersOf(renderer.header).later);
     while (renderer === this.renderer && !this.traced) {
       this.traced = renderer.trace(SLICE_MS);
       await new Promise((resolve) => setTimeout(resolve));
@@ -256,7 +280,7 @@ export class C3dCinemagraph extends HTMLElement {
     const { view } = this;
     view.addEventListener("webglcontextlost", (event) => {
       event.preventDefault();
-      this.renderer = null;
+      this.renderer = this.programs = null;
     });
     view.addEventListener("webglcontextrestored", () => void this.start().catch((error) => this.fail(error)));
     this.addEventListener("pointerdown", (event) => {

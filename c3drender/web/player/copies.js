@@ -1,5 +1,6 @@
 // What a fluid's pixels show if they drift by whole loops (render/phase.py): made once, from the fluid's picture.
 
+import { everywhere } from "./gl.js";
 import { planeOf } from "./scene.js";
 
 /**
@@ -8,6 +9,11 @@ import { planeOf } from "./scene.js";
  * @typedef {import("./gl.js").Device} Device
  * @typedef {import("./gl.js").Texture} Texture
  */
+
+const WIDE = everywhere("even.glsl", "around.glsl", "wide.frag");
+const RANGE = everywhere("range.frag");
+const COPIES = everywhere("even.glsl", "around.glsl", "copies.frag");
+export const COPIES_SHADERS = [WIDE, RANGE, COPIES];
 
 export class Copies {
   /**
@@ -60,11 +66,11 @@ export class Copies {
     const wide = device.texture(gl.RG8, width, height);
     const ends = device.texture(gl.RG8, width, height);
     device.drawTo(device.target(wide));
-    device.fullScreen(["even.glsl", "around.glsl", "wide.frag"], { ...sources, ...uniforms });
+    device.fullScreen(WIDE, { ...sources, ...uniforms });
     device.drawTo(device.target(ends));
-    device.fullScreen(["range.frag"], { wide, range });
+    device.fullScreen(RANGE, { wide, range });
     device.drawTo(device.target(this.behind, undefined, this.ahead));
-    device.fullScreen(["even.glsl", "around.glsl", "copies.frag"], {
+    device.fullScreen(COPIES, {
       ...uniforms,
       wide,
       ends,

@@ -1,8 +1,9 @@
 // What drifts: the nearest layer's moving pixels as one sheet over their box of the canvas, carried by the flow.
 
-import { Copies } from "./copies.js";
+import { COPIES_SHADERS, Copies } from "./copies.js";
 import { copyWeights, gainsAt } from "./loop.js";
 import { cleanOf, existenceOf, listTriangles, meshOfSheet, sheetOf, surfaceOf } from "./fluid_sheet.js";
+import { everywhere } from "./gl.js";
 import { planeOf } from "./scene.js";
 import { RECORD, follow, momentsOf } from "./ways.js";
 
@@ -15,6 +16,21 @@ import { RECORD, follow, momentsOf } from "./ways.js";
 
 const NEARER = 0.99; // the backward side's depths, so that the forward side, on the same surface, does not hide it
 const RECORD_BYTES = 2 * RECORD;
+const SHEET = everywhere("fluid_sheet.frag");
+const BARE = everywhere("fluid_bare.frag");
+const ALONE = sideShaders(["carries_nothing.glsl"], ["no_copies.glsl"]);
+const MIXED = sideShaders(["around.glsl", "carries.glsl"], ["even.glsl", "copies.glsl"]);
+
+/** @param {string[]} carries @param {string[]} shown */
+function sideShaders(carries, shown) {
+  return { vertex: ["project.glsl", ...carries, "fluid.vert"], fragment: ["sample.glsl", ...shown, "fluid.frag"] };
+}
+
+/** Those of the first frame, and those of the motion. @param {{copies?: unknown}} told */
+export const fluidShaders = ({ copies }) => ({
+  first: [SHEET, BARE, ALONE],
+  later: copies ? [...COPIES_SHADERS, MIXED] : [],
+});
 
 export class Fluid {
   /**
@@ -42,7 +58,7 @@ export class Fluid {
     this.array = device.vertexArray();
     const places = device.buffer(vertices);
     const indices = device.buffer(triangles, gl.ELEMENT_ARRAY_BUFFER);
-    this.records = device.buffer(new Uint8Array(this.momentBytes * this.times.moments));
+    this.records = device.buffer(this.momentBytes * this.times.moments);
     this.record(0, restOf(starts.length));
     gl.bindVertexArray(this.array);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, indices);
@@ -55,7 +71,7 @@ export class Fluid {
     const layerMap = device.texture(gl.R8UI, width, height).fill(gl.RED_INTEGER, gl.UNSIGNED_BYTE, sheet.layers);
     const own = device.texture(gl.RGBA8, width, height, { linear: true });
     device.drawTo(device.target(own));
-    device.fullScreen(["fluid_sheet.frag"], { colours, layers: layerMap, boxAt: [x0, y0] });
+    device.fullScreen(SHEET, { colours, layers: layerMap, boxAt: [x0, y0] });
     const surface = device.texture(gl.R32F, width, height).fill(gl.RED, gl.FLOAT, surfaceOf(scene, sheet, width));
     const free = device.texture(gl.RG8, width, height, { linear: true });
     free.fill(gl.RG, gl.UNSIGNED_BYTE, existenceOf(scene, sheet));
@@ -63,7 +79,7 @@ export class Fluid {
     clean.fill(gl.RGBA, gl.UNSIGNED_BYTE, cleanOf(scene, told, width, height));
     const bare = device.texture(gl.RGBA8, width, height, { linear: true });
     device.drawTo(device.target(bare));
-    device.fullScreen(["fluid_bare.frag"], { own, clean });
+    device.fullScreen(BARE, { own, clean });
     const picture = scene.pictures.get("mean");
     if (!picture) throw new Error("scene: expected the picture mean, got none");
     const mean = device.texture(gl.RGBA8, picture.width, picture.height, { linear: true });
@@ -124,10 +140,8 @@ export class Fluid {
     const first = Math.min(Math.floor(frames / stride), moments - 2);
     const last = Math.min((first + 1) * stride, this.scene.header.loop.frames);
     const mixes = this.copies !== null && moment.twoSided;
-    const carries = mixes ? ["around.glsl", "carries.glsl"] : ["carries_nothing.glsl"];
-    const shown = mixes ? ["even.glsl", "copies.glsl"] : ["no_copies.glsl"];
     const weights = this.told.copies && mixes ? copyWeights(this.told.copies, moment.share, side) : [];
-    this.device.use(["project.glsl", ...carries, "fluid.vert"], ["sample.glsl", ...shown, "fluid.frag"], {
+    this.device.use(mixes ? MIXED : ALONE, {
       ...this.uniforms,
       ...this.copies?.uniforms,
       ...uniforms,

@@ -1,6 +1,6 @@
 // The fluid's sheet: which pixels of its box drift, as triangles, on what surface, in what colours.
 
-import { BELOW, HERE, OPAQUE, RIGHT, meshOf } from "./mesh.js";
+import { BELOW, HERE, OPAQUE, RIGHT, SOURCES, SQUARE, isLinear, meshOf } from "./mesh.js";
 import { KINDS, planeOf } from "./scene.js";
 
 /**
@@ -64,25 +64,19 @@ function flatness(scene, told) {
   const free = planeOf(scene, "freedom").values;
   const plane = (width * rows) / 2;
   const tolerance = FLAT_PX / (told.stepUnit * 0.5 * scene.header.loop.frames);
+  /** @param {number} at */
+  const freedomAt = (at) => free[at];
+  /** @param {number} at */
+  const rightAt = (at) => step[at];
+  /** @param {number} at */
+  const downAt = (at) => step[plane + at];
   /** @param {number} pixel of the sheet with its border @param {number} size */
   return (pixel, size) => {
-    const x = (pixel % (width + 2)) - 1;
-    const y = Math.floor(pixel / (width + 2)) - 1;
-    const [at, half, down] = [y * width + x, size >> 1, size * width];
-    const lower = at + half * width;
-    const means = [
-      [at + half, at, at + size],
-      [lower, at, at + down],
-      [lower + half, at, at + down + size],
-      [lower + half, at + size, at + down],
-      [lower + size, at + size, at + down + size],
-      [at + down + half, at + down, at + down + size],
-    ];
-    return means.every(
-      ([mid, a, b]) =>
-        Math.abs(free[mid] - (free[a] + free[b]) / 2) <= FLAT_FREEDOM &&
-        Math.abs(step[mid] - (step[a] + step[b]) / 2) <= tolerance &&
-        Math.abs(step[plane + mid] - (step[plane + a] + step[plane + b]) / 2) <= tolerance,
+    const at = (Math.floor(pixel / (width + 2)) - 1) * width + (pixel % (width + 2)) - 1;
+    return (
+      isLinear(freedomAt, at, size, width, FLAT_FREEDOM) &&
+      isLinear(rightAt, at, size, width, tolerance) &&
+      isLinear(downAt, at, size, width, tolerance)
     );
   };
 }
@@ -112,19 +106,20 @@ export function listTriangles({ flags }, { pixels, triangles, cuts }, width) {
       ++total;
     }
     startOf[at] = known[source];
-    vertices.set([pixel % padded, Math.floor(pixel / padded), bits], 4 * at);
+    const x = pixel % padded;
+    vertices[4 * at] = x;
+    vertices[4 * at + 1] = (pixel - x) / padded;
+    vertices[4 * at + 2] = bits;
     ++at;
   };
   for (const pixel of pixels) put(pixel, pixel, 0);
   const edges = new Uint32Array(3 * cuts.length);
   for (let k = 0; k < cuts.length; k += 2) {
-    const [cell, corners] = [cuts[k], cuts[k + 1]];
-    edges.set(
-      [0, 1, 2, 2, 1, 3].map((corner) => at + corner),
-      3 * k,
-    );
+    const cell = cuts[k];
+    const corners = cuts[k + 1];
+    for (let n = 0; n < 6; ++n) edges[3 * k + n] = at + SQUARE[n];
     for (let corner = 0; corner < 4; ++corner) {
-      const source = [corner, corner ^ 1, corner ^ 2, corner ^ 3].find((other) => corners & (1 << other)) ?? corner;
+      const source = SOURCES[corners][corner];
       put(
         cell + (corner & 1) + (corner >> 1) * padded,
         cell + (source & 1) + (source >> 1) * padded,

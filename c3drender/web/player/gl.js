@@ -1,7 +1,15 @@
 // What WebGL2 needs around its calls.
 
-/** Programs, textures and buffers of one scene, which are freed together. */
-export class Device {
+/**
+ * @typedef {{vertex: string[], fragment: string[]}} Shaders of a program: files that are put together
+ * @typedef {Record<string, number | boolean | ArrayLike<number> | Texture>} Values of uniforms
+ */
+
+/** @param {string[]} fragment @returns {Shaders} that draw to every pixel of a target */
+export const everywhere = (...fragment) => ({ vertex: ["screen.vert"], fragment });
+
+/** A context's programs, each made once, for all scenes. */
+export class Programs {
   /**
    * @param {WebGL2RenderingContext} gl
    * @param {Record<string, string>} sources shaders by the names of their files
@@ -9,31 +17,59 @@ export class Device {
   constructor(gl, sources) {
     this.gl = gl;
     this.sources = sources;
-    /** @type {(() => void)[]} */
-    this.frees = [];
     /** @type {Map<string, Program>} */
-    this.programs = new Map();
+    this.made = new Map();
+  }
+
+  /** @param {Shaders[]} listed */
+  start(listed) {
+    for (const shaders of listed) this.compile(shaders);
   }
 
   /**
-   * Takes a program into use, made of shader files.
+   * Waits until they are made.
    *
-   * @param {string[]} vertex
-   * @param {string[]} fragment
-   * @param {Record<string, number | boolean | ArrayLike<number> | Texture>} uniforms
+   * @param {Shaders[]} listed
    */
-  use(vertex, fragment, uniforms) {
-    const { gl, sources } = this;
+  finish(listed) {
+    for (const shaders of listed) this.compile(shaders).finish();
+  }
+
+  /**
+   * Has a program made, which the browser does beside: who asks nothing of it does not wait.
+   *
+   * @param {Shaders} shaders
+   */
+  compile({ vertex, fragment }) {
     const name = [...vertex, ...fragment].join(" ");
-    let program = this.programs.get(name);
+    let program = this.made.get(name);
     if (!program) {
-      const [first, second] = [vertex, fragment].map((files) => ["common.glsl", ...files].map((file) => sources[file]));
-      program = makeProgram(gl, first, second);
-      const { id } = program;
-      this.programs.set(name, program);
-      this.frees.push(() => gl.deleteProgram(id));
+      const [first, second] = [vertex, fragment].map((files) => files.map((file) => this.sources[file]));
+      program = new Program(this.gl, [this.sources["common.glsl"], ...first], [this.sources["common.glsl"], ...second]);
+      this.made.set(name, program);
     }
-    use(gl, program, uniforms);
+    return program;
+  }
+}
+
+/** Textures and buffers of one scene, which are freed together. */
+export class Device {
+  /** @param {Programs} programs */
+  constructor(programs) {
+    this.gl = programs.gl;
+    this.programs = programs;
+    /** @type {(() => void)[]} */
+    this.frees = [];
+  }
+
+  /**
+   * Takes a program into use.
+   *
+   * @param {Shaders} shaders
+   * @param {Values} uniforms
+   */
+  use(shaders, uniforms) {
+    this.programs.compile(shaders).use(uniforms);
   }
 
   /**
@@ -97,11 +133,13 @@ export class Device {
   }
 
   /**
-   * @param {string[]} fragment
-   * @param {Record<string, number | boolean | ArrayLike<number> | Texture>} uniforms
+   * Draws to every pixel.
+   *
+   * @param {Shaders} shaders
+   * @param {Values} uniforms
    */
-  fullScreen(fragment, uniforms) {
-    this.use(["screen.vert"], fragment, uniforms);
+  fullScreen(shaders, uniforms) {
+    this.use(shaders, uniforms);
     this.gl.bindVertexArray(null);
     this.gl.drawArrays(this.gl.TRIANGLES, 0, 3);
   }
@@ -109,71 +147,78 @@ export class Device {
   free() {
     for (const free of this.frees) free();
     this.frees = [];
-    this.programs.clear();
   }
 }
 
-/**
- * @param {WebGL2RenderingContext} gl
- * @param {string[]} vertex sources, put together
- * @param {string[]} fragment
- */
-function makeProgram(gl, vertex, fragment) {
-  const program = gl.createProgram();
-  const shaders = [vertex, fragment].map((parts, k) => {
-    const shader = gl.createShader(k === 0 ? gl.VERTEX_SHADER : gl.FRAGMENT_SHADER);
-    if (!shader) throw new Error("WebGL: the context is lost");
-    gl.shaderSource(shader, ["#version 300 es", ...parts].join("\n"));
-    gl.compileShader(shader);
-    gl.attachShader(program, shader);
-    return shader;
-  });
-  gl.linkProgram(program);
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-    const logs = shaders.map((shader) => gl.getShaderInfoLog(shader));
-    throw new Error(`WebGL: ${[gl.getProgramInfoLog(program), ...logs].filter(Boolean).join(" ")}`);
+class Program {
+  /**
+   * @param {WebGL2RenderingContext} gl
+   * @param {string[]} vertex sources, put together
+   * @param {string[]} fragment
+   */
+  constructor(gl, vertex, fragment) {
+    this.gl = gl;
+    this.id = gl.createProgram();
+    this.shaders = [vertex, fragment].map((parts, k) => {
+      const shader = gl.createShader(k === 0 ? gl.VERTEX_SHADER : gl.FRAGMENT_SHADER);
+      if (!shader) throw new Error("WebGL: the context is lost");
+      gl.shaderSource(shader, ["#version 300 es", ...parts].join("\n"));
+      gl.compileShader(shader);
+      gl.attachShader(this.id, shader);
+      return shader;
+    });
+    gl.linkProgram(this.id);
+    /** @type {Map<string, {at: WebGLUniformLocation | null, type: number}> | null} once it is known to be made */
+    this.uniforms = null;
   }
-  for (const shader of shaders) gl.deleteShader(shader);
-  /** @type {Map<string, {at: WebGLUniformLocation | null, type: number}>} */
-  const uniforms = new Map();
-  const count = gl.getProgramParameter(program, gl.ACTIVE_UNIFORMS) ?? 0;
-  for (let k = 0; k < count; ++k) {
-    const info = gl.getActiveUniform(program, k);
-    if (info)
-      uniforms.set(info.name.replace("[0]", ""), { at: gl.getUniformLocation(program, info.name), type: info.type });
-  }
-  return { id: program, uniforms };
-}
 
-/** @typedef {ReturnType<typeof makeProgram>} Program */
-
-/**
- * Takes a program into use with these uniforms; textures get units in turn. What a shader does not use is passed over.
- *
- * @param {WebGL2RenderingContext} gl
- * @param {Program} program
- * @param {Record<string, number | boolean | ArrayLike<number> | Texture>} values
- */
-function use(gl, { id, uniforms }, values) {
-  gl.useProgram(id);
-  let unit = 0;
-  for (const [name, { at, type }] of uniforms) {
-    const value = values[name];
-    if (value === undefined) throw new Error(`uniform ${name}: expected a value, got none`);
-    if (value instanceof Texture) {
-      gl.activeTexture(gl.TEXTURE0 + unit);
-      gl.bindTexture(value.target, value.id);
-      gl.uniform1i(at, unit++);
-      continue;
+  /** Waits until it is made, and lists its uniforms. */
+  finish() {
+    if (this.uniforms) return this.uniforms;
+    const { gl, id, shaders } = this;
+    if (!gl.getProgramParameter(id, gl.LINK_STATUS) && !gl.isContextLost()) {
+      const logs = shaders.map((shader) => gl.getShaderInfoLog(shader));
+      throw new Error(`WebGL: ${[gl.getProgramInfoLog(id), ...logs].filter(Boolean).join(" ")}`);
     }
-    const list = typeof value === "number" || typeof value === "boolean" ? [Number(value)] : Array.from(value);
-    if (type === gl.FLOAT) gl.uniform1fv(at, list);
-    else if (type === gl.FLOAT_VEC2) gl.uniform2fv(at, list);
-    else if (type === gl.FLOAT_VEC3) gl.uniform3fv(at, list);
-    else if (type === gl.FLOAT_VEC4) gl.uniform4fv(at, list);
-    else if (type === gl.INT_VEC2) gl.uniform2iv(at, list);
-    else if (type === gl.INT_VEC4) gl.uniform4iv(at, list);
-    else gl.uniform1iv(at, list);
+    for (const shader of shaders) gl.deleteShader(shader);
+    const uniforms = (this.uniforms = new Map());
+    const count = gl.getProgramParameter(id, gl.ACTIVE_UNIFORMS) ?? 0;
+    for (let k = 0; k < count; ++k) {
+      const info = gl.getActiveUniform(id, k);
+      if (info)
+        uniforms.set(info.name.replace("[0]", ""), { at: gl.getUniformLocation(id, info.name), type: info.type });
+    }
+    return uniforms;
+  }
+
+  /**
+   * Takes it into use with these uniforms; textures get units in turn. What it does not use is passed over.
+   *
+   * @param {Values} values
+   */
+  use(values) {
+    const { gl, id } = this;
+    const uniforms = this.finish();
+    gl.useProgram(id);
+    let unit = 0;
+    for (const [name, { at, type }] of uniforms) {
+      const value = values[name];
+      if (value === undefined) throw new Error(`uniform ${name}: expected a value, got none`);
+      if (value instanceof Texture) {
+        gl.activeTexture(gl.TEXTURE0 + unit);
+        gl.bindTexture(value.target, value.id);
+        gl.uniform1i(at, unit++);
+        continue;
+      }
+      const list = typeof value === "number" || typeof value === "boolean" ? [Number(value)] : Array.from(value);
+      if (type === gl.FLOAT) gl.uniform1fv(at, list);
+      else if (type === gl.FLOAT_VEC2) gl.uniform2fv(at, list);
+      else if (type === gl.FLOAT_VEC3) gl.uniform3fv(at, list);
+      else if (type === gl.FLOAT_VEC4) gl.uniform4fv(at, list);
+      else if (type === gl.INT_VEC2) gl.uniform2iv(at, list);
+      else if (type === gl.INT_VEC4) gl.uniform4iv(at, list);
+      else gl.uniform1iv(at, list);
+    }
   }
 }
 

@@ -3,6 +3,8 @@
 //
 // A sheet is a plane of flags with a border of one pixel in which nothing is. A cell is the square between four centres, named
 // by the first of them.
+//
+// A page waits for what runs here once for each pixel: no array is made there, not even to be taken apart at once.
 
 /** A pixel is part of the sheet, is joined with the pixel to its right, with that below, and is opaque. */
 export const HERE = 1;
@@ -28,14 +30,17 @@ export const OPAQUE = 8;
  */
 export function meshOf(flags, width, largest, isFlat) {
   const height = flags.length / width;
-  const leaves = leavesOf(flags, width, height, largest, isFlat);
-  const cuts = cutsOf(flags, width, height);
+  const whole = wholeCells(flags, width, height);
+  const leaves = leavesOf(whole, width, height, largest, isFlat);
+  const cuts = cutsOf(flags, whole, width, height);
   // What one side of an edge has as a vertex the other side has, too: no crack opens between them.
   const vertex = new Int32Array(flags.length).fill(-1);
   const USED = -2;
   for (let k = 0; k < leaves.length; k += 2) {
-    const [at, size] = [leaves[k], leaves[k + 1]];
-    for (const corner of [at, at + size, at + size * width, at + size * width + size]) vertex[corner] = USED;
+    const at = leaves[k];
+    const size = leaves[k + 1];
+    const lower = at + size * width;
+    vertex[at] = vertex[at + size] = vertex[lower] = vertex[lower + size] = USED;
   }
   for (let k = 0; k < cuts.length; k += 2) {
     for (let corner = 0; corner < 4; ++corner)
@@ -51,20 +56,29 @@ export function meshOf(flags, width, largest, isFlat) {
     }
     return vertex[pixel];
   };
+  /** @param {number} a @param {number} b @param {number} c */
+  const add = (a, b, c) => {
+    triangles.push(a);
+    triangles.push(b);
+    triangles.push(c);
+  };
+  const around = [1, width, -1, -width];
   /** @type {number[]} */
   const ring = [];
   for (let k = 0; k < leaves.length; k += 2) {
-    const [at, size] = [leaves[k], leaves[k + 1]];
+    const at = leaves[k];
+    const size = leaves[k + 1];
     ring.length = 0;
     let pixel = at;
-    for (const step of [1, width, -1, -width]) {
+    for (const step of around) {
       for (let n = 0; n < size; ++n, pixel += step) if (n === 0 || vertex[pixel] !== -1) ring.push(indexOf(pixel));
     }
     if (ring.length === 4) {
-      triangles.push(ring[0], ring[1], ring[2], ring[0], ring[2], ring[3]);
+      add(ring[0], ring[1], ring[2]);
+      add(ring[0], ring[2], ring[3]);
     } else {
       const centre = indexOf(at + (size >> 1) * (width + 1));
-      for (let n = 0; n < ring.length; ++n) triangles.push(centre, ring[n], ring[(n + 1) % ring.length]);
+      for (let n = 0; n < ring.length; ++n) add(centre, ring[n], ring[(n + 1) % ring.length]);
     }
   }
   return { pixels: pixels.values(), triangles: triangles.values(), cuts };
@@ -73,21 +87,18 @@ export function meshOf(flags, width, largest, isFlat) {
 /**
  * The largest squares in which a sheet is whole and flat, as pixel and size, two each.
  *
- * @param {Uint8Array} flags
+ * @param {Uint8Array} whole cells
  * @param {number} width
  * @param {number} height
  * @param {number} largest
  * @param {(pixel: number, size: number) => boolean} isFlat
  */
-function leavesOf(flags, width, height, largest, isFlat) {
-  const whole = new Uint8Array(flags.length);
-  for (let y = 0; y < height - 1; ++y) {
-    for (let i = y * width, end = i + width - 1; i < end; ++i) whole[i] = isWhole(flags, width, i) ? 1 : 0;
-  }
+function leavesOf(whole, width, height, largest, isFlat) {
   const levels = [whole];
   for (let size = 2; size <= largest; size *= 2) {
-    const [below, half] = [levels[levels.length - 1], size >> 1];
-    const joined = new Uint8Array(flags.length);
+    const below = levels[levels.length - 1];
+    const half = size >> 1;
+    const joined = new Uint8Array(whole.length);
     for (let y = 0; y + size < height; y += size) {
       for (let x = 0; x + size < width; x += size) {
         const i = y * width + x;
@@ -98,54 +109,113 @@ function leavesOf(flags, width, height, largest, isFlat) {
     levels.push(joined);
   }
   const leaves = new Numbers(Int32Array);
-  /** @param {number} i @param {number} x @param {number} y @param {number} level */
-  const visit = (i, x, y, level) => {
-    if (x >= width - 1 || y >= height - 1) return;
-    if (levels[level][i]) {
-      leaves.push(i, 1 << level);
-    } else if (level > 0) {
-      const half = 1 << (level - 1);
-      visit(i, x, y, level - 1);
-      visit(i + half, x + half, y, level - 1);
-      visit(i + half * width, x, y + half, level - 1);
-      visit(i + half * width + half, x + half, y + half, level - 1);
+  for (let level = levels.length - 1; level >= 0; --level) {
+    const size = 1 << level;
+    const own = levels[level];
+    const larger = levels[level + 1];
+    for (let y = 0; y < height - 1; y += size) {
+      for (let x = 0; x < width - 1; x += size) {
+        const i = y * width + x;
+        if (!own[i] || larger?.[i - (x & size) - (y & size) * width]) continue;
+        leaves.push(i);
+        leaves.push(size);
+      }
     }
-  };
-  for (let y = 0; y < height; y += largest) {
-    for (let x = 0; x < width; x += largest) visit(y * width + x, x, y, levels.length - 1);
   }
   return leaves.values();
 }
 
-/** @param {Uint8Array} flags @param {number} width @param {number} i */
-function isWhole(flags, width, i) {
-  const all = HERE | OPAQUE;
-  return (
-    (flags[i] & (all | RIGHT | BELOW)) === (all | RIGHT | BELOW) &&
-    (flags[i + 1] & (all | BELOW)) === (all | BELOW) &&
-    (flags[i + width] & (all | RIGHT)) === (all | RIGHT) &&
-    (flags[i + width + 1] & all) === all
-  );
+/**
+ * The cells that lie on one surface which is opaque and not torn.
+ *
+ * @param {Uint8Array} flags
+ * @param {number} width
+ * @param {number} height
+ */
+function wholeCells(flags, width, height) {
+  const whole = new Uint8Array(flags.length);
+  const [opaque, right, below] = [HERE | OPAQUE, HERE | OPAQUE | RIGHT, HERE | OPAQUE | BELOW];
+  for (let y = 0; y < height - 1; ++y) {
+    for (let i = y * width, end = i + width - 1; i < end; ++i) {
+      const joined =
+        (flags[i] & (right | below)) === (right | below) &&
+        (flags[i + 1] & below) === below &&
+        (flags[i + width] & right) === right &&
+        (flags[i + width + 1] & opaque) === opaque;
+      whole[i] = joined ? 1 : 0;
+    }
+  }
+  return whole;
 }
 
-/** @param {Uint8Array} flags @param {number} width @param {number} height */
-function cutsOf(flags, width, height) {
+/**
+ * @param {Uint8Array} flags
+ * @param {Uint8Array} whole cells
+ * @param {number} width
+ * @param {number} height
+ */
+function cutsOf(flags, whole, width, height) {
   const cuts = new Numbers(Int32Array);
   for (let y = 0; y < height - 1; ++y) {
     for (let i = y * width, end = i + width - 1; i < end; ++i) {
-      const [a, b, c, d] = [flags[i], flags[i + 1], flags[i + width], flags[i + width + 1]];
-      let left = (a & HERE) | ((b & HERE) << 1) | ((c & HERE) << 2) | ((d & HERE) << 3);
-      if (left === 0 || isWhole(flags, width, i)) continue;
-      const joins = [a & RIGHT ? 3 : 0, c & RIGHT ? 12 : 0, a & BELOW ? 5 : 0, b & BELOW ? 10 : 0];
+      if (whole[i]) continue;
+      const a = flags[i];
+      const b = flags[i + 1];
+      const c = flags[i + width];
+      let left = (a & HERE) | ((b & HERE) << 1) | ((c & HERE) << 2) | ((flags[i + width + 1] & HERE) << 3);
       while (left) {
         let surface = left & -left;
-        for (let turn = 0; turn < 3; ++turn) for (const pair of joins) if (pair & surface) surface |= pair;
-        cuts.push(i, surface & left);
+        for (let turn = 0; turn < 3; ++turn) {
+          if (a & RIGHT && surface & 3) surface |= 3;
+          if (c & RIGHT && surface & 12) surface |= 12;
+          if (a & BELOW && surface & 5) surface |= 5;
+          if (b & BELOW && surface & 10) surface |= 10;
+        }
+        cuts.push(i);
+        cuts.push(surface & left);
         left &= ~surface;
       }
     }
   }
   return cuts.values();
+}
+
+/** The corners of a square's two triangles. */
+export const SQUARE = [0, 1, 2, 2, 1, 3];
+
+/** Of the corners of a cell that lie on a surface (bits) the one that each corner is displaced with: itself, or the nearest. */
+export const SOURCES = Array.from({ length: 16 }, (_, corners) =>
+  [0, 1, 2, 3].map(
+    (corner) => [0, 1, 2, 3].map((step) => corner ^ step).find((other) => corners & (1 << other)) ?? corner,
+  ),
+);
+
+/**
+ * Whether a value of a sheet's pixels follows its corners in a square, as it would on two triangles: halfway between two it is
+ * their mean.
+ *
+ * @param {(pixel: number) => number} valueAt
+ * @param {number} pixel the first corner
+ * @param {number} size
+ * @param {number} width of the sheet
+ * @param {number} tolerance
+ */
+export function isLinear(valueAt, pixel, size, width, tolerance) {
+  const half = size >> 1;
+  const middle = pixel + half * width;
+  const below = pixel + size * width;
+  const a = valueAt(pixel);
+  const b = valueAt(pixel + size);
+  const c = valueAt(below);
+  const d = valueAt(below + size);
+  return (
+    Math.abs(valueAt(pixel + half) - (a + b) / 2) <= tolerance &&
+    Math.abs(valueAt(middle) - (a + c) / 2) <= tolerance &&
+    Math.abs(valueAt(middle + half) - (a + d) / 2) <= tolerance &&
+    Math.abs(valueAt(middle + half) - (b + c) / 2) <= tolerance &&
+    Math.abs(valueAt(middle + size) - (b + d) / 2) <= tolerance &&
+    Math.abs(valueAt(below + half) - (c + d) / 2) <= tolerance
+  );
 }
 
 /** Numbers that are still being counted. */
@@ -157,14 +227,14 @@ class Numbers {
     this.kept = new type(1 << 14);
   }
 
-  /** @param {number[]} numbers */
-  push(...numbers) {
-    if (this.length + numbers.length > this.kept.length) {
+  /** @param {number} number */
+  push(number) {
+    if (this.length === this.kept.length) {
       const longer = new this.type(2 * this.kept.length);
       longer.set(this.kept);
       this.kept = longer;
     }
-    for (const number of numbers) this.kept[this.length++] = number;
+    this.kept[this.length++] = number;
   }
 
   /** @returns {any} */

@@ -1,11 +1,11 @@
 // Draws a scene as c3drender.render does: what rests, the fluid's two sides over it, blended, and the edges over both.
 
-import { Fluid } from "./fluid.js";
-import { Device } from "./gl.js";
+import { Fluid, fluidShaders } from "./fluid.js";
+import { Device, Programs, everywhere } from "./gl.js";
 import { momentAt } from "./loop.js";
 import { planeOf } from "./scene.js";
 import { SHADERS } from "./shaders.js";
-import { Still } from "./still.js";
+import { Still, stillShaders } from "./still.js";
 
 /**
  * @typedef {import("./scene.js").Scene} Scene
@@ -13,15 +13,38 @@ import { Still } from "./still.js";
  * @typedef {{pose: ArrayLike<number>, zoom: number}} View pose: world_to_cam, 3 rows of 4
  */
 
+const COMPOSE = everywhere("compose.frag");
+const [COPY, REDUCE, ENLARGE] = ["copy", "reduce", "enlarge"].map((name) => everywhere("fit.glsl", `${name}.frag`));
+
+/**
+ * A context's programs. The browser makes those of a scene beside; they are asked for when all else is there.
+ *
+ * @param {WebGL2RenderingContext} gl
+ */
+export const programsOf = (gl) => new Programs(gl, SHADERS);
+
+/**
+ * The shaders of the first frame, and those of the motion.
+ *
+ * @param {{fluid?: {copies?: unknown}, harmonics?: unknown}} header of a scene
+ */
+export function shadersOf(header) {
+  const { solid, cuts } = stillShaders(header);
+  const { first, later } = header.fluid ? fluidShaders(header.fluid) : { first: [], later: [] };
+  return { first: [solid, ...first, COMPOSE, cuts, COPY, REDUCE, ENLARGE], later };
+}
+
 export class Renderer {
   /**
-   * @param {WebGL2RenderingContext} gl
+   * @param {Programs} programs
    * @param {Scene} scene
    */
-  constructor(gl, scene) {
+  constructor(programs, scene) {
+    const { gl } = programs;
     this.gl = gl;
     this.header = scene.header;
-    this.device = new Device(gl, SHADERS);
+    this.device = new Device(programs);
+    programs.finish(shadersOf(this.header).first); // now: later the browser would answer after all that it has to do
     gl.disable(gl.DEPTH_TEST);
     gl.disable(gl.BLEND);
     const layers = makeLayers(this.device, scene);
@@ -107,7 +130,7 @@ export class Renderer {
     gl.disable(gl.DEPTH_TEST);
     device.drawTo(targets.frame);
     const { still: rests, forward, backward } = targets.textures;
-    device.fullScreen(["compose.frag"], {
+    device.fullScreen(COMPOSE, {
       still: rests,
       forward,
       backward,
@@ -139,7 +162,7 @@ export class Renderer {
       gl.generateMipmap(gl.TEXTURE_2D);
     }
     device.drawTo({ framebuffer: null, width: shown, height: tall });
-    device.fullScreen(["fit.glsl", copies ? "copy.frag" : most < 1 ? "enlarge.frag" : "reduce.frag"], {
+    device.fullScreen(copies ? COPY : most < 1 ? ENLARGE : REDUCE, {
       frame,
       fit: [sx, -sy, (width - sx * shown) / 2, (height + sy * tall) / 2],
     });

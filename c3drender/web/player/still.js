@@ -10,6 +10,12 @@ import { listTriangles } from "./still_mesh.js";
  * @typedef {import("./gl.js").Texture} Texture
  */
 
+/** @param {{harmonics?: unknown}} header */
+export function stillShaders({ harmonics }) {
+  const vertex = ["project.glsl", harmonics ? "bend.glsl" : "unbent.glsl", "still.vert"];
+  return { solid: { vertex, fragment: ["sample.glsl", "still.frag"] }, cuts: { vertex, fragment: ["cut.frag"] } };
+}
+
 export class Still {
   /**
    * @param {Device} device
@@ -17,7 +23,6 @@ export class Still {
    */
   constructor(device, scene) {
     const { gl } = device;
-    const { header } = scene;
     const [vertices, solid, cut] = listTriangles(scene);
     this.device = device;
     this.counts = [solid.length, cut.length];
@@ -32,7 +37,7 @@ export class Still {
     gl.vertexAttribIPointer(0, 4, gl.UNSIGNED_SHORT, 0, 0);
     gl.bindVertexArray(null);
     this.uniforms = { ...makeHarmonics(device, scene), ...makeBed(device, scene) };
-    this.vertexFiles = ["project.glsl", header.harmonics ? "bend.glsl" : "unbent.glsl", "still.vert"];
+    this.shaders = stillShaders(scene.header);
   }
 
   /**
@@ -41,7 +46,7 @@ export class Still {
    * @param {Record<string, any>} uniforms
    */
   drawSolid(uniforms) {
-    this.draw(["sample.glsl", "still.frag"], 0, this.counts[0], uniforms);
+    this.draw(this.shaders.solid, 0, this.counts[0], uniforms);
   }
 
   /**
@@ -54,21 +59,21 @@ export class Still {
     gl.enable(gl.BLEND);
     gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.depthMask(false);
-    this.draw(["cut.frag"], this.counts[0], this.counts[1], uniforms);
+    this.draw(this.shaders.cuts, this.counts[0], this.counts[1], uniforms);
     gl.depthMask(true);
     gl.disable(gl.BLEND);
   }
 
   /**
-   * @param {string[]} fragment
+   * @param {import("./gl.js").Shaders} shaders
    * @param {number} first
    * @param {number} count
    * @param {Record<string, any>} uniforms
    */
-  draw(fragment, first, count, uniforms) {
+  draw(shaders, first, count, uniforms) {
     if (count === 0) return;
     const { gl } = this.device;
-    this.device.use(this.vertexFiles, fragment, { ...uniforms, ...this.uniforms });
+    this.device.use(shaders, { ...uniforms, ...this.uniforms });
     gl.bindVertexArray(this.array);
     gl.drawElements(gl.TRIANGLES, count, gl.UNSIGNED_INT, 4 * first);
     gl.bindVertexArray(null);

@@ -1,6 +1,6 @@
 // The triangles of what does not drift: of each layer what rests and what sways, and the fluid's bed.
 
-import { BELOW, HERE, OPAQUE, RIGHT, meshOf } from "./mesh.js";
+import { BELOW, HERE, OPAQUE, RIGHT, SOURCES, SQUARE, isLinear, meshOf } from "./mesh.js";
 import { KINDS, planeOf } from "./scene.js";
 
 /**
@@ -45,7 +45,7 @@ export function listTriangles(scene) {
     const mesh = withoutRim(meshOf(sheet.flags, sheet.width, LARGEST_PX, flat), sheet);
     const own = verticesOf(sheet, mesh, layer, 0);
     vertices.push(own);
-    solid.push(mesh.triangles.map((vertex) => vertex + count));
+    solid.push(shifted(mesh.triangles, count));
     for (let k = 0, first = count + mesh.pixels.length; k < mesh.cuts.length; k += 2, first += 4) {
       cuts.push(own[4 * (first - count) + 2] * FIRST_LEVEL + first);
     }
@@ -56,17 +56,21 @@ export function listTriangles(scene) {
     const below = meshOf(bed.flags, sheet.width, LARGEST_PX, (pixel, size) => lies(pixel, size) && speaks(pixel, size));
     const lying = verticesOf(bed, { ...below, cuts: new Int32Array() }, layer, BED);
     vertices.push(lying);
-    solid.push(below.triangles.map((vertex) => vertex + count));
+    solid.push(shifted(below.triangles, count));
     count += lying.length / 4;
   }
   const edges = new Uint32Array(6 * cuts.length);
-  Float64Array.from(cuts)
-    .sort()
-    .forEach((cut, k) => {
-      const first = cut % FIRST_LEVEL;
-      edges.set([first, first + 1, first + 2, first + 2, first + 1, first + 3], 6 * k);
-    });
+  const order = Float64Array.from(cuts).sort();
+  for (let k = 0; k < order.length; ++k) {
+    for (let n = 0; n < 6; ++n) edges[6 * k + n] = (order[k] % FIRST_LEVEL) + SQUARE[n];
+  }
   return [flattened(Uint16Array, vertices), flattened(Uint32Array, solid), edges];
+}
+
+/** @param {Uint32Array} triangles @param {number} first the number of their first vertex */
+function shifted(triangles, first) {
+  for (let k = 0; k < triangles.length; ++k) triangles[k] += first;
+  return triangles;
 }
 
 /**
@@ -159,20 +163,19 @@ function bedOf(scene, { width, level, sways }, layer) {
   const beside = planeOf(scene, `beside.${layer}`).values;
   const lies = kinds.values.map((kind) => (kind & KINDS.moves ? 1 : 0));
   if (!lies.includes(1)) return null;
-  /** @type {[number, number][]} */
-  const steps = [
-    [1, SAME_RIGHT],
-    [kinds.width, SAME_BELOW],
-  ];
+  /** @param {number} from @param {number} to @param {number} turn */
+  const spread = (from, to, turn) => {
+    if (lies[from] === turn && !lies[to] && kinds.values[to] && alphas[to] === 255) lies[to] = turn + 1;
+  };
   for (let turn = 1; turn <= BED_PX; ++turn) {
     for (let i = 0; i < lies.length; ++i) {
-      for (const [step, joined] of steps) {
-        if (!(beside[i] & joined)) continue;
-        for (const [from, to] of [
-          [i, i + step],
-          [i + step, i],
-        ])
-          if (lies[from] === turn && !lies[to] && kinds.values[to] && alphas[to] === 255) lies[to] = turn + 1;
+      if (beside[i] & SAME_RIGHT) {
+        spread(i, i + 1, turn);
+        spread(i + 1, i, turn);
+      }
+      if (beside[i] & SAME_BELOW) {
+        spread(i, i + kinds.width, turn);
+        spread(i + kinds.width, i, turn);
       }
     }
   }
@@ -197,12 +200,14 @@ function bedOf(scene, { width, level, sways }, layer) {
  * @param {number} tolerance of disparity
  */
 function flatness({ level, width, sways }, disparity, tolerance) {
+  /** @param {number} pixel */
+  const disparityAt = (pixel) => disparity[level[pixel]];
+  /** @param {number} pixel */
+  const swaysAt = (pixel) => sways[pixel];
   /** @param {number} pixel @param {number} size */
-  return (pixel, size) => {
-    const places = placesOf(pixel, size, width);
-    if (size > LARGEST_SWAYING_PX && places.some((three) => three.some((place) => sways[place]))) return false;
-    return isLinear(places, (place) => disparity[level[place]], tolerance);
-  };
+  return (pixel, size) =>
+    (size <= LARGEST_SWAYING_PX || (!sways[pixel] && isLinear(swaysAt, pixel, size, width, 0))) &&
+    isLinear(disparityAt, pixel, size, width, tolerance);
 }
 
 /**
@@ -223,37 +228,7 @@ function evenness(scene, width) {
     return weight[settled.values[y * settled.width + x]];
   };
   /** @param {number} pixel @param {number} size */
-  return (pixel, size) => size <= LARGEST_SWAYING_PX || isLinear(placesOf(pixel, size, width), weightAt, FLAT_WEIGHT);
-}
-
-/**
- * In a square of a sheet, places halfway between corners, which follow them.
- *
- * @param {number} pixel
- * @param {number} size
- * @param {number} width
- * @returns {[number, number, number][]}
- */
-function placesOf(pixel, size, width) {
-  const [half, down] = [size >> 1, size * width];
-  const lower = pixel + half * width;
-  return [
-    [pixel + half, pixel, pixel + size],
-    [lower, pixel, pixel + down],
-    [lower + half, pixel, pixel + down + size],
-    [lower + half, pixel + size, pixel + down],
-    [lower + size, pixel + size, pixel + down + size],
-    [pixel + down + half, pixel + down, pixel + down + size],
-  ];
-}
-
-/**
- * @param {[number, number, number][]} places
- * @param {(place: number) => number} valueAt
- * @param {number} tolerance by which what lies halfway may be another value than the mean of the two beside it
- */
-function isLinear(places, valueAt, tolerance) {
-  return places.every(([mid, a, b]) => Math.abs(valueAt(mid) - (valueAt(a) + valueAt(b)) / 2) <= tolerance);
+  return (pixel, size) => size <= LARGEST_SWAYING_PX || isLinear(weightAt, pixel, size, width, FLAT_WEIGHT);
 }
 
 /**
@@ -276,10 +251,10 @@ function verticesOf({ width, level, sways }, { pixels, cuts }, layer, role) {
   };
   for (const pixel of pixels) put(pixel, level[pixel], sways[pixel] ? SWAYS : 0);
   for (let k = 0; k < cuts.length; k += 2) {
-    const [cell, corners] = [cuts[k], cuts[k + 1]];
+    const cell = cuts[k];
+    const corners = cuts[k + 1];
     for (let corner = 0; corner < 4; ++corner) {
-      // What lies beyond the surface is displaced as the nearest corner of it.
-      const source = [corner, corner ^ 1, corner ^ 2, corner ^ 3].find((other) => corners & (1 << other)) ?? corner;
+      const source = SOURCES[corners][corner];
       const from = cell + (source & 1) + (source >> 1) * width;
       put(
         cell + (corner & 1) + (corner >> 1) * width,

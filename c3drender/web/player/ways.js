@@ -99,7 +99,8 @@ class Flow {
     const { values, width, height } = planeOf(scene, "step");
     this.width = width;
     this.height = height / 2;
-    this.values = Float32Array.from(values, (value) => value * told.stepUnit);
+    this.values = new Float32Array(values);
+    for (let i = 0; i < values.length; ++i) this.values[i] *= told.stepUnit;
     // Of the canvas, in px of the box.
     this.left = -told.box[0];
     this.top = -told.box[1];
@@ -115,17 +116,23 @@ class Flow {
    * @param {number} direction
    */
   step(places, k, direction) {
-    const [px, py] = [places[k], places[k + 1]];
+    const px = places[k];
+    const py = places[k + 1];
     if (px < this.left || px > this.right || py < this.top || py > this.bottom) return;
     const { width, height, values } = this;
     const x = Math.min(Math.max(px - 0.5, 0), width - 1);
     const y = Math.min(Math.max(py - 0.5, 0), height - 1);
-    const [x0, y0] = [Math.floor(x), Math.floor(y)];
-    const [u, v] = [x - x0, y - y0];
+    const x0 = Math.floor(x);
+    const y0 = Math.floor(y);
+    const u = x - x0;
+    const v = y - y0;
     const a = y0 * width + x0;
     const b = a + (x0 < width - 1 ? 1 : 0);
     const down = y0 < height - 1 ? width : 0;
-    const [wa, wb, wc, wd] = [(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v];
+    const wa = (1 - u) * (1 - v);
+    const wb = u * (1 - v);
+    const wc = (1 - u) * v;
+    const wd = u * v;
     for (let axis = 0, at = 0; axis < 2; ++axis, at += width * height) {
       const step = wa * values[at + a] + wb * values[at + b] + wc * values[at + a + down] + wd * values[at + b + down];
       places[k + axis] += direction * step;

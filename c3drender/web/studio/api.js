@@ -64,6 +64,11 @@ export class Project {
     return post(`${this.path}/${way}`, { base });
   }
 
+  /** @param {number} base the revision whose draft the page shows */
+  plays(base) {
+    return post(`${this.path}/plays`, { base });
+  }
+
   /** @param {number} base @param {File} file */
   importLabelme(base, file) {
     return ask(`${this.path}/labelme?base=${base}`, { method: "POST", body: file });

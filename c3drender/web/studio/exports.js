@@ -219,7 +219,9 @@ export class Exports {
     }
     await this.sending;
     try {
-      this.follow(await project.begin(format.kind, this.size, this.options));
+      const job = await project.begin(format.kind, this.size, this.options);
+      this.follow(job);
+      this.jobs.get(job.number)?.item.scrollIntoView({ block: "nearest" });
     } catch (error) {
       find("estimate").textContent = `${error}`.replace("Error: ", "");
     }

@@ -19,6 +19,7 @@ const MOST_BRUSH_PX = 400;
 const BRUSH_STEP = 1.2;
 const PAN_PX = 60;
 const ZOOM_STEP = 1.3;
+const PHOTO_PX = 1920; // the longer side of the photo that is painted on
 
 const state = new State();
 const view = new View(find("canvas"), state);
@@ -30,8 +31,10 @@ let events = null;
 let sending = Promise.resolve();
 let revision = 0;
 let changedAt = 0;
-/** @type {any} the player's element */
+/** @type {any} the player's element: there before its scene, so that what it draws with is made meanwhile */
 let player = null;
+/** @type {{name: string, file: File, at: number} | null} the photo of a project that this page has made, and when, ms */
+let taken = null;
 let toastTimer = 0;
 /** @type {Record<string, {revision: number, afterMs: number, stagesMs: Record<string, number>}>} for who measures */
 const shown = {};
@@ -140,17 +143,47 @@ async function follow(told) {
 /** @param {any} told */
 async function showPhoto(told) {
   const own = /** @type {Project} */ (project);
-  const response = await fetch(own.photo());
-  if (!response.ok) throw new Error((await response.json()).message);
-  const photo = await createImageBitmap(await response.blob());
+  const { file, photo } = (await ownPhoto(own, told.photo)) ?? (await serversPhoto(own));
   if (own !== project) return;
   view.open(photo, told.photo);
   find("player").style.aspectRatio = `${told.photo.width} / ${told.photo.height}`;
-  find("player").replaceChildren(
-    make("img", { src: own.photo(), alt: "" }),
-    make("span", { className: "soon" }, "soon in motion"),
+  const poster = make("img", { src: URL.createObjectURL(file), alt: "" });
+  poster.addEventListener("load", () => URL.revokeObjectURL(poster.src));
+  player.replaceChildren(poster);
+  find("player").append(make("span", { className: "soon" }, "soon in motion"));
+}
+
+/**
+ * The photo that was taken here: it is there before the server has read it.
+ *
+ * @param {Project} own
+ * @param {{width: number, height: number}} size
+ * @returns {Promise<{file: Blob, photo: ImageBitmap} | null>} null: taken elsewhere, or in a format that this browser does not know
+ */
+async function ownPhoto(own, { width, height }) {
+  if (taken?.name !== own.name) return null;
+  const { file } = taken;
+  const whole = await createImageBitmap(file).catch(() => null);
+  if (!whole) return null;
+  const scale = Math.min(PHOTO_PX / Math.max(width, height), 1);
+  const sheet = new OffscreenCanvas(Math.round(scale * width), Math.round(scale * height));
+  /** @type {OffscreenCanvasRenderingContext2D} */ (sheet.getContext("2d")).drawImage(
+    whole,
+    0,
+    0,
+    sheet.width,
+    sheet.height,
   );
-  player = null;
+  whole.close();
+  return { file, photo: sheet.transferToImageBitmap() };
+}
+
+/** @param {Project} own */
+async function serversPhoto(own) {
+  const response = await fetch(own.photo());
+  if (!response.ok) throw new Error((await response.json()).message);
+  const file = await response.blob();
+  return { file, photo: await createImageBitmap(file) };
 }
 
 /** @param {{name: string, key: string, revision: number, stages_ms: Record<string, number>}} told */
@@ -161,7 +194,11 @@ async function showStage(told) {
   if (name.endsWith(".c3dweb")) {
     scenes[name] = { key, url };
     // Not waited for: what comes next may be shown while the player reads this.
-    void playBest(key).then(() => own === project && tell(told));
+    void playBest(key).then(() => {
+      if (own !== project) return;
+      tell(told);
+      if (name === "preview.c3dweb") own.plays(told.revision).catch(fail);
+    });
     return;
   }
   const response = await fetch(url);
@@ -185,7 +222,7 @@ async function showStage(told) {
 function tell(told) {
   const { name } = told;
   const afterMs = performance.now() - changedAt;
-  const what = { "field.bin": "flow", "preview.c3dweb": "draft" }[name];
+  const what = { "field.bin": "flow", "preview.c3dweb": "in motion" }[name];
   if (what && changedAt && told.revision === revision)
     find("timing").textContent = `${what} after ${(afterMs / 1000).toFixed(2)} s`;
   shown[name] = { revision: told.revision, afterMs, stagesMs: told.stages_ms };
@@ -204,25 +241,25 @@ async function playBest(key) {
   newest = key;
   const { url } = scenes[best];
   await play(url);
-  if (player?.getAttribute("src") === url) find("quality").textContent = QUALITY[best];
+  if (player.getAttribute("src") === url) find("quality").textContent = QUALITY[best];
 }
 
 /** @param {string} url */
 async function play(url) {
-  if (!player) {
-    player = document.createElement("c3d-cinemagraph");
-    player.setAttribute("aria-label", "Preview");
-    player.append(make("img", { src: /** @type {Project} */ (project).photo(), alt: "" }));
-    player.addEventListener("error", (/** @type {ErrorEvent} */ event) => say(`Preview: ${event.message}`));
-    find("player").replaceChildren(player);
-  }
   player.setAttribute("src", url);
   await player.loading;
+  find("player").querySelector(".soon")?.remove();
   find("busy").hidden = true;
 }
 
+function makePlayer() {
+  player = document.createElement("c3d-cinemagraph");
+  player.setAttribute("aria-label", "Preview");
+  player.addEventListener("error", (/** @type {ErrorEvent} */ event) => say(`Preview: ${event.message}`));
+  find("player").replaceChildren(player);
+}
+
 function togglePlay() {
-  if (!player) return;
   if (player.paused) player.play();
   else player.pause();
   const button = find("play");
@@ -240,6 +277,7 @@ function toggleLarge() {
 function open(name) {
   close();
   const own = (project = new Project(name));
+  if (taken?.name === name) changedAt = taken.at;
   find("start").hidden = true;
   find("work").hidden = find("busy").hidden = false;
   find("busy-text").textContent = "Looking at the photo";
@@ -263,11 +301,11 @@ function open(name) {
 
 function close() {
   events?.close();
-  events = project = player = null;
+  events = project = null;
   changedAt = 0;
   scenes = {};
   for (const name of Object.keys(shown)) delete shown[name];
-  find("player").replaceChildren();
+  if (!player || player.childElementCount) makePlayer();
   view.photo = null;
   state.forget();
   document.body.classList.remove("large");
@@ -311,8 +349,10 @@ async function route() {
 async function take(file) {
   find("drop").classList.remove("over");
   say(`Reading ${file.name}`);
+  const at = performance.now();
   try {
     const { name } = await createProject(file);
+    taken = { name, file, at };
     find("toast").hidden = true;
     location.hash = encodeURIComponent(name);
   } catch (error) {
