@@ -2,9 +2,9 @@
 
     python benchmarks/blend_speed.py [--photo FILE --hints FILE] [--rounds 5] [--blends phase contrast]
 
-The photo is that of photo_to_mp4.py (1280x720). Each round animates the scene anew with every blend and renders `FRAMES` with every
-blend, one frame of each after the other; a blend's number is its median over rounds and frames, and its ratio the median of
-those to the last blend's number of the same turn.
+The photo is that of photo_to_mp4.py (1280x720). Each round animates the scene anew with every blend and renders `FRAMES` with
+every blend, one frame of each after the other; a blend's number is its median over rounds and frames, its ratio the median of
+those to the last blend's of the same turn.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-import c3drender
+import c3drender  # isort: skip  # before torch, as in people's programs: its threads then wait asleep
 
 import torch
 from machine import describe
@@ -56,7 +56,8 @@ def main() -> None:
             for blend, animation in animations.items():
                 spent, _ = processor_s(lambda a=animation, n=n: render.render_frame(a, path.world_to_cam[n], n))
                 frame_s[blend].append(spent)
-    print(f"{scene.camera.width}x{scene.camera.height}, {torch.get_num_threads()} threads, processor time; to {args.blends[-1]}'s:")
+    size, threads = f"{scene.camera.width}x{scene.camera.height}", torch.get_num_threads()
+    print(f"{size}, {threads} threads, processor time; to that of {args.blends[-1]}:")
     for blend in args.blends:
         print(
             f"{blend:9} animate {statistics.median(animate_s[blend]):6.2f} s, x {_ratio(animate_s, blend):.3f}; "
