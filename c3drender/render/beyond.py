@@ -26,7 +26,8 @@ MOST_AROUND_PX = 160  # by which the field is wider than the fluid on each side:
 STEPS, DOUBLINGS = 16, 2  # a loop's way is followed for a quarter of it, and that way twice taken from where it ends
 SMOOTH_CELLS = 1.5  # sigma by which a border is smoothed before its direction is seen
 FOLDS = 2  # mirrors that a way may meet: a channel has two banks
-MOST_STRETCH = 3.0  # by which a copy may be distorted and count in full
+MOST_STRETCH = 3.0  # by which a copy may be distorted and count in full ...
+STRETCHED = 3  # ... and the power by which it counts less beyond
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,4 +144,4 @@ def _likeness(at_px: Tensor) -> Tensor:
     # The singular values of the Jacobian.
     total, area = ax.square() + ay.square() + bx.square() + by.square(), (ax * by - ay * bx).clamp_min(0.0)
     largest = (0.5 * (total + (total.square() - 4.0 * area.square()).clamp_min(0.0).sqrt())).sqrt().clamp_min(1e-6)
-    return (MOST_STRETCH * torch.minimum(area / largest, 1.0 / largest)).clamp_max(1.0)[..., None]
+    return (MOST_STRETCH * torch.minimum(area / largest, 1.0 / largest)).clamp_max(1.0).pow(STRETCHED)[..., None]

@@ -38,7 +38,7 @@ from .even import LEAST_CONTRAST, Even
 
 BAND_SHARE = 1 / 14  # of the canvas' longer side: twice a box of this width; broader light only fades
 LATE = 0.5  # how much of the turns that close the loop comes later than the cross-fade: near the photo waves drift as they are
-SECOND = 1.2  # of the sinc's second lobe: what the terms left out would have taken from the echo
+SECOND = 1.4  # of the sinc's second lobe: what the terms left out would have taken from the echo
 LEAST_EXISTENCE = 0.75  # of the fluid where a copy is taken
 LEAST_VARIANCE = 1e-5  # of luma: what varies less has no tint of its own
 
@@ -120,9 +120,9 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
             there = sampled(planes, at_px - corner_px)
             # The even measure is in units of each place's deviation: it is luma that may be less there, and never more.
             ratio = deviation / there[:, 2:3].clamp_min(LEAST_CONTRAST)
-            found = there[:, :2] * torch.cat([(1.0 / ratio).clamp_max(1.0), ratio.clamp_max(1.0)], dim=1) * likeness
+            found = there[:, :2] * torch.cat([(1.0 / ratio).clamp_max(1.0), ratio.clamp_max(1.0)], dim=1)
             nothing = own if loops == 1 else torch.zeros_like(own)  # a loop away is the other side's own picture
-            found = torch.where(there[:, 3:] > LEAST_EXISTENCE, found, nothing)
+            found = torch.lerp(nothing, found, torch.where(there[:, 3:] > LEAST_EXISTENCE, likeness, 0.0))
             copies[sign * loops] = torch.lerp(own, found, even.dense[y, x])
     scale, bend = torch.cat([skew, torch.ones_like(skew)], dim=1), 0.5 * skew.square()
     shown = torch.stack([(copies[k] * scale).T for k in range(-REACH, REACH + 1)])
