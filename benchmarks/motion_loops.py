@@ -2,8 +2,8 @@
 
     python benchmarks/motion_loops.py [--photos ../shared/photos] [--size 800] [--out DIR] [NAME ...]
 
-NAMEs are photos, or scenes of known motion, ``true/NAME`` (``quality``; their depth and flow are given). Ten times three frames
-and the last one are rendered of a loop of 60. Per photo and blend (``--blends``):
+NAMEs are photos, or scenes of known motion, ``true/NAME`` (``quality``; depth and flow are given). Ten times three frames and
+the last one are rendered of a loop of 60. Per photo and blend (``--blends``):
 
 sharp   root of the high-frequency energy (luma minus its Gaussian mean, sigma 2 px) inside the mask as a share of the photo's:
         its least value over the loop (asked: >= 0.95) and its swing, largest minus least (<= 0.05). A plain cross-fade of two
@@ -152,7 +152,8 @@ def liveliest(step_px: np.ndarray, textured: np.ndarray) -> tuple[int, int]:
     height, width = (min(size, most) for size, most in zip(CROP, textured.shape, strict=True))
     speed = np.minimum(np.linalg.norm(step_px, axis=-1), 1.0) * textured
     sums = cv2.boxFilter(speed, cv2.CV_64F, (width, height), anchor=(0, 0), normalize=False)
-    y, x = np.unravel_index(np.argmax(sums[: len(sums) - height + 1, : sums.shape[1] - width + 1]), sums.shape)
+    inside = sums[: len(sums) - height + 1, : sums.shape[1] - width + 1]
+    y, x = np.unravel_index(np.argmax(inside), inside.shape)
     return int(x), int(y)
 
 
@@ -171,7 +172,7 @@ def slice_of(frames: list[np.ndarray], step_px: np.ndarray, corner: tuple[int, i
     along = along / max(float(np.linalg.norm(along)), 1e-6)
     way = np.arange(-CROP[0] / 2, CROP[0] / 2, dtype=np.float32)
     line = (x + way * along[0]).astype(np.float32), (y + way * along[1]).astype(np.float32)
-    seen = np.stack([cv2.remap(frame, *line, cv2.INTER_LINEAR)[:, 0] for frame in frames], axis=1)
+    seen = np.stack([cv2.remap(frame, *line, cv2.INTER_LINEAR)[0] for frame in frames], axis=1)
     return np.repeat(np.concatenate([seen, seen], axis=1), 2, axis=1)
 
 
