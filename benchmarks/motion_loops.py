@@ -63,7 +63,7 @@ NUM_FRAMES = 60
 PAIR_SPACING = 6
 SLICE_FRAMES = 3
 SHEARS = np.linspace(0.0, 1.6, 33)
-CROP = (160, 240)  # rows and columns of a strip's pictures
+CROP = (120, 160)  # rows and columns of a strip's pictures
 STRIP_FRAMES, STRIP_COLUMNS = 16, 4
 SHOWN = (0, 12, 30, 42)
 DETAIL_SIGMA_PX = 2.0
@@ -161,7 +161,7 @@ def strip_of(frames: list[np.ndarray], corner: tuple[int, int]) -> np.ndarray:
     """`STRIP_FRAMES` of a loop's frames, cut to `CROP`, in rows."""
     (x, y), (height, width) = corner, CROP
     shown = [round(k * len(frames) / STRIP_FRAMES) for k in range(STRIP_FRAMES)]
-    tiles = [frames[n][y : y + height, x : x + width] for n in shown]
+    tiles = [cv2.copyMakeBorder(frames[n][y : y + height, x : x + width], 0, 2, 0, 2, cv2.BORDER_CONSTANT) for n in shown]
     return np.vstack([np.hstack(tiles[k : k + STRIP_COLUMNS]) for k in range(0, STRIP_FRAMES, STRIP_COLUMNS)])
 
 
@@ -249,14 +249,13 @@ def measure(
     }
 
 
-def write_pictures(scene: c3drender.Scene, photo_u8: np.ndarray, blend: render.BlendMode, stem: Path) -> None:
-    """``STEM_strip.png`` and ``STEM_slice.png``."""
+def strip_and_slice(scene: c3drender.Scene, photo_u8: np.ndarray, blend: render.BlendMode) -> tuple[np.ndarray, np.ndarray]:
+    """`strip_of` and `slice_of` the loop's liveliest part."""
     animation = render.animate(scene, NUM_FRAMES, blend=blend)
     frames = [render.render_frame(animation, torch.eye(3, 4), n).rgb_u8.numpy() for n in range(NUM_FRAMES)]
     moving, step_px = (scene.layers.of_photo(of).numpy() for of in (scene.layers.moving, scene.layers.step_px))
     corner = liveliest(step_px, textured_part(luma_of(photo_u8), moving))
-    for name, picture in (("strip", strip_of(frames, corner)), ("slice", slice_of(frames, step_px, corner))):
-        write_picture(stem.with_name(f"{stem.name}_{name}.png"), torch.from_numpy(np.ascontiguousarray(picture)))
+    return strip_of(frames, corner), slice_of(frames, step_px, corner)
 
 
 def main() -> None:
@@ -278,14 +277,16 @@ def main() -> None:
             print(f"{name:12} nothing moves: MALF 0", flush=True)
             continue
         for blend in args.blends:
+            prefix = f"{name.replace('/', '_')}_{blend}"
 
-            def keep(n: int, frame: np.ndarray, prefix: str = f"{name.replace('/', '_')}_{blend}") -> None:
+            def keep(n: int, frame: np.ndarray, prefix: str = prefix) -> None:
                 if args.out:
                     write_picture(args.out / f"{prefix}_{n:02d}.png", torch.from_numpy(frame))
 
             row = measure(scene, photo_u8, blend, keep)
             if args.out:
-                write_pictures(scene, photo_u8, blend, args.out / f"{name.replace('/', '_')}_{blend}")
+                for kind, picture in zip(("strip", "slice"), strip_and_slice(scene, photo_u8, blend), strict=True):
+                    write_picture(args.out / f"{prefix}_{kind}.png", torch.from_numpy(picture))
             print(
                 f"{name:12} {blend:9} {row['echo']:6.3f} {row['echo_second']:6.3f} {row['sharp_min']:6.3f} "
                 f"{row['sharp_swing']:6.3f} {row['grain_max']:6.3f} {row['seam']:6.2f} {row['ssim']:6.3f} {row['malf']:6.3f} "

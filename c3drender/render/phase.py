@@ -13,8 +13,8 @@ terms come from its mirror image (`beyond`); where that is no fluid either, a po
 
 What is locked is luma, finer than `BAND_SHARE`, and colours as far as they go with it; the rest of them stays with the points.
 Half of the sum's terms are negative. Where light is spread evenly about its mean, as in water, they are water; beside lone
-streaks of foam or smoke they would be dark ones. So luma is summed in an even measure (`even`). What is lone even there is
-the point's own, what the flow distorts on its way is left out, and no copy brings more contrast than its place has: foam
+streaks of foam or smoke they would be dark ones. So luma is summed in an even measure (`even`). What is lone even there, or
+distorted by the flow on its way, is the point's own, and no copy brings more contrast than its place has: foam
 does not spread over calm water.
 
 References
