@@ -1,8 +1,10 @@
-"""The pictures of motion.md, from the bundled example and two of the test photos: python docs/motion_figures.py"""
+"""The pictures of motion.md, from the bundled example, two of the test photos and three scenes of known motion, drawn where
+build/bench-data lacks them: python docs/motion_figures.py"""
 
 from __future__ import annotations
 
 import json
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,6 +23,9 @@ from c3drender.inspect import FILLED_COLOUR, flow_tile
 from c3drender.pixels.sheet import Tile, compose
 
 REPO = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPO / "benchmarks"))
+import motion_loops  # noqa: E402
+
 IMAGES = REPO / "docs" / "images"
 PHOTOS, LABELS = REPO.parent / "shared" / "photos", REPO / "python_tests" / "data"
 EXAMPLE = files("c3drender") / "example"
@@ -40,7 +45,6 @@ NUM_FRAMES = 60
 BLENDS: tuple[render.BlendMode, ...] = ("linear", "contrast", "phase")
 LOOP_WIDTH = 480
 SLICE_X, SLICE_ROWS = 375, (260, 500)  # a column of the example's stream, at 800 px
-STRIP, STRIP_FRAMES = np.s_[260:470, 280:420], 16
 PLOT_PX = (300, 480)
 INK = ((230, 90, 60), (60, 130, 230), (60, 170, 90), (150, 90, 200))
 
@@ -51,6 +55,7 @@ def main() -> None:
     _sway_and_ripple()
     _pulse()
     _loop()
+    _strips()
     _cameras()
 
 
@@ -148,20 +153,31 @@ def _pulse() -> None:
 
 
 def _loop() -> None:
-    """A column of the stream over two loops, by every blend; and the stream in sixteen frames of one."""
+    """A column of the stream over two loops, by contrast and by phase."""
     scene = c3drender.prepare(PHOTO, mask=MASK, hints=HINTS, depth="builtin", camera="still", size=800)
-    tiles, strips = [], {}
+    tiles = []
     for blend in BLENDS[1:]:
         animation = render.animate(scene, NUM_FRAMES, blend=blend)
         frames = [render.render_frame(animation, torch.eye(3, 4), n).rgb_u8.numpy() for n in range(NUM_FRAMES)]
         columns = np.stack([frame[slice(*SLICE_ROWS), SLICE_X] for frame in (*frames, *frames)], axis=1)
         wide = cv2.resize(columns, (4 * columns.shape[1], columns.shape[0]), interpolation=cv2.INTER_NEAREST)
         tiles.append(Tile(wide, f"{blend}: one column of the stream", "down the picture, and two loops to the right"))
-        strips[blend] = [frames[round(n * NUM_FRAMES / STRIP_FRAMES)] for n in range(STRIP_FRAMES)]
     write_picture(IMAGES / "motion_slices.png", compose(tiles, 2))
-    shown = [np.ascontiguousarray(frame[STRIP]) for frame in strips["phase"]]
-    half = STRIP_FRAMES // 2
-    write_picture(IMAGES / "motion_strip.jpg", np.vstack([np.hstack(shown[:half]), np.hstack(shown[half:])]))
+
+
+def _strips() -> None:
+    """Sixteen frames of the stream and of three scenes, by contrast beside by phase; of the scenes a line along the flow."""
+    slices = []
+    for name in ("example", *motion_loops.SCENES):
+        scene, photo_u8 = motion_loops.scene_and_photo(PHOTOS, name, 800, found=False)
+        strips, lines = zip(*(motion_loops.strip_and_slice(scene, photo_u8, blend) for blend in BLENDS[1:]), strict=True)
+        short = name.removeprefix(motion_loops.TRUE)
+        write_picture(
+            IMAGES / f"motion_strip_{short}.jpg", np.hstack([strips[0], np.zeros_like(strips[0][:, :12]), strips[1]])
+        )
+        if name.startswith(motion_loops.TRUE):
+            slices += [Tile(line, f"{short}, {blend}", "") for line, blend in zip(lines, BLENDS[1:], strict=True)]
+    write_picture(IMAGES / "motion_slices_true.jpg", compose(slices, 2))
 
 
 def _detail_energy(rgb_u8: np.ndarray, where: np.ndarray) -> float:

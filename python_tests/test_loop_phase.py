@@ -9,6 +9,7 @@ from scipy.stats import skew
 
 from c3drender.render import phase
 from c3drender.render.beyond import Beyond
+from c3drender.render.contrast import LocalMeans
 from c3drender.render.even import Even
 
 SIZE = (24, 400)
@@ -90,7 +91,7 @@ def test_beyond_its_end_a_fluid_shows_its_mirror_image() -> None:
     exists[:, 100:200] = True
     beyond = Beyond.of(torch.tensor([LOOP_PX / FRAMES, 0.0]) * exists[..., None], exists, FRAMES)
     start_px = torch.tensor([[150.5, 12.5], [192.5, 12.5], [104.5, 12.5]])
-    ahead, behind = ([at_px[:, 0] for at_px, _ in beyond.copies(start_px, side, 2)] for side in (True, False))
+    ahead, behind = ([at_px[:, 0] for at_px, _ in beyond.copies(start_px, side)] for side in (True, False))
     torch.testing.assert_close(ahead[0], torch.tensor([170.5, 187.5, 124.5]), atol=2.0, rtol=0)
     torch.testing.assert_close(ahead[1], torch.tensor([190.5, 167.5, 144.5]), atol=2.0, rtol=0)
     torch.testing.assert_close(behind[0], torch.tensor([130.5, 172.5, 115.5]), atol=2.0, rtol=0)
@@ -167,8 +168,8 @@ def test_nothing_is_darker_than_the_dark_between_streaks(loop_t: float) -> None:
 
 def test_the_even_measure_is_even() -> None:
     rgb = torch.exp(0.5 * (noise() - 0.5) / noise().std())
-    detail = rgb[..., :1] - rgb[..., :1].mean()
-    even = Even.of(detail, torch.ones(SIZE, dtype=torch.bool), 60)
+    detail, everywhere = rgb[..., :1] - rgb[..., :1].mean(), torch.ones(SIZE, dtype=torch.bool)
+    even = Even.of(detail, everywhere, LocalMeans.of(everywhere, 60))
     lights, measure = (values[:, MIDDLE].flatten().numpy() for values in (detail, even.g))
     assert skew(lights) > 1.0
     assert abs(skew(measure)) < 0.3

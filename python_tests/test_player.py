@@ -130,7 +130,7 @@ def test_a_packed_scene_tells_where_copies_are_taken(example: Scene, in_folder: 
     row, column = likeness.shape[1] // 2, likeness.shape[2] // 3
     at_px = [first + told["scale"] * (k + 0.5) for first, k in zip(header["fluid"]["box"][:2], (column, row), strict=True)]
     for side in (0, 1):
-        for loops, (end_px, like) in enumerate(beyond.copies(torch.tensor([at_px]), side == 0, 3)):
+        for loops, (end_px, like) in enumerate(beyond.copies(torch.tensor([at_px]), side == 0)):
             found = ways[3 * side + loops, :, row, column] + at_px
             assert np.abs(found - end_px[0].numpy()).max() <= told["unit"] / 2 + 1e-3
             assert abs(likeness[3 * side + loops, row, column] / 255 - float(like)) <= 1 / 500

@@ -67,7 +67,7 @@ def test_every_scene_has_committed_signatures():
 @pytest.mark.parametrize("name", SCENES)
 def test_scene_is_complete(name):
     scene = world(name)
-    now, later = (shoot(scene, np.eye(3, 4), 96, 54, time) for time in (0, 15))
+    now, later = shoot(scene, np.eye(3, 4), 96, 54, (0, 15))
     assert np.isfinite(now.z_cam).all() and now.z_cam.min() > 0
     assert 0.02 < now.moving.mean() < 0.9
     speed = np.hypot(*now.step_px[now.moving].T)
@@ -86,7 +86,7 @@ def test_scene_is_complete(name):
 def test_the_written_flow_is_what_moves(name):
     """The photo, read against the flow, is nearer to the truth a few frames later than the photo itself is."""
     time, (height, width) = 7, (180, 320)
-    photo, later = (shoot(world(name), np.eye(3, 4), width, height, t) for t in (0, time))
+    photo, later = shoot(world(name), np.eye(3, 4), width, height, (0, time))
     inner = cv2.erode(photo.moving.astype(np.uint8), np.ones((15, 15))) > 0
     ys, xs = np.mgrid[:height, :width].astype(np.float32)
     at = np.stack([xs, ys], -1)
@@ -100,9 +100,9 @@ def test_the_written_flow_is_what_moves(name):
 def test_the_depth_is_what_the_cameras_see(name):
     """What the photo shows lies, by its depth, where another camera sees the same colour."""
     height, width = 180, 320
-    photo = shoot(world(name), np.eye(3, 4), width, height, 0)
+    (photo,) = shoot(world(name), np.eye(3, 4), width, height, [0])
     pose = truth.camera_poses(photo.z_cam, width)[1]
-    other = shoot(world(name), pose.astype(np.float64), width, height, 0).rgb
+    other = shoot(world(name), pose.astype(np.float64), width, height, [0])[0].rgb
     ys, xs = np.mgrid[:height, :width] + 0.5
     x, y = (xs - width / 2) / width * photo.z_cam, (ys - height / 2) / width * photo.z_cam
     seen = np.stack([x, y, photo.z_cam], -1) @ pose[:, :3].T + pose[:, 3]

@@ -6,7 +6,7 @@ z = 1 in its camera, so its parameter at a hit is ``z_cam``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
@@ -181,9 +181,8 @@ def _tilt(angle: float) -> NDArray[np.float64]:
     return np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
 
 
-def _boxed(z: Array, nearest: Array) -> tuple[slice, slice] | None:
-    """The box of rays at which a surface at depth ``z`` is seen."""
-    seen = z < nearest
+def _box_of(seen: NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """The rows and columns around what is True."""
     rows, cols = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     return (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)) if len(rows) else None
 
@@ -199,33 +198,56 @@ def _coverage(surface: Surface, hit: Hit, time: float) -> tuple[Array, Array, tu
     return body, hides, origin
 
 
-def look(world: World, rays: Rays, time: float) -> tuple[Array, Array]:
-    """Colours ``[H, W, 3]`` and depth ``[H, W]`` along ``rays`` at ``time``."""
-    shape = rays.along.shape[:2]
+@dataclass(frozen=True)
+class Sight:
+    """What one surface shows of the rays in ``box``: its ``colour [h, w, 3]`` and depth ``z``, how much of each ray its
+    ``body`` takes and how much it ``hides``."""
+
+    box: tuple[slice, slice]
+    z: Array
+    body: Array
+    hides: Array
+    colour: Array
+
+
+def _see(world: World, surface: Surface, rays: Rays, hit: Hit, time: float) -> Sight | None:
+    body, hides, origin = _coverage(surface, hit, time)
+    box = _box_of(body > 0)
+    if box is None:
+        return None
+    hit, body, hides, origin = hit.cut(box), body[box], hides[box], (origin[0][box], origin[1][box])
+    colour = surface.material(*origin, hit.footprint)
+    if surface.mirror:
+        there = replace(rays, along=rays.along[box])
+        colour = mix(colour, _reflection(world, surface, there, hit, origin, time), surface.mirror)
+    colour = colour * hit.light[..., None]
+    if world.haze is not None:
+        haze, depth = world.haze
+        dimmed = 1 - np.exp(-np.maximum(np.where(np.isfinite(hit.z), hit.z, 0) - HAZE_START, 0) / depth)
+        colour = mix(colour, np.asarray(haze, np.float32), dimmed)
+    return Sight(box, hit.z, body, hides, colour)
+
+
+def look(world: World, rays: Rays, times: Sequence[float]) -> Array:
+    """Colours ``[T, H, W, 3]`` along ``rays [H, W]`` at ``times``; what stands still is looked at once."""
+    shape = (len(times), *rays.along.shape[:2])
     rgb, nearest = np.zeros((*shape, 3), np.float32), np.full(shape, np.inf, np.float32)
     for surface in world.surfaces:
         hit = surface.meet(rays)
-        box = _boxed(hit.z, nearest)
-        if box is None:
+        around = _box_of(hit.z < nearest.max(axis=0))
+        if around is None:
             continue
-        hit = hit.cut(box)
-        body, hides, origin = _coverage(surface, hit, time)
-        if not body.any():
-            continue
-        colour = surface.material(*origin, hit.footprint)
-        if surface.mirror:
-            colour = mix(
-                colour, _reflection(world, surface, replace(rays, along=rays.along[box]), hit, origin, time), surface.mirror
-            )
-        colour = colour * hit.light[..., None]
-        if world.haze is not None:
-            haze, depth = world.haze
-            dimmed = 1 - np.exp(-np.maximum(np.where(np.isfinite(hit.z), hit.z, 0) - HAZE_START, 0) / depth)
-            colour = mix(colour, np.asarray(haze, np.float32), dimmed)
-        in_front = hit.z < nearest[box]
-        rgb[box] = mix(rgb[box], colour, np.where(in_front, hides, 0))
-        nearest[box] = np.where(in_front & (body > surface.body_from), hit.z, nearest[box])
-    return rgb.clip(0, 1), nearest
+        hit, there = hit.cut(around), replace(rays, along=rays.along[around])
+        for k, time in enumerate(times):
+            if k == 0 or surface.motion is not None:
+                sight = _see(world, surface, there, hit, time)
+            if sight is None:
+                continue
+            shown, depth = rgb[k][around][sight.box], nearest[k][around][sight.box]
+            in_front = sight.z < depth
+            shown[...] = mix(shown, sight.colour, np.where(in_front, sight.hides, 0))
+            depth[...] = np.where(in_front & (sight.body > surface.body_from), sight.z, depth)
+    return rgb.clip(0, 1)
 
 
 def _reflection(world: World, mirror: Plane, rays: Rays, hit: Hit, origin: tuple[Array, Array], time: float) -> Array:
@@ -243,31 +265,40 @@ def _reflection(world: World, mirror: Plane, rays: Rays, hit: Hit, origin: tuple
     # One mirrored centre serves all rays: what is reflected stands far behind the water's edge.
     at = rays.centre - 2 * ((rays.centre - np.asarray(mirror.at)) @ normal.astype(np.float64)) * normal
     still = World(tuple(s for s in world.surfaces if s.motion is None and isinstance(s, Plane)), world.haze)
-    return look(still, Rays(at, back.astype(np.float32), 2 * rays.pixel), time)[0]
+    return look(still, Rays(at, back.astype(np.float32), 2 * rays.pixel), [time])[0]
 
 
-def survey(world: World, rays: Rays, focal: float, pose: NDArray[np.float64], time: float) -> tuple[Array, ...]:
-    """``z_cam [H, W]``, ``moving [H, W]`` and ``step_px [H, W, 2]`` (at time 0's velocities) along ``rays``."""
+def survey(
+    world: World, rays: Rays, focal: float, pose: NDArray[np.float64], times: Sequence[float]
+) -> list[tuple[Array, ...]]:
+    """At each of ``times`` ``z_cam [H, W]``, ``moving [H, W]`` and ``step_px [H, W, 2]`` (at time 0's velocities) along
+    ``rays``."""
     shape = rays.along.shape[:2]
-    nearest, moving = np.full(shape, np.inf, np.float32), np.zeros(shape, bool)
-    step_px = np.zeros((*shape, 2), np.float32)
+    found = [(np.full(shape, np.inf, np.float32), np.zeros(shape, bool), np.zeros((*shape, 2), np.float32)) for _ in times]
     to_cam = pose[:, :3] @ _tilt(world.tilt).T
     in_cam = rays.along @ to_cam.T.astype(np.float32)
     for surface in world.surfaces:
         hit = surface.meet(rays)
-        body, _, origin = _coverage(surface, hit, time)
-        shown = (hit.z < nearest) & (body > surface.body_from)
-        nearest, moving = np.where(shown, hit.z, nearest), np.where(shown, surface.motion is not None, moving)
-        step = np.zeros((*shape, 2), np.float32)
-        if surface.motion is not None:
-            speed = surface.world_velocity(*(origin if surface.motion.moves_outline else (hit.s, hit.t))) @ to_cam.T
-            step = focal * (speed[..., :2] - in_cam[..., :2] * speed[..., 2:]) / hit.z[..., None]
-        step_px = np.where(shown[..., None], step, step_px)
-    return nearest, moving, step_px.astype(np.float32)
+        goes_along = surface.motion is not None and surface.motion.moves_outline
+        for k, (time, (nearest, moving, step_px)) in enumerate(zip(times, found, strict=True)):
+            if k == 0 or goes_along:
+                body, _, origin = _coverage(surface, hit, time)
+                step = np.zeros(2, np.float32)
+                if surface.motion is not None:
+                    speed = surface.world_velocity(*(origin if goes_along else (hit.s, hit.t))) @ to_cam.T
+                    step = focal * (speed[..., :2] - in_cam[..., :2] * speed[..., 2:]) / hit.z[..., None]
+            shown = (hit.z < nearest) & (body > surface.body_from)
+            np.copyto(nearest, hit.z, where=shown)
+            np.copyto(moving, surface.motion is not None, where=shown)
+            np.copyto(step_px, step, where=shown[..., None], casting="same_kind")
+    return found
 
 
-def shoot(world: World, pose: NDArray[np.float64], width: int, height: int, time: float, per_side: int = 2) -> Shot:
-    """The picture that the camera at ``pose [3, 4]`` takes at ``time`` (frames), and what is known about it."""
-    fine, _ = look(world, cast_rays(world, pose, width, height, per_side), time)
-    rgb = fine.reshape(height, per_side, width, per_side, 3).mean(axis=(1, 3))
-    return Shot(rgb, *survey(world, cast_rays(world, pose, width, height, 1), max(width, height), pose, time))
+def shoot(
+    world: World, pose: NDArray[np.float64], width: int, height: int, times: Sequence[float], per_side: int = 2
+) -> list[Shot]:
+    """The pictures that the camera at ``pose [3, 4]`` takes at ``times`` (frames), and what is known about them."""
+    fine = look(world, cast_rays(world, pose, width, height, per_side), times)
+    known = survey(world, cast_rays(world, pose, width, height, 1), max(width, height), pose, times)
+    pictures = fine.reshape(len(times), height, per_side, width, per_side, 3).mean(axis=(2, 4))
+    return [Shot(rgb, *of) for rgb, of in zip(pictures, known, strict=True)]

@@ -102,9 +102,11 @@ def _as_u8(rgb: Array) -> NDArray[np.uint8]:
 
 def draw(spec: SceneSpec, width: int = WIDTH, height: int = HEIGHT) -> Truth:
     """Draw everything of a scene: one photo and ``len(TIMES) * len(CENTRES)`` true frames (the first is the photo)."""
-    photo = shoot(spec.world, np.eye(3, 4), width, height, 0)
+    at_rest = shoot(spec.world, np.eye(3, 4), width, height, TIMES)
+    photo = at_rest[0]
     poses = camera_poses(photo.z_cam, width)
-    shots = [[shoot(spec.world, pose.astype(np.float64), width, height, time) for pose in poses] for time in TIMES]
+    of_cameras = [at_rest, *(shoot(spec.world, pose.astype(np.float64), width, height, TIMES) for pose in poses[1:])]
+    shots = list(zip(*of_cameras, strict=True))
     return Truth(
         photo_u8=_as_u8(photo.rgb),
         z_cam=photo.z_cam,

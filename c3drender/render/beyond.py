@@ -1,7 +1,7 @@
 """Where a fluid's points come from and go to in whole loops, also where the fluid ends: it is thought to go on beyond its
 borders and the canvas' edge as it flows there, and shows what a mirror at the border would.
 
-All of it is smooth, and is kept on cells of `CELL_PX` pixels, in a field around the canvas as wide as a loop's displacement.
+All of it is smooth, and is kept on cells of `CELL_PX` pixels, in a field around the fluid as wide as `REACH` loops go.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from torch.nn import functional
 
 from .. import ops
 from ..pixels.nearest import nearest_inside
+from .contrast import bounds_of
 
+REACH = 3  # loops: so far back and ahead a point's copies are taken
 CELL_PX = 4
-MOST_AROUND_PX = 160  # by which the field is wider than the canvas on each side: what goes farther shows nothing
-MOST_STEPS = 60  # in which a loop's way is followed
+MOST_AROUND_PX = 160  # by which the field is wider than the fluid on each side: what goes farther shows nothing
+STEPS, DOUBLINGS = 16, 2  # a loop's way is followed for a quarter of it, and that way twice taken from where it ends
 SMOOTH_CELLS = 1.5  # sigma by which a border is smoothed before its direction is seen
 FOLDS = 2  # mirrors that a way may meet: a channel has two banks
-MOST_STRETCH = 3.0  # by which a copy may be distorted and count in full
+MOST_STRETCH = 3.0  # by which a copy may be distorted and count in full ...
+STRETCHED = 3  # ... and the power by which it counts less beyond
 
 
 @dataclass(frozen=True, eq=False)
 class Beyond:
-    """The field of cells ``[h, w]``, ``around`` of them on each side of the canvas.
+    """The field of cells ``[h, w]``, whose upper left corner lies at ``corner_px [2]`` (x, y).
 
     ``ways``: one loop forward and one backward, px ``[h, w, 2]``. ``border [h, w, 3]``: the unit way from the fluid to each
     cell beyond it, and how far that is, px; negative inside.
@@ -37,47 +40,48 @@ class Beyond:
 
     ways: tuple[Tensor, Tensor]
     border: Tensor
-    around: int
+    corner_px: Tensor
 
     @classmethod
     def of(cls, step_px: Tensor, exists: Tensor, num_frames: int) -> Beyond:
         """Of the fluid's flow ``step_px [H, W, 2]``, where it ``exists [H, W]``."""
         device = step_px.device
+        x0, y0, x1, y1 = bounds_of(exists, 0)
+        x0, y0 = (first // CELL_PX * CELL_PX for first in (x0, y0))
+        step_px, exists = step_px[y0:y1, x0:x1], exists[y0:y1, x0:x1]
         weight = exists[None, None].to(torch.float32)
         share, total = (_pooled(plane) for plane in (weight, step_px.permute(2, 0, 1)[None] * weight))
         fastest_px = num_frames * float(step_px.norm(dim=-1).max())
-        around = ceil(min(fastest_px, MOST_AROUND_PX) / CELL_PX) + 1
+        around, loop = (ceil(min(way_px, MOST_AROUND_PX) / CELL_PX) + 1 for way_px in (REACH * fastest_px, fastest_px))
         inside = np.pad((share[0, 0] > 0.5).cpu().numpy(), around)
         mean = (total / share.clamp_min(1e-6))[0].permute(1, 2, 0).cpu().numpy()
         flow = np.pad(mean, ((around, around), (around, around), (0, 0)))
         if inside.any():
             flow = flow[nearest_inside(inside)]
         # Wider still by a loop's way: what leaves a field stays at its edge.
-        wider = torch.from_numpy(np.pad(flow, ((around, around), (around, around), (0, 0)), mode="edge")).to(device)
-        steps, core = min(num_frames, MOST_STEPS), slice(around, -around)
-        cells = wider * (num_frames / steps / CELL_PX)
-        ways = [ops.integrate_flow(sign * cells, steps).offset_px[-1].view_as(cells) for sign in (1.0, -1.0)]
-        forward, backward = (CELL_PX * way[core, core] for way in ways)
-        return cls((forward, backward), torch.from_numpy(_border_of(inside)).to(device), around)
+        wider = torch.from_numpy(np.pad(flow, ((loop, loop), (loop, loop), (0, 0)), mode="edge")).to(device)
+        core = slice(loop, -loop)
+        cells = wider * (num_frames / (STEPS << DOUBLINGS) / CELL_PX)
+        forward, backward = (CELL_PX * _way_along(sign * cells)[core, core] for sign in (1.0, -1.0))
+        corner_px = step_px.new_tensor([x0, y0]) - around * CELL_PX
+        return cls((forward, backward), torch.from_numpy(_border_of(inside)).to(device), corner_px)
 
-    def copies(self, start_px: Tensor, forward: bool, most: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """After one loop, after two, up to ``most``: where points that start at ``start_px [M, 2]`` are, and how like the
+    def copies(self, start_px: Tensor, forward: bool) -> Iterator[tuple[Tensor, Tensor]]:
+        """After one loop, after two, up to `REACH`: where points that start at ``start_px [M, 2]`` are, and how like the
         picture is that they show if they take it from there, ``[M, 1]``, 1 up to a stretch by `MOST_STRETCH`."""
         way = self.ways[0 if forward else 1]
         height, width = way.shape[:2]
-        rows, cols = torch.arange(height, device=way.device), torch.arange(width, device=way.device)
-        y, x = torch.meshgrid(rows, cols, indexing="ij")
-        at_px = (torch.stack([x, y], dim=-1).to(way.dtype) + (0.5 - self.around)) * CELL_PX
-        start = start_px / CELL_PX + self.around
+        at_px = _centres(height, width, way) * CELL_PX + self.corner_px
+        start = self._cells(start_px)
         # Cells know the border to within themselves: what starts on it is inside, and what rests shows itself.
         outside_px = sampled(self.border, start)[:, 2:].clamp_min(0.0)
-        for _ in range(most):
+        for _ in range(REACH):
             at_px = at_px + sampled(way, self._cells(at_px)).view_as(at_px)
             found = sampled(torch.cat([at_px, _likeness(at_px)], dim=-1), start)
             yield self._folded(found[:, :2], outside_px), found[:, 2:]
 
     def _cells(self, at_px: Tensor) -> Tensor:
-        return at_px.reshape(-1, 2) / CELL_PX + self.around
+        return (at_px.reshape(-1, 2) - self.corner_px) / CELL_PX
 
     def _folded(self, at_px: Tensor, outside_px: Tensor) -> Tensor:
         """``at_px [M, 2]``, and beyond the fluid where a mirror at its border, or ``outside_px [M, 1]`` from it, shows it."""
@@ -95,6 +99,21 @@ def sampled(plane: Tensor, at: Tensor) -> Tensor:
     return functional.grid_sample(channels, grid, mode="bilinear", padding_mode="border", align_corners=False)[0, :, 0].T
 
 
+def _centres(height: int, width: int, like: Tensor) -> Tensor:
+    """The middles of pixels, ``[H, W, 2]``."""
+    y, x = torch.meshgrid(*(torch.arange(size, device=like.device) for size in (height, width)), indexing="ij")
+    return torch.stack([x, y], dim=-1).to(like.dtype) + 0.5
+
+
+def _way_along(step: Tensor) -> Tensor:
+    """Where ``STEPS << DOUBLINGS`` steps along ``step [h, w, 2]`` lead from the middle of each pixel, ``[h, w, 2]``."""
+    height, width = step.shape[:2]
+    centres, way = _centres(height, width, step).view(-1, 2), ops.integrate_flow(step, STEPS).offset_px[-1]
+    for _ in range(DOUBLINGS):
+        way = way + sampled(way.view_as(step), centres + way)
+    return way.view_as(step)
+
+
 def _pooled(plane: Tensor) -> Tensor:
     """Means over cells; the canvas' last ones may be cut."""
     return functional.avg_pool2d(plane, CELL_PX, ceil_mode=True, count_include_pad=False)
@@ -109,7 +128,8 @@ def _border_of(inside: np.ndarray) -> np.ndarray:
     )
     distance = np.where(inside, 0.5 - inner, outer - 0.5)
     smooth = cv2.GaussianBlur(distance, (0, 0), SMOOTH_CELLS)
-    away = np.stack([cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)], axis=-1)
+    slopes = (cv2.Sobel(smooth, cv2.CV_32F, *axis, borderType=cv2.BORDER_REPLICATE) for axis in ((1, 0), (0, 1)))
+    away = np.stack(list(slopes), axis=-1)
     away = away / np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-6)
     return np.concatenate([away, CELL_PX * distance[..., None]], axis=-1, dtype=np.float32)
 
@@ -124,4 +144,4 @@ def _likeness(at_px: Tensor) -> Tensor:
     # The singular values of the Jacobian.
     total, area = ax.square() + ay.square() + bx.square() + by.square(), (ax * by - ay * bx).clamp_min(0.0)
     largest = (0.5 * (total + (total.square() - 4.0 * area.square()).clamp_min(0.0).sqrt())).sqrt().clamp_min(1e-6)
-    return (MOST_STRETCH * torch.minimum(area / largest, 1.0 / largest)).clamp_max(1.0)[..., None]
+    return (MOST_STRETCH * torch.minimum(area / largest, 1.0 / largest)).clamp_max(1.0).pow(STRETCHED)[..., None]

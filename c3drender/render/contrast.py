@@ -50,14 +50,26 @@ def point_details(rgb: Tensor, fluid: Tensor) -> PointDetails:
     weight = fluid[..., None].to(rgb.dtype)
     means = [_binomial(rgb * weight, dim) / _binomial(weight, dim).clamp_min(1e-4) for dim in (1, 0)]
     fine = torch.stack([(rgb - mean)[fluid] for mean in means], dim=1)
-    return PointDetails(fine, (rgb - local_mean(rgb, fluid, BAND_PX))[fluid])
+    return PointDetails(fine, (rgb - LocalMeans.of(fluid, BAND_PX)(rgb))[fluid])
 
 
-def local_mean(plane: Tensor, where: Tensor, width_px: int) -> Tensor:
-    """``plane [H, W, C]`` under twice a box of ``width_px``; what is not True in ``where [H, W]`` does not count."""
-    weight = where[..., None].to(plane.dtype)
-    total, share = (_box(_box(values, width_px), width_px) for values in (plane * weight, weight))
-    return total / share.clamp_min(1e-4)
+@dataclass(frozen=True, eq=False)
+class LocalMeans:
+    """Means under twice a box of ``width_px``: of what has ``weight [H, W, 1]``, whose own mean is ``share``."""
+
+    weight: Tensor
+    share: Tensor
+    width_px: int
+
+    @classmethod
+    def of(cls, where: Tensor, width_px: int) -> LocalMeans:
+        """Of what is True in ``where [H, W]``."""
+        weight = where[..., None].to(torch.float32)
+        return cls(weight, _box(_box(weight, width_px), width_px).clamp_min(1e-4), width_px)
+
+    def __call__(self, plane: Tensor) -> Tensor:
+        """Of ``plane [H, W, C]``."""
+        return _box(_box(plane * self.weight, self.width_px), self.width_px) / self.share
 
 
 def bounds_of(where: Tensor, margin_px: int) -> tuple[int, int, int, int]:

@@ -12,11 +12,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from .contrast import local_mean
+from .contrast import LocalMeans
 
 LEAST_CONTRAST = 0.003  # of white: what varies less is as good as flat
 SKEWS = (0.02, 0.8)  # range of s: below, luma is as good as even
@@ -41,9 +42,10 @@ class Even:
     most: Tensor
 
     @classmethod
-    def of(cls, detail: Tensor, exists: Tensor, width_px: int) -> Even:
-        """Of luma's ``detail [H, W, 1]`` where the fluid ``exists [H, W]``, by windows of twice a box of ``width_px``."""
-        moments = local_mean(torch.cat([detail.square(), detail.pow(3)], dim=-1), exists, width_px)
+    def of(cls, detail: Tensor, exists: Tensor, mean: LocalMeans) -> Even:
+        """Of luma's ``detail [H, W, 1]`` where the fluid ``exists [H, W]``, by the windows of its ``mean``."""
+        square = detail.square()
+        moments = mean(torch.cat([square, square * detail], dim=-1))
         deviation = moments[..., :1].clamp_min(0.0).sqrt() + LEAST_CONTRAST
         skewness = moments[..., 1:] / deviation.pow(3)
         size = (2.0 * torch.sinh(torch.asinh(skewness.abs() / 2.0) / 3.0)).clamp(*SKEWS)  # skewness = 3 s + s^3
@@ -51,7 +53,7 @@ class Even:
         steep = skew.sign() * skew.square().expm1().sqrt()
         bent = (steep * detail / deviation).clamp_min(LEAST_BELOW - 1.0).log1p() + 0.5 * skew.square()
         g = bent / skew
-        powers = local_mean(torch.cat([g.square(), g.pow(4)], dim=-1), exists, width_px).clamp_min(1e-6)
+        powers = mean(torch.cat([g.square(), g.square().square()], dim=-1)).clamp_min(1e-6)
         kurtosis = powers[..., 1:] / powers[..., :1].square()
         dense = ((LONE_KURTOSIS - kurtosis) / (LONE_KURTOSIS - DENSE_KURTOSIS)).clamp(0.0, 1.0)
         room = ROOM * skew.abs() * (1.0 - skew.abs() / LONE_SKEW).clamp_min(0.0)
@@ -61,7 +63,6 @@ class Even:
 
 def largest_near(plane: Tensor, exists: Tensor) -> Tensor:
     """Of each place the largest of ``plane [H, W, C]`` within `RANGE_PX` where it ``exists``."""
-    found = torch.where(exists[..., None], plane, -math.inf).permute(2, 0, 1)[None]
-    for size in ((2 * RANGE_PX + 1, 1), (1, 2 * RANGE_PX + 1)):
-        found = functional.max_pool2d(found, size, 1, (size[0] // 2, size[1] // 2))
-    return found[0].permute(1, 2, 0)
+    found = torch.where(exists[..., None], plane, -math.inf).cpu().numpy()
+    around = np.ones((2 * RANGE_PX + 1, 2 * RANGE_PX + 1), np.uint8)
+    return torch.from_numpy(cv2.dilate(found, around).reshape(plane.shape)).to(plane.device)

@@ -13,8 +13,8 @@ terms come from its mirror image (`beyond`); where that is no fluid either, a po
 
 What is locked is luma, finer than `BAND_SHARE`, and colours as far as they go with it; the rest of them stays with the points.
 Half of the sum's terms are negative. Where light is spread evenly about its mean, as in water, they are water; beside lone
-streaks of foam or smoke they would be dark ones. So luma is summed in an even measure (`even`). What is lone even there is
-the point's own, what the flow distorts on its way is left out, and no copy brings more contrast than its place has: foam
+streaks of foam or smoke they would be dark ones. So luma is summed in an even measure (`even`). What is lone even there, or
+distorted by the flow on its way, is the point's own, and no copy brings more contrast than its place has: foam
 does not spread over calm water.
 
 References
@@ -32,14 +32,13 @@ import torch
 from torch import Tensor
 
 from ..ops import LoopWaves
-from .beyond import Beyond, sampled
-from .contrast import BAND_PX, bounds_of, local_mean
+from .beyond import REACH, Beyond, sampled
+from .contrast import BAND_PX, LocalMeans, bounds_of
 from .even import LEAST_CONTRAST, Even
 
-REACH = 3  # loops: so far back and ahead a point's copies are taken
 BAND_SHARE = 1 / 14  # of the canvas' longer side: twice a box of this width; broader light only fades
 LATE = 0.5  # how much of the turns that close the loop comes later than the cross-fade: near the photo waves drift as they are
-SECOND = 1.2  # of the sinc's second lobe: what the terms left out would have taken from the echo
+SECOND = 1.4  # of the sinc's second lobe: what the terms left out would have taken from the echo
 LEAST_EXISTENCE = 0.75  # of the fluid where a copy is taken
 LEAST_VARIANCE = 1e-5  # of luma: what varies less has no tint of its own
 
@@ -96,9 +95,11 @@ def band_px(exists: Tensor) -> int:
 
 def surroundings_of(rgb: Tensor, exists: Tensor, width_px: int) -> Surroundings:
     """Of the picture ``rgb [H, W, 3]`` where it ``exists``, bool ``[H, W]``, by twice a box of ``width_px``."""
-    luma = rgb.mean(dim=-1, keepdim=True)
-    mean = local_mean(luma, exists, width_px)
-    return Surroundings(mean, Even.of(luma - mean, exists, width_px), _tint(rgb, luma - mean, exists, width_px))
+    mean = LocalMeans.of(exists, width_px)
+    around = mean(rgb)
+    wide = _luma(around)
+    detail = _luma(rgb) - wide
+    return Surroundings(wide, Even.of(detail, exists, mean), _tint(rgb - around, detail, mean))
 
 
 def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, colour: Tensor) -> LoopCopies:
@@ -108,20 +109,20 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
     x0, y0, x1, y1 = bounds_of(exists, width_px)
     rgb, exists, corner_px = rgb[y0:y1, x0:x1], exists[y0:y1, x0:x1], start_px.new_tensor([x0, y0])
     around = surroundings_of(rgb, exists, width_px)
-    even, luma = around.even, rgb.mean(dim=-1, keepdim=True)
-    near = luma - local_mean(luma, exists, BAND_PX)
+    even, luma = around.even, _luma(rgb)
+    near = luma - LocalMeans.of(exists, BAND_PX)(luma)
     planes = torch.cat([even.g, near, even.deviation, torch.ones_like(luma)], dim=-1) * exists[..., None]
     x, y = (start_px - corner_px).to(torch.int64).unbind(dim=1)
     own, deviation, skew = planes[y, x, :2], even.deviation[y, x], even.skew[y, x]
     copies = {0: own}
     for sign in (1, -1):
-        for loops, (at_px, likeness) in enumerate(beyond.copies(start_px, sign > 0, REACH), start=1):
+        for loops, (at_px, likeness) in enumerate(beyond.copies(start_px, sign > 0), start=1):
             there = sampled(planes, at_px - corner_px)
             # The even measure is in units of each place's deviation: it is luma that may be less there, and never more.
             ratio = deviation / there[:, 2:3].clamp_min(LEAST_CONTRAST)
-            found = there[:, :2] * torch.cat([(1.0 / ratio).clamp_max(1.0), ratio.clamp_max(1.0)], dim=1) * likeness
+            found = there[:, :2] * torch.cat([(1.0 / ratio).clamp_max(1.0), ratio.clamp_max(1.0)], dim=1)
             nothing = own if loops == 1 else torch.zeros_like(own)  # a loop away is the other side's own picture
-            found = torch.where(there[:, 3:] > LEAST_EXISTENCE, found, nothing)
+            found = torch.lerp(nothing, found, torch.where(there[:, 3:] > LEAST_EXISTENCE, likeness, 0.0))
             copies[sign * loops] = torch.lerp(own, found, even.dense[y, x])
     scale, bend = torch.cat([skew, torch.ones_like(skew)], dim=1), 0.5 * skew.square()
     shown = torch.stack([(copies[k] * scale).T for k in range(-REACH, REACH + 1)])
@@ -135,8 +136,11 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
     return LoopCopies(shown, least, most, spread, resting, tint)
 
 
-def _tint(rgb: Tensor, detail: Tensor, exists: Tensor, width_px: int) -> Tensor:
-    """By how much each colour of ``rgb [H, W, 3]`` rises where luma does, on the mean 1; ``detail [H, W, 1]``: luma's."""
-    colours = rgb - local_mean(rgb, exists, width_px)
-    products = local_mean(torch.cat([colours * detail, detail.square()], dim=-1), exists, width_px)
+def _luma(rgb: Tensor) -> Tensor:
+    return (rgb[..., :1] + rgb[..., 1:2] + rgb[..., 2:]) / 3.0  # of so few a sum is faster than `mean`
+
+
+def _tint(colours: Tensor, detail: Tensor, mean: LocalMeans) -> Tensor:
+    """By how much the detail of ``colours [H, W, 3]`` rises where luma's does, ``detail [H, W, 1]``; on the mean 1."""
+    products = mean(torch.cat([colours * detail, detail.square()], dim=-1))
     return (products[..., :3] + LEAST_VARIANCE) / (products[..., 3:] + LEAST_VARIANCE)

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..render.beyond import Beyond
+from ..render.beyond import REACH, Beyond
 from ..render.even import LEAST_BELOW, LEAST_CONTRAST, LONE_SKEW, RANGE_PX, ROOM, SKEWS
 from ..render.fluid import FluidPoints
-from ..render.phase import LATE, LEAST_EXISTENCE, REACH, SECOND, band_px, surroundings_of
+from ..render.phase import LATE, LEAST_EXISTENCE, SECOND, band_px, surroundings_of
 
 AROUND_SCALE = 8  # px of a cell: what is smooth
 AROUND_UNITS = {"tint": 1e-3, "wide": 1e-4, "deviation": 1e-4, "skew": 1e-4, "dense": 1e-4}
@@ -47,7 +47,7 @@ def pack_copies(
     x0, y0, x1, y1 = box
     y, x = torch.meshgrid(torch.arange(y0, y1, WAYS_SCALE), torch.arange(x0, x1, WAYS_SCALE), indexing="ij")
     start_px = (torch.stack([x, y], dim=-1) + WAYS_SCALE / 2).flatten(0, 1)
-    ends = [end for forward in (True, False) for end in beyond.copies(start_px, forward, REACH)]
+    ends = [end for forward in (True, False) for end in beyond.copies(start_px, forward)]
     ways = torch.stack([((at_px - start_px) / WAYS_UNIT).round().clamp(-32768, 32767).T for at_px, _ in ends])
     likeness = torch.stack([(255.0 * like).round().T for _, like in ends])
     add("ways", ways.numpy().astype(np.int16).reshape(-1, x.shape[1]))
