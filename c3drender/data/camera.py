@@ -201,7 +201,8 @@ class CameraPath:
     def at(self, n: float) -> tuple[Tensor, float]:
         """Pose ``[3, 4]`` and zoom at frame ``n``, also between two, where the camera goes straight: around the loop, or where
         that does not close no farther than its ends."""
-        at = n % len(self) if self.closes else min(max(n, 0.0), len(self) - 1.0)
+        last = len(self) - 1.0
+        at = n if 0.0 <= n <= last else n % len(self) if self.closes else min(max(n, 0.0), last)
         first = int(at)
         share, second = at - first, (first + 1) % len(self)
         zoom = None if self.zoom is None else (float(self.zoom[first]), float(self.zoom[second]))

@@ -72,8 +72,11 @@ class _Codec:
     alpha: tuple[str, dict[str, str]] | None = None
 
 
+# The preset's size at the preset's PSNR, in three quarters of its time (benchmarks/encoders.py): what moves smoothly wants
+# B-frames, which nothing need choose, and a look farther ahead, not small partitions, which most of the time goes into.
+X264 = {"preset": "veryfast", "rc-lookahead": "20", "x264-params": "bframes=5:b-adapt=0:partitions=i8x8:me=dia"}
 CODECS = {
-    "h264": _Codec({"libx264": {"preset": "veryfast"}}, {8: "yuv420p", 10: "yuv420p10le"}, 18, 51),
+    "h264": _Codec({"libx264": X264}, {8: "yuv420p", 10: "yuv420p10le"}, 18, 51),
     "hevc": _Codec(
         {"libx265": {"preset": "veryfast", "x265-params": "log-level=error:open-gop=0"}},
         {8: "yuv420p", 10: "yuv420p10le"},
@@ -286,9 +289,9 @@ def _write_video(
                 box.mux(list(sound.until(Fraction(packet.pts or 0) * packet.time_base)))
             box.mux(packet)
 
-        for picture in _pictures(arrays, rate):
+        for picture in video_frames(arrays, rate):
             count += 1
-            for packet in stream.encode(_to_bt709(picture, pixels, primaries)):
+            for packet in stream.encode(to_bt709(picture, pixels, primaries)):
                 period += [_copied(packet, stream)] if encoding.loops > 1 else []
                 mux(packet)
         for packet in stream.encode(None):
@@ -328,7 +331,7 @@ def _write_animation(
         stream = cast(VideoStream, box.add_stream(kind.encoder, rate=rate, options=kind.options))
         stream.height, stream.width = size
         stream.pix_fmt = kind.alpha if alpha and kind.alpha is not None else kind.pixels
-        pictures = _pictures(arrays, rate)
+        pictures = video_frames(arrays, rate)
         if kind.pixels == "pal8":
             pictures = _with_one_palette(pictures, size, rate)
         for picture in pictures:
@@ -374,7 +377,7 @@ def _resized(frame: FrameArray, shape: tuple[int, ...]) -> FrameArray:
     return cv2.resize(frame, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
 
 
-def _pictures(arrays: Iterable[FrameArray], rate: Fraction) -> Iterator[VideoFrame]:
+def video_frames(arrays: Iterable[FrameArray], rate: Fraction) -> Iterator[VideoFrame]:
     for n, array in enumerate(arrays):
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24" if array.shape[2] == 3 else "rgba")
         frame.pts, frame.time_base = n, 1 / rate
@@ -404,7 +407,7 @@ def _as_os_errors() -> Iterator[None]:
         raise OSError(f"{error.strerror or error}") from error
 
 
-def _to_bt709(frame: VideoFrame, pixels: str, primaries: ColorPrimaries) -> VideoFrame:
+def to_bt709(frame: VideoFrame, pixels: str, primaries: ColorPrimaries) -> VideoFrame:
     """Full-range RGB to limited-range BT.709, which is what the stream is tagged with and players assume. ProRes keeps the
     tags of its frames."""
     converted = frame.reformat(

@@ -121,21 +121,22 @@ def shifted(values: np.ndarray, dy: int, dx: int) -> np.ndarray:
 def _seed(disp: np.ndarray, moving: np.ndarray, limit: np.ndarray, rules: HidingRules, before: Sequence[np.ndarray]) -> _Sheet:
     """The nearer pixels of all tears that are not those of ``before``, each continuing its farthest neighbour."""
     height, width = disp.shape
-    is_new = disp != before[-1] if before else np.ones(disp.shape, bool)
+    front, flows = disp.reshape(-1), moving.reshape(-1)
+    is_new = front != before[-1].reshape(-1) if before else np.ones(disp.size, bool)
     sheet = _Sheet(np.full(disp.size, np.inf, np.float32), np.full(disp.size, -1, np.int64), [])
     for dy, dx in FOUR_NEIGHBOURS:
         far = shifted(disp, dy, dx)
-        # Beside what is new: unless the two were connected when the nearer pixel first showed this surface.
-        apart = [(other != disp) | (np.abs(shifted(other, dy, dx) - other) > rules.tear_disp) for other in before]
-        new_beside = shifted(is_new.view(np.uint8), dy, dx).view(bool)
-        opens = is_new | np.logical_and.reduce([new_beside, *apart])
-        torn = (far > 0) & (far < disp - rules.tear_disp) & opens
-        near = np.flatnonzero((limit > 0) & torn.reshape(-1) & (far.reshape(-1) < sheet.disp))
+        near = np.flatnonzero((limit > 0) & ((far > 0) & (far < disp - rules.tear_disp)).reshape(-1))
+        near = near[far.reshape(-1)[near] < sheet.disp[near]]
         y, x = np.divmod(near, width)
         beyond = np.clip(y + dy, 0, height - 1) * width + np.clip(x + dx, 0, width - 1)
-        apart = ~(moving.reshape(-1)[near] & moving.reshape(-1)[beyond])
-        sheet.disp[near[apart]] = disp.reshape(-1)[beyond[apart]]
-        sheet.source[near[apart]] = beyond[apart]
+        # Beside what is new: unless the two were connected when the nearer pixel first showed this surface.
+        opens = is_new[beyond]
+        for other in (values.reshape(-1) for values in before):
+            opens &= (other[near] != front[near]) | (np.abs(other[beyond] - other[near]) > rules.tear_disp)
+        torn = (is_new[near] | opens) & ~(flows[near] & flows[beyond])
+        sheet.disp[near[torn]] = front[beyond[torn]]
+        sheet.source[near[torn]] = beyond[torn]
     seeds = np.flatnonzero(sheet.source >= 0)
     sheet.disp[seeds] = np.minimum(sheet.disp[seeds], limit[seeds])
     sheet.rings.append(seeds)

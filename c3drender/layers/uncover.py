@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,35 +122,38 @@ def uncover(
 
     ``views``: the canvas' camera with their poses; ``frame_px``: what of the canvas they show. ``cracked``: the depth is an
     estimate, which tears surfaces that are one.
+
+    What the next layer hides does not ask for the colours of this one: they are painted beside, in a thread of their own.
     """
     front = with_soft_edges(photo, matte)
     surface = Surface.of(front)
     fluid = FluidMaps.of(surface)
     shown = [np.where(front.exists, front.disp, 0)]
-    known = Known.of(photo, matte)
-    layers: list[Uncovered] = []
-    while len((hidden := hide(surface, rules, loop_steps)).pixel) > 0:
-        maps = maps_of_holes(shown, surface, fluid, hidden)
-        hole = ops.find_holes(*maps, views, frame_px, num_steps=loop_steps // 2, rules=rules.splat).numpy()
-        hole = grown(hole, SPLAT_REACH_PX)
-        filled = matte if not layers else HARD_EDGES
-        if hole.any():
-            # All of an edge is soft, or none: where it changed from one to the other its outline would break. An estimate's
-            # matte is wide and leaves nothing of some pixels: what shows there needs neighbours.
-            hole |= grown(spread_out(filled.pixel, True, hole.shape, bool), 1 if cracked else 0)
-        there = hole.reshape(-1)[hidden.pixel]
-        if np.count_nonzero(there) < (1 if layers else MIN_HOLE_PX):
-            break
-        known = known.with_layer(surface, hidden, there, filled, rules, inpainter, cracked)
-        hidden = hidden.at(there)
-        surface = surface.behind(hidden)
-        fluid = fluid.with_next(surface)
-        hole = spread_out(hidden.pixel, True, hole.shape, bool)
-        soft = filled.at(hole)
-        shown[0] = with_values(shown[0], soft.pixel[soft.alpha < LEAST_HIDING], 0)
-        shown.append(np.where(hole, surface.disp, 0))
-        layers.append(Uncovered(hole, known.rgb[hole], hidden.disp, surface.source[hole]))
-    return layers
+    layers: list[tuple[np.ndarray, Future[np.ndarray], np.ndarray, np.ndarray]] = []
+    with ThreadPoolExecutor(1, thread_name_prefix="c3drender-paint") as painter:
+        known = painter.submit(Known.of, photo, matte)
+        while len((hidden := hide(surface, rules, loop_steps)).pixel) > 0:
+            maps = maps_of_holes(shown, surface, fluid, hidden)
+            hole = ops.find_holes(*maps, views, frame_px, num_steps=loop_steps // 2, rules=rules.splat).numpy()
+            hole = grown(hole, SPLAT_REACH_PX)
+            filled = matte if not layers else HARD_EDGES
+            if hole.any():
+                # All of an edge is soft, or none: where it changed from one to the other its outline would break. An
+                # estimate's matte is wide and leaves nothing of some pixels: what shows there needs neighbours.
+                hole |= grown(spread_out(filled.pixel, True, hole.shape, bool), 1 if cracked else 0)
+            there = hole.reshape(-1)[hidden.pixel]
+            if np.count_nonzero(there) < (1 if layers else MIN_HOLE_PX):
+                break
+            known = painter.submit(_painted, known, surface, hidden, there, filled, rules, inpainter, cracked)
+            hidden = hidden.at(there)
+            surface = surface.behind(hidden)
+            fluid = fluid.with_next(surface)
+            hole = spread_out(hidden.pixel, True, hole.shape, bool)
+            soft = filled.at(hole)
+            shown[0] = with_values(shown[0], soft.pixel[soft.alpha < LEAST_HIDING], 0)
+            shown.append(np.where(hole, surface.disp, 0))
+            layers.append((hole, painter.submit(_colours, known, hole), hidden.disp, surface.source[hole]))
+    return [Uncovered(hole, rgb.result(), disp, source) for hole, rgb, disp, source in layers]
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +201,24 @@ class Known:
                 rgb = np.where(part[..., None], painted, rgb)
         rgb = with_values(rgb, filled.pixel, filled.far_rgb)
         return Known(rgb, np.where(hole, own_disp, self.disp), self.exists)
+
+
+def _painted(
+    known: Future[Known],
+    surface: Surface,
+    hidden: Hidden,
+    there: np.ndarray,
+    filled: Matte,
+    rules: HidingRules,
+    inpainter: Inpainter | None,
+    cracked: bool,
+) -> Known:
+    """`Known.with_layer` of what the painter's task before this one has made."""
+    return known.result().with_layer(surface, hidden, there, filled, rules, inpainter, cracked)
+
+
+def _colours(known: Future[Known], hole: np.ndarray) -> np.ndarray:
+    return known.result().rgb[hole]
 
 
 def _fill(

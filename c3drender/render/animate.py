@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
@@ -72,22 +73,24 @@ def animate(
         phase=contrast.phase_of(start_px, max(layers.size)),
         offset_px=torch.empty_like(start_px),
     )
+    with ThreadPoolExecutor(1, thread_name_prefix="c3drender-bed") as beside_it:  # neither keeps two cores busy
+        thins_out = beside_it.submit(bare, start_px, fluid.forward, fluid.backward, region.exists)
+        if blend == "phase":
+            beyond = Beyond.of(step, region.exists, num_frames)
+            copies = copies_of(region.on_surface(cleaned), region.exists, start_px, beyond, at_rest.feat[:, :3])
+            fluid = replace(fluid, copies=copies, fringe=replace(fluid.fringe, steady=copies.colour[index]))
     sure = freedom.new_ones(())
     still = ~region.flows
     sways = still & _swaying(scene)
     rests = still & ~sways
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
-    thin = moves & bare(start_px, fluid.forward, fluid.backward, region.exists).view(-1)[pixel]
+    thin = moves & thins_out.result().view(-1)[pixel]
     settled = (1.0 - fade_in(region.exists, BED_FADE * max(layers.size))).clamp_min(LEAST_CONFIDENCE**2)
     bed = cloud(thin, settled.view(-1)[pixel], BED_DEPTH, BED_RADIUS_PX)
     # What lies so far behind the fluid's surface that it is another stays below it, still.
     covered = cloud(region.below, freedom.new_tensor(LEAST_CONFIDENCE**2))
     bent = _bent_points(scene, cloud(sways, sure), sways, xy_px[sways])
     sharpness = BLEND_SHARPNESS / scene.span.near
-    if blend == "phase":
-        beyond = Beyond.of(step, region.exists, num_frames)
-        copies = copies_of(region.on_surface(cleaned), region.exists, start_px, beyond, at_rest.feat[:, :3])
-        fluid = replace(fluid, copies=copies, fringe=replace(fluid.fringe, steady=copies.colour[index]))
     if blend != "linear" and len(fluid.cloud) > 0:
         fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames, rules, blend))
     source = torch.cat([where.nonzero()[:, 0] for where in (rests, thin, region.below, sways, moves, moves)])
