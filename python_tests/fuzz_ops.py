@@ -38,6 +38,7 @@ FLOATS += [-x for x in FLOATS[5:]] + [float("nan"), float("inf"), -float("inf")]
 INTEGERS = [0, 1, -1, 2, 3, 63, 64, 65, 255, 2**14, 2**23, 2**23 + 1, 2**24 + 1, 2**31 - 1, 2**31, 2**32, 2**63 - 1, -(2**31)]
 ODD = [None, "1", True, [], (1,), 1 + 2j, 10**30, 1e39, np.float32(2), np.int64(3), float("nan"), float("inf")]
 DTYPES = [torch.float64, torch.float16, torch.bfloat16, torch.int32, torch.int64, torch.uint8, torch.bool, torch.complex64]
+MOST_POSES = 1 << 10  # each is a picture's work: a million, which a strided view gives for nothing, take minutes
 MOST_REPEATED = 1 << 24  # numbers in an answer; of more the memory might not hold two
 
 Arguments = dict[str, Any]
@@ -231,7 +232,10 @@ def spoiled(dice: Dice, value: Any) -> Any:
         return spoiled_tensor(dice, value)
     if dataclasses.is_dataclass(value):
         name = dice.one_of([entry.name for entry in dataclasses.fields(value)])
-        return dataclasses.replace(value, **{name: spoiled(dice, getattr(value, name))})  # type: ignore[type-var]
+        part = spoiled(dice, getattr(value, name))
+        if name == "world_to_cam" and isinstance(part, Tensor) and part.dim() > 0:
+            part = part[:MOST_POSES]
+        return dataclasses.replace(value, **{name: part})  # type: ignore[type-var]
     if isinstance(value, (tuple, list)) and value and dice.hits(0.9):
         place = dice.below(len(value))
         return type(value)([*value[:place], spoiled(dice, value[place]), *value[place + 1 :]])
