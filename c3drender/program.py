@@ -15,7 +15,7 @@ MOST_BYTES = 1 << 30
 def set_up_process() -> None:
     """Collect garbage less often, and keep freed memory for what comes next: planes as large as the photo come and go by the
     hundreds, and each would be fresh memory, which the system clears and hands out page by page. At the end look for no
-    garbage at all: the system takes back torch's 300,000 objects at once, Python sorts them one by one for half a second."""
+    garbage at all: the system takes back torch's 300,000 objects at once, Python sorts them one by one."""
     gc.set_threshold(COLLECT_EVERY)
     atexit.register(gc.freeze)
     if sys.platform == "linux":
