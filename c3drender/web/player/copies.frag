@@ -41,8 +41,8 @@ void main() {
       vec3 way = wayAt(gl_FragCoord.xy, 3 * side + k);
       vec2 at = gl_FragCoord.xy + way.xy, there = wideAt(at);
       // The even measure is in units of each place's deviation: it is luma that may be less there, and never more.
-      float like = way.z * min(max(there.g * natureAt(at).r, leastContrast) / here.deviation, 1.0);
-      float found = there.g > leastExistence ? there.r * like : k == 0 ? own : 0.0;
+      float most = min(max(there.g * natureAt(at).r, leastContrast) / here.deviation, 1.0);
+      float found = mix(k == 0 ? own : 0.0, there.r * most, there.g > leastExistence ? way.z : 0.0);
       copies[side][k] = mix(own, found, here.dense);
     }
   }
