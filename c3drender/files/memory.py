@@ -7,8 +7,9 @@ from .decode import TIFF_BITS, Opened
 from .on_disk import Data
 from .tell import warn
 
-MUCH_BYTES = 2**30  # beside Python's and torch's own 300 MiB
-MOST_BYTES = 1_500_000_000 - 300 * 2**20  # so that a photo that is reduced takes 1.5 GB with all that is loaded
+OWN_BYTES = 280 * 2**20  # of Python and torch, before a photo is read
+MUCH_BYTES = 2**30  # beside these
+MOST_BYTES = 1_500_000_000 - OWN_BYTES  # so that a photo that is reduced takes 1.5 GB with all that is loaded
 HEAD_BYTES = 2**20  # of a WebP, in which its kind is
 COPIES_OF_WEBP = 3  # of its file: Pillow's, its decoder's and FFmpeg's
 # Of decoders, per pixel, beside the file (benchmarks/large_photos.py).
