@@ -81,7 +81,7 @@ def on_screen(photo: Path, folder: Path, repeats: int) -> None:
                 hands.when(SHOWS if motion == "reduce" else MOVES)
                 firsts.append(page.evaluate("() => (performance.now() - droppedAt) / 1000"))
                 hands.shown("full.c3dweb", 0)  # idle again
-            tell_screen(f"the first {name}", firsts, asked)
+            tell_screen(f"the {name}", firsts, asked)
         page.emulate_media(reduced_motion="reduce")
         hands.tool("brush")
         hands.drag(*WATER)
