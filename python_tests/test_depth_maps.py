@@ -337,6 +337,16 @@ def test_a_blind_witness_is_not_heard() -> None:
         assert one.kind == other.kind and torch.equal(one.values, other.values) and one.notes == other.notes
 
 
+def test_a_witness_in_doubt_does_not_turn_a_map_around() -> None:
+    """The network's word on a box of one colour: a rank correlation of 0.4, the wrong way round."""
+    z = np.where(BOX > 0, 1.1, 5.0).astype(np.float32)
+    doubtful = np.where(np.random.default_rng(0).random((H, W)) < 0.8, z, 5.0 - z)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)
+        given = depth_given(z, H, W, seen=lambda: doubtful)
+    assert given.kind == "metric" and torch.equal(given.values, torch.from_numpy(z))
+
+
 def test_what_is_said_is_not_asked_of_the_photo(tmp_path: Path) -> None:
     def asked() -> np.ndarray:
         raise AssertionError("asked")

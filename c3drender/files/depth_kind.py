@@ -23,8 +23,8 @@ NEARS = ("auto", "bright", "dark")
 SIDE_PX = 128  # of the grid on which a map is looked at
 LEAN = 0.08  # of ranks: from here on the layout of the picture says which numbers are near
 STRONG_LEAN = 0.15  # from here on it speaks against what pictures usually mean
-ORDER = 0.3  # of a rank correlation with what is seen in the photo: from here on it counts instead of the layout
-STRONG_ORDER = 0.5  # from here on it counts more than what pictures usually mean
+ORDER = 0.3  # of a rank correlation with what is seen in the photo: from here on it counts where the layout says nothing
+STRONG_ORDER = 0.5  # from here on it counts against the layout, and more than what pictures usually mean
 SKY_TIMES = 20.0  # the rest of the scene: a value so much larger, all alone, is the sky or no hit
 SKY_LEAST = 1e4
 FULL_SCALE_16 = 60000  # 16-bit maps that come so close to the top were stretched to it
@@ -112,11 +112,12 @@ class Evidence:
 
 
 def evidence(values: np.ndarray, seen: Seen | None) -> Evidence:
-    """What the photo, or else the layout of ``values [H, W]`` says; NaN speaks for neither side."""
-    order = 0.0 if seen is None else _order(values, seen())
-    if abs(order) >= ORDER:
+    """What the photo, or else the layout of ``values [H, W]`` says; NaN speaks for neither side. Where they disagree the photo
+    must say it clearly: of flat colours, or a drawing, its word is a guess."""
+    order, layout = 0.0 if seen is None else _order(values, seen()), lean(values)
+    if abs(order) >= (STRONG_ORDER if order * layout < 0 and abs(layout) >= LEAN else ORDER):
         return Evidence(order, "as the photo shows", abs(order) >= STRONG_ORDER)
-    return Evidence(lean(values), "as below and amid the picture", False)
+    return Evidence(layout, "as below and amid the picture", False)
 
 
 def _order(values: np.ndarray, near: np.ndarray) -> float:
