@@ -9,7 +9,7 @@ CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name 
 WEB := $(addprefix c3drender/web/,'{player,studio}/*.{js,ts,css,html}' '*.{js,json}')
 PY := c3drender python_tests benchmarks docs csrc integrations conftest.py setup.py
 
-.PHONY: demo test lint web-lint core-test core-test-clang core-test-types core-test-arm fuzz fuzz-long sanitize wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
+.PHONY: demo test lint web-lint core-test core-test-clang core-test-types core-test-arm fuzz fuzz-long sanitize sanitize-address sanitize-thread wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
 
 demo: .venv/installed
 	$(BIN)/c3drender demo -o demo.mp4
@@ -54,11 +54,11 @@ core-test-types: .venv/tools
 	done
 
 # The core under the address, undefined behaviour and thread sanitizers, then the emulated kernels under the first of them.
-sanitize: .venv/installed build/core-address/built build/core-thread/built
-	for checks in address thread; do \
-		$(BIN)/ctest --test-dir build/core-$$checks --tests-regex '^(core|scene|c|fuzz)$$' --output-on-failure || exit 1; \
-	done
+sanitize: .venv/installed sanitize-address sanitize-thread
 	$(BIN)/pytest -q python_tests/test_emulation.py -k leaves_its_arrays
+
+sanitize-address sanitize-thread: sanitize-%: build/core-%/built
+	$(BIN)/ctest --test-dir build/core-$* --tests-regex '^(core|scene|c|fuzz)$$' --output-on-failure
 
 CHECKS_address := address,undefined,float-cast-overflow
 CHECKS_thread := thread
