@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ from .canvas import Canvas, inpaint, spread_out, with_soft_edges, with_values
 from .hidden import Hidden, HidingRules, continue_behind
 from .inpainter import Inpainter, repaint
 from .matte import HARD_EDGES, Matte
+
+Made = TypeVar("Made")
 
 FILL_TEARS = 8.0  # what is no more nearer than a hidden surface may be copied into it: of a cluttered background, several
 SPLAT_REACH_PX = 4  # grown around a revealed pixel: a splat reads 2 px; and presets pass between the views looked from
@@ -144,7 +148,7 @@ def uncover(
             there = hole.reshape(-1)[hidden.pixel]
             if np.count_nonzero(there) < (1 if layers else MIN_HOLE_PX):
                 break
-            known = painter.submit(_painted, known, surface, hidden, there, filled, rules, inpainter, cracked)
+            known = painter.submit(_then, known, Known.with_layer, surface, hidden, there, filled, rules, inpainter, cracked)
             hidden = hidden.at(there)
             surface = surface.behind(hidden)
             fluid = fluid.with_next(surface)
@@ -152,7 +156,7 @@ def uncover(
             soft = filled.at(hole)
             shown[0] = with_values(shown[0], soft.pixel[soft.alpha < LEAST_HIDING], 0)
             shown.append(np.where(hole, surface.disp, 0))
-            layers.append((hole, painter.submit(_colours, known, hole), hidden.disp, surface.source[hole]))
+            layers.append((hole, painter.submit(_then, known, Known.colours, hole), hidden.disp, surface.source[hole]))
     return [Uncovered(hole, rgb.result(), disp, source) for hole, rgb, disp, source in layers]
 
 
@@ -202,23 +206,13 @@ class Known:
         rgb = with_values(rgb, filled.pixel, filled.far_rgb)
         return Known(rgb, np.where(hole, own_disp, self.disp), self.exists)
 
-
-def _painted(
-    known: Future[Known],
-    surface: Surface,
-    hidden: Hidden,
-    there: np.ndarray,
-    filled: Matte,
-    rules: HidingRules,
-    inpainter: Inpainter | None,
-    cracked: bool,
-) -> Known:
-    """`Known.with_layer` of what the painter's task before this one has made."""
-    return known.result().with_layer(surface, hidden, there, filled, rules, inpainter, cracked)
+    def colours(self, where: np.ndarray) -> np.ndarray:
+        return self.rgb[where]
 
 
-def _colours(known: Future[Known], hole: np.ndarray) -> np.ndarray:
-    return known.result().rgb[hole]
+def _then(before: Future[Known], make: Callable[..., Made], *args: Any) -> Made:
+    """``make`` of what the painter's task before this one has made."""
+    return make(before.result(), *args)
 
 
 def _fill(
