@@ -41,6 +41,7 @@ from c3drender.files import (
 )
 from c3drender.files.embedded import photo_depth
 from c3drender.files.masks import read_matte
+from c3drender.files.numbers import FLOAT_RANGE
 from c3drender.files.photo import photo_of
 from c3drender.networks.checkpoints import load_motion, load_renderer
 from c3drender.networks.training.config import MotionConfig, RenderConfig, read_config
@@ -98,7 +99,7 @@ def config(path: Path) -> None:
 
 def scene(path: Path) -> None:
     read = load_scene(path)
-    sound(read.layers.rgb, None, 0, 1)
+    sound(read.layers.rgb, None, *FLOAT_RANGE)  # as resampling leaves them; frames are cut to 0..1
     sound(read.layers.z_cam, None, 0, 3.5e38)
 
 
