@@ -20,7 +20,7 @@ from c3drender.perception.training.config import ReadoutSchedule
 from c3drender.perception.training.judge import judge
 from c3drender.perception.training.losses import Targets, losses
 from c3drender.perception.training.packed import UNKNOWN, Example, read_examples, write_examples
-from c3drender.perception.training.places import _places_of, train_readout
+from c3drender.perception.training.places import places_of, train_readout
 from c3drender.perception.training.samples import Samples, batch, split_photos
 from c3drender.perception.weights import FILE, load_network
 
@@ -294,7 +294,7 @@ def untrained() -> PerceptionNet:
 
 def test_places_are_labelled_where_their_features_are() -> None:
     """What is known of a place belongs to its row: the upper half of the picture is sky."""
-    places = _places_of(untrained(), halves(), 150, np.random.default_rng(0))
+    places = places_of(untrained(), halves(), 150, np.random.default_rng(0))
     row = places.features[:, -1 - TAP_CHANNELS[-1]].float()
     assert len(row) == 150
     assert bool((places.surface == torch.where(row < 0, 0, 10)).all())

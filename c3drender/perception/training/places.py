@@ -7,6 +7,7 @@ are alike. Here every batch draws from all pictures, and costs next to nothing: 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -42,9 +43,14 @@ class Places:
 
 def train_readout(network: PerceptionNet, samples: Samples, config: PerceptionConfig, progress: bool) -> None:
     """Train ``network.readout`` on what its encoder, which stays as it is, makes of the samples' photos and scenes."""
-    told = config.readout
     device = next(network.parameters()).device
-    places = draw_places(network, samples, config, progress)
+    readout = fit_readout(draw_places(network, samples, config, progress), config, device, progress)
+    network.readout.load_state_dict(readout.state_dict())
+
+
+def fit_readout(places: Places, config: PerceptionConfig, device: torch.device, progress: bool = False) -> Readout:
+    """A readout trained on ``places``, on ``device``."""
+    told = config.readout
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
         readout = Readout(READ, told.dropout)
@@ -62,7 +68,7 @@ def train_readout(network: PerceptionNet, samples: Samples, config: PerceptionCo
             optimiser.zero_grad(set_to_none=True)
             loss(readout(drawn.features.float()[..., None, None]), drawn, config).backward()
             optimiser.step()
-    network.readout.load_state_dict(readout.state_dict())
+    return readout.eval()
 
 
 def draw_places(network: PerceptionNet, samples: Samples, config: PerceptionConfig, progress: bool) -> Places:
@@ -73,7 +79,7 @@ def draw_places(network: PerceptionNet, samples: Samples, config: PerceptionConf
     turns: list[tuple[Example, bool]] = [(photo, True) for _ in range(told.passes) for photo in photos]
     turns += [(scene, False) for _ in range(max(told.passes // 4, 1)) for scene in samples.scenes]
     found = [
-        _places_of(
+        places_of(
             network,
             varied(example, samples.size(random), random, None if is_photo else samples.look(random)),
             told.places,
@@ -81,11 +87,17 @@ def draw_places(network: PerceptionNet, samples: Samples, config: PerceptionConf
         )
         for example, is_photo in tqdm(turns, "places", unit="picture", disable=not progress)
     ]
+    return joined(found)
+
+
+def joined(found: Sequence[Places]) -> Places:
+    """Those of many pictures as one."""
     return Places(**{part.name: torch.cat([getattr(places, part.name) for places in found]) for part in fields(Places)})
 
 
 @torch.inference_mode()
-def _places_of(network: PerceptionNet, example: Example, most: int, random: np.random.Generator) -> Places:
+def places_of(network: PerceptionNet, example: Example, most: int, random: np.random.Generator) -> Places:
+    """Up to ``most`` places of one picture that is as it shall be seen, of those that are labelled."""
     rgb, truth = batch([example], READ_STRIDE)
     grid = features(network.taps(rgb.to(next(network.parameters()).device)))[0].flatten(1).T.to("cpu", torch.float16)
     labelled = torch.nonzero(truth.surface.flatten() >= 0)[:, 0].numpy()
