@@ -60,27 +60,25 @@ C3D_INLINE BlockCentres centres_of(const BlockPlace& place) {
 }
 
 // Adds a hit at `q` to the lanes of `hit`, and takes those out that are covered before it. Calls on_close(lanes, scale) where
-// a surface closes. Returns the hit's weights within their surfaces.
-template <bool kIsSoft, typename OnClose>
-C3D_INLINE f32x16 add_to_surfaces(BlockState& state, const TilePoint& point, float opacity, const f32x16& q, Lanes& hit,
-                                  float reach, int32_t max_points, bool keep_hidden, const OnClose& on_close) {
-  SurfaceWalk<f32x16>& walk = state.walk;
+// a surface closes, and then on_cover(lanes) where nothing behind it is seen, unless hidden hits are kept. Returns the hit's
+// weights within their surfaces. One branch, seldom taken: near a block's front nearly every hit opens a surface somewhere.
+template <bool kIsSoft, typename OnClose, typename OnCover>
+C3D_INLINE f32x16 add_to_surfaces(SurfaceWalk<f32x16>& walk, const TilePoint& point, float opacity, const f32x16& q,
+                                  Lanes& hit, float reach, bool keep_hidden, const OnClose& on_close,
+                                  const OnCover& on_cover) {
   const f32x16 z = all_lanes(point.z);
-  const Lanes opens = hit & walk.ends_before(z);
-  if (any(opens)) {
-    const Lanes closes = opens & walk.has_surface();
-    if (any(closes)) {
-      const SurfaceShare<f32x16> share = walk.share<kIsSoft>();
-      on_close(closes, share.scale);
-      walk.close<kIsSoft>(closes, share);
-      if (!keep_hidden) {
-        const Lanes covered = but_not(closes, less(f32x16{}, walk.through));
-        state.count = select(covered, i32x16{} + max_points, state.count);
-        hit = but_not(hit, covered);
-      }
+  const Lanes opens = hit & walk.ends_before(z), closes = opens & walk.has_surface();
+  if (any(closes)) {
+    const SurfaceShare<f32x16> share = walk.share<kIsSoft>();
+    on_close(closes, share.scale);
+    walk.close<kIsSoft>(closes, share);
+    if (!keep_hidden) {
+      const Lanes covered = but_not(closes, less(f32x16{}, walk.through));
+      on_cover(covered);
+      hit = but_not(hit, covered);
     }
-    walk.open(opens, z, reach);
   }
+  walk.open(opens, z, reach);
   return walk.add<kIsSoft>(hit, q, opacity);
 }
 

@@ -50,12 +50,13 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
     }
     const float opacity = kIsSoft ? args.scratch.opacity[list[j]] : 1.0f;
     if (kIsSurface) {
-      hits.weight[n] =
-          add_to_surfaces<kIsSoft>(state, point, opacity, q, hit, reach, max_points, args.splat->idx_out != nullptr,
-                                   [&](const Lanes& closes, const f32x16& scale) C3D_LAMBDA {
-                                     hits.closing_scale[state.num_closings] = select(closes, scale, all_lanes(-1.0f));
-                                     hits.closing_at[state.num_closings++] = n;
-                                   });
+      hits.weight[n] = add_to_surfaces<kIsSoft>(
+          state.walk, point, opacity, q, hit, reach, args.splat->idx_out != nullptr,
+          [&](const Lanes& closes, const f32x16& scale) C3D_LAMBDA {
+            hits.closing_scale[state.num_closings] = select(closes, scale, all_lanes(-1.0f));
+            hits.closing_at[state.num_closings++] = n;
+          },
+          [&](const Lanes& covered) C3D_LAMBDA { state.count = select(covered, i32x16{} + max_points, state.count); });
       if (!any(hit)) continue;
     } else {
       hits.weight[n] = composite_alpha(hit, q, opacity, state.walk.through);

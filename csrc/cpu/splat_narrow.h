@@ -33,8 +33,9 @@ struct NarrowBlock {
 };
 
 // kIsWhole: the list is the block's first and last, as in the common tile, and nothing is kept in memory for a next one.
-// kIsWeighed: against another side, for which a frame needs 1/z and the last feature.
-template <bool kIsSurface, bool kIsSoft, bool kIsWhole, bool kIsWeighed>
+// kIsFew: whole, and no more points than a pixel takes, so that nobody counts them. kIsWeighed: against another side, for
+// which a frame needs 1/z and the last feature.
+template <bool kIsSurface, bool kIsSoft, bool kIsWhole, bool kIsFew, bool kIsWeighed>
 C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowBlock& narrow) {
   constexpr int kSummed = kIsWeighed ? kNarrow : kNarrow - 1;
   const auto& [place, side, block, list, num_listed, is_first, is_last] = narrow;
@@ -55,33 +56,44 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowBlock& narrow) {
   const BlockCentres centres = centres_of(place);
   const TilePoint* points = scratch.points;
   const float *inv_z = scratch.inv_z, *rows = scratch.rows;
+  Lanes open = less(state.count, max_points);  // that take more
   for (int32_t j = 0; j < num_listed; ++j) {
-    if ((j & 7) == 7 && !any(less(state.count, max_points))) break;
+    if ((j & 7) == 7 && !any(open)) break;
     const int64_t at = list[j];
     const TilePoint& point = points[at];
     const float opacity = kIsSoft ? scratch.opacity[at] : 1.0f;
     const f32x16 q = centres.q_of(point);
     const Lanes covers = less(q, all_lanes(1.0f));
-    Lanes hit = covers & less(state.count, max_points);
+    Lanes hit = covers & open;
     f32x16 weight;
     if (kIsSurface) {
-      weight = add_to_surfaces<kIsSoft>(state, point, opacity, q, hit, reach, max_points, false,
-                                        [&](const Lanes& closes, const f32x16& scale) C3D_LAMBDA {
-                                          front.weight = multiply_add(closes, front.weight, scale, state.walk.sum<kIsSoft>());
-                                          if (kIsWeighed) {
-                                            front.disp = multiply_add(closes, front.disp, scale, sums.disp);
-                                            sums.disp = select(closes, f32x16{}, sums.disp);
-                                          }
-                                          for (int c = 0; c < kSummed; ++c) {
-                                            front.feat[c] = multiply_add(closes, front.feat[c], scale, sums.feat[c]);
-                                            sums.feat[c] = select(closes, f32x16{}, sums.feat[c]);
-                                          }
-                                        });
+      weight = add_to_surfaces<kIsSoft>(
+          state.walk, point, opacity, q, hit, reach, false,
+          [&](const Lanes& closes, const f32x16& scale) C3D_LAMBDA {
+            front.weight = multiply_add(closes, front.weight, scale, state.walk.sum<kIsSoft>());
+            if (kIsWeighed) {
+              front.disp = multiply_add(closes, front.disp, scale, sums.disp);
+              sums.disp = select(closes, f32x16{}, sums.disp);
+            }
+            for (int c = 0; c < kSummed; ++c) {
+              front.feat[c] = multiply_add(closes, front.feat[c], scale, sums.feat[c]);
+              sums.feat[c] = select(closes, f32x16{}, sums.feat[c]);
+            }
+          },
+          [&](const Lanes& covered) C3D_LAMBDA {
+            if (kIsFew)
+              open = but_not(open, covered);
+            else
+              state.count = select(covered, i32x16{} + max_points, state.count);
+          });
     } else {
       weight = composite_alpha(hit, q, opacity, state.walk.through);
       sums.weight += weight;
     }
-    state.count = count_in(covers, state.count);
+    if (!kIsFew) {
+      state.count = count_in(covers, state.count);
+      open = less(state.count, max_points);
+    }
     if (kIsWeighed) sums.disp = multiply_add(sums.disp, weight, all_lanes(inv_z[at]));
     for (int c = 0; c < kSummed; ++c)
       sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes(rows[kNarrow * at + c]));

@@ -24,12 +24,17 @@ __attribute__((noinline)) static void draw_block(const TileArgs& args, const Row
   const BlockPlace place = place_of(args, view, block);
   if (is_narrow(*args.splat)) {
     const NarrowBlock narrow{place, view - args.first_view, block, list, num_listed, is_first, is_last};
+    const bool is_few = num_listed <= args.splat->max_points, is_weighed = !(kIsSurface && args.frame && is_shared);
     if (!is_first || !is_last)
-      draw_narrow<kIsSurface, kIsSoft, false, true>(args, narrow);
-    else if (kIsSurface && args.frame && is_shared)
-      draw_narrow<kIsSurface, kIsSoft, true, false>(args, narrow);
+      draw_narrow<kIsSurface, kIsSoft, false, false, true>(args, narrow);
+    else if (is_few && !is_weighed)
+      draw_narrow<kIsSurface, kIsSoft, true, true, false>(args, narrow);
+    else if (is_few)
+      draw_narrow<kIsSurface, kIsSoft, true, true, true>(args, narrow);
+    else if (!is_weighed)
+      draw_narrow<kIsSurface, kIsSoft, true, false, false>(args, narrow);
     else
-      draw_narrow<kIsSurface, kIsSoft, true, true>(args, narrow);
+      draw_narrow<kIsSurface, kIsSoft, true, false, true>(args, narrow);
     return;
   }
   const int32_t part = scratch.in_turns ? 1 - waiting.part : block;
