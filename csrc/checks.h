@@ -12,6 +12,7 @@ inline bool is_finite(float value) { return value - value == 0.0f; }
 inline bool is_positive(float value) { return value > 0.0f && is_finite(value); }
 
 inline bool is_side(int32_t pixels) { return pixels >= 1 && pixels <= kMaxSide; }
+inline bool has_indices(int32_t width, int32_t height) { return int64_t{width} * height <= INT32_MAX; }  // in 32 bits
 
 inline bool has_lens(const Camera& camera) {
   return is_positive(camera.fx) && is_positive(camera.fy) && is_finite(camera.cx) && is_finite(camera.cy);
@@ -165,14 +166,15 @@ inline Status check(const DriftPointsArgs& args) {
   if (args.num_points == 0) return {};
   if (!is_side(args.canvas.width) || !is_side(args.canvas.height))
     return invalid("drift_points: canvas width and height must be 1..2^23");
+  if (!has_indices(args.canvas.width, args.canvas.height)) return invalid("drift_points: canvas must have < 2^31 pixels");
   if (!has_lens(args.canvas)) return invalid("drift_points: canvas fx and fy must be finite and > 0, cx and cy finite");
   if (!is_finite(args.radius_px) || !(args.max_stretch >= 1.0f) || !is_finite(args.least_existence) || !is_finite(args.fade))
     return invalid("drift_points: radius_px, least_existence and fade must be finite, max_stretch >= 1");
   if (!args.start_px || !args.offset_px || !args.right || !args.below || !args.feat || !args.surface || !args.phase)
     return invalid("drift_points: inputs must not be null");
   if (args.gain && (!args.fine || !args.broad || !is_side(args.gain_width) || !is_side(args.gain_height) ||
-                    !is_positive(args.gain_spacing_px)))
-    return invalid("drift_points: gain needs fine, broad, a size of 1..2^23 and a finite spacing > 0");
+                    !has_indices(args.gain_width, args.gain_height) || !is_positive(args.gain_spacing_px)))
+    return invalid("drift_points: gain needs fine, broad, a size of 1..2^23, < 2^31 values and a finite spacing > 0");
   const WavesArgs& waves = args.waves;
   if (waves.even && (waves.num_copies < 1 || waves.num_copies > kMaxCopies || !waves.least || !waves.most || !waves.spread ||
                      !waves.colour || !waves.tint))

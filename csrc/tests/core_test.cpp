@@ -553,7 +553,9 @@ void test_drift() {
   below[1] = 1;
   args.canvas.height = c3d::kMaxSide + 1;
   CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: canvas width and height"));
-  args.canvas.height = 2, args.canvas.fx = 0;
+  args.canvas.width = 1 << 16, args.canvas.height = 1 << 15;
+  CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: canvas must have < 2^31 pixels"));
+  args.canvas.width = args.canvas.height = 2, args.canvas.fx = 0;
   CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: canvas fx"));
   args.canvas.fx = 2, args.waves.even = feat.data(), args.waves.num_copies = c3d::kMaxCopies + 1;
   CHECK(rejects(c3d::cpu::drift_points(args, Call().context), "drift_points: waves need 1..16 copies"));

@@ -459,6 +459,11 @@ C3D_HD inline Vec2 drifted_to(const DriftPointsArgs& args, int64_t i) {
   return {args.start_px[2 * i] + args.offset_px[2 * i], args.start_px[2 * i + 1] + args.offset_px[2 * i + 1]};
 }
 
+// A place of the canvas among the gains.
+C3D_HD inline Vec2 window_of(const DriftPointsArgs& args, Vec2 at) {
+  return {at.x / args.gain_spacing_px + 0.5f, at.y / args.gain_spacing_px + 0.5f};
+}
+
 C3D_HD inline void sample_arrival(const DriftPointsArgs& args, int64_t i, Arrival& there) {
   const Vec2 at = drifted_to(args, i);
   sample_values<8>(args.surface, args.canvas.width, args.canvas.height, at, there.surface);
@@ -467,9 +472,7 @@ C3D_HD inline void sample_arrival(const DriftPointsArgs& args, int64_t i, Arriva
   const float* below = args.offset_px + 2 * (there.has_neighbours ? args.below[i] : i);
   for (int axis = 0; axis < 2; ++axis) there.right[axis] = right[axis], there.below[axis] = below[axis];
   there.gain = 1.0f;
-  if (!args.gain) return;
-  const Vec2 window = {at.x / args.gain_spacing_px + 0.5f, at.y / args.gain_spacing_px + 0.5f};
-  sample_values<1>(args.gain, args.gain_width, args.gain_height, window, &there.gain);
+  if (args.gain) sample_values<1>(args.gain, args.gain_width, args.gain_height, window_of(args, at), &there.gain);
 }
 
 struct DriftedPoint {
