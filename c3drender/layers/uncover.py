@@ -196,7 +196,7 @@ class Known:
         crack = cracked & hole.reshape(-1)[hidden.source]
         inner = spread_out(hidden.pixel, crack | hidden.ends, shape, bool)
         flows = spread_out(hidden.pixel, surface.moving.reshape(-1)[hidden.source], shape, bool)
-        # A crack that hardly opens keeps the colours before it; a fluid keeps none of what stands there, which would drift away.
+        # A crack that hardly opens keeps the colours before it; a fluid none of what stands there, which would drift away.
         narrow = (surface.disp <= rules.gap * own_disp + 2 * rules.tear_disp) & (surface.moving | ~flows)
         kept = spread_out(hidden.pixel, crack, shape, bool) & narrow
         unknown = with_values(hole & ~kept, filled.pixel, False)
