@@ -42,6 +42,7 @@ SHOWN_FRAME = 18
 FOCUS = (430.0, 560.0)
 KEYS = CameraKeys((0.0, 0.3, 0.55, 0.8), ((1, 0, 0), (0, 0.8, 1.2), (-1, 0, 0.4), (0.3, -0.8, 0)), (1.0, 1.0, 1.1, 1.0))
 NUM_FRAMES = 60
+STRIPS = ("example", "sea_sunset", "peaks_cloud", "smoke")  # the photos whose licences let their frames be shown
 BLENDS: tuple[render.BlendMode, ...] = ("linear", "contrast", "phase")
 LOOP_WIDTH = 480
 SLICE_X, SLICE_ROWS = 375, (260, 500)  # a column of the example's stream, at 800 px
@@ -166,9 +167,9 @@ def _loop() -> None:
 
 
 def _strips() -> None:
-    """Sixteen frames of the stream and of three scenes, by contrast beside by phase; of the scenes a line along the flow."""
+    """Sixteen frames of photos and of three scenes, by contrast beside by phase; of the scenes a line along the flow."""
     slices = []
-    for name in ("example", *motion_loops.SCENES):
+    for name in (*STRIPS, *motion_loops.SCENES):
         scene, photo_u8 = motion_loops.scene_and_photo(PHOTOS, name, 800, found=False)
         strips, lines = zip(*(motion_loops.strip_and_slice(scene, photo_u8, blend) for blend in BLENDS[1:]), strict=True)
         short = name.removeprefix(motion_loops.TRUE)

@@ -93,6 +93,20 @@ def test_a_fluid_continues_behind_what_stands_before_it() -> None:
     assert not layers.of_photo(layers.moving)[:, 35].any()
 
 
+@pytest.mark.parametrize("measured", [True, False], ids=["measured", "estimated"])
+def test_a_fluid_behind_a_stone_shows_no_stone(measured: bool) -> None:
+    """At its foot the stone is as far away as the water, which alone may be copied behind it."""
+    disp = np.linspace(0.1, 0.9, 120, dtype=np.float32)[:, None].repeat(160, 1)
+    y, x = np.mgrid[0:120, 0:160]
+    stone = ((x - 80) / 32) ** 2 + ((y - 66) / 24) ** 2 < 1
+    disp[stone] = disp[89, 0]
+    rgb = np.where(stone[..., None], FRONT, BACK) * np.random.default_rng(0).uniform(0.6, 1.0, (120, 160, 1))
+    layers = layers_of(disp, ~stone, 6.0, Camera.for_photo(160, 120), measured, "circle", rgb)
+    hidden = slice(layers.first[1], None)
+    red, green, _ = layers.rgb[hidden][layers.moving[hidden]].unbind(dim=1)
+    assert len(red) > 1000 and bool((red < green).all())
+
+
 def test_a_fluid_that_crosses_the_border_has_a_supply_beyond_it() -> None:
     disp = np.full((HEIGHT, WIDTH), 0.2)
     still, moving = layers_of(disp), layers_of(disp, moving=np.ones(disp.shape, bool))

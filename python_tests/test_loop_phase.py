@@ -92,9 +92,20 @@ def test_beyond_its_end_a_fluid_shows_its_mirror_image() -> None:
     beyond = Beyond.of(torch.tensor([LOOP_PX / FRAMES, 0.0]) * exists[..., None], exists, FRAMES)
     start_px = torch.tensor([[150.5, 12.5], [192.5, 12.5], [104.5, 12.5]])
     ahead, behind = ([at_px[:, 0] for at_px, _ in beyond.copies(start_px, side)] for side in (True, False))
-    torch.testing.assert_close(ahead[0], torch.tensor([170.5, 187.5, 124.5]), atol=2.0, rtol=0)
-    torch.testing.assert_close(ahead[1], torch.tensor([190.5, 167.5, 144.5]), atol=2.0, rtol=0)
-    torch.testing.assert_close(behind[0], torch.tensor([130.5, 172.5, 115.5]), atol=2.0, rtol=0)
+    torch.testing.assert_close(ahead[0], torch.tensor([170.5, 179.5, 124.5]), atol=2.0, rtol=0)
+    torch.testing.assert_close(ahead[1], torch.tensor([190.5, 159.5, 144.5]), atol=2.0, rtol=0)
+    torch.testing.assert_close(behind[0], torch.tensor([130.5, 172.5, 123.5]), atol=2.0, rtol=0)
+
+
+def test_a_ragged_end_is_mirrored_as_a_whole() -> None:
+    """The field's cells are coarser than the border: no point finds itself beside the fluid and shows its own picture."""
+    exists = torch.zeros(SIZE, dtype=torch.bool)
+    for row, ragged in enumerate(torch.randint(0, 4, (SIZE[0],), generator=torch.Generator().manual_seed(0)).tolist()):
+        exists[row, 100 : 200 + ragged] = True
+    copies = copies_of(noise(), exists)
+    away = (copies.even[:, 0] - copies.even[phase.REACH, 0]).abs().amin(dim=1)
+    for loops in (-1, 1):
+        assert away[phase.REACH + loops] > 0
 
 
 def test_a_pool_shorter_than_a_loop_has_no_echo_of_itself() -> None:

@@ -162,11 +162,12 @@ def uncover(
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """The colours ``rgb [H, W, 3]`` and disparities ``disp [H, W]`` that fills continue: the photo's, and of the layers behind
-    it so far. ``exists [H, W]``: the photo's canvas."""
+    """The colours ``rgb [H, W, 3]`` and disparities ``disp [H, W]`` that fills continue, and where they are of a fluid,
+    ``moving [H, W]``: the photo's, and of the layers behind it so far. ``exists [H, W]``: the photo's canvas."""
 
     rgb: np.ndarray
     disp: np.ndarray
+    moving: np.ndarray
     exists: np.ndarray
 
     @classmethod
@@ -174,7 +175,7 @@ class Known:
         rgb = with_values(photo.rgb, matte.pixel, matte.far_rgb)
         rgb = without_fringe(rgb, photo.moving, photo.exists & ~photo.moving)
         disp = np.where(photo.exists, photo.disp, 0)
-        return cls(rgb, with_values(disp, matte.pixel, matte.far_disp), photo.exists)
+        return cls(rgb, with_values(disp, matte.pixel, matte.far_disp), photo.moving & photo.exists, photo.exists)
 
     def with_layer(
         self,
@@ -194,17 +195,21 @@ class Known:
         # Filled apart: what ends before a farther surface, and what shows through cracks, beside which it has been uncovered.
         crack = cracked & hole.reshape(-1)[hidden.source]
         inner = spread_out(hidden.pixel, crack | hidden.ends, shape, bool)
-        # A crack that hardly opens keeps the colours before it.
-        narrow = surface.disp <= rules.gap * own_disp + 2 * rules.tear_disp
+        flows = spread_out(hidden.pixel, surface.moving.reshape(-1)[hidden.source], shape, bool)
+        # A crack that hardly opens keeps the colours before it; a fluid none of what stands there, which would drift away.
+        narrow = (surface.disp <= rules.gap * own_disp + 2 * rules.tear_disp) & (surface.moving | ~flows)
         kept = spread_out(hidden.pixel, crack, shape, bool) & narrow
         unknown = with_values(hole & ~kept, filled.pixel, False)
         rgb = self.rgb
         for part, max_step_disp in ((unknown & ~inner, np.inf), (unknown & inner, rules.torn_disp)):
-            if part.any():
-                painted = _fill(self, part, own_disp, max_step_disp, rules, inpainter)
-                rgb = np.where(part[..., None], painted, rgb)
+            # A fluid goes on as fluid, and never as the stone that it comes out from behind.
+            for own, like in ((part & flows, self.moving), (part & ~flows, self.exists)):
+                if own.any():
+                    painted = _fill(self, own, like, own_disp, max_step_disp, rules, inpainter)
+                    rgb = np.where(own[..., None], painted, rgb)
         rgb = with_values(rgb, filled.pixel, filled.far_rgb)
-        return Known(rgb, np.where(hole, own_disp, self.disp), self.exists)
+        moving = np.where(hole, flows, self.moving)
+        return Known(rgb, np.where(hole, own_disp, self.disp), moving, self.exists)
 
     def colours(self, where: np.ndarray) -> np.ndarray:
         return self.rgb[where]
@@ -216,12 +221,21 @@ def _then(before: Future[Known], make: Callable[..., Made], *args: Any) -> Made:
 
 
 def _fill(
-    known: Known, hole: np.ndarray, own_disp: np.ndarray, max_step_disp: float, rules: HidingRules, inpainter: Inpainter | None
+    known: Known,
+    hole: np.ndarray,
+    like: np.ndarray,
+    own_disp: np.ndarray,
+    max_step_disp: float,
+    rules: HidingRules,
+    inpainter: Inpainter | None,
 ) -> np.ndarray:
-    """The colours of ``known``, those in ``hole [H, W]`` continued from what is no nearer than ``own_disp`` there, nor farther
-    by more than ``max_step_disp``."""
+    """The colours of ``known``, those in ``hole [H, W]`` continued from what is ``like [H, W]`` them, or, where there is none,
+    from all: from what is no nearer than ``own_disp`` there, nor farther by more than ``max_step_disp``."""
     beside = _own_beside(hole, own_disp)
-    disp = np.where(known.disp < beside - max_step_disp, 0, known.disp)
+    near = (known.disp > 0) & (known.disp >= beside - max_step_disp)
+    likely = near & like
+    source = likely if (likely & ~hole).any() else near
+    disp = np.where(hole | source, known.disp, 0)
     if inpainter is None:
         return inpaint(known.rgb, disp, hole, own_disp, FILL_TEARS * rules.tear_disp)[0]
     nearer = grown(disp > beside + rules.tear_disp, 1)  # and the mixed colours along its edge

@@ -26,6 +26,7 @@ MOST_AROUND_PX = 160  # by which the field is wider than the fluid on each side:
 STEPS, DOUBLINGS = 16, 2  # a loop's way is followed for a quarter of it, and that way twice taken from where it ends
 SMOOTH_CELLS = 1.5  # sigma by which a border is smoothed before its direction is seen
 FOLDS = 2  # mirrors that a way may meet: a channel has two banks
+RAGGED_PX = 4.0  # how far inside the fluid its mirrors stand: a border may be ragged within a cell
 MOST_STRETCH = 3.0  # by which a copy may be distorted and count in full ...
 STRETCHED = 3  # ... and the power by which it counts less beyond
 
@@ -74,7 +75,7 @@ class Beyond:
         at_px = _centres(height, width, way) * CELL_PX + self.corner_px
         start = self._cells(start_px)
         # Cells know the border to within themselves: what starts on it is inside, and what rests shows itself.
-        outside_px = sampled(self.border, start)[:, 2:].clamp_min(0.0)
+        outside_px = sampled(self.border, start)[:, 2:].clamp_min(-RAGGED_PX)
         for _ in range(REACH):
             at_px = at_px + sampled(way, self._cells(at_px)).view_as(at_px)
             found = sampled(torch.cat([at_px, _likeness(at_px)], dim=-1), start)

@@ -37,7 +37,7 @@ from .contrast import BAND_PX, LocalMeans, bounds_of
 from .even import LEAST_CONTRAST, Even
 
 BAND_SHARE = 1 / 14  # of the canvas' longer side: twice a box of this width; broader light only fades
-LATE = 0.5  # how much of the turns that close the loop comes later than the cross-fade: near the photo waves drift as they are
+LATE = 1.0  # how much of the turns that close the loop comes later than the cross-fade: near the photo waves drift as they are
 SECOND = 1.4  # of the sinc's second lobe: what the terms left out would have taken from the echo
 LEAST_EXISTENCE = 0.75  # of the fluid where a copy is taken
 LEAST_VARIANCE = 1e-5  # of luma: what varies less has no tint of its own
