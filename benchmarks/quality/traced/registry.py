@@ -1,0 +1,26 @@
+"""The traced scenes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Take:
+    """``seed`` of the scene's random numbers, and the time that passes between two frames."""
+
+    seed: int
+    seconds_per_frame: float
+    samples: int = 10
+
+
+TAKES: dict[str, Take] = {
+    "ocean": Take(1, 1 / 15),
+    "shore": Take(2, 1 / 16),
+    "river": Take(1, 1 / 40),
+    "lake": Take(1, 1 / 20),
+    "waterfall": Take(1, 1 / 100),
+    "clouds": Take(1, 1 / 3),
+    "fountain": Take(2, 1 / 120),
+    "figure": Take(1, 1 / 30),
+}
