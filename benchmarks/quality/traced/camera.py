@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FOV = 2 * np.arctan(0.5)  # the focal length is the width, as everywhere in this benchmark
 DETAIL = 2.0  # of vertices and texels, over scenes of 300 px
 FARTHEST_M = 20000.0  # the sky's depth
+LEAST_STEP_PX = 0.03  # a frame, on average: what is slower goes less than half a pixel in 15 frames, and counts as at rest
 THREADS = 2
 NEEDS = "quality: expected Blender as a module to draw traced scenes, got none: pip install 'bpy==4.5.*' OpenEXR (Python 3.11)"
 
@@ -63,7 +64,10 @@ class _Studio:
     def frame(self, time: int, camera: int) -> Frame:
         path = self.parts / f"{time:+03d}_{camera}.npz"
         if not path.exists():
-            self.shooting = self.shooting or Shooting(self.name, self.parts)
+            if self.shooting is None:
+                self.shooting = Shooting(self.name, self.parts)
+                if self.poses is not None:
+                    self.shooting.set_exposure(self.frame(0, 0))
             pose = np.eye(3, 4) if self.poses is None else self.poses[camera]
             partial = path.with_suffix(".part.npz")
             np.savez_compressed(partial, **self.shooting.frame(time, pose))
@@ -84,7 +88,7 @@ def set_stage(name: str, seed: int) -> Stage:
 
 
 class Shooting:
-    """A scene that is built, with its camera's exposure and air as metered on the photo."""
+    """A scene that is built, and its camera, whose exposure is that of the first frame it takes, or of another."""
 
     def __init__(self, name: str, scratch: Path, noise_seed: int = 0) -> None:
         try:
@@ -107,20 +111,15 @@ class Shooting:
         scene.view_layers[0].use_pass_mist = True
         mist = scene.world.mist_settings
         mist.start, mist.depth, mist.falloff = 0.0, FARTHEST_M, "LINEAR"
-        self._meter()
+        self.gain: Array | None = None
 
-    def _meter(self) -> None:
-        """Exposure and the air's colour, from a quick view at time 0."""
-        import bpy
+    def set_exposure(self, photo: Frame) -> None:
+        self.gain, self.stage.air.colour = photo["gain"], photo["air"]
 
-        bpy.context.scene.cycles.samples = 4
-        light, z = self._trace(0, np.eye(3, 4))[:2]
+    def _meter(self, light: Array, z: Array) -> None:
         passes, stage = self.passes, self.stage
-        if stage.air.colour is None:
-            stage.air.colour = tuple(passes.horizon(stage, light, z))
-        gain = passes.metered(stage, passes.with_air(stage, {"Combined": light}, z)) * passes.balance(stage, 0.8)
-        self.film = passes.Film(gain, contrast=0.25)
-        bpy.context.scene.cycles.samples = self.take.samples
+        stage.air.colour = passes.horizon(stage, light, z)
+        self.gain = passes.metered(stage, passes.with_air(stage, {"Combined": light}, z)) * passes.balance(stage, 0.8)
 
     def _trace(self, time: int, pose: Array) -> tuple[Array, Array, dict[str, Array]]:
         """Linear light without air, the depth averaged over each pixel, and the passes."""
@@ -137,17 +136,23 @@ class Shooting:
     def frame(self, time: int, pose: Array) -> Frame:
         """What a camera sees ``time`` frames after the photo; ``pose`` [3, 4] is from the photo's camera to its own."""
         light, z, channels = self._trace(time, pose)
+        if self.gain is None:
+            self._meter(light, z)
         aired = self.passes.with_air(self.stage, {"Combined": light}, z)
         owner = channels["IndexOB"].round().astype(int)
-        moving = owner > 0
+        moving = np.zeros((HEIGHT, WIDTH), bool)
         step_px = np.zeros((HEIGHT, WIDTH, 2), np.float32)
         for index, velocity in enumerate(self.stage.fluids, 1):
             at = owner == index
             if at.any():
                 xyz = channels["Position"][at].astype(np.float64)
-                step_px[at] = self._projected(xyz, velocity(xyz), pose) * self.take.seconds_per_frame
+                step = self._projected(xyz, velocity(xyz), pose) * self.take.seconds_per_frame
+                if np.hypot(*step.T).mean() >= LEAST_STEP_PX:
+                    step_px[at], moving[at] = step, True
         return {
-            "rgb_u8": self.passes.as_bytes(self.film.printed(aired)),
+            "gain": self.gain,
+            "air": np.asarray(self.stage.air.colour),
+            "rgb_u8": self.passes.as_bytes(self.passes.Film(self.gain, contrast=0.25).printed(aired)),
             "z_cam": np.minimum(channels["Depth"], FARTHEST_M).astype(np.float32),
             "moving": moving,
             "step_px": step_px,

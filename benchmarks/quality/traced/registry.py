@@ -11,7 +11,7 @@ class Take:
 
     seed: int
     seconds_per_frame: float
-    samples: int = 10
+    samples: int = 8
 
 
 TAKES: dict[str, Take] = {
@@ -19,7 +19,7 @@ TAKES: dict[str, Take] = {
     "shore": Take(2, 1 / 16),
     "river": Take(1, 1 / 40),
     "lake": Take(1, 1 / 20),
-    "waterfall": Take(1, 1 / 100),
+    "waterfall": Take(5, 1 / 100),
     "clouds": Take(1, 1 / 3),
     "fountain": Take(2, 1 / 120),
     "figure": Take(1, 1 / 30),

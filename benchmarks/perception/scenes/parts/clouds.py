@@ -140,7 +140,8 @@ def add_clouds(
 ) -> None:
     """Marches the layers, high ones first, and hangs the result on a dome that light and shadow ignore."""
     camera = stage.camera
-    columns, rows, steps = stage.fine(COLUMNS), stage.fine(ROWS), round(STEPS * max(1.0, stage.detail**0.5))
+    finer = stage.detail**0.5  # a cloud is soft
+    columns, rows, steps = round(COLUMNS * finer), round(ROWS * finer), round(STEPS * finer)
     span = min(2 * camera.half_angle + np.radians(24), np.radians(150))
     azimuth = camera.yaw + np.linspace(0.5, -0.5, columns) * span
     elevation = TOP * np.linspace(0, 1, rows) ** 1.4

@@ -9,6 +9,7 @@ from perception.scenes.parts.stage import Air, Stage
 
 
 def build(stage: Stage) -> None:
-    stage.camera = replace(stage.camera, location=(0.0, 0.0, 2.2), pitch=0.16)
-    build_fall(stage, Fall(height=9.0, width=5.0, distance=16.0, tiers=2, closing=0.3))
+    stage.camera = replace(stage.camera, location=(0.0, 0.0, 2.0), pitch=0.09)
+    build_fall(stage, Fall(height=8.0, width=4.0, distance=19.0, tiers=1, closing=0.3))
     stage.air = Air(1 / 4000)
+    stage.exposure = -0.6
