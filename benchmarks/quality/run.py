@@ -109,8 +109,13 @@ class SceneSet:
 
     def checked(self, name: str) -> Truth:
         """Raise ValueError where what is kept is not what the committed numbers say."""
-        truth = self.truth(name)
-        check_signature(name, truth, read_signatures(self.signatures)[name], self.tolerance)
+        truth, expected = self.truth(name), read_signatures(self.signatures)
+        if name not in expected:
+            raise ValueError(
+                f"{name}: expected its signature in {self.signatures.name}, got none: look at it, then sign it by "
+                f"data --scenes {name} --write-signatures"
+            )
+        check_signature(name, truth, expected[name], self.tolerance)
         return truth
 
 
@@ -127,7 +132,9 @@ def draw_all(chosen: SceneSet, names: list[str], write: bool) -> None:
     take = chosen.truth if write else chosen.checked
     found = {name: signature(take(name)) for name in tqdm(names, desc="scenes", unit="scene")}
     if write:
-        write_signatures(chosen.signatures, found)
+        kept = read_signatures(chosen.signatures) if chosen.signatures.exists() else {}
+        signed = kept | found
+        write_signatures(chosen.signatures, {name: signed[name] for name in chosen.names if name in signed})
 
 
 def run_all(chosen: SceneSet, scenes: list[str], methods: list[str], out: Path) -> None:
