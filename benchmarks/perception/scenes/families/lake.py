@@ -7,7 +7,7 @@ import numpy as np
 from ..classes import Layout, Surface
 from ..parts import materials as mt
 from ..parts.camera import pick_camera
-from ..parts.meshes import Mesh, box, joined, polar_grid, surface
+from ..parts.meshes import box, joined, polar_grid, surface
 from ..parts.noise import fbm, smooth_step
 from ..parts.plants import forest, reeds
 from ..parts.rocks import boulders
@@ -19,7 +19,7 @@ from ..parts.water import water
 
 def build(stage: Stage) -> None:
     rng = stage.rng
-    stage.camera = stage.camera or pick_camera(rng, (0.8, 12), (-0.22, 0.06), (0.55, 1.35))
+    stage.camera = pick_camera(rng, (0.8, 12), (-0.22, 0.06), (0.55, 1.35))
     outdoors(stage)
     width = stage.log_uniform(25, 500)
     seed = stage.seed32() % 1000
@@ -56,22 +56,16 @@ def build(stage: Stage) -> None:
 
     camera = stage.camera
     xy = polar_grid(camera.location, camera.yaw, min(camera.half_angle + 0.2, 1.5), 0.3, 3000, 160, 120)
-    breeze = np.array([0.35, -0.2])
-
-    def pool(time: float) -> Mesh:
-        mesh, start = surface(xy, np.zeros(xy.shape[:2])), xy - breeze * time
-        mesh.attributes.update(foam=np.zeros(len(mesh.points)), from_x=start[..., 0].ravel(), from_y=start[..., 1].ravel())
-        return mesh
-
+    pool = surface(xy, np.zeros(xy.shape[:2]))
+    pool.attributes["foam"] = np.zeros(len(pool.points))
     still, _ = water(
         stage,
         Surface.STILL_WATER,
         stage.log_uniform(0.0004, 0.012) * stage.pick(0, 1, 1, 1),
         (1, 1.8, 1),
         clear=0.6 * rng.random(),
-        carried=stage.exact,
     )
-    stage.moving(pool, [still], fluid=stage.drift([*breeze, 0.0]))
+    stage.add(pool, [still])
 
     if stage.chance(0.75):
         forest(stage, land, int(stage.log_uniform(40, 900)), width * 0.9, width * 3, lowest=0.25)

@@ -20,8 +20,7 @@ def build(stage: Stage) -> None:
     rng = stage.rng
     kind = str(rng.choice(["open", "beach", "rocky", "headland"], p=[0.3, 0.3, 0.2, 0.2]))
     high = stage.chance(0.25)
-    above, pitch = ((8, 40), (-0.35, -0.08)) if high else ((0.7, 4), (-0.2, 0.08))
-    stage.camera = stage.camera or pick_camera(rng, above, pitch, (0.55, 1.4))
+    stage.camera = pick_camera(rng, (8, 40) if high else (0.7, 4), (-0.35, -0.08) if high else (-0.2, 0.08), (0.55, 1.4))
     outdoors(stage, weights=(2, 3, 2, 2, 2, 1, 4, 1))
     wind = stage.log_uniform(2.5, 11)
     heading = rng.uniform(0, 2 * np.pi) if kind == "open" else -np.pi / 2 + rng.normal(0, 0.4)

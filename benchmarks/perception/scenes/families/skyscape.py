@@ -16,7 +16,7 @@ from .sea import add_sea
 
 def build(stage: Stage) -> None:
     rng = stage.rng
-    stage.camera = stage.camera or pick_camera(rng, (1.5, 60), (0.02, 0.4), (0.7, 1.45))
+    stage.camera = pick_camera(rng, (1.5, 60), (0.02, 0.4), (0.7, 1.45))
     outdoors(stage, weights=(0.3, 4, 3, 3, 1, 0.3, 5, 0.7))
     if stage.chance(0.35):
         add_sea(stage, stage.log_uniform(2.5, 8), rng.uniform(0, 6.3))

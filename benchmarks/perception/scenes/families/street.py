@@ -18,7 +18,7 @@ from ..parts.stage import Stage
 
 def build(stage: Stage) -> None:
     rng = stage.rng
-    stage.camera = stage.camera or pick_camera(
+    stage.camera = pick_camera(
         rng, (1.2, 2.2) if stage.chance(0.7) else (3, 14), (-0.12, 0.18), (0.7, 1.4), yaw=rng.normal(0, 0.2)
     )
     light = outdoors(stage, weights=(3, 3, 2, 1, 2.5, 1, 2, 4))

@@ -17,7 +17,7 @@ from .sea import add_sea
 
 def build(stage: Stage) -> None:
     rng = stage.rng
-    stage.camera = stage.camera or pick_camera(rng, (1.3, 2.0), (-0.15, 0.04), (0.5, 1.1))
+    stage.camera = pick_camera(rng, (1.3, 2.0), (-0.15, 0.04), (0.5, 1.1))
     outdoors(stage, weights=(3, 3, 2, 2, 2, 1, 4, 0.5))
     line, seed = rng.uniform(2.5, 12), stage.seed32() % 1000
     slope = rng.uniform(0.03, 0.12)
