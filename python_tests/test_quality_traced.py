@@ -52,19 +52,19 @@ def test_without_blender_one_line_says_so(tmp_path, monkeypatch):
 def test_a_scene_is_signed_before_it_is_measured(tmp_path, monkeypatch):
     folder = tmp_path / "traced"
     folder.mkdir()
-    truth.Truth.load(HERE / "data" / "quality_river.npz").save(folder / "lake.npz")
+    truth.Truth.load(HERE / "data" / "quality_river.npz").save(folder / "fountain.npz")
     signatures = tmp_path / "signed.json"
     signatures.write_text("{}")
     monkeypatch.setattr(run, "DATA", tmp_path)
     monkeypatch.setattr(run, "TRACED_SIGNATURES", signatures)
     chosen = run.scene_set("traced")
-    with pytest.raises(ValueError, match=r"^lake: expected its signature in signed.json, got none: .*--write-signatures$"):
-        chosen.checked("lake")
-    for name in ("lake", "ocean"):
-        (folder / f"{name}.npz").write_bytes((folder / "lake.npz").read_bytes())
+    with pytest.raises(ValueError, match=r"^fountain: expected its signature in signed.json, got none: .*--write-signatures$"):
+        chosen.checked("fountain")
+    for name in ("fountain", "ocean"):
+        (folder / f"{name}.npz").write_bytes((folder / "fountain.npz").read_bytes())
         run.draw_all(chosen, [name], write=True)
-    assert list(truth.read_signatures(signatures)) == ["ocean", "lake"]
-    assert chosen.checked("lake").size == (72, 128)
+    assert list(truth.read_signatures(signatures)) == ["ocean", "fountain"]
+    assert chosen.signed == ["ocean", "fountain"] and chosen.checked("fountain").size == (72, 128)
 
 
 def test_a_scene_of_the_other_set_is_refused(monkeypatch, capsys):
@@ -80,7 +80,7 @@ def test_traced_frames_become_a_truth_and_are_kept(tmp_path, monkeypatch, small)
 
     class Counting:
         def __init__(self, name: str, scratch: Path) -> None:
-            assert name == "lake"
+            assert name == "fountain"
 
         def set_exposure(self, photo: camera.Frame) -> None:
             taken.append(float(photo["gain"]))
@@ -95,18 +95,18 @@ def test_traced_frames_become_a_truth_and_are_kept(tmp_path, monkeypatch, small)
             return {"gain": np.array(2.0), "rgb_u8": rgb, "z_cam": z, "moving": moving, "step_px": step}
 
     monkeypatch.setattr(camera, "Shooting", Counting)
-    (tmp_path / "lake.frames").mkdir()
-    first = camera.draw("lake", tmp_path)
+    (tmp_path / "fountain.frames").mkdir()
+    first = camera.draw("fountain", tmp_path)
     assert len(taken) == 14 and first.size == (HEIGHT, WIDTH)
     shown = first.frames_u8.max(axis=(2, 3, 4)) > 0
     assert all(shown[t, c] == truth.compared(t, c) for t in range(5) for c in range(4))
     assert (first.frames_u8[0, 0] == first.photo_u8).all() and (first.frames_u8[2, 2] == 115).all()
     taken.clear()
-    (tmp_path / "lake.frames" / "-15_1.npz").unlink()
-    again = camera.draw("lake", tmp_path)
+    (tmp_path / "fountain.frames" / "-15_1.npz").unlink()
+    again = camera.draw("fountain", tmp_path)
     assert taken == [2.0, -15], "one frame, exposed as the photo was"
     assert (again.frames_u8 == first.frames_u8).all()
-    truth.check_signature("lake", again, truth.signature(first))
+    truth.check_signature("fountain", again, truth.signature(first))
 
 
 def test_the_check_knows_a_true_flow_from_a_wrong_one():

@@ -104,6 +104,11 @@ class SceneSet:
     tolerance: float
     stem: str
 
+    @property
+    def signed(self) -> list[str]:
+        expected = read_signatures(self.signatures)
+        return [name for name in self.names if name in expected]
+
     def truth(self, name: str) -> Truth:
         return cached(self.folder, name, self.make)
 
@@ -171,11 +176,11 @@ def main() -> None:
     run.add_argument("--out", type=Path, default=RESULTS)
     for command in (data, run):
         command.add_argument("--set", choices=("cast", "traced"), default="cast", help="planes, or scenes that Blender traces")
-        command.add_argument("--scenes", nargs="+", metavar="SCENE", help="of the set; without it all")
+        command.add_argument("--scenes", nargs="+", metavar="SCENE", help="of the set; without it all that are signed")
         command.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     chosen = scene_set(args.set)
-    scenes = args.scenes or chosen.names
+    scenes = args.scenes or chosen.signed
     if unknown := [name for name in scenes if name not in chosen.names]:
         parser.error(f"--scenes: expected some of {', '.join(chosen.names)} with --set {args.set}, got {', '.join(unknown)}")
     torch.set_num_threads(args.threads)

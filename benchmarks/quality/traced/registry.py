@@ -1,4 +1,4 @@
-"""The traced scenes."""
+"""The traced scenes. Those without a signature yet are drawn and measured where they are named."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ TAKES: dict[str, Take] = {
     "ocean": Take(1, 1 / 15),
     "shore": Take(2, 1 / 16),
     "river": Take(1, 1 / 40),
-    "lake": Take(1, 1 / 20),
-    "waterfall": Take(5, 1 / 100),
-    "clouds": Take(1, 1 / 3),
+    "waterfall": Take(5, 1 / 100, samples=24),
     "fountain": Take(2, 1 / 120),
     "figure": Take(1, 1 / 30),
 }

@@ -19,7 +19,7 @@ from ..parts.terrain import add_ground, hills, mountains, scatter
 def build(stage: Stage) -> None:
     rng = stage.rng
     above = stage.chance(0.2)
-    stage.camera = stage.camera or pick_camera(rng, (1.0, 6), (-0.2, 0.12), (0.5, 1.3))
+    stage.camera = pick_camera(rng, (1.0, 6), (-0.2, 0.12), (0.5, 1.3))
     light = outdoors(stage, weights=(3, 4, 2, 2, 1.5, 1, 3, 0.6) if not above else (3, 2, 0, 3, 0, 0, 4, 0.3))
     snowy = stage.chance(0.25)
     relief = hills(stage, stage.log_uniform(1, 14), stage.log_uniform(20, 120))
