@@ -1,4 +1,4 @@
-# make demo | test | fuzz | fuzz-long | sanitize | core-test-arm | docs | bench | bench-data | bench-quality | wheel | wheel-check | format | clean
+# make demo | test | fuzz | fuzz-long | sanitize | core-test-arm | docs | bench | bench-data | bench-quality | bench-traced | wheel | wheel-check | format | clean
 # Everything is made in .venv, build and dist. PYTHON names the interpreter to start from: any CPython >= 3.10.
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -9,7 +9,7 @@ CPP := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name 
 WEB := $(addprefix c3drender/web/,'{player,studio}/*.{js,ts,css,html}' '*.{js,json}')
 PY := c3drender python_tests benchmarks docs csrc integrations conftest.py setup.py
 
-.PHONY: demo test lint web-lint core-test core-test-clang core-test-types core-test-arm fuzz fuzz-long sanitize sanitize-address sanitize-thread wheel-test python-test docs bench bench-data bench-quality wheel wheel-check format clean
+.PHONY: demo test lint web-lint core-test core-test-clang core-test-types core-test-arm fuzz fuzz-long sanitize sanitize-address sanitize-thread wheel-test python-test docs bench bench-data bench-quality bench-traced wheel wheel-check format clean
 
 demo: .venv/installed
 	$(BIN)/c3drender demo -o demo.mp4
@@ -129,6 +129,14 @@ bench-quality: bench-data
 	$(BIN)/python benchmarks/depth_order.py
 	$(BIN)/python benchmarks/motion_masks.py
 	$(BIN)/python benchmarks/acceptance.py
+
+# The second set, which Blender traces once into build/bench-data/traced: hours on few cores, a frame at a time, to be stopped and
+# started again at will. Needs a virtual environment with Blender in it (docs/benchmark.md): make bench-traced BLENDER=path/to/python
+BLENDER ?= $(BIN)/python
+bench-traced: .venv/installed .venv/tools
+	PYTHONPATH=.:benchmarks nice $(BLENDER) -m quality data --set traced
+	PYTHONPATH=benchmarks nice $(BIN)/python -m quality run --set traced
+	PYTHONPATH=benchmarks $(BIN)/python -m quality.traced.check
 
 # Tagged manylinux for the oldest glibc that it runs on; torch's libraries come with torch.
 wheel: .venv/build-tools

@@ -43,9 +43,7 @@ import cv2
 import numpy as np
 import torch
 from quality.methods import given_truth, prepared
-from quality.run import DATA as TRUTHS
-from quality.run import SIGNATURES
-from quality.truth import cached, read_signatures
+from quality.run import scene_set
 from skimage.metrics import structural_similarity
 
 from c3drender import render
@@ -77,7 +75,7 @@ LEAST_TEXTURE = 0.01  # of white, root mean square of the detail around a pixel
 def scene_and_photo(photos: Path, name: str, size: int, found: bool) -> tuple[c3drender.Scene, np.ndarray]:
     """The scene, its camera at rest, and its photo ``[H, W, 3]``, uint8. ``found``: nothing is said of what moves."""
     if name.startswith(TRUE):
-        truth = cached(TRUTHS, name.removeprefix(TRUE), read_signatures(SIGNATURES))
+        truth = scene_set("cast").checked(name.removeprefix(TRUE))
         return prepared(given_truth(truth)), truth.photo_u8
     path, hints = photo_and_hints(photos, name)
     scene = c3drender.prepare(path, depth="builtin", camera="still", size=size, **({} if found else hints))

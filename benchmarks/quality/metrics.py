@@ -22,7 +22,7 @@ from skimage.metrics import mean_squared_error, structural_similarity
 
 from .methods import Picture, Video
 from .scenes import LOOP_FRAMES
-from .truth import Truth
+from .truth import Truth, compared
 
 Mask = NDArray[np.bool_]
 Numbers = dict[str, float]
@@ -182,12 +182,12 @@ def measure_loop(video: Video, truth: Truth) -> Numbers:
 def measure(truth: Truth, video: Video, sways: bool = False) -> tuple[Numbers, Worst]:
     """Everything of one video; of one that ``sways``, whose true speed changes over the loop, no ``seam``.
 
-    Prefixes: none, moved cameras and motion together (every other time of a camera: a half tells as much as the whole);
+    Prefixes: none, moved cameras and motion together (as `truth.compared` chooses);
     ``still_``, a resting camera; ``frozen_``, moved cameras at the photo's time.
     """
     video = cache(video)
     cameras, times = range(1, len(truth.poses)), range(1, len(truth.times))
-    both, worst = _compare(truth, video, [(t, c) for t in times for c in cameras if (t + c) % 2 == 0])
+    both, worst = _compare(truth, video, [(t, c) for t in times for c in cameras if compared(t, c)])
     resting, _ = _compare(truth, video, [(t, 0) for t in times])
     frozen, _ = _compare(truth, video, [(0, c) for c in cameras])
     numbers = {key: _mean(row[key] for row in both) for key in both[0]}

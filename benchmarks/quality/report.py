@@ -46,6 +46,11 @@ COLUMNS = (
 
 NO_LPIPS = "\nLPIPS is missing: the package or its weights were not at hand."
 
+TITLES = {
+    "quality": ("Quality against the truth", "make bench-quality"),
+    "quality_traced": ("Quality against the truth of traced scenes", "make bench-traced"),
+}
+
 Results = dict[str, dict[str, Numbers]]  # method -> scene -> numbers
 
 
@@ -126,19 +131,22 @@ def tables(results: Results, stereo: list[Numbers]) -> dict[str, list[list[str]]
     return found | ({"The right view of a real stereo pair, from its left picture": stereo_table(stereo)} if stereo else {})
 
 
-def write_all(out: Path, results: Results, stereo: list[Numbers], shown: list[Shown], repo: Path) -> None:
-    """``quality.json``, ``quality.md`` and ``quality.html`` in the folder ``out``."""
+def write_all(
+    out: Path, results: Results, stereo: list[Numbers], shown: list[Shown], repo: Path, stem: str = "quality"
+) -> None:
+    """``stem.json``, ``stem.md`` and ``stem.html`` in the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     source = provenance(repo)
     found = {"source": source, "scenes": _rounded(results), "stereo": stereo}
-    (out / "quality.json").write_text(json.dumps(found, indent=1) + "\n")
+    (out / f"{stem}.json").write_text(json.dumps(found, indent=1) + "\n")
+    title, command = TITLES[stem]
     head = (
-        f"# Quality against the truth\n\n`make bench-quality` wrote this (commit {source['commit']}); see `docs/benchmark.md`."
+        f"# {title}\n\n`{command}` wrote this (commit {source['commit']}); see `docs/benchmark.md`."
         f"{'' if has_lpips(results) else NO_LPIPS}"
     )
     parts = (f"## {title}\n\n{as_markdown(lines)}" for title, lines in tables(results, stereo).items())
-    (out / "quality.md").write_text("\n\n".join((head, *parts)) + "\n")
-    write_page(out / "quality.html", "Quality against the truth", means(results), shown)
+    (out / f"{stem}.md").write_text("\n\n".join((head, *parts)) + "\n")
+    write_page(out / f"{stem}.html", title, means(results), shown)
 
 
 def _rounded(results: Results) -> Results:

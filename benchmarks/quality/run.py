@@ -3,6 +3,8 @@
 PYTHONPATH=benchmarks python -m quality data              draw the scenes into build/bench-data, or check what is there
 PYTHONPATH=benchmarks python -m quality run               measure every method on every scene, and the stereo pair
 PYTHONPATH=benchmarks python -m quality run --methods ours --scenes sea river --out build/quality
+
+Both take ``--set traced``, for the scenes that Blender traces (`traced`).
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -36,12 +38,16 @@ from .methods import (
 from .metrics import measure
 from .scenes import SCENES, SWAYING
 from .stereo_views import measure_stereo
-from .truth import Truth, cached, read_signatures, signature, write_signatures
+from .traced.camera import draw as trace
+from .traced.registry import TAKES
+from .truth import CHECK_TOLERANCE, Truth, cached, check_signature, draw_named, read_signatures, signature, write_signatures
 
 REPO = Path(__file__).resolve().parents[2]
 DATA = REPO / "build" / "bench-data"
 RESULTS = REPO / "benchmarks" / "results"
 SIGNATURES = Path(__file__).with_name("signatures.json")
+TRACED_SIGNATURES = Path(__file__).with_name("signatures_traced.json")
+TRACED_TOLERANCE = 1.0  # grey levels, of a block's mean: rounding differs between processors, and grows along a traced path
 STEREO = REPO.parent / "shared" / "stereo" / "motorcycle"
 
 
@@ -87,21 +93,61 @@ def make_video(method: str, given: Given, truth: Truth) -> Video:
     return ON_TRUTH[method](given) if method in ON_TRUTH else ON_ESTIMATES[method](given, truth)
 
 
-def draw_all(names: list[str], write: bool) -> None:
+@dataclass(frozen=True)
+class SceneSet:
+    """Scenes that share a table. ``folder`` keeps what ``make`` drew; ``stem`` names the files of results."""
+
+    names: list[str]
+    folder: Path
+    make: Callable[[str], Truth]
+    signatures: Path
+    tolerance: float
+    stem: str
+
+    @property
+    def signed(self) -> list[str]:
+        expected = read_signatures(self.signatures)
+        return [name for name in self.names if name in expected]
+
+    def truth(self, name: str) -> Truth:
+        return cached(self.folder, name, self.make)
+
+    def checked(self, name: str) -> Truth:
+        """Raise ValueError where what is kept is not what the committed numbers say."""
+        truth, expected = self.truth(name), read_signatures(self.signatures)
+        if name not in expected:
+            raise ValueError(
+                f"{name}: expected its signature in {self.signatures.name}, got none: look at it, then sign it by "
+                f"data --scenes {name} --write-signatures"
+            )
+        check_signature(name, truth, expected[name], self.tolerance)
+        return truth
+
+
+def scene_set(name: str) -> SceneSet:
+    if name == "cast":
+        return SceneSet(list(SCENES), DATA, draw_named, SIGNATURES, CHECK_TOLERANCE, "quality")
+    folder = DATA / "traced"
+    make = partial(trace, folder=folder)
+    return SceneSet(list(TAKES), folder, make, TRACED_SIGNATURES, TRACED_TOLERANCE, "quality_traced")
+
+
+def draw_all(chosen: SceneSet, names: list[str], write: bool) -> None:
     """Draw what the cache lacks, and check it, or (``write``) commit to it."""
-    expected = None if write else read_signatures(SIGNATURES)
-    found = {name: signature(cached(DATA, name, expected)) for name in tqdm(names, desc="scenes", unit="scene")}
+    take = chosen.truth if write else chosen.checked
+    found = {name: signature(take(name)) for name in tqdm(names, desc="scenes", unit="scene")}
     if write:
-        write_signatures(SIGNATURES, found)
+        kept = read_signatures(chosen.signatures) if chosen.signatures.exists() else {}
+        signed = kept | found
+        write_signatures(chosen.signatures, {name: signed[name] for name in chosen.names if name in signed})
 
 
-def run_all(scenes: list[str], methods: list[str], out: Path) -> None:
-    expected = read_signatures(SIGNATURES)
+def run_all(chosen: SceneSet, scenes: list[str], methods: list[str], out: Path) -> None:
     results: report.Results = {method: {} for method in methods}
     shown, start = [], time.process_time()
     progress = tqdm(total=len(scenes) * len(methods), desc="measure", unit="video")
     for scene in scenes:
-        truth = cached(DATA, scene, expected)
+        truth = chosen.checked(scene)
         sways = scene in SWAYING
         given = given_truth(truth, sways)
         for method in methods:
@@ -110,14 +156,14 @@ def run_all(scenes: list[str], methods: list[str], out: Path) -> None:
                 shown.append(report.Shown(scene, worst))
             progress.update()
     progress.close()
-    stereo = measure_stereo(STEREO) if STEREO.is_dir() else []
+    stereo = measure_stereo(STEREO) if STEREO.is_dir() and chosen.stem == "quality" else []
     for title, lines in report.tables(results, stereo).items():
         print(f"\n{title}\n{report.as_text(lines)}")
     if not report.has_lpips(results):
         print(report.NO_LPIPS)
     print(f"\n{time.process_time() - start:.0f} s of CPU")
-    report.write_all(out, results, stereo, shown, REPO)
-    print(f"wrote {out}/quality.json, .md and .html")
+    report.write_all(out, results, stereo, shown, REPO, chosen.stem)
+    print(f"wrote {out}/{chosen.stem}.json, .md and .html")
 
 
 def main() -> None:
@@ -129,12 +175,17 @@ def main() -> None:
     run.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, metavar="METHOD")
     run.add_argument("--out", type=Path, default=RESULTS)
     for command in (data, run):
-        command.add_argument("--scenes", nargs="+", choices=list(SCENES), default=list(SCENES), metavar="SCENE")
+        command.add_argument("--set", choices=("cast", "traced"), default="cast", help="planes, or scenes that Blender traces")
+        command.add_argument("--scenes", nargs="+", metavar="SCENE", help="of the set; without it all that are signed")
         command.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
+    chosen = scene_set(args.set)
+    scenes = args.scenes or chosen.signed
+    if unknown := [name for name in scenes if name not in chosen.names]:
+        parser.error(f"--scenes: expected some of {', '.join(chosen.names)} with --set {args.set}, got {', '.join(unknown)}")
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
     if args.command == "data":
-        draw_all(args.scenes, args.write_signatures)
+        draw_all(chosen, scenes, args.write_signatures)
     else:
-        run_all(args.scenes, args.methods, args.out)
+        run_all(chosen, scenes, args.methods, args.out)

@@ -7,13 +7,13 @@ import numpy as np
 from ..classes import Surface
 from ..parts import materials as mt
 from ..parts.camera import pick_camera
-from ..parts.meshes import face_means, polar_grid, surface
+from ..parts.meshes import Mesh, face_means, polar_grid, surface
 from ..parts.noise import fbm, smooth_step
 from ..parts.rocks import boulders
 from ..parts.sky import outdoors
 from ..parts.stage import Stage
 from ..parts.terrain import add_ground, mountains, scatter
-from ..parts.water import water, waves
+from ..parts.water import spectrum, water
 
 
 def build(stage: Stage) -> None:
@@ -24,8 +24,8 @@ def build(stage: Stage) -> None:
     outdoors(stage, weights=(2, 3, 2, 2, 2, 1, 4, 1))
     wind = stage.log_uniform(2.5, 11)
     heading = rng.uniform(0, 2 * np.pi) if kind == "open" else -np.pi / 2 + rng.normal(0, 0.4)
-    shore = _shore(stage, kind) if kind in ("beach", "rocky") else None
-    add_sea(stage, wind, heading, shore)
+    out = shore(stage, kind) if kind in ("beach", "rocky") else None
+    add_sea(stage, wind, heading, out)
     if kind == "headland" or stage.chance(0.25):
         land = mountains(stage, stage.log_uniform(60, 700), stage.log_uniform(500, 2500), stage.log_uniform(300, 1500))
         sunk = rng.uniform(0.1, 0.35) * 200
@@ -47,7 +47,7 @@ def build(stage: Stage) -> None:
             stage.add(shapes[rng.integers(len(shapes))], at=(x, y, -0.25 * size), turn=rng.uniform(0, 6.3), scale=size)
 
 
-def _shore(stage: Stage, kind: str):
+def shore(stage: Stage, kind: str):
     """Adds the beach; returns the signed distance [...] of xy out from the water line, metres."""
     rng = stage.rng
     seed = stage.seed32() % 1000
@@ -74,46 +74,63 @@ def _shore(stage: Stage, kind: str):
 def add_sea(stage: Stage, wind: float, heading: float, out=None, far: float = 20000.0) -> None:
     """The sea in the camera's view; ``out`` is the distance from the water line, where waves shoal and break."""
     camera, rng = stage.camera, stage.rng
-    rows, columns = 420, 260
+    rows, columns = stage.fine(420), stage.fine(260)
     xy = polar_grid(
         camera.location, camera.yaw, min(camera.half_angle + 0.15, 1.5), max(0.5, 0.4 * camera.location[2]), far, rows, columns
     )
     distance = np.linalg.norm(xy - np.array(camera.location[:2]), axis=-1)
     spacing = np.maximum(np.gradient(distance, axis=0), distance * 2 * camera.half_angle / columns)
-    swell = waves(stage, wind, heading, 22 * wind**2 / 9.81 * 0.5 + 12, foam_share=float(np.clip((wind - 4) * 0.006, 0, 0.06)))
-    chop = waves(stage, 0.35 * wind, heading + rng.normal(0, 0.3), 9.0, foam_share=0.0)
-    h1, push1, foam = swell.at(xy, distance, spacing)
-    h2, push2, _ = chop.at(xy, distance, spacing)
-    z, push = h1 + 0.7 * h2, push1 + 0.7 * push2
-    if out is not None:
-        depth = out(xy)
-        calm = smooth_step(-1.0, 14, depth)
-        breaker, surf = _breakers(stage, depth, xy)
-        z, push = z * calm * 0.6 + breaker + 0.02 - 0.15 * smooth_step(0.5, -3, depth), push * calm[..., None]
-        foam = np.maximum(foam * calm, surf)
-    mesh = surface(xy + push, z)
-    mesh.attributes["foam"] = foam.ravel()
-    mesh.slots = (face_means(mesh, foam) > 0.5).astype(np.int32)
-    plain, white = water(stage, Surface.MOVING_WATER, 0.02 * wind**0.5, clear=0.35 if out is not None else 0.0)
-    stage.add(mesh, [plain, white], fluid=stage.drift([*swell.travel, 0.0]))
+    share = float(np.clip((wind - 4) * 0.006, 0, 0.06))
+    swell = spectrum(stage, wind, heading, 22 * wind**2 / 9.81 * 0.5 + 12, foam_share=share)
+    chop = spectrum(stage, 0.35 * wind, heading + rng.normal(0, 0.3), 9.0, foam_share=0.0)
+    surf = None if out is None else breakers(stage)
+    travel = swell.crest_speed() if stage.exact else swell.travel
+
+    def shape(time: float) -> Mesh:
+        h1, push1, foam = swell.at(time).at(xy, distance, spacing)
+        h2, push2, _ = chop.at(time).at(xy, distance, spacing)
+        z, push = h1 + 0.7 * h2, push1 + 0.7 * push2
+        if out is not None:
+            depth, start = out(xy), xy - travel * time
+            calm = smooth_step(-1.0, 14, depth)
+            breaker, white = surf(out(start), start)
+            z, push = z * calm * 0.6 + breaker + 0.02 - 0.15 * smooth_step(0.5, -3, depth), push * calm[..., None]
+            foam = np.maximum(foam * calm, white)
+        mesh = surface(xy + push, z)
+        start = xy + push - travel * time
+        mesh.attributes.update(foam=foam.ravel(), from_x=start[..., 0].ravel(), from_y=start[..., 1].ravel())
+        mesh.slots = (face_means(mesh, foam) > 0.5).astype(np.int32)
+        return mesh
+
+    clear = 0.35 if out is not None else 0.0
+    smooth_at = 12 * camera.location[2] ** 0.5 if stage.exact else 0.0
+    kinds = water(stage, Surface.MOVING_WATER, 0.02 * wind**0.5, clear=clear, carried=stage.exact, smooth_at=smooth_at)
+    stage.moving(shape, kinds, fluid=stage.drift([*travel, 0.0]))
 
 
-def _breakers(stage: Stage, depth: np.ndarray, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rollers parallel to the shore [...], and the foam they leave."""
+def breakers(stage: Stage):
+    """Rollers parallel to the shore: height [...] and foam by the distance from the water line and xy."""
     rng = stage.rng
     seed = stage.seed32() % 1000
-    wobble = depth + 1.2 * fbm(xy / 14, seed, 3)
-    z, foam = np.zeros(depth.shape), np.zeros(depth.shape)
     at, size = rng.uniform(1.5, 4), stage.log_uniform(0.12, 0.9)
+    rollers = []
     for _ in range(4):
-        along = smooth_step(-0.25, 0.25, fbm(xy / 25, stage.seed32() % 1000, 2) + 0.1)
-        width = 0.8 + 2.2 * size
-        front, back = smooth_step(-0.35 * width, 0, wobble - at), smooth_step(width * 1.6, 0, wobble - at)
-        z += size * along * front * back
-        crest = front * smooth_step(0.7 * width, 0, wobble - at)
-        wash = smooth_step(-4.0 * width, -0.3, wobble - at) * smooth_step(0.2, -0.3, wobble - at) * 0.55
-        foam = np.maximum(foam, along * np.maximum(crest, wash))
+        rollers.append((at, size, stage.seed32() % 1000))
         at += rng.uniform(4, 11)
         size *= rng.uniform(0.8, 1.25)
-    edge = smooth_step(-1.2, -0.3, wobble) * smooth_step(0.8, 0.0, wobble)
-    return z, np.maximum(foam, 0.75 * edge)
+
+    def shape(depth: np.ndarray, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        wobble = depth + 1.2 * fbm(xy / 14, seed, 3)
+        z, foam = np.zeros(depth.shape), np.zeros(depth.shape)
+        for at, size, own in rollers:
+            along = smooth_step(-0.25, 0.25, fbm(xy / 25, own, 2) + 0.1)
+            width = 0.8 + 2.2 * size
+            front, back = smooth_step(-0.35 * width, 0, wobble - at), smooth_step(width * 1.6, 0, wobble - at)
+            z += size * along * front * back
+            crest = front * smooth_step(0.7 * width, 0, wobble - at)
+            wash = smooth_step(-4.0 * width, -0.3, wobble - at) * smooth_step(0.2, -0.3, wobble - at) * 0.55
+            foam = np.maximum(foam, along * np.maximum(crest, wash))
+        edge = smooth_step(-1.2, -0.3, wobble) * smooth_step(0.8, 0.0, wobble)
+        return z, np.maximum(foam, 0.75 * edge)
+
+    return shape

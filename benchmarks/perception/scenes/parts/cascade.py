@@ -18,7 +18,7 @@ from .sky import outdoors
 from .smoke import mist
 from .stage import Stage
 from .terrain import Height, add_ground
-from .water import water
+from .water import upstream, water
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Fall:
 def build_fall(stage: Stage, fall: Fall) -> None:
     rng = stage.rng
     reach = np.arctan2(fall.height, fall.distance)
-    stage.camera = pick_camera(rng, (1.0, 2.5 + 0.25 * fall.height), (0.15 * reach, 0.55 * reach), (0.75, 1.35))
+    high, pitch = (1.0, 2.5 + 0.25 * fall.height), (0.15 * reach, 0.55 * reach)
+    stage.camera = stage.camera or pick_camera(rng, high, pitch, (0.75, 1.35))
     outdoors(stage, weights=(2, 2, 2, 1, 4, 1.5, 1, 0.3))
     stage.exposure = 0.2
     seed, cliff_top = stage.seed32() % 1000, fall.height * rng.uniform(1.0, 1.35)
@@ -137,7 +138,7 @@ def _cliff(stage: Stage, fall: Fall, setback, top: float, lip: float, kind: str)
 def _falling_water(stage: Stage, fall: Fall, setback, steps: np.ndarray, lip: float) -> None:
     rng = stage.rng
     seed = stage.seed32() % 1000
-    rows, columns = 150, 90
+    rows, columns = stage.fine(150), stage.fine(90)
     fallen, across = np.meshgrid(np.linspace(0, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
     z = fall.height * (1 - fallen)
     x = lip + across * fall.width / 2 * (1 + rng.uniform(-0.1, 0.5) * fallen)
@@ -147,26 +148,35 @@ def _falling_water(stage: Stage, fall: Fall, setback, steps: np.ndarray, lip: fl
         since = np.where(z < level, np.minimum(since, level - z), since)
     thrown = np.minimum(0.25 * np.sqrt(np.maximum(since, 0)), 0.12 * fall.height)
     face = setback(x, z)
-    ropes = fbm(np.stack([x / fall.width * 9, z / fall.height * 1.3], -1), seed + 1, 5)
-    y = fall.distance + face - thrown - 0.02 * fall.height - 0.02 * fall.height * ropes
-    start = np.stack(
-        [
-            x[:1] * np.ones((6, 1)),
-            y[0] + np.linspace(0.5, 0.05, 6)[:, None] * fall.height,
-            np.full((6, columns), fall.height) + 0.02,
-        ],
-        -1,
-    )
-    points = np.concatenate([start, np.stack([x, y, z], -1)])
-    mesh = Mesh(points, grid_faces(rows + 6, columns), smooth=True)
-    grown = np.concatenate([np.full((6, columns), -0.05), fallen])
-    mesh.attributes["fallen"] = grown.ravel()
-    mesh.attributes["across"] = np.concatenate([np.broadcast_to(across[:1], (6, columns)), across]).ravel()
-    stage.add(mesh, [_falling(stage, fall)], fluid=stage.fluid(lambda xyz: _rate(fall, xyz)))
+    top = np.full((6, columns), fall.height) + 0.02
+
+    def shape(time: float) -> Mesh:
+        z_from = fall.height - _fallen_before(fall.height - z, time)
+        ropes = fbm(np.stack([x / fall.width * 9, z_from / fall.height * 1.3], -1), seed + 1, 5)
+        y = fall.distance + face - thrown - 0.02 * fall.height - 0.02 * fall.height * ropes
+        start = np.stack([x[:1] * np.ones((6, 1)), y[0] + np.linspace(0.5, 0.05, 6)[:, None] * fall.height, top], -1)
+        mesh = Mesh(np.concatenate([start, np.stack([x, y, z], -1)]), grid_faces(rows + 6, columns), smooth=True)
+        lip_from = _fallen_before(np.full((6, columns), -0.05 * fall.height), time)
+        mesh.attributes["fallen"] = np.concatenate([lip_from / fall.height, 1 - z_from / fall.height]).ravel()
+        mesh.attributes["across"] = np.concatenate([np.broadcast_to(across[:1], (6, columns)), across]).ravel()
+        return mesh
+
+    stage.moving(shape, [_falling(stage, fall)], fluid=stage.fluid(lambda xyz: _rate(fall, xyz)))
+
+
+def _fallen_before(fallen: np.ndarray, time: float, steps: int = 12) -> np.ndarray:
+    """How far below the lip, metres, that water was at time 0 which has fallen as far as ``fallen`` at ``time``."""
+    for _ in range(steps if time else 0):
+        fallen = fallen - _fall_speed(fallen) * (time / steps)
+    return fallen
+
+
+def _fall_speed(fallen: np.ndarray) -> np.ndarray:
+    return 1.0 + np.sqrt(2 * 9.81 * np.maximum(fallen, 0)) * 0.7
 
 
 def _rate(fall: Fall, xyz: np.ndarray) -> np.ndarray:
-    speed = 1.0 + np.sqrt(2 * 9.81 * np.maximum(fall.height - xyz[..., 2], 0)) * 0.7
+    speed = _fall_speed(fall.height - xyz[..., 2])
     over = smooth_step(fall.height * 0.97, fall.height, xyz[..., 2])
     return np.stack([0 * speed, -0.3 - over, -speed * (1 - over)], -1)
 
@@ -195,18 +205,26 @@ def _falling(stage: Stage, fall: Fall) -> bpy.types.Material:
 
 def _pool(stage: Stage, fall: Fall, lip: float) -> None:
     camera = stage.camera
-    xy = polar_grid(camera.location, 0.0, min(camera.half_angle + 0.25, 1.5), 0.4, fall.distance + fall.height, 240, 160)
+    reach, rows, columns = fall.distance + fall.height, stage.fine(240), stage.fine(160)
+    xy = polar_grid(camera.location, 0.0, min(camera.half_angle + 0.25, 1.5), 0.4, reach, rows, columns)
     seed = stage.seed32() % 1000
     foot = np.array([lip, fall.distance - 0.05 * fall.height])
     away = np.linalg.norm((xy - foot) / [0.7 * fall.width + 0.15 * fall.height, 0.35 * fall.height + 0.5], axis=-1)
     churn = np.exp(-np.maximum(away - 0.4, 0) * 1.2)
-    foam = np.clip(churn * (0.9 + 0.7 * fbm(xy / (0.12 * fall.height + 0.2), seed, 5)), 0, 1) + 0.15 * smooth_step(
-        0.2, 0.6, fbm(xy * [0.7, 1.4] / 2, seed + 4, 5)
-    )
-    z = 0.02 * fall.height * churn * fbm(xy / (0.08 * fall.height + 0.1), seed + 8, 4)
-    mesh = surface(xy, z)
-    mesh.attributes["foam"] = foam.ravel()
-    mesh.slots = (face_means(mesh, foam) > 0.5).astype(np.int32)
+
+    def rate(xy: np.ndarray) -> np.ndarray:
+        out = xy - foot - [0, 0.2 * fall.height]
+        return (out / (np.linalg.norm(out, axis=-1, keepdims=True) + 1e-6) * [0.8, 1] + [0, -0.4]) * 0.9
+
+    def shape(time: float) -> Mesh:
+        start = upstream(rate, xy, time)
+        foam = np.clip(churn * (0.9 + 0.7 * fbm(start / (0.12 * fall.height + 0.2), seed, 5)), 0, 1)
+        foam = foam + 0.15 * smooth_step(0.2, 0.6, fbm(start * [0.7, 1.4] / 2, seed + 4, 5))
+        mesh = surface(xy, 0.02 * fall.height * churn * fbm(start / (0.08 * fall.height + 0.1), seed + 8, 4))
+        mesh.attributes.update(foam=foam.ravel(), from_x=start[..., 0].ravel(), from_y=start[..., 1].ravel())
+        mesh.slots = (face_means(mesh, foam) > 0.5).astype(np.int32)
+        return mesh
+
     kinds = water(
         stage,
         Surface.MOVING_WATER,
@@ -215,14 +233,9 @@ def _pool(stage: Stage, fall: Fall, lip: float) -> None:
         stage.rng.uniform(0, 0.5),
         (0.015, 0.04, 0.035),
         foam_size=0.06 * fall.height + 0.1,
+        carried=stage.exact,
     )
-
-    def rate(xyz: np.ndarray) -> np.ndarray:
-        out = xyz[..., :2] - foot - [0, 0.2 * fall.height]
-        out = out / (np.linalg.norm(out, axis=-1, keepdims=True) + 1e-6) * [0.8, 1] + [0, -0.4]
-        return np.concatenate([out * 0.9, 0 * out[..., :1]], -1)
-
-    stage.add(mesh, kinds, fluid=stage.fluid(rate))
+    stage.moving(shape, kinds, fluid=stage.fluid(lambda xyz: np.pad(rate(xyz[..., :2]), ((0, 0), (0, 1)))))
 
 
 def hills_around(stage: Stage, fall: Fall, lip: float):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import bpy
 import numpy as np
 from scipy.ndimage import map_coordinates
 
@@ -87,16 +86,19 @@ def march(
     sun: np.ndarray,
     sky: np.ndarray,
     haze: np.ndarray,
+    drift: np.ndarray | None = None,
+    steps: int = STEPS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Premultiplied colour [..., 3] and opacity [...] of the clouds along unit rays [..., 3].
 
     ``sun`` is what a white surface that faces it shows, ``sky`` the mean radiance from above, ``haze`` that of the horizon.
+    ``drift`` [3] is how far, in metres, the wind has carried them.
     """
     volume = density(layer, rng)
     shade = shadowed(volume, layer, to_sun)
     up = np.maximum(rays[..., 2], 0.012)
     start, stop = layer.base / up, (layer.base + layer.depth) / up
-    step = np.minimum((stop - start), 9000.0) / STEPS
+    step = np.minimum((stop - start), 9000.0) / steps
     cos_sun = rays @ to_sun
     phase = 0.0
     for g, share in ((0.75, 0.35), (-0.15, 0.65)):
@@ -105,10 +107,11 @@ def march(
     through = np.ones(rays.shape[:-1])
     jitter = rng.random(through.shape)
     size = np.array(volume.shape)
-    for index in range(STEPS):
+    for index in range(steps):
         distance = start + (index + jitter) * step
         place = rays * distance[..., None]
         height = np.clip((place[..., 2] - layer.base) / layer.depth, 0, 1)
+        place = place if drift is None else place - drift
         where = [place[..., 0] / layer.tile * size[0], place[..., 1] / layer.tile * size[1], height * (size[2] - 1)]
         dense = map_coordinates(volume, where, order=1, mode="grid-wrap")
         wisp = map_coordinates(
@@ -137,22 +140,28 @@ def add_clouds(
 ) -> None:
     """Marches the layers, high ones first, and hangs the result on a dome that light and shadow ignore."""
     camera = stage.camera
+    finer = stage.detail**0.5  # a cloud is soft
+    columns, rows, steps = round(COLUMNS * finer), round(ROWS * finer), round(STEPS * finer)
     span = min(2 * camera.half_angle + np.radians(24), np.radians(150))
-    azimuth = camera.yaw + np.linspace(0.5, -0.5, COLUMNS) * span
-    elevation = TOP * np.linspace(0, 1, ROWS) ** 1.4
+    azimuth = camera.yaw + np.linspace(0.5, -0.5, columns) * span
+    elevation = TOP * np.linspace(0, 1, rows) ** 1.4
     cos = np.cos(elevation)[:, None]
     rays = np.stack(
-        [-np.sin(azimuth) * cos, np.cos(azimuth) * cos, np.broadcast_to(np.sin(elevation)[:, None], (ROWS, COLUMNS))], -1
+        [-np.sin(azimuth) * cos, np.cos(azimuth) * cos, np.broadcast_to(np.sin(elevation)[:, None], (rows, columns))], -1
     )
-    colour, alpha = np.zeros(rays.shape), np.zeros(rays.shape[:-1])
-    for layer in sorted(layers, key=lambda entry: -entry.base):
-        own, cover = march(layer, stage.rng, rays, to_sun, sun, sky, haze)
-        colour, alpha = own + colour * (1 - cover)[..., None], cover + alpha * (1 - cover)
-    texels = np.concatenate([colour / np.maximum(alpha, 1e-3)[..., None], alpha[..., None]], -1)
-    image = bpy.data.images.new("clouds", COLUMNS, ROWS, alpha=True, float_buffer=True)
-    image.colorspace_settings.name = "Non-Color"
-    image.alpha_mode = "CHANNEL_PACKED"
-    image.pixels.foreach_set(texels.astype(np.float32).ravel())
+    high_first = sorted(layers, key=lambda entry: -entry.base)
+    before = stage.rng.bit_generator.state
+
+    def texels(time: float) -> np.ndarray:
+        """From the same random numbers at all times."""
+        stage.rng.bit_generator.state = before
+        colour, alpha = np.zeros(rays.shape), np.zeros(rays.shape[:-1])
+        for layer in high_first:
+            own, cover = march(layer, stage.rng, rays, to_sun, sun, sky, haze, wind * time, steps)
+            colour, alpha = own + colour * (1 - cover)[..., None], cover + alpha * (1 - cover)
+        return np.concatenate([colour / np.maximum(alpha, 1e-3)[..., None], alpha[..., None]], -1).astype(np.float32)
+
+    image = stage.moving_image("clouds", texels)
     dome = _dome(camera.yaw, span, stage)
     made, n = blank(Surface.CLOUD, Layout.FAR)
     place = n.new("CombineXYZ")
@@ -164,8 +173,16 @@ def add_clouds(
     n.set(glow.inputs[0], texture.outputs["Color"])
     n.finish(n.mix_shader(texture.outputs["Alpha"], n.new("BsdfTransparent").outputs[0], glow.outputs[0]))
     made.cycles.emission_sampling = "NONE"
-    thing = stage.add(dome, [made], at=camera.location, fluid=stage.drift(wind))
+    fluid = stage.fluid(lambda xyz: _on_dome(xyz, wind, layers)) if stage.exact else stage.drift(wind)
+    thing = stage.add(dome, [made], at=camera.location, fluid=fluid)
     thing.visible_diffuse = thing.visible_shadow = thing.visible_transmission = False
+
+
+def _on_dome(xyz: np.ndarray, wind: np.ndarray, layers: list[CloudLayer]) -> np.ndarray:
+    """The speed on the dome [N, 3] that looks like that of the lowest layer, which is nearer."""
+    lowest = min(layers, key=lambda layer: layer.base)
+    height = lowest.base + 0.3 * lowest.depth
+    return wind * np.maximum(xyz[..., 2:], 0.02 * DOME_M) / height
 
 
 def _dome(yaw: float, span: float, stage: Stage) -> Mesh:

@@ -104,6 +104,13 @@ class Nodes:
             self._coordinates[name] = self.new("TexCoord").outputs[name]
         return self._coordinates[name]
 
+    def carried(self) -> None:
+        """Looks textures up at the vertex attributes ``from_x``, ``from_y``: where the flow was at time 0."""
+        where = self.new("CombineXYZ")
+        for axis in range(2):
+            self.set(where.inputs[axis], self.attribute("from_" + "xy"[axis]))
+        self._coordinates["Object"] = where.outputs[0]
+
     def stretched(self, scale: Sequence[float], vector: Socket | None = None) -> Socket:
         node = self.new("Mapping")
         self.set(node.inputs["Vector"], vector or self.coordinates())
@@ -160,9 +167,9 @@ class Nodes:
             self.set(socket, value)
         return node.outputs[0]
 
-    def bump(self, height: Socket, distance: float, strength: float = 1.0, normal: Socket | None = None) -> Socket:
+    def bump(self, height: Socket, distance: float, strength: object = 1.0, normal: Socket | None = None) -> Socket:
         node = self.new("Bump")
-        node.inputs["Strength"].default_value = strength
+        self.set(node.inputs["Strength"], strength)
         node.inputs["Distance"].default_value = distance
         self.set(node.inputs["Height"], height)
         if normal is not None:

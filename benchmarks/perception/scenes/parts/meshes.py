@@ -80,6 +80,15 @@ def to_blender(mesh: Mesh, materials: Sequence[bpy.types.Material]) -> bpy.types
     return data
 
 
+def reshape(data: bpy.types.Mesh, mesh: Mesh) -> None:
+    """Moves the vertices and sets the attributes and slots of ``data`` to those of ``mesh``, which has the same faces."""
+    data.vertices.foreach_set("co", mesh.points.ravel())
+    data.polygons.foreach_set("material_index", np.ascontiguousarray(mesh.slots))
+    for name, values in mesh.attributes.items():
+        data.attributes[name].data.foreach_set("value", np.ascontiguousarray(values, np.float32))
+    data.update()
+
+
 def grid_faces(rows: int, columns: int, closed: bool = False) -> np.ndarray:
     """Quads [F, 4] of a rows x columns lattice of vertices; ``closed`` joins the last column to the first."""
     index = np.arange(rows * columns).reshape(rows, columns)

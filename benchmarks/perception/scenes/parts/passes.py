@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +45,21 @@ class Shot:
 
 def shoot(stage: Stage, scratch: Path, threads: int = 2) -> Shot:
     """Renders the stage; ``scratch`` is a file that may be overwritten."""
-    _set_camera(stage)
+    set_camera(stage)
+    set_up(stage, threads)
+    bpy.context.scene.cycles.seed = stage.seed % 2**31
+    channels = trace(scratch)
+    truth = labels(stage, channels)
+    _judge(truth["z"], channels["Combined"])
+    return Shot(rgb=develop(stage, with_air(stage, channels, truth["z"])), **{k: v for k, v in truth.items() if k != "z"})
+
+
+def set_up(stage: Stage, threads: int) -> None:
+    """Cycles on the CPU, denoised, with the passes that `labels` needs."""
     scene = bpy.context.scene
     cycles, render, layer = scene.cycles, scene.render, scene.view_layers[0]
     cycles.device, cycles.samples, cycles.use_adaptive_sampling = "CPU", stage.samples, False
     cycles.use_denoising, cycles.denoiser, cycles.denoising_prefilter = True, "OPENIMAGEDENOISE", "FAST"
-    cycles.seed = stage.seed % 2**31
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 2 + stage.bounces, stage.bounces, 2
     cycles.transmission_bounces, cycles.transparent_max_bounces = 3, 12
     cycles.caustics_reflective = cycles.caustics_refractive = False
@@ -59,13 +69,15 @@ def shoot(stage: Stage, scratch: Path, threads: int = 2) -> Shot:
     layer.pass_alpha_threshold = 0.4
     render.image_settings.file_format = "OPEN_EXR_MULTILAYER"
     render.image_settings.color_depth = "32"
-    render.filepath = str(scratch)
+
+
+def trace(scratch: Path) -> dict[str, np.ndarray]:
+    """Every pass of a rendering, by its name, as [H, W] or [H, W, 3]."""
+    bpy.context.scene.render.filepath = str(scratch)
     bpy.ops.render.render(write_still=True)
-    channels = _read(scratch)
+    channels = read_passes(scratch)
     scratch.unlink()
-    truth = labels(stage, channels)
-    _judge(truth["z"], channels["Combined"])
-    return Shot(rgb=develop(stage, _with_air(stage, channels, truth["z"])), **{k: v for k, v in truth.items() if k != "z"})
+    return channels
 
 
 def _judge(z: np.ndarray, picture: np.ndarray) -> None:
@@ -80,23 +92,28 @@ def _judge(z: np.ndarray, picture: np.ndarray) -> None:
         raise Rejected("the picture is black")
 
 
-def _set_camera(stage: Stage) -> None:
+def set_camera(stage: Stage) -> bpy.types.Object:
     camera = stage.camera
     lens = bpy.data.cameras.new("camera")
     lens.sensor_fit, lens.angle, lens.clip_start, lens.clip_end = "AUTO", camera.fov, 0.02, 60000.0
     thing = bpy.data.objects.new("camera", lens)
-    axes = np.stack([camera.world_to_cam[0], -camera.world_to_cam[1], -camera.world_to_cam[2]], 1)
-    matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = axes, camera.location
-    thing.matrix_world = Matrix(matrix.tolist())
+    aim(thing, camera.world_to_cam, camera.location)
     scene = bpy.context.scene
     scene.collection.objects.link(thing)
     scene.camera = thing
     scene.render.resolution_x, scene.render.resolution_y = camera.size
     scene.render.resolution_percentage = 100
+    return thing
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
+def aim(thing: bpy.types.Object, world_to_cam: np.ndarray, location: Sequence[float]) -> None:
+    """Puts a camera at ``location``; ``world_to_cam`` [3, 3] is to x right, y down, z forward."""
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = world_to_cam.T * (1, -1, -1), location
+    thing.matrix_world = Matrix(matrix.tolist())
+
+
+def read_passes(path: Path) -> dict[str, np.ndarray]:
     """Pass name to [H, W] or [H, W, 3]."""
     found: dict[str, dict[str, np.ndarray]] = {}
     with OpenEXR.File(str(path), separate_channels=True) as file:
@@ -140,7 +157,7 @@ def labels(stage: Stage, channels: dict[str, np.ndarray]) -> dict[str, np.ndarra
     return {"z": z, "disparity": disparity, "surface": surface, "layout": layout, "flow": flow, "speed": speed}
 
 
-def _with_air(stage: Stage, channels: dict[str, np.ndarray], z: np.ndarray) -> np.ndarray:
+def with_air(stage: Stage, channels: dict[str, np.ndarray], z: np.ndarray) -> np.ndarray:
     """The linear picture behind the air's haze, by Beer's law along each ray."""
     picture, air, camera = channels["Combined"], stage.air, stage.camera
     picture = np.nan_to_num(picture, nan=0.0, posinf=1e3).clip(0, 1e3)
@@ -156,18 +173,43 @@ def _with_air(stage: Stage, channels: dict[str, np.ndarray], z: np.ndarray) -> n
             np.abs(climb) < 1e-3, 1 - climb / 2, -np.expm1(-np.clip(climb, -20, 50)) / np.where(climb == 0, 1, climb)
         )
         amount = amount * mean * np.exp(-max(camera.location[2], 0) / air.height)
-    colour = air.colour
-    if colour is None:
-        level = np.abs(rays[..., 2]) < 0.12
-        rows = picture[(z > FAR_M) & level] if ((z > FAR_M) & level).sum() > 50 else picture.reshape(-1, 3)
-        colour = np.percentile(rows, 65, axis=0)
+    colour = horizon(stage, picture, z) if air.colour is None else air.colour
     share = np.exp(-amount)[..., None]
     return picture * share + np.asarray(colour) * (1 - share)
 
 
-def develop(stage: Stage, picture: np.ndarray) -> np.ndarray:
-    """Linear light to an sRGB picture as a camera would: metered, rolled off, with its colour cast and vignette."""
-    rng = np.random.default_rng([stage.seed, 77])
+def horizon(stage: Stage, picture: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The colour of what is far and level, linear RGB."""
+    level = (np.abs(stage.camera.rays()[..., 2]) < 0.12) & (z > FAR_M)
+    rows = picture[level] if level.sum() > 50 else picture.reshape(-1, 3)
+    return np.percentile(rows, 65, axis=0)
+
+
+@dataclass(frozen=True)
+class Film:
+    """How a picture in linear light becomes one in sRGB. ``gain [3]``; ``vignette`` the loss of light in the corners;
+    ``saturation`` 1 leaves colours as they are; ``contrast`` 0..1."""
+
+    gain: np.ndarray
+    vignette: float = 0.0
+    saturation: float = 1.0
+    contrast: float = 0.0
+
+    def printed(self, picture: np.ndarray) -> np.ndarray:
+        """sRGB values 0..1 of ``picture`` [H, W, 3]."""
+        height, width = picture.shape[:2]
+        x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+        exposed = picture * self.gain * (1 - self.vignette * (x**2 + y**2) / 2)[..., None]
+        # The ACES curve as K. Narkowicz fitted it (2016).
+        mapped = np.clip(exposed * (2.51 * exposed + 0.03) / (exposed * (2.43 * exposed + 0.59) + 0.14), 0, 1)
+        mean = mapped.mean(-1, keepdims=True)
+        mapped = np.clip(mean + (mapped - mean) * self.saturation, 0, 1)
+        encoded = np.where(mapped <= 0.0031308, 12.92 * mapped, 1.055 * mapped ** (1 / 2.4) - 0.055)
+        return encoded + self.contrast * (smooth_step(0, 1, encoded) - encoded)
+
+
+def metered(stage: Stage, picture: np.ndarray) -> float:
+    """The exposure that a camera would choose for a picture in linear light."""
     light = picture @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     height, width = light.shape
     x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
@@ -176,16 +218,23 @@ def develop(stage: Stage, picture: np.ndarray) -> np.ndarray:
     bright = np.percentile(light, 98)
     # A glaring tenth may burn out before the rest drowns.
     gain = max(min(0.17 / key, 3.5 / max(bright, 1e-4)), 0.07 / key) if not stage.night else 0.06 / key
-    gain *= 2.0 ** (stage.exposure + rng.normal(0, 0.3))
-    balance = 1 / np.maximum(stage.white / np.mean(stage.white), 0.2) ** rng.uniform(0.5, 1.0)
-    exposed = (
-        picture * gain * balance * np.exp(rng.normal(0, 0.03, 3)) * (1 - rng.uniform(0, 0.25) * (x**2 + y**2) / 2)[..., None]
-    )
-    # The ACES curve as K. Narkowicz fitted it (2016).
-    mapped = np.clip(exposed * (2.51 * exposed + 0.03) / (exposed * (2.43 * exposed + 0.59) + 0.14), 0, 1)
-    mean = mapped.mean(-1, keepdims=True)
-    mapped = np.clip(mean + (mapped - mean) * rng.uniform(0.7, 1.1), 0, 1)
-    encoded = np.where(mapped <= 0.0031308, 12.92 * mapped, 1.055 * mapped ** (1 / 2.4) - 0.055)
-    encoded = encoded + rng.uniform(0.0, 0.5) * (smooth_step(0, 1, encoded) - encoded)
-    encoded = encoded + rng.normal(0, rng.uniform(0.002, 0.012), encoded.shape)
+    return float(gain * 2.0**stage.exposure)
+
+
+def balance(stage: Stage, share: float) -> np.ndarray:
+    """Gains [3] that take ``share`` of the main light's colour away."""
+    return 1 / np.maximum(stage.white / np.mean(stage.white), 0.2) ** share
+
+
+def as_bytes(encoded: np.ndarray) -> np.ndarray:
     return (np.clip(encoded, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def develop(stage: Stage, picture: np.ndarray) -> np.ndarray:
+    """Linear light to an sRGB picture as a camera would: metered, rolled off, with its colour cast, vignette and grain."""
+    rng = np.random.default_rng([stage.seed, 77])
+    gain = metered(stage, picture) * 2.0 ** rng.normal(0, 0.3)
+    gain = gain * balance(stage, rng.uniform(0.5, 1.0)) * np.exp(rng.normal(0, 0.03, 3))
+    film = Film(gain, rng.uniform(0, 0.25), rng.uniform(0.7, 1.1), rng.uniform(0.0, 0.5))
+    encoded = film.printed(picture)
+    return as_bytes(encoded + rng.normal(0, rng.uniform(0.002, 0.012), encoded.shape))

@@ -5,7 +5,8 @@ Cards, because true volumes need hundreds of samples a pixel in a path tracer.
 
 from __future__ import annotations
 
-import bpy
+from collections.abc import Callable
+
 import numpy as np
 
 from ..classes import Layout, Surface
@@ -16,18 +17,21 @@ from .stage import Stage
 
 
 def card(
-    stage: Stage, at: np.ndarray, width: float, height: float, texels: np.ndarray, surface: Surface, glow: float, velocity
+    stage: Stage,
+    at: np.ndarray,
+    width: float,
+    height: float,
+    texels: Callable[[float], np.ndarray],
+    surface: Surface,
+    glow: float,
+    velocity,
 ) -> None:
-    """A picture [R, C, 4] (bottom row first; linear RGB, opacity) that stands upright, the middle of its foot at ``at``.
+    """A picture, see `Stage.moving_image`, that stands upright, the middle of its foot at ``at``.
 
     ``glow`` is the light it gives of its own; at 0 it is lit by the scene.
     """
     camera = stage.camera
-    rows, columns = texels.shape[:2]
-    image = bpy.data.images.new("card", columns, rows, alpha=True, float_buffer=True)
-    image.colorspace_settings.name = "Non-Color"
-    image.alpha_mode = "CHANNEL_PACKED"
-    image.pixels.foreach_set(texels.astype(np.float32).ravel())
+    image = stage.moving_image("card", texels)
     away = np.asarray(at)[:2] - np.array(camera.location[:2])
     right = np.array([away[1], -away[0], 0]) / max(np.linalg.norm(away), 1e-6)
     up = np.array([0, 0, 1.0])
@@ -67,43 +71,54 @@ def plume(
 ) -> None:
     """A column that rises from ``at`` and widens to ``width``; ``lean`` is how far its top drifts, in heights."""
     rng = stage.rng
-    rows, columns = 220, 180
+    rows, columns = stage.fine(220), stage.fine(180)
     v, u = np.meshgrid(np.linspace(0, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
     seed = stage.seed32() % 100000
     span = max(width, 2 * abs(lean) * height + width)
     bend = lean * height / (span / 2) * v**1.4
     spread = (width / span) * (0.10 + 0.90 * v ** rng.uniform(0.5, 1.0))
-    wave = 0.25 * spread * fbm(np.stack([v * 3, 0 * v + 3.7], -1), seed, 3)
-    across = (u - bend - wave) / spread
-    where = np.stack([across * 1.1, v * 4.0 * height / max(width, 1e-6) ** 0.5 / max(height, 1e-6) ** 0.5], -1)
-    curl = 0.5 * np.stack([fbm(where * 0.9, seed + 1, 4), fbm(where * 0.9, seed + 2, 4)], -1)
-    if thick < 0.5:  # a thin thread: sheets that fold over
-        body = ridged(where * 0.6 + 1.4 * curl, seed + 3, 4) ** 3
-    else:
-        body = 0.5 + 0.75 * fbm(where * 1.3 + curl, seed + 3, 6)
-    edge = np.clip(1 - across**2, 0, 1) * smooth_step(0, 0.03, v) * smooth_step(1.0, 0.65, v)
-    alpha = smooth_step(0.12, 0.75, body * edge * 1.6) * min(1.0, 0.55 + 0.4 * thick)
-    relief = np.gradient(body * edge, axis=1) * columns / 8
-    shade = np.clip(0.75 + 0.35 * rng.choice([-1, 1]) * relief + 0.25 * (body - 0.5), 0.25, 1.2)
-    texels = np.concatenate([np.asarray(colour) * shade[..., None], alpha[..., None]], -1)
+    lit_from = rng.choice([-1, 1])
     speed = stage.log_uniform(0.4, 4) * max(height, 1) ** 0.3
     rise = np.array([lean, 0, 1.0]) / np.hypot(lean, 1) * speed
     right = stage.camera.world_to_cam[0]
     velocity = right * rise[0] + np.array([0, 0, rise[2]])
     foot = np.asarray(at, float)
+
+    def texels(time: float) -> np.ndarray:
+        """The outline stays; folds and curls rise through it."""
+        from_v = v - rise[2] * time / height
+        wave = 0.25 * spread * fbm(np.stack([from_v * 3, 0 * v + 3.7], -1), seed, 3)
+        across = (u - bend - wave) / spread
+        where = np.stack([across * 1.1, from_v * 4.0 * height / max(width, 1e-6) ** 0.5 / max(height, 1e-6) ** 0.5], -1)
+        curl = 0.5 * np.stack([fbm(where * 0.9, seed + 1, 4), fbm(where * 0.9, seed + 2, 4)], -1)
+        if thick < 0.5:  # a thin thread: sheets that fold over
+            body = ridged(where * 0.6 + 1.4 * curl, seed + 3, 4) ** 3
+        else:
+            body = 0.5 + 0.75 * fbm(where * 1.3 + curl, seed + 3, 6)
+        edge = np.clip(1 - across**2, 0, 1) * smooth_step(0, 0.03, v) * smooth_step(1.0, 0.65, v)
+        alpha = smooth_step(0.12, 0.75, body * edge * 1.6) * min(1.0, 0.55 + 0.4 * thick)
+        relief = np.gradient(body * edge, axis=1) * columns / 8
+        shade = np.clip(0.75 + 0.35 * lit_from * relief + 0.25 * (body - 0.5), 0.25, 1.2)
+        return np.concatenate([np.asarray(colour) * shade[..., None], alpha[..., None]], -1)
+
     card(stage, foot, span, height, texels, Surface.SMOKE, glow, lambda xyz: np.broadcast_to(velocity, xyz.shape))
 
 
 def mist(stage: Stage, at: np.ndarray, width: float, height: float, thick: float = 0.6) -> None:
     """A low bank of mist or spray, lit by the scene."""
-    rows, columns = 110, 220
+    rows, columns = stage.fine(110), stage.fine(220)
     v, u = np.meshgrid(np.linspace(0, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
     seed = stage.seed32() % 100000
-    where = np.stack([u * width / max(height, 1e-3) * 0.8, v * 2.0], -1)
-    body = 0.55 + 0.6 * fbm(where + 0.5 * fbm(where, seed, 3)[..., None], seed + 5, 6)
-    alpha = thick * smooth_step(0.1, 0.9, body * (1 - v) ** 0.8 * np.clip(1 - u**4, 0, 1) * 1.5) * smooth_step(0, 0.06, v)
-    texels = np.concatenate([np.full((rows, columns, 3), 0.85), alpha[..., None]], -1)
-    velocity = stage.camera.world_to_cam[0] * stage.rng.choice([-1, 1]) * 0.6 + np.array([0, 0, 0.3])
+    aside = stage.rng.choice([-1, 1]) * 0.6
+    velocity = stage.camera.world_to_cam[0] * aside + np.array([0, 0, 0.3])
+
+    def texels(time: float) -> np.ndarray:
+        from_u, from_v = u - 2 * aside * time / width, v - 0.3 * time / height
+        where = np.stack([from_u * width / max(height, 1e-3) * 0.8, from_v * 2.0], -1)
+        body = 0.55 + 0.6 * fbm(where + 0.5 * fbm(where, seed, 3)[..., None], seed + 5, 6)
+        alpha = thick * smooth_step(0.1, 0.9, body * (1 - v) ** 0.8 * np.clip(1 - u**4, 0, 1) * 1.5) * smooth_step(0, 0.06, v)
+        return np.concatenate([np.full((rows, columns, 3), 0.85), alpha[..., None]], -1)
+
     card(
         stage,
         np.asarray(at, float),
@@ -138,7 +153,7 @@ def fire(stage: Stage, at: np.ndarray, width: float, height: float, glow: float)
             spot,
             width * size,
             height * size,
-            texels,
+            lambda time, shown=texels: shown,
             Surface.FIRE,
             glow,
             lambda xyz: np.broadcast_to(np.array([0, 0, 2.0]), xyz.shape),

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from .camera import Camera
-from .meshes import Mesh, to_blender
+from .meshes import Mesh, reshape, to_blender
 
 Velocity = Callable[[np.ndarray], np.ndarray]  # world points [N, 3] -> m/s [N, 3]
 
@@ -33,7 +33,12 @@ class Air:
 
 @dataclass
 class Stage:
-    """State of the scene being built."""
+    """State of the scene being built.
+
+    What moves is built at time 0 and, by ``set_time``, shown as it is before or after (seconds). ``detail`` multiplies the
+    number of vertices and texels along each side of what is made for the camera's view. ``exact``: the registered flows are
+    the speed of what one sees, and textures go along; else their direction is enough, as `passes.labels` needs no more.
+    """
 
     family: str
     seed: int
@@ -45,7 +50,10 @@ class Stage:
     night: bool = False
     samples: int = 8
     bounces: int = 1  # of diffuse light
+    detail: float = 1.0
+    exact: bool = False
     fluids: list[Velocity] = field(default_factory=list)
+    clockwork: list[Callable[[float], None]] = field(default_factory=list)
     notes: dict[str, object] = field(default_factory=dict)
 
     def seed32(self) -> int:
@@ -88,6 +96,35 @@ class Stage:
         thing.pass_index = fluid
         bpy.context.scene.collection.objects.link(thing)
         return thing
+
+    def moving(
+        self, shape: Callable[[float], Mesh], materials: Sequence[bpy.types.Material] = (), fluid: int = 0
+    ) -> bpy.types.Object:
+        """Places a mesh whose vertices and attributes, not its faces, depend on the time in seconds."""
+        thing = self.add(shape(0.0), materials, fluid=fluid)
+        self.clockwork.append(lambda time: reshape(thing.data, shape(time)))
+        return thing
+
+    def moving_image(self, name: str, texels: Callable[[float], np.ndarray]) -> bpy.types.Image:
+        """A picture [R, C, 4] (bottom row first; linear RGB, opacity) that depends on the time in seconds."""
+        first = texels(0.0)
+        image = bpy.data.images.new(name, first.shape[1], first.shape[0], alpha=True, float_buffer=True)
+        image.colorspace_settings.name, image.alpha_mode = "Non-Color", "CHANNEL_PACKED"
+
+        def show(values: np.ndarray) -> None:
+            image.pixels.foreach_set(values.astype(np.float32).ravel())
+            image.update()
+
+        show(first)
+        self.clockwork.append(lambda time: show(texels(time)))
+        return image
+
+    def set_time(self, time: float) -> None:
+        for move in self.clockwork:
+            move(time)
+
+    def fine(self, count: int) -> int:
+        return round(self.detail * count)
 
     def lamp(self, kind: str, at: Sequence[float], energy: float, colour: Sequence[float] = (1, 1, 1), **settings: float):
         """A lamp of Blender's ``kind`` (POINT, AREA, SUN, SPOT); further names set its properties."""

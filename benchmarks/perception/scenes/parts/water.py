@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -17,7 +18,7 @@ G = 9.81
 
 @dataclass(frozen=True)
 class Waves:
-    """A periodic patch of waves.
+    """A periodic patch of waves at one time.
 
     Attributes
     ----------
@@ -45,9 +46,53 @@ class Waves:
         return height * keep, np.stack([east, north], -1) * keep[..., None], foam
 
 
-def waves(
+@dataclass(frozen=True)
+class Spectrum:
+    """Waves by their wave vectors, each of which travels at its own speed.
+
+    Attributes
+    ----------
+    amplitude : complex [S, S] at time 0, metres.
+    k_xy : [2, S, S] wave vectors, rad/m.
+    foam_limit : the area, relative to still water's, below which a crest foams.
+    """
+
+    amplitude: np.ndarray
+    k_xy: np.ndarray
+    tile: float
+    chop: float
+    foam_limit: float
+    travel: np.ndarray
+
+    @property
+    def k(self) -> np.ndarray:
+        k = np.hypot(*self.k_xy)
+        k[0, 0] = 1
+        return k
+
+    def at(self, time: float = 0.0) -> Waves:
+        """Deep water: a wave's phase turns by ``sqrt(G k)`` radians a second."""
+        amplitude = self.amplitude * np.exp(-1j * np.sqrt(G * self.k) * time)
+        height = np.fft.ifft2(amplitude).real
+        push = np.stack([np.fft.ifft2(-1j * axis / self.k * amplitude).real for axis in self.k_xy], -1) * -self.chop
+        foam = np.clip((self.foam_limit - _area(push, self.tile)) / 0.12 + 0.5, 0, 1)
+        return Waves(height, push, foam, self.tile, self.travel)
+
+    def crest_speed(self) -> np.ndarray:
+        """The mean phase velocity of the waves, m/s [2], weighted by the square of their slope, which is what one sees."""
+        weight = (np.abs(self.amplitude) * self.k) ** 2
+        return (weight * np.sqrt(G / self.k) * self.k_xy / self.k).sum(axis=(1, 2)) / weight.sum()
+
+
+def _area(push: np.ndarray, tile: float) -> np.ndarray:
+    step = tile / push.shape[0]
+    east, north = (np.gradient(push[..., axis], step, axis=1 - axis) for axis in (0, 1))
+    return (1 + east) * (1 + north)
+
+
+def spectrum(
     stage: Stage, wind: float, heading: float, tile: float, chop: float = 1.1, foam_share: float = 0.02, side: int = 256
-) -> Waves:
+) -> Spectrum:
     """Waves under ``wind`` m/s that travel towards ``heading`` (radians from +x): Phillips' spectrum, summed by FFT.
 
     References
@@ -65,17 +110,21 @@ def waves(
     power *= np.exp(-((k * tile / side * 0.35) ** 2))
     power[0, 0] = 0
     amplitude = (rng.normal(size=k.shape) + 1j * rng.normal(size=k.shape)) * np.sqrt(power)
-    height = np.fft.ifft2(amplitude).real
     # A fully developed sea: the significant height is four standard deviations.
-    scale = 0.21 * wind**2 / G / 4 / height.std()
-    push = np.stack([np.fft.ifft2(-1j * axis / k * amplitude).real for axis in (kx, ky)], -1) * scale * -chop
-    step = tile / side
-    east, north = (np.gradient(push[..., axis], step, axis=1 - axis) for axis in (0, 1))
-    folded = (1 + east) * (1 + north)
-    limit = np.quantile(folded, foam_share) if foam_share > 0 else -np.inf
-    foam = np.clip((limit - folded) / 0.12 + 0.5, 0, 1) if foam_share > 0 else np.zeros_like(folded)
-    speed = 0.8 * wind
-    return Waves(height * scale, push, foam, tile, np.array([np.cos(heading), np.sin(heading)]) * speed)
+    amplitude *= 0.21 * wind**2 / G / 4 / np.fft.ifft2(amplitude).real.std()
+    travel = np.array([np.cos(heading), np.sin(heading)]) * 0.8 * wind
+    calm = Spectrum(amplitude, np.stack([kx, ky]), tile, chop, -np.inf, travel)
+    if foam_share == 0:
+        return calm
+    return replace(calm, foam_limit=float(np.quantile(_area(calm.at().push, tile), foam_share)))
+
+
+def upstream(rate: Callable[[np.ndarray], np.ndarray], xy: np.ndarray, time: float, steps: int = 8) -> np.ndarray:
+    """Where what is at ``xy`` [..., 2] at ``time`` was at time 0, in a steady flow of ``rate`` m/s (midpoint rule)."""
+    h = time / steps
+    for _ in range(steps if time else 0):
+        xy = xy - rate(xy - rate(xy) * (h / 2)) * h
+    return xy
 
 
 def deep_colour(stage: Stage) -> Rgb:
@@ -87,11 +136,15 @@ def deep_colour(stage: Stage) -> Rgb:
     )
 
 
-def _ripples(n: Nodes, sizes: tuple[float, ...], heights: tuple[float, ...], stretch: tuple[float, float, float]):
+def _ripples(n: Nodes, sizes: tuple[float, ...], heights: tuple[float, ...], stretch: Sequence[float], smooth_at: float):
+    """Bumps; ``smooth_at`` metres from the camera they are flat, as pixels there would only sample them as noise."""
     normal = None
     where = n.stretched(stretch)
+    strength: object = 1.0
+    if smooth_at:
+        strength = n.span(n.new("CameraData").outputs["View Distance"], 0.1 * smooth_at, smooth_at, 1.0, 0.03)
     for size, height in zip(sizes, heights, strict=True):
-        normal = n.bump(n.noise(size, 3, where, 0.4), height, 1.0, normal)
+        normal = n.bump(n.noise(size, 3, where, 0.4), height, strength, normal)
     return normal
 
 
@@ -104,6 +157,8 @@ def water(
     colour: Rgb | None = None,
     layout: Layout = Layout.PLANE,
     foam_size: float = 0.5,
+    carried: bool = False,
+    smooth_at: float = 0.0,
 ) -> tuple[bpy.types.Material, bpy.types.Material]:
     """Water, and the same shader labelled as white water for the faces where the vertex attribute ``foam`` is high.
 
@@ -112,11 +167,18 @@ def water(
     ripples : height of the fine ripples, metres; 0 is a mirror.
     clear : share of light that shows the bed.
     foam_size : metres of the patches into which foam breaks up.
+    carried : whether ripples and foam go along with the vertex attributes of `Nodes.carried`.
+    smooth_at : how far from the camera, in metres, ripples are too small to be seen; 0 is nowhere.
     """
     made, n = blank(surface, layout)
+    if carried:
+        n.carried()
     colour = colour or deep_colour(stage)
-    inputs: dict[str, object] = {"Base_Color": colour, "Roughness": 0.03 + 0.04 * stage.rng.random(), "IOR": 1.33}
-    normal = _ripples(n, (0.9, 0.25), (ripples, ripples * 0.35), stretch) if ripples > 0 else None
+    rough: object = 0.03 + 0.04 * stage.rng.random()
+    if smooth_at:  # what cannot be seen as ripples is seen as gloss
+        rough = n.span(n.new("CameraData").outputs["View Distance"], 0.1 * smooth_at, 2 * smooth_at, rough, 0.28)
+    inputs: dict[str, object] = {"Base_Color": colour, "Roughness": rough, "IOR": 1.33}
+    normal = _ripples(n, (0.9, 0.25), (ripples, ripples * 0.35), stretch, smooth_at) if ripples > 0 else None
     if normal is not None:
         inputs["Normal"] = normal
     body = n.principled(**inputs)
