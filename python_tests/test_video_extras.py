@@ -169,8 +169,8 @@ def test_boxes_say_how_both_eyes_lie(name: str, packing: str, mode: int, tone: P
         projection = boxes_of(sphere[b"proj"])
         assert struct.unpack(">5I", projection[b"equi"]) == (0, 0, 0, 2**30, 2**30)
         assert sphere[b"svhd"][4:] == b"c3drender\0" and projection[b"prhd"] == bytes(16)
-    # The frames and the sound are found where they are: two frames are a level apart. (Two runs of x264 have been seen to differ
-    # by four levels along the edge of one block.)
+    # The frames and the sound are found where they are: two frames are a level apart. (Two runs of x264 have been seen to
+    # differ by four levels along the edge of one block.)
     assert np.abs(decoded_rgba(tagged).astype(int) - decoded_rgba(plain)).mean((1, 2, 3)).max() < 0.1
     np.testing.assert_array_equal(sound_of(tagged)[1], sound_of(plain)[1])
 
