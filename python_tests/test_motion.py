@@ -325,16 +325,6 @@ def test_what_is_not_sure_enough_stays_still_and_is_named():
     assert flow.moving[120, 50]
 
 
-@pytest.mark.parametrize(("beside", "moves"), [(0.95, True), (0.6, False)])
-def test_beside_water_that_is_sure_less_is_enough(beside: float, moves: bool):
-    """Half a lake that moves beside half a lake that stands still is worse than either."""
-    left, right = rectangle(40, 200, 280, 340), rectangle(360, 200, 600, 340)
-    scenery = scenery_of((HEIGHT, WIDTH), 100, water=0.75 * left + beside * right)
-    flow, _ = motion.find_flow(*plain(), scenery, nothing((HEIGHT, WIDTH)))
-    middle = flow.moving[270]
-    assert bool(middle[160]) == moves and bool(middle[480]) == moves
-
-
 def test_clouds_drift_with_one_wind():
     rng = np.random.default_rng(1)
     clouds = ndimage.gaussian_filter(rng.normal(size=(HEIGHT, WIDTH)), 12)

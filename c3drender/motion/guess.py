@@ -29,8 +29,7 @@ FAMILIES = (("water", "rapids"), ("sky",), ("smoke",))  # kinds that mix in one 
 SPEED_PX = {"water": 1.1, "rapids": 1.8, "sky": 1.1, "smoke": 1.3}  # px per frame in a picture whose longer side is 1280 px
 WORK_SIDE_PX = 320
 SURE = 0.5  # a map above this is taken for its kind
-LEAST_SURE = 0.9  # mean over a part: what is less sure stays still, unless an arrow points at it ...
-SURE_BESIDE = 0.7  # ... or the photo shows another part of the family that is surely one: half a lake does not stay
+LEAST_SURE = 0.9  # mean over a part: what is less sure stays still, unless an arrow points at it
 THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on
 FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
 SMOKE_FILLED_SHARE = 0.05  # ... and what shows between the curls of smoke drifts with them
@@ -86,8 +85,7 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array) -> list[Part
             sure = wanted
         else:
             wanted = (areas >= least) & (np.arange(count + 1) > 0)
-            mean = np.bincount(labels.ravel(), value.ravel(), count + 1) / np.maximum(areas, 1)
-            sure = mean >= (SURE_BESIDE if (wanted & (mean >= LEAST_SURE)).any() else LEAST_SURE)
+            sure = np.bincount(labels.ravel(), value.ravel(), count + 1) >= LEAST_SURE * areas
         for kind in family:
             own = maps[kind] == strongest
             for moves, regions in ((True, wanted & sure), (False, wanted & ~sure)):

@@ -10,7 +10,7 @@ from .encoder import TAP_CHANNELS
 
 READ_TAPS = (1, 2, 3)  # strides 8, 16, 32
 READ_STRIDE = 8
-WIDTH = 192
+WIDTH = 320
 NUM_FEATURES = sum(TAP_CHANNELS[k] for k in READ_TAPS) + 1 + TAP_CHANNELS[-1]
 
 
