@@ -169,8 +169,8 @@ def test_boxes_say_how_both_eyes_lie(name: str, packing: str, mode: int, tone: P
         projection = boxes_of(sphere[b"proj"])
         assert struct.unpack(">5I", projection[b"equi"]) == (0, 0, 0, 2**30, 2**30)
         assert sphere[b"svhd"][4:] == b"c3drender\0" and projection[b"prhd"] == bytes(16)
-    # The frames and the sound are found where they are: a frame is a level from the next one. (Two runs of x264 on a busy machine
-    # have been seen to differ by 0.16 levels in the mean, from some block on.)
+    # The frames and the sound are found where they are: a frame is a level from the next one. (Two runs of x264 on a busy
+    # machine have been seen to differ by 0.16 levels in the mean, from some block on.)
     apart = np.abs(decoded_rgba(tagged)[..., :3].astype(int) - decoded_rgba(plain)[..., :3])
     assert len(apart) == len(frames())
     assert apart.mean((1, 2, 3)).max() < 0.5
