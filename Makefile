@@ -136,7 +136,7 @@ BLENDER ?= $(BIN)/python
 bench-traced: .venv/installed .venv/tools
 	PYTHONPATH=.:benchmarks nice $(BLENDER) -m quality data --set traced
 	PYTHONPATH=benchmarks nice $(BIN)/python -m quality run --set traced
-	PYTHONPATH=benchmarks $(BIN)/python -m quality.traced.check
+	PYTHONPATH=.:benchmarks nice $(BLENDER) -m quality.traced.check
 
 # Tagged manylinux for the oldest glibc that it runs on; torch's libraries come with torch.
 wheel: .venv/build-tools

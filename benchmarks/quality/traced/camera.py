@@ -53,6 +53,11 @@ def draw(name: str, folder: Path) -> Truth:
     )
 
 
+def frame_path(parts: Path, time: int, camera: int) -> Path:
+    """Where a frame is kept."""
+    return parts / f"{time:+03d}_{camera}.npz"
+
+
 class _Studio:
     """Builds the scene when the first frame that is not there is asked for."""
 
@@ -62,7 +67,7 @@ class _Studio:
         self.shooting: Shooting | None = None
 
     def frame(self, time: int, camera: int) -> Frame:
-        path = self.parts / f"{time:+03d}_{camera}.npz"
+        path = frame_path(self.parts, time, camera)
         if not path.exists():
             if self.shooting is None:
                 self.shooting = Shooting(self.name, self.parts)

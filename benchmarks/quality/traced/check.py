@@ -1,6 +1,6 @@
 """How clean the traced scenes are, and whether their flow is what moves.
 
-PYTHONPATH=benchmarks python -m quality.traced.check [SCENE ...]
+PYTHONPATH=.:benchmarks path/to/python -m quality.traced.check [SCENE ...]    by default those that are signed; needs Blender
 
 ``noise``: PSNR, dB, between the photo and the same view traced with other random numbers. ``flow``: the squared error of the
 photo read along its flow 7 frames on, as a share of that of the photo as it is, where it moves.
@@ -17,8 +17,7 @@ import numpy as np
 from ..metrics import psnr
 from ..run import scene_set
 from ..truth import Truth
-from .camera import Shooting
-from .registry import TAKES
+from .camera import Shooting, frame_path
 
 FRAMES = 7
 BORDER = 25  # pixels that the flow may bring in from outside, or from behind something
@@ -29,7 +28,7 @@ def noise(name: str, photo_u8: np.ndarray, folder: Path) -> float:
     path = folder / f"{name}.frames" / "noise.npz"
     if not path.exists():
         shooting = Shooting(name, path.parent, noise_seed=1)
-        with np.load(path.parent / "+0_0.npz") as photo:
+        with np.load(frame_path(path.parent, 0, 0)) as photo:
             shooting.set_exposure(dict(photo))
         np.savez_compressed(path, **shooting.frame(0, np.eye(3, 4)))
     with np.load(path) as again:
@@ -51,8 +50,8 @@ def flow_gain(truth: Truth) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="quality.traced.check", description=__doc__)
-    parser.add_argument("scenes", nargs="*", default=list(TAKES))
     chosen = scene_set("traced")
+    parser.add_argument("scenes", nargs="*", default=chosen.signed)
     for name in parser.parse_args().scenes:
         truth = chosen.truth(name)
         speed = np.hypot(*truth.step_px[truth.moving].T)

@@ -1,4 +1,4 @@
-"""The traced scenes. Those without a signature yet are drawn and measured where they are named."""
+"""The traced scenes. Those without a signature yet are drawn where they are named, and measured once they are signed."""
 
 from __future__ import annotations
 
