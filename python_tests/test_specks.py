@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 from specks import HEIGHT, WIDTH, speckled
 
 NO_ARROWS = np.zeros((0, 2, 2))
-MOST_TIMES = 1.5
+MOST_TIMES = 2.0  # within a suite whose other threads take turns; a cost for each part would be tens of times
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def find() -> Callable[..., tuple[np.ndarray, str]]:
 def times_longer(run: Callable[[np.ndarray], object]) -> float:
     """How many times longer ``run`` takes for 359 parts than for one: the processor's time, the least of several turns."""
     masks, least = [speckled(1), speckled(359)], [float("inf")] * 2
-    for _ in range(6):
+    for _ in range(12):
         for which, mask in enumerate(masks):
             start = time.process_time()
             run(mask)
