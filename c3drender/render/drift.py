@@ -20,10 +20,10 @@ STEPS_AT_ONCE = 6  # that exist in 32 bits
 @dataclass(frozen=True, eq=False)
 class Drift:
     """``units`` int16 ``[K+1, M, 2]``: each point's displacement after 0, ``stride``, 2 ``stride`` ... steps, and after
-    ``num_frames`` as the last, in units of ``unit_px [K+1]``."""
+    ``num_frames`` as the last, in units of ``unit_px`` float32 ``[K+1]``."""
 
     units: Tensor
-    unit_px: tuple[float, ...]
+    unit_px: Tensor
     stride: int
     num_frames: int
 
@@ -50,7 +50,7 @@ def trace(step_px: Tensor, num_frames: int, start_px: Tensor) -> Drift:
     moments = [*range(0, num_frames, stride), num_frames]
     units = torch.empty(len(moments), len(start_px), 2, dtype=torch.int16, device=start_px.device)
     units[0] = 0
-    unit_px = [1.0] * len(moments)
+    unit_px = torch.ones(len(moments), dtype=torch.float32, device=start_px.device)
     reached_px = torch.zeros_like(start_px)
     for first in range(0, num_frames, STEPS_AT_ONCE):
         steps = min(STEPS_AT_ONCE, num_frames - first)
@@ -58,8 +58,15 @@ def trace(step_px: Tensor, num_frames: int, start_px: Tensor) -> Drift:
         for k, moment in enumerate(moments):
             if first < moment <= first + steps:
                 at_px = reached_px + offset_px[moment - first]
-                longest_px = float(at_px.abs().max()) if at_px.numel() > 0 else 0.0
-                unit_px[k] = longest_px / MOST_UNITS if longest_px > 0 else 1.0
+                unit_px[k] = _unit_of(at_px)
                 units[k] = (at_px / unit_px[k]).round_().clamp_(-MOST_UNITS, MOST_UNITS)
         reached_px = reached_px + offset_px[steps]
-    return Drift(units, tuple(unit_px), stride, num_frames)
+    return Drift(units, unit_px, stride, num_frames)
+
+
+def _unit_of(at_px: Tensor) -> Tensor | float:
+    """Of which the longest of these displacements has `MOST_UNITS`."""
+    if at_px.numel() == 0:
+        return 1.0
+    longest_px = at_px.abs().max().double()  # so that the unit is rounded once
+    return torch.where(longest_px > 0, longest_px / MOST_UNITS, 1.0)

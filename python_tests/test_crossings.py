@@ -1,0 +1,78 @@
+"""A photo and a frame live where the scene lives: what crosses between the host and a device is counted on a device that is
+none (`far_device`), in a process of its own, which it is registered in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+import c3drender as c3d
+from c3drender.data import Fluid, Ripple
+from c3drender.pixels.boxes import bounds_of
+from c3drender.pixels.crossing import _indices_there, indices
+from c3drender.pixels.windows import _box_means_there, box_means
+
+EXAMPLE = Path(c3d.__file__).parent / "example"
+HERE = Path(__file__).resolve().parent
+MOST_OF_A_PHOTO = 10
+LEVELS_APART = 1  # of 255: sums over windows are added in another order
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With layers, a fluid in some of them, and a ripple."""
+    path = tmp_path_factory.mktemp("scenes") / "scene.c3d"
+    mask = np.zeros((120, 160), np.uint8)
+    mask[30:90, 40:150] = 255
+    still = np.zeros((120, 160), np.uint8)
+    still[95:] = 255
+    motion = [Fluid(mask, [((60, 40), (100, 70))]), Ripple(still)]
+    photo = PIL.Image.open(EXAMPLE / "stream_cascade.jpg").resize((160, 120))
+    return c3d.prepare(photo, motion=motion, depth="builtin").save(path)
+
+
+def counted(scene: Path, blend: str, frames: int) -> dict[str, Any]:
+    command = [sys.executable, str(HERE / "far_device.py"), str(scene), blend, str(frames)]
+    path = os.pathsep.join([str(Path(c3d.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    run = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
+    assert run.returncode == 0, run.stderr[-2000:]
+    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    print(json.dumps(found, indent=1))
+    return found
+
+
+@pytest.mark.parametrize(("blend", "frames"), [("phase", 60), ("contrast", 90), ("linear", 5)])
+def test_what_a_photo_and_its_frames_cross(scene: Path, blend: str, frames: int) -> None:
+    found = counted(scene, blend, frames)
+    assert 0 < sum(found["animated"].values()) <= MOST_OF_A_PHOTO
+    assert len(found["drawn"]) == frames and max(sum(frame.values()) for frame in found["drawn"]) <= 1
+    assert max(found["apart"]) <= LEVELS_APART
+
+
+@pytest.mark.parametrize("size", [1, 4, 5, 9, 30])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 40, 3), (33, 18, 4)])
+def test_windows_are_those_of_opencv(size: int, shape: tuple[int, int, int]) -> None:
+    plane = torch.rand(shape, generator=torch.Generator().manual_seed(size))
+    torch.testing.assert_close(_box_means_there(plane, size), box_means(plane, size))
+
+
+def test_indices_without_counting() -> None:
+    mask = torch.rand(50, generator=torch.Generator().manual_seed(0)) > 0.6
+    assert torch.equal(_indices_there(mask, int(mask.sum())), indices(mask, int(mask.sum())))
+    assert _indices_there(mask & False, 0).shape == (0,)
+
+
+def test_boxes() -> None:
+    where = torch.zeros(6, 9, dtype=torch.bool)
+    assert bounds_of(where, 0) == (0, 0, 1, 1)
+    where[2:4, 5] = True
+    assert bounds_of(where, 0) == (5, 2, 6, 4) and bounds_of(where, 3) == (2, 0, 9, 6)
