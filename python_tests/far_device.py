@@ -50,7 +50,7 @@ class FarTensor(Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        raise RuntimeError(f"{func} outside of `crossings`")
+        raise RuntimeError(f"{func} outside of `far_device`")
 
 
 def where_asked() -> str:
@@ -68,6 +68,7 @@ class Device(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.crossings: Counter[str] = Counter()
+        self.made: list[str] = []  # every op on the device, with the shapes of what it gave
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -81,6 +82,9 @@ class Device(TorchDispatchMode):
             kwargs["device"] = torch.device("cpu")
         near_args, near_kwargs = tree_map(lambda leaf: leaf.near if isinstance(leaf, FarTensor) else leaf, (args, kwargs))
         results = func(*near_args, **near_kwargs)
+        if any(is_far) or goes_far:
+            shapes = [list(leaf.shape) for leaf in tree_flatten(results)[0] if isinstance(leaf, Tensor)]
+            self.made.append(f"{func} {shapes}")
         if goes_far or (any(is_far) and asked is None and not (name == "copy_" and not is_far[0])):
             return tree_map(lambda leaf: FarTensor(leaf) if isinstance(leaf, Tensor) else leaf, results)
         return results
@@ -114,8 +118,9 @@ def _has_mask(indices: list[Tensor | None]) -> bool:
 
 
 @contextmanager
-def crossings() -> Iterator[Counter[str]]:
-    """What crosses while it is open. ``torch.tensor`` and ``new_tensor``, which no mode sees, send what they are given."""
+def far_device() -> Iterator[Device]:
+    """While it is open, tensors may be sent to `FAR`. ``torch.tensor`` and ``new_tensor``, which no mode sees, send what they
+    are given."""
     plain_tensor, plain_new = torch.tensor, Tensor.new_tensor
 
     def tensor(data: Any, *args: Any, device: Any = None, **kwargs: Any) -> Tensor:
@@ -128,15 +133,15 @@ def crossings() -> Iterator[Counter[str]]:
     with Device() as device:
         torch.tensor, Tensor.new_tensor = tensor, new_tensor  # type: ignore[method-assign, assignment]
         try:
-            yield device.crossings
+            yield device
         finally:
             torch.tensor, Tensor.new_tensor = plain_tensor, plain_new  # type: ignore[method-assign]
 
 
 def counted(work: Callable[[], Any]) -> tuple[Any, dict[str, int]]:
-    with _without_threads(), crossings() as found:
+    with _without_threads(), far_device() as device:
         result = work()
-    return result, dict(found)
+    return result, dict(device.crossings)
 
 
 @contextmanager
@@ -167,6 +172,22 @@ def near(value: Tensor) -> Tensor:
     return value.near if isinstance(value, FarTensor) else value
 
 
+def captured(scene: Any, blend: str, frames: int) -> dict[str, Any]:
+    """What crosses in a frame as it is captured, and whether two frames make the same ops and the same arrays of them."""
+    from c3drender import render
+    from c3drender.render.graph import frame_by, numbers_of
+
+    animation, _ = counted(lambda: render.animate(scene, frames, blend=blend))  # type: ignore[arg-type]
+    found, made = [], []
+    for n in (1, frames - 1.5):
+        numbers, _ = counted(lambda n=n: torch.tensor(numbers_of(animation, scene.camera, n), device=FAR))
+        with far_device() as device:
+            frame_by(animation, scene.camera, numbers)
+        found.append(dict(device.crossings))
+        made.append(device.made)
+    return {"captured": found, "same": made[0] == made[1], "ops": len(made[0])}
+
+
 def main(scene_path: str, blend: str, frames: int) -> None:
     from c3drender.pipeline.render import animate
 
@@ -175,13 +196,15 @@ def main(scene_path: str, blend: str, frames: int) -> None:
     animation, animated = counted(lambda: animate(far_scene, frames=frames, blend=blend))  # type: ignore[arg-type]
     like = animate(scene, frames=frames, blend=blend)  # type: ignore[arg-type]
     drawn, apart = [], []
-    with crossings() as found:
+    with far_device() as device:
         shown = animation.render("circle")
         for frame, other in zip(shown, like.render("circle"), strict=True):
-            drawn.append(dict(found))
-            found.clear()
+            drawn.append(dict(device.crossings))
+            device.crossings.clear()
             apart.append(int((near(frame.rgb_u8).int() - other.rgb_u8.int()).abs().max()))
-    print(json.dumps({"moved": moved, "animated": animated, "drawn": drawn, "apart": apart}))
+    print(
+        json.dumps({"moved": moved, "animated": animated, "drawn": drawn, "apart": apart} | captured(far_scene, blend, frames))
+    )
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ def counted(scene: Path, blend: str, frames: int) -> dict[str, Any]:
 def test_what_a_photo_and_its_frames_cross(scene: Path, blend: str, frames: int) -> None:
     found = counted(scene, blend, frames)
     assert 0 < sum(found["animated"].values()) <= MOST_OF_A_PHOTO
-    assert len(found["drawn"]) == frames and max(sum(frame.values()) for frame in found["drawn"]) <= 1
+    assert len(found["drawn"]) == frames and not any(found["drawn"])
+    assert not any(found["captured"]) and found["same"] and found["ops"] > 0
     assert max(found["apart"]) <= LEVELS_APART
 
 

@@ -201,7 +201,7 @@ def animate(
     def cover(view: Camera, n: float, marks: Tensor) -> Tensor:
         return render.cover(points, view, n, marks[points.source])
 
-    return Animation(scene, count, partial(render.render_view, points), cover)
+    return Animation(scene, count, render.Drawing(points), cover)
 
 
 def animate_learned(scene: Scene, model: RenderModel, frames: int, speed: float = 1.0) -> learned.LearnedAnimation:

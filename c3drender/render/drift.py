@@ -30,14 +30,26 @@ class Drift:
     def at(self, n: float, out: Tensor | None = None) -> Tensor:
         """Displacements after ``n`` steps, also between two, px ``[M, 2]``, exactly 0 for ``n = 0``; written to ``out``, where
         one is given: new memory takes ten times as long as the displacements."""
+        row, following, share = self.between(n)
+        if row == following:
+            return self._kept(row, out)
+        return lerp(self._kept(row), self._kept(following), share, out)
+
+    def between(self, n: float) -> tuple[int, int, float]:
+        """The rows between which step ``n`` lies, and how far it is to the second, 0..1; where it is a row's, that twice."""
         if n == self.num_frames:
-            return self._kept(len(self.units) - 1, out)
-        moment = int(n // self.stride)
-        steps = n - moment * self.stride
+            return len(self.units) - 1, len(self.units) - 1, 0.0
+        row = int(n // self.stride)
+        steps = n - row * self.stride
         if steps == 0:
-            return self._kept(moment, out)
-        between = min(self.stride, self.num_frames - moment * self.stride)
-        return lerp(self._kept(moment), self._kept(moment + 1), steps / between, out)
+            return row, row, 0.0
+        return row, row + 1, steps / min(self.stride, self.num_frames - row * self.stride)
+
+    def at_numbers(self, between: Tensor) -> Tensor:
+        """`at` by what `between` says, which lies beside the ways: float32 ``[3]``."""
+        rows = between[:2].to(torch.int64)
+        ends = self.units.index_select(0, rows) * self.unit_px.index_select(0, rows)[:, None, None]
+        return lerp(ends[0], ends[1], between[2])
 
     def _kept(self, moment: int, out: Tensor | None = None) -> Tensor:
         return torch.mul(self.units[moment], self.unit_px[moment], out=out)

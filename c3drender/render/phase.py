@@ -64,7 +64,10 @@ class LoopCopies:
 
     def at(self, share: float, backward: bool) -> LoopWaves:
         """What the points show at a share of the loop, 0..1, on their way forward or on their way backward."""
-        weight = weights(share, backward)
+        return self.weighted(weights(share, backward))
+
+    def weighted(self, weight: list[float] | Tensor) -> LoopWaves:
+        """What they show by these `weights`."""
         return LoopWaves(self.even, weight, self.least, self.most, self.spread, self.colour, self.tint)
 
 
