@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import torch
 
 import c3drender as c3d
 from c3drender.data import Fluid, Ripple
+from c3drender.ops.device import pick_device
+from c3drender.pixels import crossing
 from c3drender.pixels.boxes import bounds_of
 from c3drender.pixels.crossing import _indices_there, indices
 from c3drender.pixels.windows import _box_means_there, box_means
@@ -77,3 +80,44 @@ def test_boxes() -> None:
     assert bounds_of(where, 0) == (0, 0, 1, 1)
     where[2:4, 5] = True
     assert bounds_of(where, 0) == (5, 2, 6, 4) and bounds_of(where, 3) == (2, 0, 9, 6)
+
+
+def test_pictures_on_the_host_leave_as_they_are() -> None:
+    pictures = [torch.full((2, 3, 3), k, dtype=torch.uint8) for k in range(4)]
+    arrays = list(crossing.leaving([*pictures, pictures[0].numpy()]))
+    assert [int(array[0, 0, 0]) for array in arrays] == [0, 1, 2, 3, 0]
+    assert arrays[1].base is not None and np.shares_memory(arrays[1], pictures[1].numpy())
+
+
+class Picture:
+    """What `leaving` sees of a picture on CUDA."""
+
+    is_cuda, device = True, "cuda:0"
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def test_pictures_leave_a_gpu_while_the_next_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def on_its_way(picture: Picture, stream: object) -> Callable[[], np.ndarray]:
+        assert stream == "a stream of cuda:0"
+        said.append(f"begins {picture.number}")
+        return lambda: said.append(f"arrives {picture.number}") or np.array(picture.number)
+
+    monkeypatch.setattr(crossing, "_on_its_way", on_its_way)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: f"a stream of {device}")
+    assert [int(array) for array in crossing.leaving(Picture(k) for k in range(4))] == [0, 1, 2, 3]  # type: ignore[misc]
+    assert said == [
+        f"{what} {k}"
+        for what, k in zip(["begins"] * 3 + ["arrives", "begins"] + 3 * ["arrives"], (0, 1, 2, 0, 3, 1, 2, 3), strict=True)
+    ]
+
+
+@pytest.mark.skipif(pick_device("auto").type != "cuda", reason="no CUDA device")
+def test_pictures_leave_a_gpu_whole() -> None:
+    pictures = [torch.randint(0, 256, (720, 1280, 3), dtype=torch.uint8) for _ in range(7)]
+    drawn = (picture.cuda() + 1 for picture in pictures)  # whose memory the next one may get
+    for array, picture in zip(crossing.leaving(drawn), pictures, strict=True):
+        assert np.array_equal(array, (picture + 1).numpy())

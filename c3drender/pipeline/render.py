@@ -601,6 +601,7 @@ def _write(
     if duration is not None:
         loops = max(1, round(duration * fps / looks.total))
         delivery = replace(delivery, encoding=replace(delivery.encoding, loops=loops))
+    delivery = replace(delivery, encoding=replace(delivery.encoding, hardware=scene.layers.pixel.is_cuda))
     say(*scene.notes, shown=progress)
     if loops is not None and loops > 1:
         say(f"loops: {loops} of {looks.total / fps:.1f} s, {loops * looks.total / fps:.1f} s in all", shown=progress)

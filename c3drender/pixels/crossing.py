@@ -3,13 +3,15 @@ together, goes as one row of bytes; indices of masks are taken without asking ho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 ALIGNED = 16  # bytes: where an array may begin within a row of them
+ON_THE_WAY = 2  # pictures that leave a GPU while the next ones are drawn
 
 
 def is_host(tensor: Tensor) -> bool:
@@ -66,3 +68,38 @@ def counts_of(masks: Sequence[Tensor]) -> Tensor:
 def pair(x: float, y: float, like: Tensor) -> Tensor:
     """``[2]`` of the dtype and on the device of ``like``, filled there: two numbers that nobody sends."""
     return torch.stack([like.new_full((), x), like.new_full((), y)])
+
+
+def leaving(pictures: Iterable[Tensor | np.ndarray]) -> Iterator[np.ndarray]:
+    """The pictures as arrays, in order. From a GPU they leave by pinned memory on a stream of their own, while the next
+    `ON_THE_WAY` are already drawn: the host waits for a copy that began some pictures ago."""
+    waiting: deque[Callable[[], np.ndarray]] = deque()
+    stream: torch.cuda.Stream | None = None
+    for picture in pictures:
+        if isinstance(picture, np.ndarray):
+            yield picture
+        elif not picture.is_cuda:
+            yield picture.cpu().numpy()
+        else:
+            stream = torch.cuda.Stream(picture.device) if stream is None else stream
+            waiting.append(_on_its_way(picture, stream))
+            if len(waiting) > ON_THE_WAY:
+                yield waiting.popleft()()
+    while waiting:
+        yield waiting.popleft()()
+
+
+def _on_its_way(picture: Tensor, stream: torch.cuda.Stream) -> Callable[[], np.ndarray]:
+    """Starts the copy of what is on CUDA, and gives what waits for it."""
+    stream.wait_stream(torch.cuda.current_stream(picture.device))
+    there = torch.empty(picture.shape, dtype=picture.dtype, pin_memory=True)
+    with torch.cuda.stream(stream):
+        there.copy_(picture, non_blocking=True)
+        done = stream.record_event()
+    picture.record_stream(stream)  # its memory is nobody else's before that
+
+    def arrived() -> np.ndarray:
+        done.synchronize()
+        return there.numpy()
+
+    return arrived
