@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from av.filter import Graph
 from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
@@ -28,9 +27,9 @@ from av.video.stream import VideoStream
 from ..data import PathLike
 from .audio import Soundtrack, check_audio
 from .colour import Color, check_color
+from .hardware import encoder_of_gpu
 from .place import naming
 from .spatial import STEREO_MODES, Packing, boxes_for, insert_boxes
-from .tell import warn
 
 FrameArray = np.ndarray  # uint8 [H, W, 3], of one colour space; with alpha [H, W, 4], colours not multiplied by it
 GoesOn = Callable[[], None]  # raises where nobody waits for the encoder any more
@@ -78,8 +77,6 @@ class _Codec:
 # The preset's size at the preset's PSNR, in three quarters of its time (benchmarks/encoders.py): what moves smoothly wants
 # B-frames, which nothing need choose, and a look farther ahead, not small partitions, which most of the time goes into.
 X264 = {"preset": "veryfast", "rc-lookahead": "20", "x264-params": "bframes=5:b-adapt=0:partitions=i8x8:me=dia"}
-NVENC = {"h264": "h264_nvenc", "hevc": "hevc_nvenc"}
-NVENC_OPTIONS = {"preset": "p5", "tune": "hq", "rc": "vbr"}
 CODECS = {
     "h264": _Codec({"libx264": X264}, {8: "yuv420p", 10: "yuv420p10le"}, 18, 51),
     "hevc": _Codec(
@@ -268,13 +265,9 @@ def _write_video(
     if encoding.bitrate is None and codec.crf is not None:
         options = options | {"crf": str(codec.crf if encoding.crf is None else encoding.crf)}
         options |= {"b": "0"} if encoder.startswith(("libvpx", "libaom")) else {}
-    if encoding.hardware and name in NVENC and encoding.crf is None and encoding.bits == 8:
-        asked = NVENC_OPTIONS | ({"cq": str(codec.crf), "b": "0"} if encoding.bitrate is None else {})
-        problem = _problem_of(NVENC[name], asked, size, rate)
-        if problem is None:
-            encoder, options = NVENC[name], asked
-        else:
-            warn(f"hardware: {NVENC[name]} cannot code here ({problem}): {encoder} does, on the CPU")
+    if encoding.hardware and encoding.crf is None and encoding.bits == 8:
+        quality = codec.crf if encoding.bitrate is None else None
+        encoder, options = encoder_of_gpu(name, quality, size, rate) or (encoder, options)
     with _quiet_svt(), av.open(str(part.absolute()), "w", format=container.muxer, container_options=container.options) as box:
         stream = cast(VideoStream, box.add_stream(encoder, rate=rate, options=options))
         stream.height, stream.width = size
@@ -318,20 +311,6 @@ def _write_video(
                 mux(again)
         if sound is not None:
             box.mux(list(sound.until(encoding.loops * count / rate, ends=True)))
-
-
-def _problem_of(encoder: str, options: dict[str, str], size: tuple[int, int], rate: Fraction) -> str | None:
-    """Why an encoder of a GPU cannot code pictures of this size here; None: it can."""
-    if encoder not in av.codecs_available:
-        return "this build of PyAV does not have it"
-    context = cast(VideoCodecContext, VideoCodecContext.create(encoder, "w"))
-    context.height, context.width = size
-    context.pix_fmt, context.time_base, context.options = "yuv420p", 1 / rate, options
-    try:
-        context.open()
-    except av.FFmpegError as error:
-        return f"it does not open: {error.strerror or error}"
-    return None
 
 
 def _copied(packet: Packet[VideoStream], stream: VideoStream) -> Packet[VideoStream]:

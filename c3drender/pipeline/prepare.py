@@ -43,7 +43,6 @@ from ..motion import harmonics as harmonic
 from ..motion.words import percent
 from ..networks import MotionNetwork
 from ..networks.flow import learned_flow
-from ..ops.device import pick_device
 from ..progress import Progress, bar
 from .inputs import (
     LEAST_MATTE,
@@ -58,6 +57,7 @@ from .inputs import (
     SegmentsLike,
     list_motion,
     read_camera,
+    read_device,
     read_inpainter,
     read_inputs,
     read_motion_model,
@@ -91,7 +91,7 @@ def prepare(
     amplitude: Amplitude = 1.0,
     camera: CameraLike | None = None,
     focus: tuple[float, float] | None = None,
-    device: str | torch.device = "auto",
+    device: str | torch.device | None = "auto",
     progress: Progress = False,
 ) -> Scene:
     """Everything that comes before the first frame: depth, flow, layers, filled holes.
@@ -144,7 +144,8 @@ def prepare(
     focus : (float, float), optional
         The point (x, y) of the photo that every camera keeps in place; None: its middle.
     device : str or torch.device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``: where the scene lies, and a learned model runs.
+        ``"auto"`` (or None), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``: where the scene lies, and a learned model runs. For
+        ``"mps"`` and ``"xpu"`` there are no kernels: the CPU does, and one line says so.
     progress : bool or Watcher
         Show a bar, or tell a `c3drender.progress.Watcher`.
 
@@ -217,14 +218,14 @@ def prepare_sharp(
     amplitude: Amplitude,
     camera: CameraLike | None,
     focus: tuple[float, float] | None,
-    device: str | torch.device,
+    device: str | torch.device | None,
     progress: Progress,
     sharp: tuple[float, float] | None = None,
 ) -> tuple[Scene, tuple[float, float] | None]:
     """`prepare`, and where on the scene's picture the point ``sharp`` (x, y) of the photo lies."""
     wanted = read_camera(camera, amplitude)
     parts = list_motion(motion, mask=mask, hints=hints, flow=flow, matte=matte)
-    target_device = pick_device(device)
+    target_device, device_notes = read_device(device)
     painter = read_inpainter(inpainter, target_device, trust)
     network = read_motion_model(motion_model, parts, target_device)
     with bar(shown=progress, total=4, desc="prepare", unit="stage", leave=False) as steps:
@@ -250,7 +251,7 @@ def prepare_sharp(
         flow_notes = (motion_note,) if flows else ()
         steps.update()
         steps.set_description("layers")
-        notes = (*inputs.notes, *shown.notes, depth_note, *flow_notes, *harmonic_notes)
+        notes = (*device_notes, *inputs.notes, *shown.notes, depth_note, *flow_notes, *harmonic_notes)
         scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
         steps.update(2)
     return scene.to(target_device), inputs.sharp_px

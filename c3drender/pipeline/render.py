@@ -325,7 +325,7 @@ def render_cinemagraph(
     speed: float = 1.0,
     blend: BlendMode = "phase",
     model: RenderModel | PathLike | None = None,
-    device: str | torch.device = "auto",
+    device: str | torch.device | None = "auto",
     progress: Progress = True,
 ) -> Path:
     """Turn a photo into a looping video in which its fluids move and the camera moves through the scene.
