@@ -15,10 +15,12 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -144,28 +146,33 @@ def counted(work: Callable[[], Any]) -> tuple[Any, dict[str, int]]:
     return result, dict(device.crossings)
 
 
+class Here:
+    """An executor that has no thread: a mode sees its own alone."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *args: object) -> None: ...
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(function(*args))
+        return done
+
+
 @contextmanager
 def _without_threads() -> Iterator[None]:
-    """A mode sees its own thread alone."""
-    animate = importlib.import_module("c3drender.render.animate")
-
-    class Here:
-        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-
-        def __enter__(self) -> Here:
-            return self
-
-        def __exit__(self, *args: object) -> None: ...
-
-        def submit(self, function: Callable[..., Any], *args: Any) -> Any:
-            result = function(*args)
-            return type("Done", (), {"result": lambda self: result})()
-
-    executor, animate.ThreadPoolExecutor = animate.ThreadPoolExecutor, Here  # type: ignore[misc, assignment]
+    modules = [importlib.import_module(f"c3drender.{name}") for name in ("render.animate", "layers.uncover")]
+    before = [module.ThreadPoolExecutor for module in modules]
+    for module in modules:
+        module.ThreadPoolExecutor = Here  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        animate.ThreadPoolExecutor = executor  # type: ignore[misc]
+        for module, executor in zip(modules, before, strict=True):
+            module.ThreadPoolExecutor = executor  # type: ignore[attr-defined]
 
 
 def near(value: Tensor) -> Tensor:
@@ -188,6 +195,24 @@ def captured(scene: Any, blend: str, frames: int) -> dict[str, Any]:
     return {"captured": found, "same": made[0] == made[1], "ops": len(made[0])}
 
 
+def prepared() -> dict[str, Any]:
+    """What crosses while a photo is prepared, and whether its layers are those that the CPU makes."""
+    stage = importlib.import_module("c3drender.pipeline.prepare")
+    rng = np.random.default_rng(3)
+    mask = np.zeros((96, 128), np.uint8)
+    mask[30:80, 10:90] = 255
+    depth = np.linspace(1, 4, 128, dtype=np.float32) * np.ones((96, 1), np.float32)
+    depth[20:60, 50:70] = 0.7
+    given = {"mask": mask, "hints": [((30, 40), (60, 50))], "depth": depth, "depth_kind": "metric", "segments": "none"}
+    photo = (rng.uniform(0, 1, (96, 128, 3)) * 255).astype(np.uint8)
+    like = c3drender.prepare(photo, **given)
+    stage.read_device = lambda device: (FAR, ())
+    scene, found = counted(lambda: c3drender.prepare(photo, **given))
+    names = ("pixel", "rgb", "alpha", "z_cam", "step_px", "moving")
+    same = all(torch.equal(near(getattr(scene.layers, name)), getattr(like.layers, name)) for name in names)
+    return {"prepared": found, "layers": like.layers.num_layers, "same_layers": same}
+
+
 def main(scene_path: str, blend: str, frames: int) -> None:
     from c3drender.pipeline.render import animate
 
@@ -203,7 +228,11 @@ def main(scene_path: str, blend: str, frames: int) -> None:
             device.crossings.clear()
             apart.append(int((near(frame.rgb_u8).int() - other.rgb_u8.int()).abs().max()))
     print(
-        json.dumps({"moved": moved, "animated": animated, "drawn": drawn, "apart": apart} | captured(far_scene, blend, frames))
+        json.dumps(
+            {"moved": moved, "animated": animated, "drawn": drawn, "apart": apart}
+            | captured(far_scene, blend, frames)
+            | prepared()
+        )
     )
 
 

@@ -26,7 +26,8 @@ from c3drender.pixels.windows import _box_means_there, box_means
 
 EXAMPLE = Path(c3d.__file__).parent / "example"
 HERE = Path(__file__).resolve().parent
-MOST_OF_A_PHOTO = 10
+MOST_OF_A_PHOTO = 10  # in `animate`
+MOST_OF_LAYERS, MOST_OF_A_LAYER = 16, 8  # in `prepare`: the fields that are sent, the canvas; holes and filling of two kinds
 LEVELS_APART = 1  # of 255: sums over windows are added in another order
 
 
@@ -60,6 +61,8 @@ def test_what_a_photo_and_its_frames_cross(scene: Path, blend: str, frames: int)
     assert len(found["drawn"]) == frames and not any(found["drawn"])
     assert not any(found["captured"]) and found["same"] and found["ops"] > 0
     assert max(found["apart"]) <= LEVELS_APART
+    assert found["same_layers"] and found["layers"] > 1
+    assert 0 < sum(found["prepared"].values()) <= MOST_OF_LAYERS + MOST_OF_A_LAYER * found["layers"]
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 9, 30])

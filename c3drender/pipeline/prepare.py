@@ -43,6 +43,7 @@ from ..motion import harmonics as harmonic
 from ..motion.words import percent
 from ..networks import MotionNetwork
 from ..networks.flow import learned_flow
+from ..pixels.crossing import HOST
 from ..progress import Progress, bar
 from .inputs import (
     LEAST_MATTE,
@@ -252,7 +253,9 @@ def prepare_sharp(
         steps.update()
         steps.set_description("layers")
         notes = (*device_notes, *inputs.notes, *shown.notes, depth_note, *flow_notes, *harmonic_notes)
-        scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
+        scene = build_scene(
+            inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter, target_device
+        )
         steps.update(2)
     return scene.to(target_device), inputs.sharp_px
 
@@ -267,6 +270,7 @@ def build_scene(
     focus_px: tuple[float, float] | None = None,
     harmonics: Harmonics | None = None,
     inpainter: Inpainter | None = None,
+    device: torch.device = HOST,
 ) -> Scene:
     """The last stage of `prepare`: the layers that ``camera`` (None: any preset) can look at.
 
@@ -284,6 +288,8 @@ def build_scene(
     harmonics : Harmonics, optional
         Of the photo, ``[K, H, W, 2]``.
     inpainter : callable, optional
+    device : torch.device
+        Where the ops look for holes and fill them. The scene lies on the CPU.
 
     Returns
     -------
@@ -312,6 +318,7 @@ def build_scene(
         parallax_px=parallax_px,
         margin_px=min(ceil(max(reach)) + MARGIN_SPARE_PX, min(height, width) - 1),
         loop_steps=defaults.FRAMES,
+        device=device,
     )
     layered = build_layers(image, depth, flow, lens, config, inpainter)
     on_canvas = None if harmonics is None else harmonic.on_canvas(harmonics, layered.margin_px)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 ALIGNED = 16  # bytes: where an array may begin within a row of them
+HOST = torch.device("cpu")
 ON_THE_WAY = 2  # pictures that leave a GPU while the next ones are drawn
 
 
