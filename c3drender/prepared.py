@@ -10,6 +10,7 @@ from typing import Any
 
 from .files.scene import SUFFIX, Scene, load_scene
 from .options import add_scene_options, add_video_options
+from .progress import say
 
 PROJECT = "project.json"  # in a project's folder
 OF_THE_STUDIO = ("camera", "amplitude", "frames", "fps", "speed")  # settings of a project that are options, too
@@ -70,6 +71,8 @@ def needs_studio() -> Iterator[None]:
 
 
 def _device(args: argparse.Namespace) -> Any:
-    from .ops.device import pick_device
+    from .pipeline.inputs import read_device
 
-    return pick_device(args.device)
+    device, notes = read_device(args.device)
+    say(*notes, shown=not args.quiet)
+    return device

@@ -215,6 +215,16 @@ inline Status check(const SplatFrameArgs& args) {
                         "splat_frame: camera fx and fy must be finite and > 0, cx and cy finite"});
 }
 
+inline Status check(const FillUncoveredArgs& args) {
+  if (args.width < 0 || args.height < 0) return invalid("fill_uncovered: width and height must be >= 0");
+  if (args.width == 0 || args.height == 0) return {};
+  if (!is_side(args.width) || !is_side(args.height)) return invalid("fill_uncovered: width and height must be at most 2^23");
+  if (!has_indices(args.width, args.height)) return invalid("fill_uncovered: the frame must have < 2^31 pixels");
+  if (!args.rgb || !args.uncovered || !args.rgb_out)
+    return invalid("fill_uncovered: rgb, uncovered and rgb_out must not be null");
+  return {};
+}
+
 // The whole call, on the host: it needs threads and memory.
 template <typename Args>
 Status check_on_host(const Args& args, const Context& context) {

@@ -28,7 +28,7 @@ from fuzzing import Dice, Found, run
 from torch import Tensor
 
 from c3drender import Camera, ops
-from c3drender.data import Cameras, PointCloud, Raster, SplatRules
+from c3drender.data import Cameras, Frame, PointCloud, Raster, SplatRules
 from c3drender.ops.drift import ContrastDetail, LoopWaves
 
 REFUSALS = (TypeError, ValueError, MemoryError, NotImplementedError)
@@ -157,6 +157,12 @@ def splat_frame(dice: Dice) -> Arguments:
     }
 
 
+def fill_uncovered(dice: Dice) -> Arguments:
+    height, width = dice.side(), dice.side()
+    rgb_u8 = (255 * dice.tensor(height, width, 3)).byte()
+    return {"frame": Frame(rgb_u8, dice.tensor(height, width) < dice.one_of((0.0, 0.3, 0.9, 1.1)))}
+
+
 def find_holes(dice: Dice) -> Arguments:
     height, width, num_layers = dice.side(), dice.side(), dice.one_of((1, 2, 4))
     disp = dice.tensor(num_layers, height, width, low=0.2)
@@ -216,6 +222,7 @@ OPS: dict[str, tuple[Callable[..., Any], Callable[[Dice], Arguments]]] = {
         blend_bidirectional,
         compose_frame,
         splat_frame,
+        fill_uncovered,
         find_holes,
         inpaint_layers,
         drift_points,

@@ -462,3 +462,17 @@ def compose_frame(fwd, bwd, loop_t, sharpness, least_alpha):
         for w, (feat, alpha, _) in zip(weights, sides, strict=True)
     )
     return np.clip(rgb, 0, 1) * 255, np.maximum(sides[0][1], sides[1][1]) < least_alpha
+
+
+def fill_uncovered(rgb, uncovered):
+    """``rgb [H, W, 3]`` before rounding, 0..255, its uncovered pixels continued ring by ring."""
+    value, known = np.asarray(rgb, np.float64).copy(), ~np.asarray(uncovered)
+    height, width = known.shape
+    while known.any() and not known.all():
+        before, after = known.copy(), value.copy()
+        for y, x in zip(*np.nonzero(~before), strict=True):
+            part = np.s_[max(y - 1, 0) : min(y + 2, height), max(x - 1, 0) : min(x + 2, width)]
+            if before[part].any():
+                after[y, x], known[y, x] = value[part][before[part]].mean(0), True
+        value = after
+    return value

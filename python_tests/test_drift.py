@@ -230,3 +230,26 @@ def test_ways_of_long_loops_are_kept_at_some_moments(num_frames: int) -> None:
 def test_ways_of_what_stands_still(num_points: int) -> None:
     kept = trace(torch.zeros(4, 5, 2), 7, torch.full((num_points, 2), 1.5))
     assert kept.at(7).shape == (num_points, 2) and not kept.at(7).any()
+
+
+@pytest.mark.parametrize("with_waves", [False, True])
+def test_a_moment_beside_the_points_stands_for_numbers(with_waves: bool) -> None:
+    given = scene(7, 300, 12, 15, with_waves=with_waves)
+    beside = dict(given, fade=torch.tensor(given["fade"]))
+    if with_waves:
+        beside["waves"] = replace(given["waves"], weight=torch.tensor(given["waves"].weight))
+    for one, other in zip(vars(drifted(given)).values(), vars(drifted(beside)).values(), strict=True):
+        assert one is other is None or torch.equal(one, other)
+    wrong = [dict(beside, fade=torch.zeros(1)), dict(beside, fade=torch.zeros((), dtype=torch.float64))]
+    wrong += [dict(given, fade=torch.zeros(())), dict(beside, fade=0.4)] * with_waves
+    for bad in wrong:
+        with pytest.raises((TypeError, ValueError), match=r"^drift_points: (fade|waves.weight) must be"):
+            drifted(bad)
+
+
+@pytest.mark.parametrize("num_frames", [30, 90])
+def test_ways_by_numbers_beside_them(num_frames: int) -> None:
+    step_px = torch.rand(20, 30, 2, generator=torch.Generator().manual_seed(0)) - 0.5
+    kept = trace(step_px, num_frames, torch.tensor([[4.5, 3.5], [20.5, 15.5], [29.9, 0.1]]))
+    for n in (0, 1, num_frames // 2 + 0.25, num_frames - 1, num_frames):
+        assert torch.equal(kept.at_numbers(torch.tensor(kept.between(n))), kept.at(n))

@@ -11,11 +11,14 @@ import torch
 
 from c3drender import ops
 from c3drender.data import Camera, Raster
+from c3drender.pixels.boxes import bounds_of
+from c3drender.pixels.windows import box_means
 from c3drender.render import contrast as lc
 
 SIZE = 96
 CAMERA = Camera(SIZE, SIZE, SIZE / 2, SIZE / 2, SIZE, SIZE)
 INNER = np.s_[8:-8, 8:-8]
+EVERYWHERE = torch.ones(SIZE, SIZE, dtype=torch.bool)
 
 
 def texture(seed: int = 1) -> torch.Tensor:
@@ -32,15 +35,19 @@ def splatted(colour: torch.Tensor, offset_px: tuple[float, float]) -> torch.Tens
     return ops.splat_points(xyz, colour, 1.5 / SIZE, CAMERA).feat
 
 
+def details_of(rgb: torch.Tensor, fluid: torch.Tensor) -> lc.PointDetails:
+    return lc.point_details(rgb, fluid, fluid.view(-1).nonzero()[:, 0], bounds_of(fluid, 0))
+
+
 def energy(rgb: torch.Tensor) -> float:
     luma = rgb.mean(dim=-1)
-    return float((luma - lc._box(lc._box(luma[..., None], 5), 5)[..., 0])[INNER].square().mean())
+    return float((luma - box_means(box_means(luma[..., None], 5), 5)[..., 0])[INNER].square().mean())
 
 
 @pytest.mark.parametrize("offset_px", [(0.5, 0.0), (0.0, 0.5), (0.5, 0.5), (3.3, -1.6)])
 def test_fine_detail_makes_up_for_the_grid(offset_px: tuple[float, float]) -> None:
     rgb = texture()
-    details = lc.point_details(rgb, torch.ones(SIZE, SIZE, dtype=torch.bool))
+    details = details_of(rgb, EVERYWHERE)
     share = torch.from_numpy(reference.fine_share([offset_px])).float()
     plain = rgb.reshape(-1, 3)
     sharpened = plain + (share[:, :, None] * details.fine).sum(dim=1)
@@ -54,7 +61,7 @@ def test_details_do_not_see_across_the_border_of_the_fluid() -> None:
     fluid = torch.zeros(SIZE, SIZE, dtype=torch.bool)
     fluid[:, : SIZE // 2] = True
     rgb[~fluid] = 1.0
-    details = lc.point_details(rgb, fluid)
+    details = details_of(rgb, fluid)
     assert details.fine.abs().max() < 1e-6 and details.broad.abs().max() < 1e-6
     assert len(details.fine) == int(fluid.sum())
 
@@ -67,19 +74,17 @@ def cross_fade(rgb: torch.Tensor, other: torch.Tensor, loop_t: float, gains: lc.
     """Two unlike pictures, their broad details raised by the gains, faded into each other."""
     y, x = torch.meshgrid(torch.arange(SIZE) + 0.5, torch.arange(SIZE) + 0.5, indexing="ij")
     xy_px = torch.stack([x, y], dim=-1).reshape(-1, 2)
-    everywhere = torch.ones(SIZE, SIZE, dtype=torch.bool)
     sides = []
     for picture in (rgb, other):
         gain = 1.0 if gains is None else sampled(gains, loop_t, xy_px)
-        raised = picture.reshape(-1, 3) + (gain - 1.0) * lc.point_details(picture, everywhere).broad
+        raised = picture.reshape(-1, 3) + (gain - 1.0) * details_of(picture, EVERYWHERE).broad
         sides.append(Raster(raised.reshape(SIZE, SIZE, 3), torch.ones(SIZE, SIZE), torch.ones(SIZE, SIZE)))
     return ops.blend_bidirectional(*sides, loop_t).feat
 
 
 def test_gains_keep_the_energy_of_a_cross_fade() -> None:
     rgb, other = texture(1), texture(2)
-    everywhere = torch.ones(SIZE, SIZE, dtype=torch.bool)
-    gains = lc.measure_gains(lambda t, g: cross_fade(rgb, other, t, g), rgb, everywhere, 60)
+    gains = lc.measure_gains(lambda t, g: cross_fade(rgb, other, t, g), rgb, EVERYWHERE, bounds_of(EVERYWHERE, 0), 60)
     assert (gains.gain[[0, -1]] == 1).all() and 1.3 < float(gains.at(0.5).mean()) < 1.5
     for n in (6, 15, 30, 42):
         plain, kept = (energy(cross_fade(rgb, other, n / 60, g)) / energy(rgb) for g in (None, gains))
@@ -88,7 +93,7 @@ def test_gains_keep_the_energy_of_a_cross_fade() -> None:
 
 def test_what_loses_nothing_gains_nothing() -> None:
     rgb = texture()
-    gains = lc.measure_gains(lambda t, g: rgb, rgb, torch.ones(SIZE, SIZE, dtype=torch.bool), 24)
+    gains = lc.measure_gains(lambda t, g: rgb, rgb, EVERYWHERE, bounds_of(EVERYWHERE, 0), 24)
     torch.testing.assert_close(gains.gain, torch.ones_like(gains.gain))
 
 
@@ -114,5 +119,5 @@ def test_the_fade_is_early_here_and_late_there_but_always_whole() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 40), (33, 7)])
 def test_odd_and_tiny_canvases(size: tuple[int, int]) -> None:
     rgb = torch.rand(*size, 3, generator=torch.Generator().manual_seed(0))
-    gains = lc.measure_gains(lambda t, g: 0.5 * rgb, rgb, torch.ones(size, dtype=torch.bool), 3)
+    gains = lc.measure_gains(lambda t, g: 0.5 * rgb, rgb, torch.ones(size, dtype=torch.bool), (0, 0, size[1], size[0]), 3)
     assert torch.isfinite(gains.gain).all()

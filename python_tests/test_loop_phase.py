@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.stats import skew
 
+from c3drender.pixels.boxes import bounds_of
 from c3drender.render import phase
 from c3drender.render.beyond import Beyond
 from c3drender.render.contrast import LocalMeans
@@ -24,7 +25,7 @@ def copies_of(rgb: torch.Tensor, exists: torch.Tensor | None = None, loop_px: fl
     y, x = exists.nonzero(as_tuple=True)
     start_px = torch.stack([x, y], dim=1) + 0.5
     step_px = torch.tensor([loop_px / FRAMES, 0.0]) * exists[..., None]
-    return phase.copies_of(rgb, exists, start_px, Beyond.of(step_px, exists, FRAMES), rgb[exists])
+    return phase.copies_of(rgb, exists, start_px, Beyond.of(step_px, exists, bounds_of(exists, 0), FRAMES), rgb[exists])
 
 
 def shown(copies: phase.LoopCopies, loop_t: float, backward: bool = False) -> torch.Tensor:
@@ -89,7 +90,8 @@ def test_the_loop_starts_and_ends_as_the_photo() -> None:
 def test_beyond_its_end_a_fluid_shows_its_mirror_image() -> None:
     exists = torch.zeros(SIZE, dtype=torch.bool)
     exists[:, 100:200] = True
-    beyond = Beyond.of(torch.tensor([LOOP_PX / FRAMES, 0.0]) * exists[..., None], exists, FRAMES)
+    step_px = torch.tensor([LOOP_PX / FRAMES, 0.0]) * exists[..., None]
+    beyond = Beyond.of(step_px, exists, bounds_of(exists, 0), FRAMES)
     start_px = torch.tensor([[150.5, 12.5], [192.5, 12.5], [104.5, 12.5]])
     ahead, behind = ([at_px[:, 0] for at_px, _ in beyond.copies(start_px, side)] for side in (True, False))
     torch.testing.assert_close(ahead[0], torch.tensor([170.5, 179.5, 124.5]), atol=2.0, rtol=0)

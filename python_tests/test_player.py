@@ -124,7 +124,7 @@ def test_a_packed_scene_is_the_scene(example: Scene, in_folder: Path) -> None:
 def test_a_packed_scene_tells_where_copies_are_taken(example: Scene, in_folder: Path) -> None:
     header, maps = unpacked((in_folder / "scene.c3dweb").read_bytes())
     region = find_region(example.layers)
-    beyond = Beyond.of(region.on_surface(example.layers.step_px), region.exists, FRAMES)
+    beyond = Beyond.of(region.on_surface(example.layers.step_px), region.exists, region.box, FRAMES)
     told, likeness = header["fluid"]["copies"]["ways"], maps["likeness"].reshape(6, -1, maps["likeness"].shape[1])
     ways = maps["ways"].reshape(6, 2, *likeness.shape[1:]) * told["unit"]
     row, column = likeness.shape[1] // 2, likeness.shape[2] // 3

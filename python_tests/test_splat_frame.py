@@ -101,3 +101,25 @@ def test_bad_input(change: dict[str, Any], message: str) -> None:
     given |= {"points": replace(cloud_of(5, 9, camera), **arrays)}
     with pytest.raises((ValueError, TypeError), match=message):
         ops.splat_frame(**given | {name: value for name, value in change.items() if name not in arrays})
+
+
+def test_a_view_beside_the_points_stands_for_the_camera() -> None:
+    camera = Camera.for_photo(40, 20)
+    points, hidden = cloud_of(5, 3_000, camera), [(2_000, 3_000), (1_000, 2_000)]
+    pose = torch.eye(3, 4)
+    pose[0, 3] = 0.1
+    moved = replace(camera, fx=33.0, fy=36.0, cx=19.0, cy=11.0, world_to_cam=pose)
+    now = torch.tensor([33.0, 36.0, 19.0, 11.0, *pose.flatten().tolist(), 0.3])
+    frame, want = (
+        ops.splat_frame(points, camera, hidden, 0.9, now=now, **RULES),
+        ops.splat_frame(points, moved, hidden, 0.3, **RULES),
+    )
+    assert torch.equal(frame.rgb_u8, want.rgb_u8) and torch.equal(frame.uncovered, want.uncovered)
+    for bad, error, message in (
+        (now[:16], ValueError, r"now must be \[17\], got \[16\]"),
+        (now.double(), TypeError, "now must be float32"),
+        (now.tolist(), TypeError, "now must be a Tensor"),
+        (torch.cat([-now[:1], now[1:]]), ValueError, "camera fx and fy must be finite and > 0"),
+    ):
+        with pytest.raises(error, match=f"^splat_frame: {message}"):
+            ops.splat_frame(points, camera, hidden, 0.9, now=bad, **RULES)

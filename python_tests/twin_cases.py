@@ -236,9 +236,15 @@ def random_hole(rng: np.random.Generator, size: tuple[int, int], *, width_px: fl
 
 
 def random_drift(
-    rng: np.random.Generator, num_points: int, size: tuple[int, int], *, with_detail: bool, with_waves: bool = False
+    rng: np.random.Generator,
+    num_points: int,
+    size: tuple[int, int],
+    *,
+    with_detail: bool,
+    with_waves: bool = False,
+    at_moment: bool = False,
 ) -> Call:
-    """Some points leave the canvas, some arrive where the fluid is not."""
+    """Some points leave the canvas, some arrive where the fluid is not. ``at_moment``: fade and weights lie beside them."""
     height, width = size
     start = rng.uniform(0, 1, (num_points, 2)) * [width, height]
     offset = rng.normal(0, 4, (num_points, 2))
@@ -261,16 +267,29 @@ def random_drift(
         arrays = [rng.uniform(0, 1, shape).astype(np.float32) for shape in shapes]
         arrays[1] -= 1.5  # the least: some sums are below
         waves = [[0.7, -0.3, 0.0, 0.4, -2.0], *arrays]
-    return Call("drift_points", (start, offset, *beside, feat, surface, *lens, 1.5, 3.0, 0.75, *numbers, *written, *waves))
+    moment = np.float32([-0.3, 0.1, 0.0, 0.6, 0.9, -0.6])[: 6 if with_waves else 1] if at_moment else None
+    rules = 1.5, 3.0, 0.75
+    return Call("drift_points", (start, offset, *beside, feat, surface, *lens, *rules, *numbers, *written, *waves, moment))
 
 
-def random_frame(rng: np.random.Generator, num: int, size: tuple[int, int], num_sides: int, *, soft: bool = False) -> Call:
-    """Of ``splat_frame``: a quarter of the points is seen by the forward side alone, a quarter by the backward side."""
+def random_frame(
+    rng: np.random.Generator, num: int, size: tuple[int, int], num_sides: int, *, soft: bool = False, now: bool = False
+) -> Call:
+    """Of ``splat_frame``: a quarter of the points is seen by the forward side alone, a quarter by the backward side. ``now``:
+    another view and moment lie beside them."""
     cloud = random_cloud(rng, num, size, compositor="surface", num_depths=40, soft=soft)
     feat = rng.uniform(0, 1, (num, 4)).astype(np.float32)
     hidden = np.array([(3 * num // 4, num), (num // 2, 3 * num // 4)][:num_sides], np.int64)
     where = cloud.xyz, feat, cloud.radius, cloud.camera.rows, cloud.camera.width, cloud.camera.height, hidden
-    return Call("splat_frame", (*where, cloud.opacity, 32, 0.02, 0.4, 4.0, 1e-3))
+    row = np.concatenate([cloud.camera.rows[0] + np.float32([3, 2, 1, -1, *11 * [0.01], 0.2]), np.float32([0.7])])
+    return Call("splat_frame", (*where, cloud.opacity, 32, 0.02, 0.4, 4.0, 1e-3, row if now else None))
+
+
+def random_uncovered(rng: np.random.Generator, size: tuple[int, int], share: float) -> Call:
+    """Of ``fill_uncovered``: a margin, a disc, and pixels here and there."""
+    y, x = np.mgrid[: size[0], : size[1]]
+    uncovered = (rng.uniform(size=size) < share) | (x < share * size[1] / 2) | (np.hypot(x - 0.6 * size[1], y - 9) < 6)
+    return Call("fill_uncovered", (rng.integers(0, 256, (*size, 3)).astype(np.uint8), uncovered))
 
 
 def random_splats(rng: np.random.Generator, num_pixels: int, loop_t: float) -> Call:
@@ -323,4 +342,9 @@ def one_of_each(seed: int) -> dict[str, Call]:
         "splat_frame soft": random_frame(rng, 900, (18, 70), 2, soft=True),
         "find_holes many views": random_layer(rng, (24, 31), num_views=35, drifts=False),
         "find_holes three layers": random_layer(rng, (24, 31), num_views=3, drifts=True, num_layers=3),
+        "drift_points at a moment": random_drift(rng, 401, (19, 16), with_detail=True, with_waves=True, at_moment=True),
+        "drift_points at a plain moment": random_drift(rng, 301, (17, 23), with_detail=False, at_moment=True),
+        "splat_frame now": random_frame(rng, 700, (37, 53), 2, now=True),
+        "fill_uncovered here and there": random_uncovered(rng, (33, 61), 0.3),
+        "fill_uncovered all": Call("fill_uncovered", (np.full((5, 7, 3), 9, np.uint8), np.ones((5, 7), bool))),
     }

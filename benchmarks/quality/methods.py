@@ -153,7 +153,7 @@ def forward_only(given: Given) -> Video:
     """The photo's points drift forward and nothing else: no second side, so the loop jumps at its end."""
     animation = render.animate(prepared(given), LOOP_FRAMES, blend="linear")
     forward = animation.fluid.forward
-    reversed_way = replace(forward, units=forward.units.flip(0), unit_px=forward.unit_px[::-1])
+    reversed_way = replace(forward, units=forward.units.flip(0), unit_px=forward.unit_px.flip(0))
     one_way = replace(animation, fluid=replace(animation.fluid, backward=reversed_way))
 
     def video(frame: int, camera: int) -> tuple[Picture, NDArray[np.bool_]]:

@@ -160,8 +160,8 @@ class Layers:
         for layer in range(self.num_layers):
             part = self.part(layer)
             own = torch.arange(part.start, part.stop, device=self.pixel.device)
-            moves = self.moving[part] & (nearest[self.pixel[part]] < 0)
-            nearest[self.pixel[part][moves]] = own[moves]
+            before = nearest[self.pixel[part]]
+            nearest[self.pixel[part]] = torch.where(self.moving[part] & (before < 0), own, before)
         return nearest.view(self.size)
 
     def kept(self, where: Tensor) -> Layers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import cos, pi, sin
 
@@ -173,8 +174,13 @@ class Harmonics:
 
 def harmonic_px(sine_px: Tensor, cosine_px: Tensor, loop_t: float) -> Tensor:
     """The displacement ``[..., 2]`` at ``loop_t`` from coefficients ``[K, ..., 2]`` (see `Harmonics`)."""
+    return harmonic_sum(sine_px, cosine_px, harmonics_at(loop_t, len(sine_px)))
+
+
+def harmonic_sum(sine_px: Tensor, cosine_px: Tensor, factors: Iterable[tuple[float | Tensor, float | Tensor]]) -> Tensor:
+    """`harmonic_px` by its factors of the coefficients, those of `harmonics_at`: numbers, or tensors ``[]`` beside these."""
     total = sine_px.new_zeros(sine_px.shape[1:])
-    for (sine, cosine), of_sine, of_cosine in zip(harmonics_at(loop_t, len(sine_px)), sine_px, cosine_px, strict=True):
+    for (sine, cosine), of_sine, of_cosine in zip(factors, sine_px, cosine_px, strict=True):
         total += of_sine * sine + of_cosine * cosine
     return total
 

@@ -27,6 +27,7 @@ from av.video.stream import VideoStream
 from ..data import PathLike
 from .audio import Soundtrack, check_audio
 from .colour import Color, check_color
+from .hardware import encoder_of_gpu
 from .place import naming
 from .spatial import STEREO_MODES, Packing, boxes_for, insert_boxes
 
@@ -57,6 +58,7 @@ class Encoding:
     audio: PathLike | None = None
     packing: Packing | None = None
     half_sphere: bool = False
+    hardware: bool = False
 
 
 @dataclass(frozen=True)
@@ -263,6 +265,9 @@ def _write_video(
     if encoding.bitrate is None and codec.crf is not None:
         options = options | {"crf": str(codec.crf if encoding.crf is None else encoding.crf)}
         options |= {"b": "0"} if encoder.startswith(("libvpx", "libaom")) else {}
+    if encoding.hardware and encoding.crf is None and encoding.bits == 8:
+        quality = codec.crf if encoding.bitrate is None else None
+        encoder, options = encoder_of_gpu(name, quality, size, rate) or (encoder, options)
     with _quiet_svt(), av.open(str(part.absolute()), "w", format=container.muxer, container_options=container.options) as box:
         stream = cast(VideoStream, box.add_stream(encoder, rate=rate, options=options))
         stream.height, stream.width = size

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .. import defaults
 from ..data import PathLike
+from ..pixels.crossing import leaving
 from .colour import Color, profile_of
 from .container import SUFFIXES, Encoding, FrameArray, GoesOn, check_encoding, even_size, write_container
 from .place import (
@@ -61,6 +62,7 @@ def write_video(
     audio: PathLike | None = None,
     packing: Packing | None = None,
     half_sphere: bool = False,
+    hardware: bool = False,
 ) -> Path:
     """Encode frames as they come, in a thread of its own.
 
@@ -101,6 +103,9 @@ def write_video(
     half_sphere : bool
         Each eye is an equirectangular picture of the half sphere before the viewer (VR180), by which ``.mp4`` and ``.mov`` are
         tagged.
+    hardware : bool
+        An NVIDIA GPU codes ``h264`` and ``hevc`` (NVENC), where this build of PyAV has its encoder and that opens; else the
+        CPU does, and one line says so. With ``crf``, which is the scale of x264 and x265, or 10 bits, the CPU codes.
 
     Returns
     -------
@@ -119,7 +124,7 @@ def write_video(
     >>> write_video("grey.gif", [np.full((16, 16, 3), level, np.uint8) for level in (80, 120)], fps=10).name
     'grey.gif'
     """
-    encoding = Encoding(codec, crf, bitrate, bits, loops, max_mb, color, alpha, audio, packing, half_sphere)
+    encoding = Encoding(codec, crf, bitrate, bits, loops, max_mb, color, alpha, audio, packing, half_sphere, hardware)
     target = check_output(out, fps, encoding=encoding)
     rate = rate_of(fps)
     checked = _checked(frames, 4 if alpha else 3)
@@ -268,8 +273,7 @@ def _put(waiting: queue.Queue[FrameArray | None], item: FrameArray | None, encod
 
 def _checked(frames: Iterable[Tensor | np.ndarray], channels: int) -> Iterator[FrameArray]:
     shape = None
-    for frame in frames:
-        array = frame.cpu().numpy() if isinstance(frame, Tensor) else frame
+    for array in leaving(frames):
         if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
             raise TypeError(f"frames: expected uint8 arrays or tensors, got {getattr(array, 'dtype', type(array).__name__)}")
         if array.ndim != 3 or array.shape[2] != channels or array.size == 0 or array.shape != (shape or array.shape):

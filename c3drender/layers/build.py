@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..data import SPLAT_RULES, Camera, CameraPath, DepthMap, FlowField, Image, Layers, SplatRules
+from ..pixels.crossing import HOST
 from .bridges import bridge_small_steps
 from .canvas import Canvas, inflow_px, make_canvas, with_soft_edges
 from .clean import settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
@@ -33,13 +34,14 @@ SOFT_GAP = 1.06  # in depth, between the sides of an edge that is taken apart: w
 class LayerConfig:
     """``views``: the poses that may look at the layers. ``parallax_px``: pixels by which they shift content against each other
     per unit of disparity. ``margin_px``: how far they look beyond the photo's border. ``loop_steps``: frames of motion in one
-    loop. ``rules``: with which they will be drawn."""
+    loop. ``rules``: with which they will be drawn. ``device``: where the ops look for holes and fill them."""
 
     views: CameraPath
     parallax_px: float
     margin_px: int
     loop_steps: int
     rules: SplatRules = SPLAT_RULES
+    device: torch.device = HOST
 
 
 def build_layers(
@@ -79,11 +81,11 @@ def build_layers(
     disp = smooth_fluid_depth(disp, moving, tear_disp)
     if not depth.measured:
         disp = bridge_small_steps(disp, moving, tear_disp, BRIDGED_TEARS * tear_disp)
-    front = make_canvas(image, disp, flow, margin, config.margin_px, tear_disp, inpainter)
+    front = make_canvas(image, disp, flow, margin, config.margin_px, tear_disp, inpainter, config.device)
     height, width = front.disp.shape
     views = camera.padded(margin).with_pose(config.views.world_to_cam)
     frame_px = (margin, margin, width - margin, height - margin)
-    rules = hiding_rules(parallax_px, max(camera.width, camera.height), config.rules)
+    rules = hiding_rules(parallax_px, max(camera.width, camera.height), config.rules, config.device)
     # What a fluid covers drifts away from its edge: only still things have soft ones.
     edges = EdgeRules(tear_disp, SOFT_GAP, MEASURED_BAND_PX if depth.measured else ESTIMATED_BAND_PX)
     matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, edges)
@@ -93,10 +95,12 @@ def build_layers(
     return stack(front, uncovered, margin)
 
 
-def hiding_rules(parallax_px: float, longer_px: int, splat: SplatRules = SPLAT_RULES) -> HidingRules:
+def hiding_rules(
+    parallax_px: float, longer_px: int, splat: SplatRules = SPLAT_RULES, device: torch.device = HOST
+) -> HidingRules:
     """For a picture whose longer side has ``longer_px``, and `LayerConfig.parallax_px`."""
     torn_px = max(TORN_SHARE * longer_px, LEAST_TORN_PX)
-    return HidingRules(splat.tear_px / parallax_px, torn_px / parallax_px, LAYER_GAP, parallax_px, splat)
+    return HidingRules(splat.tear_px / parallax_px, torn_px / parallax_px, LAYER_GAP, parallax_px, splat, device)
 
 
 def stack(front: Canvas, uncovered: list[Uncovered], margin: int) -> Layers:

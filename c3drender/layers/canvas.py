@@ -11,6 +11,7 @@ import torch
 
 from .. import ops
 from ..data import FlowField, Image
+from ..pixels.crossing import fetched, sent
 from .inpainter import Inpainter, repaint
 from .matte import Matte
 
@@ -39,8 +40,9 @@ def make_canvas(
     static_px: int,
     tear_disp: float,
     inpainter: Inpainter | None,
+    device: torch.device,
 ) -> Canvas:
-    """``margin_px`` more on every side, of which only fluids need more than ``static_px``."""
+    """``margin_px`` more on every side, of which only fluids need more than ``static_px``; filled on ``device``."""
 
     def pad(values: np.ndarray) -> np.ndarray:
         return cv2.copyMakeBorder(values, *4 * (margin_px,), cv2.BORDER_REPLICATE)
@@ -54,7 +56,7 @@ def make_canvas(
     seen = inner(margin_px)
     exists = inner(margin_px - static_px) | moving
     beyond = exists & ~seen
-    rgb, filled = inpaint(pad(image.rgb.cpu().numpy()), np.where(seen, wide, 0), beyond, wide, tear_disp)
+    rgb, filled = inpaint(pad(image.rgb.cpu().numpy()), np.where(seen, wide, 0), beyond, wide, tear_disp, device)
     if inpainter is not None:
         rgb = repaint(inpainter, rgb, beyond, unseen=~seen)
     return Canvas(
@@ -88,11 +90,16 @@ def inflow_px(flow: FlowField, loop_steps: int) -> int:
 
 
 def inpaint(
-    rgb: np.ndarray, disp: np.ndarray, hole: np.ndarray, disp_hidden: np.ndarray, tear_disp: float
+    rgb: np.ndarray,
+    disp: np.ndarray,
+    hole: np.ndarray,
+    disp_hidden: np.ndarray,
+    tear_disp: float,
+    device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`ops.inpaint_layers` on arrays."""
-    filled = ops.inpaint_layers(*map(torch.from_numpy, (rgb, disp, hole, disp_hidden)), tear_disp=tear_disp)
-    return filled[0].numpy(), filled[1].numpy()
+    """`ops.inpaint_layers` of arrays, on ``device``."""
+    filled_rgb, filled_disp = fetched(*ops.inpaint_layers(*sent(device, rgb, disp, hole, disp_hidden), tear_disp=tear_disp))
+    return filled_rgb, filled_disp
 
 
 def with_values(plane: np.ndarray, pixel: np.ndarray, values: Any) -> np.ndarray:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..data import SPLAT_RULES, SplatRules
+from ..pixels.crossing import HOST
 from ..pixels.fits import mean_within
 from ..pixels.masks import square
 
@@ -30,13 +32,14 @@ class HidingRules:
     """``tear_disp``: neighbours whose disparities differ by more are not connected. ``torn_disp``: what goes on behind an edge
     from several sides is not one surface where these differ by more. ``gap``: the least factor in depth between a surface and
     what it hides. ``parallax_px``: pixels by which views shift contents against each other per unit of
-    disparity. ``splat``: how the layers will be drawn."""
+    disparity. ``splat``: how the layers will be drawn. ``device``: where holes are looked for and filled."""
 
     tear_disp: float
     torn_disp: float
     gap: float
     parallax_px: float
     splat: SplatRules = SPLAT_RULES
+    device: torch.device = HOST
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import torch
 
 from .. import ops
 from ..data import Camera
+from ..pixels.crossing import fetched, sent
 from ..pixels.fringe import without_fringe
 from ..pixels.masks import grown
 from ..pixels.nearest import Nearest
@@ -138,7 +139,13 @@ def uncover(
         known = painter.submit(Known.of, photo, matte)
         while len((hidden := hide(surface, rules, loop_steps)).pixel) > 0:
             maps = maps_of_holes(shown, surface, fluid, hidden)
-            hole = ops.find_holes(*maps, views, frame_px, num_steps=loop_steps // 2, rules=rules.splat).numpy()
+            front_disp, hidden_disp, fluid_disp, step_px = sent(rules.device, *(part.numpy() for part in maps))
+            looked = ops.find_holes(
+                *(front_disp, hidden_disp, fluid_disp, step_px, views, frame_px),
+                num_steps=loop_steps // 2,
+                rules=rules.splat,
+            )
+            (hole,) = fetched(looked)
             hole = grown(hole, SPLAT_REACH_PX)
             filled = matte if not layers else HARD_EDGES
             if hole.any():
@@ -237,7 +244,7 @@ def _fill(
     source = likely if (likely & ~hole).any() else near
     disp = np.where(hole | source, known.disp, 0)
     if inpainter is None:
-        return inpaint(known.rgb, disp, hole, own_disp, FILL_TEARS * rules.tear_disp)[0]
+        return inpaint(known.rgb, disp, hole, own_disp, FILL_TEARS * rules.tear_disp, rules.device)[0]
     nearer = grown(disp > beside + rules.tear_disp, 1)  # and the mixed colours along its edge
     return repaint(inpainter, known.rgb, hole, ~known.exists | nearer | (disp == 0))
 

@@ -19,6 +19,7 @@ from .softmax import splat_softmax
 from .splat import COMPOSITORS, DEFAULT_MAX_POINTS, Compositor, RadiusUnit, splat_points
 from .splat_frame import splat_frame
 from .trace import SAMPLINGS, FlowTrace, Sampling, integrate_flow
+from .uncovered import fill_uncovered
 
 __all__ = [
     "COMPOSITORS",
@@ -36,6 +37,7 @@ __all__ = [
     "blend_bidirectional",
     "compose_frame",
     "drift_points",
+    "fill_uncovered",
     "find_holes",
     "inpaint_layers",
     "integrate_flow",

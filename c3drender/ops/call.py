@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .. import _C  # noqa: F401  (defines the ops)
 from ..data import Camera, Cameras
+from .device import WITHOUT_KERNELS
 
 SIDE = ("feat", "alpha", "disp")
 TORCH_LACKS_MEMORY = "can't allocate memory"  # in its RuntimeErrors
@@ -84,6 +85,9 @@ def check_tensors(op: str, **values: Any) -> None:
     """Tensors on one device. The dispatcher picks the kernel by device before the binding can compare them."""
     for name, value in values.items():
         check_type(op, name, value, Tensor)
+        if value.device.type in WITHOUT_KERNELS:
+            where = f"{value.device}, for which there are no kernels: call .cpu() on it"
+            raise ValueError(f"{op}: {name} must lie on the CPU or on CUDA, got a tensor on {where}")
         check_strided(op, name, value)
     if len({value.device for value in values.values()}) > 1:
         listed = ", ".join(f"{name} on {value.device}" for name, value in values.items())

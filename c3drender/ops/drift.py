@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data import SPLAT_RULES, Camera, PointCloud, SplatRules
-from .call import call, check_tensors, check_type, dense, real
+from .call import call, check_float32, check_tensors, check_type, dense, real
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,8 @@ class LoopWaves:
     ----------
     even : Tensor
         float32 ``[K, 2, M]``, K of 1..16 copies: of wide detail, in an even measure, and of near detail.
-    weight : list or tuple of float
-        K numbers; where one is 0 its copy is not read.
+    weight : list or tuple of float, or Tensor
+        K numbers; where one is 0 its copy is not read. A tensor float32 ``[K]`` beside the points with a ``fade`` that is one.
     least, most, spread : Tensor
         ``[M]``.
     colour, tint : Tensor
@@ -54,7 +54,7 @@ class LoopWaves:
     """
 
     even: Tensor
-    weight: list[float] | tuple[float, ...]
+    weight: list[float] | tuple[float, ...] | Tensor
     least: Tensor
     most: Tensor
     spread: Tensor
@@ -72,7 +72,7 @@ def drift_points(
     out: PointCloud,
     *,
     phase: Tensor,
-    fade: float,
+    fade: float | Tensor,
     rules: SplatRules = SPLAT_RULES,
     detail: ContrastDetail | None = None,
     waves: LoopWaves | None = None,
@@ -102,7 +102,9 @@ def drift_points(
         Written: M points, 4 channels.
     phase : Tensor
         float32 ``[M]``.
-    fade : float
+    fade : float or Tensor
+        Or float32 ``[]`` beside the points, with weights of the waves that are a tensor, too: a CUDA graph of the call then
+        shows whatever moment is written there.
     rules : SplatRules
     detail : ContrastDetail, optional
     waves : LoopWaves, optional
@@ -124,8 +126,7 @@ def drift_points(
     turned = {} if waves is None else {f"waves.{name}": getattr(waves, name) for name in names}
     check_tensors(op, **tensors, phase=phase, **written, **details, **turned)
     check_type(op, "canvas", canvas, Camera)
-    weight = [] if waves is None else waves.weight
-    check_type(op, "waves.weight", weight, list, tuple)
+    weight, moment = _moment_of(op, fade, waves, start_px)
     if surface.shape[:2] != (canvas.height, canvas.width):
         expected = f"[{canvas.height}, {canvas.width}, 8] (from canvas)"
         raise ValueError(f"{op}: surface must be {expected}, got {list(surface.shape)}")
@@ -139,13 +140,29 @@ def drift_points(
         *(dense(op, *details.values()) or (None, None, None)),
         spacing_px,
         *dense(op, phase),
-        real(op, "fade", fade),
+        0.0 if moment is not None else real(op, "fade", fade),
         out.xyz,
         out.feat,
         out.radius,
-        [real(op, "waves.weight", number) for number in weight],
+        weight,
         *(dense(op, *turned.values()) if turned else [None] * len(names)),
+        moment,
     )
+
+
+def _moment_of(op: str, fade: float | Tensor, waves: LoopWaves | None, start_px: Tensor) -> tuple[list[float], Tensor | None]:
+    """The weights as numbers, and what stands for them and for the fade where those are tensors."""
+    weight: Any = [] if waves is None else waves.weight
+    if not isinstance(fade, Tensor):
+        check_type(op, "waves.weight", weight, list, tuple)
+        return [real(op, "waves.weight", number) for number in weight], None
+    given = {"fade": fade} if waves is None else {"fade": fade, "waves.weight": weight}
+    check_tensors(op, **given, start_px=start_px)
+    for (name, tensor), shape in zip(given.items(), ("[]", "[K]"), strict=False):
+        check_float32(op, name, tensor)
+        if tensor.dim() != len(shape) - 2:
+            raise ValueError(f"{op}: {name} must be {shape}, got {list(tensor.shape)}")
+    return [0.0] * len(weight), torch.cat([tensor.reshape(-1) for tensor in given.values()])
 
 
 @torch.library.register_fake("c3drender::drift_points")

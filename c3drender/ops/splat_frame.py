@@ -22,6 +22,7 @@ def splat_frame(
     least_alpha: float,
     max_points: int = DEFAULT_MAX_POINTS["surface"],
     depth_tolerance: float = SPLAT_RULES.depth_tolerance,
+    now: Tensor | None = None,
 ) -> Frame:
     """Points of colour and confidence to a finished frame in 8 bits.
 
@@ -39,6 +40,10 @@ def splat_frame(
         As in `compose_frame`.
     max_points, depth_tolerance
         As in `splat_points`.
+    now : Tensor, optional
+        float32 ``[17]`` beside the points: fx, fy, cx, cy, the pose row by row, and the moment, which stand for those of
+        ``camera`` and ``loop_t``: a CUDA graph of the call then draws whatever view is written there. CUDA, which does not
+        wait to see them, takes any; the size is ``camera``'s.
 
     Returns
     -------
@@ -65,7 +70,8 @@ def splat_frame(
     tensors = {
         name: getattr(points, name) for name in ("xyz", "feat", "radius", "opacity") if getattr(points, name) is not None
     }
-    check_tensors(op, **{f"points.{name}": tensor for name, tensor in tensors.items()})
+    beside = {} if now is None else {"now": now}
+    check_tensors(op, **{f"points.{name}": tensor for name, tensor in tensors.items()}, **beside)
     xyz, feat, radius, *opacity = dense(op, *tensors.values())
     results = call(
         torch.ops.c3drender.splat_frame,
@@ -80,6 +86,7 @@ def splat_frame(
         whole(op, "max_points", max_points),
         *(real(op, "depth_tolerance", depth_tolerance), real(op, "loop_t", loop_t)),
         *(real(op, "sharpness", sharpness), real(op, "least_alpha", least_alpha)),
+        now,
     )
     return Frame(*results)
 
@@ -99,5 +106,6 @@ def _(
     loop_t: float,
     sharpness: float,
     least_alpha: float,
+    now: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     return xyz.new_empty(height, width, 3, dtype=torch.uint8), xyz.new_empty(height, width, dtype=torch.bool)

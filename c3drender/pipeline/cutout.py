@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..files.scene import Scene
+from ..pixels.crossing import leaving
 from .shot import Cover, Shot
 
 MOVING, NEAR = "moving", "near"
@@ -42,6 +43,9 @@ def marks_of(scene: Scene, kind: str) -> Tensor:
 def cutouts_of(shot: Shot, cover: Cover, kind: str) -> Iterator[np.ndarray]:
     """One period, uint8 ``[H, W, 4]``, colours not multiplied by alpha."""
     marks = marks_of(shot.scene, kind)
-    for n in range(len(shot.path)):
+
+    def cutout(n: int) -> Tensor:
         alpha = (cover(shot.view_at(n), n, marks) * 255 + 0.5).to(torch.uint8)
-        yield torch.cat([shot.taken(n).rgb_u8, alpha[..., None]], dim=-1).cpu().numpy()
+        return torch.cat([shot.taken(n).rgb_u8, alpha[..., None]], dim=-1)
+
+    return leaving(cutout(n) for n in range(len(shot.path)))

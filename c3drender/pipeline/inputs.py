@@ -43,12 +43,14 @@ from ..files.photo import Photo, photo_of
 from ..files.place import is_path, read_bytes
 from ..files.segments import SEGMENTS_SUFFIXES
 from ..files.source import is_address
+from ..files.tell import warn
 from ..files.track import is_track, track_of
 from ..layers import inpainter as inpainters
 from ..layers.inpainter import Inpainter
 from ..models import ENTRIES, Entry, find
 from ..models.store import file_of
 from ..networks import MotionNetwork, RenderModel, load_motion, load_renderer
+from ..ops.device import pick_or_cpu
 from ..pixels.segments import Segments
 from ..pixels.upsample import upsampled
 from ..render import BlendMode
@@ -291,6 +293,15 @@ def _check_known(name: str, value: str, entries: Sequence[Entry]) -> None:
     near = difflib.get_close_matches(value.lower(), names, n=1, cutoff=0.85)
     if near and names[near[0]] != value and (value.lower() == near[0] or not MODEL_ID.fullmatch(value)):
         raise ValueError(f"{name}: expected a known model, got {value!r}; did you mean {names[near[0]]!r}?")
+
+
+def read_device(device: str | torch.device | None) -> tuple[torch.device, tuple[str, ...]]:
+    """The device that it stands for, and what to say of it. Whoever names one that the ops do not run on is warned."""
+    found, line = pick_or_cpu(device)
+    if line is not None and device not in (None, "auto"):
+        warn(line)
+        return found, ()
+    return found, () if line is None else (line,)
 
 
 def read_camera(camera: CameraLike | None, amplitude: Amplitude, ease: float = 0.0) -> str | CameraKeys | CameraPath | None:

@@ -169,7 +169,7 @@ def _of_fluid(fluid: FluidPoints) -> Arrays:
 
 
 def _of_drift(name: str, drift: Drift) -> Arrays:
-    return {f"{name}.units": _array(drift.units), f"{name}.unit_px": np.array(drift.unit_px, np.float32)}
+    return {f"{name}.units": _array(drift.units), f"{name}.unit_px": _array(drift.unit_px)}
 
 
 def _of_frames(animation: render.Animation) -> Arrays:

@@ -43,7 +43,7 @@ from ..motion import harmonics as harmonic
 from ..motion.words import percent
 from ..networks import MotionNetwork
 from ..networks.flow import learned_flow
-from ..ops.device import pick_device
+from ..pixels.crossing import HOST
 from ..progress import Progress, bar
 from .inputs import (
     LEAST_MATTE,
@@ -58,6 +58,7 @@ from .inputs import (
     SegmentsLike,
     list_motion,
     read_camera,
+    read_device,
     read_inpainter,
     read_inputs,
     read_motion_model,
@@ -91,7 +92,7 @@ def prepare(
     amplitude: Amplitude = 1.0,
     camera: CameraLike | None = None,
     focus: tuple[float, float] | None = None,
-    device: str | torch.device = "auto",
+    device: str | torch.device | None = "auto",
     progress: Progress = False,
 ) -> Scene:
     """Everything that comes before the first frame: depth, flow, layers, filled holes.
@@ -144,7 +145,8 @@ def prepare(
     focus : (float, float), optional
         The point (x, y) of the photo that every camera keeps in place; None: its middle.
     device : str or torch.device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``: where the scene lies, and a learned model runs.
+        ``"auto"`` (or None), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``: where the scene lies, and a learned model runs. For
+        ``"mps"`` and ``"xpu"`` there are no kernels: the CPU does, and one line says so.
     progress : bool or Watcher
         Show a bar, or tell a `c3drender.progress.Watcher`.
 
@@ -217,14 +219,14 @@ def prepare_sharp(
     amplitude: Amplitude,
     camera: CameraLike | None,
     focus: tuple[float, float] | None,
-    device: str | torch.device,
+    device: str | torch.device | None,
     progress: Progress,
     sharp: tuple[float, float] | None = None,
 ) -> tuple[Scene, tuple[float, float] | None]:
     """`prepare`, and where on the scene's picture the point ``sharp`` (x, y) of the photo lies."""
     wanted = read_camera(camera, amplitude)
     parts = list_motion(motion, mask=mask, hints=hints, flow=flow, matte=matte)
-    target_device = pick_device(device)
+    target_device, device_notes = read_device(device)
     painter = read_inpainter(inpainter, target_device, trust)
     network = read_motion_model(motion_model, parts, target_device)
     with bar(shown=progress, total=4, desc="prepare", unit="stage", leave=False) as steps:
@@ -250,8 +252,10 @@ def prepare_sharp(
         flow_notes = (motion_note,) if flows else ()
         steps.update()
         steps.set_description("layers")
-        notes = (*inputs.notes, *shown.notes, depth_note, *flow_notes, *harmonic_notes)
-        scene = build_scene(inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter)
+        notes = (*device_notes, *inputs.notes, *shown.notes, depth_note, *flow_notes, *harmonic_notes)
+        scene = build_scene(
+            inputs.image, depth_map, field, wanted, amplitude, notes, inputs.focus_px, harmonics, painter, target_device
+        )
         steps.update(2)
     return scene.to(target_device), inputs.sharp_px
 
@@ -266,6 +270,7 @@ def build_scene(
     focus_px: tuple[float, float] | None = None,
     harmonics: Harmonics | None = None,
     inpainter: Inpainter | None = None,
+    device: torch.device = HOST,
 ) -> Scene:
     """The last stage of `prepare`: the layers that ``camera`` (None: any preset) can look at.
 
@@ -283,6 +288,8 @@ def build_scene(
     harmonics : Harmonics, optional
         Of the photo, ``[K, H, W, 2]``.
     inpainter : callable, optional
+    device : torch.device
+        Where the ops look for holes and fill them. The scene lies on the CPU.
 
     Returns
     -------
@@ -311,6 +318,7 @@ def build_scene(
         parallax_px=parallax_px,
         margin_px=min(ceil(max(reach)) + MARGIN_SPARE_PX, min(height, width) - 1),
         loop_steps=defaults.FRAMES,
+        device=device,
     )
     layered = build_layers(image, depth, flow, lens, config, inpainter)
     on_canvas = None if harmonics is None else harmonic.on_canvas(harmonics, layered.margin_px)

@@ -12,9 +12,8 @@ from ..data import CameraPath, DepthSpan, PathLike, PictureLike
 from ..files import read_depth, read_hints, read_photo, resize, video
 from ..networks import PublishedModels, load_published
 from ..networks.published import preset
-from ..ops.device import pick_device
 from ..progress import bar
-from .inputs import Amplitude, HintsLike
+from .inputs import Amplitude, HintsLike, read_device
 
 DEFAULT_CAMERA = "paper-circle"
 SPAN = DepthSpan(1.0, 0.1, 0.5)  # the preset's depth is 1 at the nearest pixel; the rest steadies presets not the paper's
@@ -34,7 +33,7 @@ def render_published(
     fps: float = defaults.FPS,
     size: resize.Size = None,
     speed: float = 1.0,
-    device: str | torch.device = "auto",
+    device: str | torch.device | None = "auto",
     progress: bool = True,
 ) -> Path:
     """Turn a photo into a video with the authors' networks, motion and compositing; 32 pixels are cropped on every side.
@@ -86,7 +85,7 @@ def render_published(
     """
     inputs: dict[str, object] = {"photo": photo, "model": model, "mask": mask, "hints": hints, "depth": depth}
     target = video.check_output(out, fps, inputs | {"camera": camera})
-    target_device = pick_device(device)
+    target_device, _ = read_device(device)
     models = model if isinstance(model, PublishedModels) else load_published(model, target_device)
     image = read_photo(photo)
     given = read_hints(hints, *image.size, mask)

@@ -201,7 +201,7 @@ def animate(
     def cover(view: Camera, n: float, marks: Tensor) -> Tensor:
         return render.cover(points, view, n, marks[points.source])
 
-    return Animation(scene, count, partial(render.render_view, points), cover)
+    return Animation(scene, count, render.Drawing(points), cover)
 
 
 def animate_learned(scene: Scene, model: RenderModel, frames: int, speed: float = 1.0) -> learned.LearnedAnimation:
@@ -325,7 +325,7 @@ def render_cinemagraph(
     speed: float = 1.0,
     blend: BlendMode = "phase",
     model: RenderModel | PathLike | None = None,
-    device: str | torch.device = "auto",
+    device: str | torch.device | None = "auto",
     progress: Progress = True,
 ) -> Path:
     """Turn a photo into a looping video in which its fluids move and the camera moves through the scene.
@@ -601,6 +601,7 @@ def _write(
     if duration is not None:
         loops = max(1, round(duration * fps / looks.total))
         delivery = replace(delivery, encoding=replace(delivery.encoding, loops=loops))
+    delivery = replace(delivery, encoding=replace(delivery.encoding, hardware=scene.layers.pixel.is_cuda))
     say(*scene.notes, shown=progress)
     if loops is not None and loops > 1:
         say(f"loops: {loops} of {looks.total / fps:.1f} s, {loops * looks.total / fps:.1f} s in all", shown=progress)

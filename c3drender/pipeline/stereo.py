@@ -12,6 +12,7 @@ import numpy as np
 
 from ..data import Camera, DepthSpan
 from ..files.spatial import Packing
+from ..pixels.crossing import leaving
 from .shot import Change, Shot, smaller, unchanged
 
 EYES_PERCENT = 2.0  # of the picture's width: how far what is nearest lies from what is farthest between the eyes
@@ -77,8 +78,9 @@ def eyes_of(view: Camera, span: DepthSpan, percent: float) -> tuple[Camera, Came
 
 def pictures_of(shot: Shot, kind: str | None, percent: float) -> Iterator[np.ndarray]:
     """One period, uint8 ``[H, W, 3]``: the shot itself, or what is asked for of it, one of `KINDS`."""
-    for n in range(len(shot.path)):
-        yield picture_of(shot, kind, percent, n)
+    if kind is None:
+        return leaving(shot.taken(n).rgb_u8 for n in range(len(shot.path)))
+    return (picture_of(shot, kind, percent, n) for n in range(len(shot.path)))
 
 
 def picture_of(shot: Shot, kind: str | None, percent: float, n: int) -> np.ndarray:

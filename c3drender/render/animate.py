@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ..data import SPLAT_RULES, Camera, PointCloud, SplatRules
 from ..files.scene import Scene
+from ..pixels.crossing import indices
 from . import contrast
 from .beyond import Beyond
 from .drift import trace
-from .fluid import FluidPoints, Fringe, bare, details_of, fade_in, find_fringe, find_region, surface_of
+from .fluid import FluidPoints, FluidRegion, Fringe, bare, details_of, find_fringe, find_region, moving_parts, surface_of
 from .frame import Animation, BentPoints, BlendMode, draw
 from .lift import among, neighbours, presharpened
 from .phase import copies_of
@@ -23,7 +24,6 @@ BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the pap
 LEAST_SWAY_PX = 0.01  # what sways by less stands still
 LEAST_CONFIDENCE = 0.02  # of a fluid point that started at the border: it yields to the other side's
 BED_DEPTH = 1.025  # of the fluid's: beyond the depth tolerance, so that a covered bed never mixes with the fluid
-BED_FADE = 1 / 120  # of the longer side: so far from the border a bed speaks against the side that covers it
 BED_RADIUS_PX = 3.0  # wide enough to meet its surroundings, from which its greater depth shifts it away
 
 
@@ -41,59 +41,59 @@ def animate(
     beside = neighbours(layers)
     colour, opacity = presharpened(layers, beside, rules)
 
-    def cloud(where: Tensor, confidence: Tensor, depth_scale: float = 1.0, radius_px: float = rules.radius_px) -> PointCloud:
-        z_cam = layers.z_cam[where] * depth_scale
-        feat = torch.cat([colour[where], confidence.expand(where.shape)[where][:, None]], dim=1)
-        return PointCloud(canvas.unproject(xy_px[where], z_cam), feat, radius_px * z_cam / canvas.fx, opacity[where])
+    def cloud(index: Tensor, confidence: Tensor, depth_scale: float = 1.0, radius_px: float = rules.radius_px) -> PointCloud:
+        z_cam = layers.z_cam[index] * depth_scale
+        feat = torch.cat([colour[index], confidence.expand(len(pixel))[index][:, None]], dim=1)
+        return PointCloud(canvas.unproject(xy_px[index], z_cam), feat, radius_px * z_cam / canvas.fx, opacity[index])
 
     region = find_region(layers)
     moves, freedom = region.moves, region.freedom
-    is_nearest = region.nearest.view(-1)[pixel] == torch.arange(len(pixel), device=pixel.device)
-    start_px = xy_px[moves]
+    start_px = xy_px[region.index]
     step = region.on_surface(layers.step_px) * speed
-    at_rest = cloud(moves, freedom.view(-1)[pixel].clamp_min(LEAST_CONFIDENCE))
-    fringe, farther_in = find_fringe(layers, is_nearest)
+    at_rest = cloud(region.index, freedom.view(-1)[pixel].clamp_min(LEAST_CONFIDENCE))
+    fringe, farther_in, index = find_fringe(layers, region)
 
     def clean(rgb: Tensor) -> Tensor:
-        return rgb.index_put((fringe,), rgb[farther_in])
+        return rgb.index_copy(0, fringe, rgb[farther_in])
 
     cleaned = clean(colour)
-    index = fringe[moves].nonzero()[:, 0]
+    still = ~region.flows
+    sways = still & _swaying(scene)
+    parts, counts = moving_parts(layers, moves, still & ~sways, region.below, sways)
     resting = at_rest.feat[index, :3]
     fluid = FluidPoints(
         cloud=at_rest,
         start_px=start_px,
-        right=among(beside[0], moves),
-        below=among(beside[1], moves),
+        right=among(beside[0], moves, region.index),
+        below=among(beside[1], moves, region.index),
         forward=trace(step, num_frames, start_px),
         backward=trace(-step, num_frames, start_px),
         surface=surface_of(region, 1.0 / layers.z_cam, colour),
-        fringe=Fringe(index, resting, cleaned[fringe & moves], resting),
-        detail=details_of(clean(layers.rgb), layers, moves),
+        fringe=Fringe(index, resting, cleaned[region.index[index]], resting),
+        detail=details_of(clean(layers.rgb), layers, region, parts),
         phase=contrast.phase_of(start_px, max(layers.size)),
         offset_px=torch.empty_like(start_px),
     )
     with ThreadPoolExecutor(1, thread_name_prefix="c3drender-bed") as beside_it:  # neither keeps two cores busy
         thins_out = beside_it.submit(bare, start_px, fluid.forward, fluid.backward, region.exists)
         if blend == "phase":
-            beyond = Beyond.of(step, region.exists, num_frames)
+            beyond = Beyond.of(step, region.exists, region.box, num_frames)
             copies = copies_of(region.on_surface(cleaned), region.exists, start_px, beyond, at_rest.feat[:, :3])
             fluid = replace(fluid, copies=copies, fringe=replace(fluid.fringe, steady=copies.colour[index]))
     sure = freedom.new_ones(())
-    still = ~region.flows
-    sways = still & _swaying(scene)
-    rests = still & ~sways
+    rests, below, swaying = (indices(*of) for of in zip((still & ~sways, region.below, sways), counts, strict=True))
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
-    thin = moves & thins_out.result().view(-1)[pixel]
-    settled = (1.0 - fade_in(region.exists, BED_FADE * max(layers.size))).clamp_min(LEAST_CONFIDENCE**2)
+    is_thin = moves & thins_out.result().view(-1)[pixel]
+    thin = indices(is_thin, int(is_thin.count_nonzero()))
+    settled = (1.0 - region.inner).clamp_min(LEAST_CONFIDENCE**2)
     bed = cloud(thin, settled.view(-1)[pixel], BED_DEPTH, BED_RADIUS_PX)
     # What lies so far behind the fluid's surface that it is another stays below it, still.
-    covered = cloud(region.below, freedom.new_tensor(LEAST_CONFIDENCE**2))
-    bent = _bent_points(scene, cloud(sways, sure), sways, xy_px[sways])
+    covered = cloud(below, freedom.new_full((), LEAST_CONFIDENCE**2))
+    bent = _bent_points(scene, cloud(swaying, sure), pixel[swaying], xy_px[swaying])
     sharpness = BLEND_SHARPNESS / scene.span.near
     if blend != "linear" and len(fluid.cloud) > 0:
-        fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, sharpness, num_frames, rules, blend))
-    source = torch.cat([where.nonzero()[:, 0] for where in (rests, thin, region.below, sways, moves, moves)])
+        fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, region, sharpness, num_frames, rules, blend))
+    source = torch.cat([rests, thin, below, swaying, region.index, region.index])
     others = [cloud(rests, sure), bed, covered, bent.cloud]
     return _assembled(scene.camera, canvas, others, source, bent, fluid, sharpness, num_frames, rules, blend)
 
@@ -123,11 +123,10 @@ def _swaying(scene: Scene) -> Tensor:
     return (size_px.sum(dim=0) > LEAST_SWAY_PX).view(-1)[layers.pixel]
 
 
-def _bent_points(scene: Scene, cloud: PointCloud, sways: Tensor, start_px: Tensor) -> BentPoints:
+def _bent_points(scene: Scene, cloud: PointCloud, pixel: Tensor, start_px: Tensor) -> BentPoints:
     if scene.harmonics is None:
         none = start_px.new_zeros(0, 0, 2)
         return BentPoints(cloud, start_px, none, none)
-    pixel = scene.layers.pixel[sways]
     sine_px, cosine_px = (planes.flatten(1, 2)[:, pixel] for planes in (scene.harmonics.sine_px, scene.harmonics.cosine_px))
     return BentPoints(cloud, start_px, sine_px, cosine_px)
 
@@ -136,14 +135,15 @@ def _measured_gains(
     canvas: Camera,
     bent: BentPoints,
     fluid: FluidPoints,
+    region: FluidRegion,
     sharpness: float,
     num_frames: int,
     rules: SplatRules,
     blend: BlendMode,
 ) -> contrast.ContrastGains:
     """The fluid alone is splatted on its part of the canvas at a few moments, to see what contrast is left."""
-    exists = fluid.surface[..., 1] > 0
-    x0, y0, x1, y1 = contrast.measured_box(exists)
+    exists = region.exists
+    x0, y0, x1, y1 = contrast.measured_box(exists, region.box)
     around = replace(canvas, cx=canvas.cx - x0, cy=canvas.cy - y0, width=x1 - x0, height=y1 - y0)
     nothing = fluid.start_px.new_empty(0, dtype=torch.int64)
     alone = _assembled(around, canvas, [], nothing, bent, fluid, sharpness, num_frames, rules, blend)
@@ -152,7 +152,7 @@ def _measured_gains(
         now = alone if gains is None else replace(alone, fluid=replace(alone.fluid, gains=gains))
         return draw(now, alone.camera, round(loop_t * alone.num_frames)).rgb_u8.to(torch.float32) / 255.0
 
-    return contrast.measure_gains(blended, blended(0.0, None), exists, num_frames)
+    return contrast.measure_gains(blended, blended(0.0, None), exists, region.box, num_frames)
 
 
 def _joined(clouds: Sequence[PointCloud]) -> PointCloud:

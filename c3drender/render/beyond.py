@@ -17,8 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from .. import ops
+from ..pixels.boxes import Box
+from ..pixels.crossing import fetched, pair, sent
 from ..pixels.nearest import nearest_inside
-from .contrast import bounds_of
 
 REACH = 3  # loops: so far back and ahead a point's copies are taken
 CELL_PX = 4
@@ -36,36 +37,38 @@ class Beyond:
     """The field of cells ``[h, w]``, whose upper left corner lies at ``corner_px [2]`` (x, y).
 
     ``ways``: one loop forward and one backward, px ``[h, w, 2]``. ``border [h, w, 3]``: the unit way from the fluid to each
-    cell beyond it, and how far that is, px; negative inside.
+    cell beyond it, and how far that is, px; negative inside. ``box``: of the canvas, around the fluid.
     """
 
     ways: tuple[Tensor, Tensor]
     border: Tensor
     corner_px: Tensor
+    box: Box
 
     @classmethod
-    def of(cls, step_px: Tensor, exists: Tensor, num_frames: int) -> Beyond:
-        """Of the fluid's flow ``step_px [H, W, 2]``, where it ``exists [H, W]``."""
-        device = step_px.device
-        x0, y0, x1, y1 = bounds_of(exists, 0)
+    def of(cls, step_px: Tensor, exists: Tensor, box: Box, num_frames: int) -> Beyond:
+        """Of the fluid's flow ``step_px [H, W, 2]``, where it ``exists [H, W]``, within ``box``."""
+        x0, y0, x1, y1 = box
         x0, y0 = (first // CELL_PX * CELL_PX for first in (x0, y0))
         step_px, exists = step_px[y0:y1, x0:x1], exists[y0:y1, x0:x1]
         weight = exists[None, None].to(torch.float32)
         share, total = (_pooled(plane) for plane in (weight, step_px.permute(2, 0, 1)[None] * weight))
-        fastest_px = num_frames * float(step_px.norm(dim=-1).max())
+        mean = (total / share.clamp_min(1e-6))[0].permute(1, 2, 0)
+        fastest, within, mean_px = fetched(step_px.norm(dim=-1).max(), share[0, 0] > 0.5, mean)
+        fastest_px = num_frames * float(fastest)
         around, loop = (ceil(min(way_px, MOST_AROUND_PX) / CELL_PX) + 1 for way_px in (REACH * fastest_px, fastest_px))
-        inside = np.pad((share[0, 0] > 0.5).cpu().numpy(), around)
-        mean = (total / share.clamp_min(1e-6))[0].permute(1, 2, 0).cpu().numpy()
-        flow = np.pad(mean, ((around, around), (around, around), (0, 0)))
+        inside = np.pad(within, around)
+        flow = np.pad(mean_px, ((around, around), (around, around), (0, 0)))
         if inside.any():
             flow = flow[nearest_inside(inside)]
         # Wider still by a loop's way: what leaves a field stays at its edge.
-        wider = torch.from_numpy(np.pad(flow, ((loop, loop), (loop, loop), (0, 0)), mode="edge")).to(device)
+        flow = np.pad(flow, ((loop, loop), (loop, loop), (0, 0)), mode="edge")
+        wider, border = sent(step_px.device, flow, _border_of(inside))
         core = slice(loop, -loop)
         cells = wider * (num_frames / (STEPS << DOUBLINGS) / CELL_PX)
         forward, backward = (CELL_PX * _way_along(sign * cells)[core, core] for sign in (1.0, -1.0))
-        corner_px = step_px.new_tensor([x0, y0]) - around * CELL_PX
-        return cls((forward, backward), torch.from_numpy(_border_of(inside)).to(device), corner_px)
+        corner_px = pair(x0 - around * CELL_PX, y0 - around * CELL_PX, step_px)
+        return cls((forward, backward), border, corner_px, box)
 
     def copies(self, start_px: Tensor, forward: bool) -> Iterator[tuple[Tensor, Tensor]]:
         """After one loop, after two, up to `REACH`: where points that start at ``start_px [M, 2]`` are, and how like the
@@ -94,8 +97,7 @@ class Beyond:
 
 def sampled(plane: Tensor, at: Tensor) -> Tensor:
     """``plane [H, W, C]`` at ``at [M, 2]`` (x, y), ``[M, C]``; beyond its border what is there."""
-    size = at.new_tensor([plane.shape[1], plane.shape[0]])
-    grid = (2.0 * at / size - 1.0)[None, None]
+    grid = (2.0 * at / pair(plane.shape[1], plane.shape[0], at) - 1.0)[None, None]
     channels = plane.permute(2, 0, 1)[None]
     return functional.grid_sample(channels, grid, mode="bilinear", padding_mode="border", align_corners=False)[0, :, 0].T
 

@@ -11,15 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..pixels.boxes import Box, widened
+from ..pixels.crossing import is_host
 from ..pixels.exact import lerp
 from ..pixels.fits import smooth_step
+from ..pixels.windows import box_means
 
 BAND_PX = 9  # twice a box of this width: what is finer than that is detail
 MEASURED_PX = 5  # the same for what is measured: the eye and the splat's loss are in the finer half of the detail
@@ -43,14 +46,16 @@ class PointDetails:
     broad: Tensor
 
 
-def point_details(rgb: Tensor, fluid: Tensor) -> PointDetails:
-    """The details of the pixels ``fluid`` bool ``[H, W]`` of one layer, ``rgb`` float32 ``[H, W, 3]``."""
-    x0, y0, x1, y1 = bounds_of(fluid, 2 * BAND_PX)
+def point_details(rgb: Tensor, fluid: Tensor, pixel: Tensor, box: Box) -> PointDetails:
+    """The details of the pixels ``fluid`` bool ``[H, W]`` of one layer, ``rgb`` float32 ``[H, W, 3]``; ``pixel [M]`` are their
+    flat indices, and ``box`` lies around them."""
+    x0, y0, x1, y1 = widened(box, 2 * BAND_PX, fluid.shape)
+    at = pixel // fluid.shape[1] - y0, pixel % fluid.shape[1] - x0
     rgb, fluid = rgb[y0:y1, x0:x1], fluid[y0:y1, x0:x1]
     weight = fluid[..., None].to(rgb.dtype)
     means = [_binomial(rgb * weight, dim) / _binomial(weight, dim).clamp_min(1e-4) for dim in (1, 0)]
-    fine = torch.stack([(rgb - mean)[fluid] for mean in means], dim=1)
-    return PointDetails(fine, (rgb - LocalMeans.of(fluid, BAND_PX)(rgb))[fluid])
+    fine = torch.stack([(rgb - mean)[at] for mean in means], dim=1)
+    return PointDetails(fine, (rgb - LocalMeans.of(fluid, BAND_PX)(rgb))[at])
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,22 +70,11 @@ class LocalMeans:
     def of(cls, where: Tensor, width_px: int) -> LocalMeans:
         """Of what is True in ``where [H, W]``."""
         weight = where[..., None].to(torch.float32)
-        return cls(weight, _box(_box(weight, width_px), width_px).clamp_min(1e-4), width_px)
+        return cls(weight, box_means(box_means(weight, width_px), width_px).clamp_min(1e-4), width_px)
 
     def __call__(self, plane: Tensor) -> Tensor:
         """Of ``plane [H, W, C]``."""
-        return _box(_box(plane * self.weight, self.width_px), self.width_px) / self.share
-
-
-def bounds_of(where: Tensor, margin_px: int) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 around what is True in ``where [H, W]``, with a margin as far as there are pixels; nothing: one pixel."""
-    ends = []
-    for dim in (0, 1):
-        (places,) = where.any(dim=dim).nonzero(as_tuple=True)
-        first, last = (int(places[0]), int(places[-1])) if len(places) > 0 else (0, 0)
-        ends.append((max(first - margin_px, 0), min(last + 1 + margin_px, where.shape[1 - dim])))
-    (x0, x1), (y0, y1) = ends
-    return x0, y0, x1, y1
+        return box_means(box_means(plane * self.weight, self.width_px), self.width_px) / self.share
 
 
 def _binomial(plane: Tensor, dim: int) -> Tensor:
@@ -90,19 +84,6 @@ def _binomial(plane: Tensor, dim: int) -> Tensor:
     before = torch.cat([first, plane.narrow(dim, 0, size - 1)], dim)
     after = torch.cat([plane.narrow(dim, 1, size - 1), last], dim)
     return 0.25 * (before + after) + 0.5 * plane
-
-
-def _box(plane: Tensor, size: int) -> Tensor:
-    """Means of ``[H, W, C]`` over ``size x size`` pixels; beyond the border nothing counts."""
-
-    def sums(picture: np.ndarray, along: int, down: int) -> np.ndarray:
-        return cv2.boxFilter(picture, cv2.CV_32F, (along, down), normalize=False, borderType=cv2.BORDER_CONSTANT)
-
-    height, width = plane.shape[:2]
-    count = sums(np.ones((height, 1), np.float32), 1, size) * sums(np.ones((1, width), np.float32), size, 1)
-    means = sums(plane.cpu().numpy(), size, size).reshape(plane.shape)
-    means /= count[..., None]
-    return torch.from_numpy(means).to(plane.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,58 +107,61 @@ class ContrastGains:
         return after - 1, (loop_t - start) / (end - start)
 
 
-def measured_box(fluid: Tensor) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 of the part of the canvas, ``fluid`` bool ``[H, W]``, that `measure_gains` needs to see."""
+def measured_box(fluid: Tensor, box: Box) -> Box:
+    """Of the part of the canvas that `measure_gains` needs to see, of which ``fluid`` bool ``[H, W]`` lies within ``box``."""
     spacing = _window_px(fluid) // 2
-    x0, y0, x1, y1 = bounds_of(fluid, MEASURED_PX)
+    x0, y0, x1, y1 = widened(box, MEASURED_PX, fluid.shape)
     return x0 // spacing * spacing, y0 // spacing * spacing, x1, y1
 
 
 def measure_gains(
-    blended: Callable[[float, ContrastGains | None], Tensor], resting: Tensor, fluid: Tensor, num_frames: int
+    blended: Callable[[float, ContrastGains | None], Tensor],
+    resting: Tensor,
+    fluid: Tensor,
+    box: Box,
+    num_frames: int,
 ) -> ContrastGains:
     """The gains that keep the local contrast of the fluid what it is at rest, at every place and moment.
 
     ``blended(loop_t, gains)``: the fluid's blended picture ``[h, w, 3]`` in the `measured_box` of the canvas at a moment that
     is a frame's, with the points' details raised by ``gains`` (None: not at all); ``resting [h, w, 3]``: its picture at rest,
-    splatted too; ``fluid`` bool ``[H, W]``, of the whole canvas.
+    splatted too; ``fluid`` bool ``[H, W]``, of the whole canvas, lies within ``box``.
     """
     window = _window_px(fluid)
     spacing = window // 2
-    x0, y0, x1, y1 = measured_box(fluid)
+    x0, y0, x1, y1 = measured_box(fluid, box)
     weight = fluid[y0:y1, x0:x1, None].to(resting.dtype)
-    weight_mean = _box(_box(weight, MEASURED_PX), MEASURED_PX).clamp_min(1e-4)
+    weight_mean = box_means(box_means(weight, MEASURED_PX), MEASURED_PX).clamp_min(1e-4)
 
-    def energy(rgb: Tensor) -> np.ndarray:
-        """Mean square of the luma's detail over half-overlapping windows of the fluid."""
+    def energy(rgb: Tensor) -> Tensor:
+        """Mean square of the luma's detail over half-overlapping windows of the fluid, float64."""
         luma = (rgb[..., :1] + rgb[..., 1:2] + rgb[..., 2:]) / 3.0  # of so few a sum is faster than `mean`
-        mean = _box(_box(luma * weight, MEASURED_PX), MEASURED_PX) / weight_mean
+        mean = box_means(box_means(luma * weight, MEASURED_PX), MEASURED_PX) / weight_mean
         square = ((luma - mean) * weight).square()[..., 0]
         pooled = functional.avg_pool2d(square[None], window, spacing, spacing, count_include_pad=False)[0]
-        return pooled.clamp_min(LEAST_ENERGY).double().cpu().numpy()
+        return pooled.clamp_min(LEAST_ENERGY).double()
 
     wanted = energy(resting)
     frames = sorted({round(moment * num_frames) for moment in MOMENTS} - {0, num_frames})
     moments = (0.0, *(n / num_frames for n in frames), 1.0)
 
-    def over_the_canvas(table: list[np.ndarray]) -> ContrastGains:
+    def over_the_canvas(table: list[Tensor]) -> ContrastGains:
         gain = resting.new_ones(len(moments), *(size // spacing + 1 for size in fluid.shape))
         if not table:  # a loop of one frame shows the photo alone
             return ContrastGains(moments, gain, spacing)
         height, width = wanted.shape
-        gain[1:-1, y0 // spacing :, x0 // spacing :][:, :height, :width] = torch.from_numpy(np.stack(table))
+        gain[1:-1, y0 // spacing :, x0 // spacing :][:, :height, :width] = torch.stack(table)
         return ContrastGains(moments, gain, spacing)
 
     plain = [wanted / energy(blended(moment, None)) for moment in moments[1:-1]]
-    table = [np.sqrt(ratio).clip(MIN_GAIN, MAX_GAIN) for ratio in plain]
+    table = [ratio.sqrt().clip(MIN_GAIN, MAX_GAIN) for ratio in plain]
     for _ in range(PASSES - 1):
         gains = over_the_canvas(table)
         for k, moment in enumerate(moments[1:-1]):
             ratio = wanted / energy(blended(moment, gains))
             # What the gain has bought so far, in logarithms, tells the exponent (a secant).
-            with np.errstate(divide="ignore", invalid="ignore"):
-                exponent = np.log(table[k]) / np.log(plain[k] / ratio)
-            exponent = np.nan_to_num(exponent, nan=EXPONENTS[0]).clip(*EXPONENTS)
+            exponent = table[k].log() / (plain[k] / ratio).log()
+            exponent = exponent.nan_to_num(nan=EXPONENTS[0]).clip(*EXPONENTS)
             table[k] = (table[k] * ratio**exponent).clip(MIN_GAIN, MAX_GAIN)
     return over_the_canvas(table)
 
@@ -190,10 +174,17 @@ def _window_px(fluid: Tensor) -> int:
 
 def phase_of(xy_px: Tensor, longer_side_px: int) -> Tensor:
     """A smooth field over the canvas, -1..1, ``[M]``: where the cross-fade runs early and where late."""
+    if not is_host(xy_px):
+        return _sum_of_waves(xy_px / longer_side_px, torch.sin)
     # NumPy's sine: torch's may differ in the last bit from run to run, by where in memory its argument lies.
-    x, y = (xy_px.cpu().numpy() / np.float32(longer_side_px)).T
-    waves = [np.sin(2 * math.pi * (along * x + down * y) + start) for along, down, start in PHASE_WAVES]
-    return torch.from_numpy((sum(waves) / len(waves)).astype(np.float32)).to(xy_px.device)
+    field = _sum_of_waves(xy_px.numpy() / np.float32(longer_side_px), np.sin)
+    return torch.from_numpy(field.astype(np.float32))
+
+
+def _sum_of_waves(at: Any, sin: Callable[[Any], Any]) -> Any:
+    x, y = at[:, 0], at[:, 1]
+    waves = [sin(2 * math.pi * (along * x + down * y) + start) for along, down, start in PHASE_WAVES]
+    return sum(waves) / len(waves)
 
 
 def backward_share(loop_t: float) -> float:

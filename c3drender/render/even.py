@@ -12,11 +12,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
+from ..pixels.windows import largest_near
 from .contrast import LocalMeans
 
 LEAST_CONTRAST = 0.003  # of white: what varies less is as good as flat
@@ -57,12 +56,10 @@ class Even:
         kurtosis = powers[..., 1:] / powers[..., :1].square()
         dense = ((LONE_KURTOSIS - kurtosis) / (LONE_KURTOSIS - DENSE_KURTOSIS)).clamp(0.0, 1.0)
         room = ROOM * skew.abs() * (1.0 - skew.abs() / LONE_SKEW).clamp_min(0.0)
-        most, least = (end * largest_near(end * bent, exists) + end * room for end in (1.0, -1.0))
+        most, least = (end * _largest(end * bent, exists) + end * room for end in (1.0, -1.0))
         return cls(g, skew, deviation, steep, dense, least, most)
 
 
-def largest_near(plane: Tensor, exists: Tensor) -> Tensor:
-    """Of each place the largest of ``plane [H, W, C]`` within `RANGE_PX` where it ``exists``."""
-    found = torch.where(exists[..., None], plane, -math.inf).cpu().numpy()
-    around = np.ones((2 * RANGE_PX + 1, 2 * RANGE_PX + 1), np.uint8)
-    return torch.from_numpy(cv2.dilate(found, around).reshape(plane.shape)).to(plane.device)
+def _largest(plane: Tensor, exists: Tensor) -> Tensor:
+    """Of each place the largest of ``plane [H, W, 1]`` within `RANGE_PX` where it ``exists``."""
+    return largest_near(torch.where(exists, plane[..., 0], -math.inf), RANGE_PX)[..., None]

@@ -5,16 +5,17 @@ A frame depends on (Animation, pose, frame number) alone: no random source, noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from .. import ops
-from ..data import Camera, CameraPath, Frame, PointCloud, Raster, SplatRules, harmonic_px
+from ..data import Camera, CameraPath, Frame, PointCloud, Raster, SplatRules
+from ..data.motion import harmonic_sum, harmonics_at
+from ..pixels.crossing import is_host
 from ..pixels.fringe import FRINGE_PX
 from . import contrast
 from .fluid import FluidPoints
@@ -60,10 +61,27 @@ class Animation:
     blend: BlendMode
 
 
-def _fluid_parts(animation: Animation) -> tuple[int, int, int]:
+def fluid_parts(animation: Animation) -> tuple[int, int, int]:
     """Where the fluid's points begin on their way forward and on their way backward, and where they end."""
     end, num_fluid = len(animation.points), len(animation.fluid.start_px)
     return end - 2 * num_fluid, end - num_fluid, end
+
+
+def sides_at(animation: Animation, n: float) -> list[tuple[int, int]]:
+    """What each side does not see at frame ``n``: the fluid's points on the other side's way. At rest, and where nothing
+    drifts, both sides are the same, and one alone is given."""
+    forward, backward, end = fluid_parts(animation)
+    hidden = [(backward, end), (forward, backward)]
+    return hidden if n > 0 and forward < backward else hidden[:1]
+
+
+def blend_at(animation: Animation, n: float) -> tuple[float, tuple[float, float]]:
+    """The backward side's share at frame ``n``, and the factors by which the fade is early or late on each side."""
+    loop_t = n / animation.num_frames
+    if animation.blend == "linear" or n == 0:
+        return loop_t, (0.0, 0.0)
+    share = contrast.backward_share(loop_t)
+    return share, contrast.fades(share)
 
 
 def _leave_fringe(fluid: FluidPoints, offset_px: Tensor) -> None:
@@ -74,45 +92,62 @@ def _leave_fringe(fluid: FluidPoints, offset_px: Tensor) -> None:
     colour[fringe.index] = fringe.steady + (fringe.clean - fringe.resting) * away
 
 
+def drift_side(
+    animation: Animation,
+    first: int,
+    offset_px: Tensor,
+    fade: float | Tensor,
+    gain: tuple[Tensor, float] | None,
+    waves: ops.LoopWaves | None,
+) -> None:
+    """Write the fluid's points of one side, which begin at ``first``, after they drifted by ``offset_px [M, 2]``."""
+    fluid = animation.fluid
+    _leave_fringe(fluid, offset_px)
+    ops.drift_points(
+        fluid.start_px,
+        offset_px,
+        (fluid.right, fluid.below),
+        fluid.cloud.feat,
+        fluid.surface,
+        animation.canvas,
+        _part(animation.points, first, first + len(offset_px)),
+        rules=animation.rules,
+        phase=fluid.phase,
+        fade=fade,
+        detail=None if gain is None else ops.ContrastDetail(fluid.detail.fine, fluid.detail.broad, *gain),
+        waves=waves,
+    )
+
+
 def _drift_to(
     animation: Animation, n: float, fades: tuple[float, float] = (0.0, 0.0), gain: tuple[Tensor, float] | None = None
 ) -> list[tuple[int, int]]:
-    """Let the fluid drift to frame ``n``. Returns what each side does not see: the fluid's points on the other side's way."""
-    fluid = animation.fluid
-    forward, backward, end = _fluid_parts(animation)
-    parts, hidden = ((forward, backward), (backward, end)), [(backward, end), (forward, backward)]
+    """Let the fluid drift to frame ``n``. Returns what each side does not see."""
+    fluid, hidden = animation.fluid, sides_at(animation, n)
+    forward, backward, _ = fluid_parts(animation)
     ways = ((fluid.forward, n), (fluid.backward, animation.num_frames - n))
-    used = 2 if n > 0 and forward < backward else 1  # at rest, and where nothing drifts, both sides are the same
     # By the blend's share of the loop: near the photo, whose picture is the best there is, its waves drift as they are.
     share = contrast.backward_share(n / animation.num_frames)
-    for part, (way, steps), fade, backward in list(zip(parts, ways, fades, (False, True), strict=True))[:used]:
-        offset_px = way.at(steps, out=fluid.offset_px)
-        _leave_fringe(fluid, offset_px)
-        ops.drift_points(
-            fluid.start_px,
-            offset_px,
-            (fluid.right, fluid.below),
-            fluid.cloud.feat,
-            fluid.surface,
-            animation.canvas,
-            _part(animation.points, *part),
-            rules=animation.rules,
-            phase=fluid.phase,
-            fade=fade,
-            detail=None if gain is None else ops.ContrastDetail(fluid.detail.fine, fluid.detail.broad, *gain),
-            waves=None if fluid.copies is None else fluid.copies.at(share, backward),
-        )
-    return hidden[:used]
+    for side, (first, (way, steps), fade) in list(enumerate(zip((forward, backward), ways, fades, strict=True)))[
+        : len(hidden)
+    ]:
+        waves = None if fluid.copies is None else fluid.copies.at(share, side == 1)
+        drift_side(animation, first, way.at(steps, out=fluid.offset_px), fade, gain, waves)
+    return hidden
+
+
+def no_gain(fluid: FluidPoints) -> tuple[Tensor, float]:
+    """Of the broad detail: what it is while the gains are measured."""
+    return fluid.phase.new_ones(1, 1), 1.0
 
 
 def draw(animation: Animation, view: Camera, n: float, depth: bool = False) -> Frame:
     """Splat both sides of frame ``n`` and blend them; with the disparity of what is shown, if asked for."""
-    fluid, loop_t = animation.fluid, n / animation.num_frames
-    share, fades, gain = loop_t, (0.0, 0.0), None
+    fluid, (share, fades), gain = animation.fluid, blend_at(animation, n), None
     if animation.blend != "linear" and n > 0:
-        share = contrast.backward_share(loop_t)
-        fades = contrast.fades(share)
-        gain = (fluid.phase.new_ones(1, 1), 1.0) if fluid.gains is None else (fluid.gains.at(loop_t), fluid.gains.spacing_px)
+        gain = no_gain(fluid)
+        if fluid.gains is not None:
+            gain = fluid.gains.at(n / animation.num_frames), fluid.gains.spacing_px
     hidden = _drift_to(animation, n, fades, gain)
     share = share if len(hidden) == 2 else 0.0
     points, tolerance = animation.points, animation.rules.depth_tolerance
@@ -152,7 +187,7 @@ def _mixed(sides: tuple[Raster, Raster], share: float) -> Tensor:
 
 def cover(animation: Animation, view: Camera, frame: float, marks: Tensor) -> Tensor:
     """How much of each pixel of ``view`` shows points with ``marks``, float32 ``[N]`` in 0..1: ``[H, W]``, 0..1."""
-    n = _within_loop(animation, frame)
+    n = within_loop(animation, frame)
     _bend(animation, n / animation.num_frames)
     hidden = _drift_to(animation, n)
     raster = ops.splat_points(
@@ -173,14 +208,19 @@ def cover(animation: Animation, view: Camera, frame: float, marks: Tensor) -> Te
 
 def _bend(animation: Animation, loop_t: float) -> None:
     """Put the bent points where they are at this moment."""
+    bend_by(animation, harmonics_at(loop_t, len(animation.bent.sine_px)))
+
+
+def bend_by(animation: Animation, factors: Iterable[tuple[float | Tensor, float | Tensor]]) -> None:
+    """Put the bent points where these factors of their harmonics have them (`harmonic_sum`)."""
     bent = animation.bent
     if len(bent.cloud) > 0:
-        end, _, _ = _fluid_parts(animation)
-        xy_px = bent.start_px + harmonic_px(bent.sine_px, bent.cosine_px, loop_t)
+        end, _, _ = fluid_parts(animation)
+        xy_px = bent.start_px + harmonic_sum(bent.sine_px, bent.cosine_px, factors)
         animation.points.xyz[end - len(xy_px) : end] = animation.canvas.unproject(xy_px, bent.cloud.xyz[:, 2])
 
 
-def _within_loop(animation: Animation, frame: float) -> float:
+def within_loop(animation: Animation, frame: float) -> float:
     n = frame % animation.num_frames
     return n if n < animation.num_frames else 0  # of a float just below 0 the remainder rounds up
 
@@ -189,7 +229,7 @@ def place_points(animation: Animation, frame: float) -> tuple[PointCloud, list[t
     """The points of frame ``frame``, and for each side, forward and backward, those that it does not see, ``(first, end)``
     (one side alone where both are the same): for a renderer of its own that puts something else in the place of their colours.
     They stand until the next frame is placed or rendered."""
-    n = _within_loop(animation, frame)
+    n = within_loop(animation, frame)
     _bend(animation, n / animation.num_frames)
     return animation.points, _drift_to(animation, n)
 
@@ -199,18 +239,8 @@ def _part(cloud: PointCloud, first: int, end: int) -> PointCloud:
 
 
 def _fill_uncovered(frame: Frame) -> Frame:
-    """Colour the uncovered pixels by the mean of ever wider neighbourhoods of covered ones."""
-    uncovered = frame.uncovered
-    if not bool(uncovered.any()) or bool(uncovered.all()):
-        return frame
-    weight = (~uncovered)[None, None].to(torch.float32)
-    value = frame.rgb_u8.permute(2, 0, 1)[None] * weight
-    while not bool((weight > 0).all()):
-        wide_value, wide_weight = functional.avg_pool2d(value, 3, 1, 1), functional.avg_pool2d(weight, 3, 1, 1)
-        known = weight > 0
-        value = torch.where(known, value, wide_value / wide_weight.clamp_min(1e-12))
-        weight = (known | (wide_weight > 0)).to(torch.float32)
-    return replace(frame, rgb_u8=(value[0].permute(1, 2, 0) + 0.5).to(torch.uint8).contiguous())
+    # On the CPU it costs nothing to see that there is nothing to do.
+    return frame if is_host(frame.uncovered) and not bool(frame.uncovered.any()) else ops.fill_uncovered(frame)
 
 
 def render_frame(animation: Animation, world_to_cam: Tensor, frame: int, zoom: float = 1.0) -> Frame:
@@ -221,7 +251,7 @@ def render_frame(animation: Animation, world_to_cam: Tensor, frame: int, zoom: f
 
 def render_view(animation: Animation, view: Camera, frame: float, depth: bool = False) -> Frame:
     """`render_frame` for a camera with its pose, also between frames; with the disparity of what is shown, if asked for."""
-    n = _within_loop(animation, frame)
+    n = within_loop(animation, frame)
     _bend(animation, n / animation.num_frames)
     return _fill_uncovered(draw(animation, view, n, depth))
 

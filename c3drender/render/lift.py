@@ -14,7 +14,9 @@ def neighbours(layers: Layers) -> tuple[Tensor, Tensor]:
     (height, width), pixel = layers.size, layers.pixel
     own = torch.arange(len(pixel), device=pixel.device)
     follows = (pixel[1:] == pixel[:-1] + 1) & (pixel[1:] % width != 0)
-    follows[[first - 1 for first in layers.first if 0 < first < len(pixel)]] = False
+    for first in layers.first:
+        if 0 < first < len(pixel):
+            follows[first - 1 : first].zero_()
     right = own.clone()
     right[:-1] += follows
     below = torch.empty_like(own)
@@ -26,10 +28,12 @@ def neighbours(layers: Layers) -> tuple[Tensor, Tensor]:
     return right, torch.where(below >= 0, below, own)
 
 
-def among(beside: Tensor, where: Tensor) -> Tensor:
-    """Of the elements of ``where [P]`` the ranks (int32) of their neighbours ``beside [P]`` among them, else their own."""
+def among(beside: Tensor, where: Tensor, index: Tensor) -> Tensor:
+    """Of the elements of ``where [P]``, which are ``index``, the ranks (int32) of their neighbours ``beside [P]`` among them,
+    else their own."""
     rank = where.cumsum(0, dtype=torch.int32) - 1
-    return torch.where(where[beside], rank[beside], rank)[where]
+    beside = beside[index]
+    return torch.where(where[beside], rank[beside], rank[index])
 
 
 def presharpened(layers: Layers, beside: tuple[Tensor, Tensor], rules: SplatRules) -> tuple[Tensor, Tensor]:

@@ -32,8 +32,10 @@ import torch
 from torch import Tensor
 
 from ..ops import LoopWaves
+from ..pixels.boxes import widened
+from ..pixels.crossing import pair
 from .beyond import REACH, Beyond, sampled
-from .contrast import BAND_PX, LocalMeans, bounds_of
+from .contrast import BAND_PX, LocalMeans
 from .even import LEAST_CONTRAST, Even
 
 BAND_SHARE = 1 / 14  # of the canvas' longer side: twice a box of this width; broader light only fades
@@ -62,7 +64,10 @@ class LoopCopies:
 
     def at(self, share: float, backward: bool) -> LoopWaves:
         """What the points show at a share of the loop, 0..1, on their way forward or on their way backward."""
-        weight = weights(share, backward)
+        return self.weighted(weights(share, backward))
+
+    def weighted(self, weight: list[float] | Tensor) -> LoopWaves:
+        """What they show by these `weights`."""
         return LoopWaves(self.even, weight, self.least, self.most, self.spread, self.colour, self.tint)
 
 
@@ -106,8 +111,8 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
     """Of the fluid's picture on the canvas, ``rgb [H, W, 3]`` where it ``exists``, for points that start at ``start_px``
     ``[M, 2]`` and go ``beyond``; their ``colour [M, 3]`` at rest."""
     width_px = band_px(exists)
-    x0, y0, x1, y1 = bounds_of(exists, width_px)
-    rgb, exists, corner_px = rgb[y0:y1, x0:x1], exists[y0:y1, x0:x1], start_px.new_tensor([x0, y0])
+    x0, y0, x1, y1 = widened(beyond.box, width_px, exists.shape)
+    rgb, exists, corner_px = rgb[y0:y1, x0:x1], exists[y0:y1, x0:x1], pair(x0, y0, start_px)
     around = surroundings_of(rgb, exists, width_px)
     even, luma = around.even, _luma(rgb)
     near = luma - LocalMeans.of(exists, BAND_PX)(luma)
@@ -127,9 +132,9 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
     scale, bend = torch.cat([skew, torch.ones_like(skew)], dim=1), 0.5 * skew.square()
     shown = torch.stack([(copies[k] * scale).T for k in range(-REACH, REACH + 1)])
     shown[:, 0] -= bend[:, 0]
-    a_loop_away = shown[[REACH - 1, REACH + 1], 0]
-    least = torch.minimum((even.least[y, x] - bend)[:, 0], a_loop_away.amin(dim=0))
-    most = torch.maximum((even.most[y, x] - bend)[:, 0], a_loop_away.amax(dim=0))
+    a_loop_away = shown[REACH - 1, 0], shown[REACH + 1, 0]
+    least = torch.minimum((even.least[y, x] - bend)[:, 0], torch.minimum(*a_loop_away))
+    most = torch.maximum((even.most[y, x] - bend)[:, 0], torch.maximum(*a_loop_away))
     spread = (deviation / even.steep[y, x])[:, 0]
     tint = around.tint[y, x]
     resting = colour - (spread * shown[REACH, 0].expm1())[:, None] * tint

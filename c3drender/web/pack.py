@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..data import CameraPath, Layers
 from ..files.scene import Scene
+from ..pixels.boxes import widened
 from ..pixels.fringe import FRINGE_PX
 from ..pixels.nearest import Nearest
 from ..render import Animation, BlendMode, contrast
@@ -167,10 +168,7 @@ def _add_fluid(
     speed: float,
 ) -> dict[str, Any]:
     fluid, moves, exists = animation.fluid, region.moves, region.exists
-    rows, columns = (exists.any(dim=dim).nonzero()[:, 0] for dim in (1, 0))
-    x0, y0 = max(int(columns[0]) - BOX_MARGIN_PX, 0), max(int(rows[0]) - BOX_MARGIN_PX, 0)
-    x1 = min(int(columns[-1]) + 1 + BOX_MARGIN_PX, exists.shape[1])
-    y1 = min(int(rows[-1]) + 1 + BOX_MARGIN_PX, exists.shape[0])
+    x0, y0, x1, y1 = widened(region.box, BOX_MARGIN_PX, exists.shape)
     box = np.s_[y0:y1, x0:x1]
     inside, near = exists.numpy()[box], Nearest.of(exists.numpy())
 
@@ -191,7 +189,7 @@ def _add_fluid(
     maps.add("clean", np.ascontiguousarray(colour.T))
     pictures["mean"] = _jpeg(_cells(on_surface(layers.rgb[moves] - fluid.detail.broad), MEAN_SCALE), COLOUR_QUALITY)
     # The way to the start has no length, and any unit.
-    longest = max(*fluid.forward.unit_px[1:], *fluid.backward.unit_px[1:])
+    longest = float(torch.cat([way.unit_px[1:] for way in (fluid.forward, fluid.backward)]).max())
     told: dict[str, Any] = {
         "box": [x0, y0, x1, y1],
         "stepUnit": step_unit,
@@ -219,7 +217,7 @@ def _add_fluid(
         def around(values: Tensor) -> np.ndarray:
             return _cells(on_surface(values.flatten(0, 1)[where]), AROUND_SCALE)
 
-        beyond = Beyond.of(region.on_surface(layers.step_px) * speed, exists, animation.num_frames)
+        beyond = Beyond.of(region.on_surface(layers.step_px) * speed, exists, region.box, animation.num_frames)
         told["copies"] = pack_copies(maps.add, around, picture_of(fluid, where), exists, beyond, told["box"])
     return told
 

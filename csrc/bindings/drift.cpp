@@ -25,7 +25,8 @@ void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor&
                   const OptionalTensor& gain, double gain_spacing_px, const Tensor& phase, double fade, const Tensor& xyz_out,
                   const Tensor& feat_out, const Tensor& radius_out, const std::vector<double>& weight,
                   const OptionalTensor& even, const OptionalTensor& least, const OptionalTensor& most,
-                  const OptionalTensor& spread, const OptionalTensor& colour, const OptionalTensor& tint) {
+                  const OptionalTensor& spread, const OptionalTensor& colour, const OptionalTensor& tint,
+                  const OptionalTensor& moment) {
   Checker check("drift_points");
   check.tensor("start_px", start_px, {-1, 2}, "[M, 2]");
   const int64_t m = start_px.size(0);
@@ -49,6 +50,8 @@ void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor&
   check.that(!gain || gain_spacing_px > 0.0, "gain_spacing_px must be > 0, got ", gain_spacing_px);
   check_waves(check, m, from_start, even, weight, {{"least", least}, {"most", most}, {"spread", spread}},
               {{"colour", colour}, {"tint", tint}});
+  const int64_t num_numbers = 1 + static_cast<int64_t>(weight.size());
+  check.tensor("moment", moment, {num_numbers}, "[" + std::to_string(num_numbers) + "] (a fade, and a number a copy)");
   check.tensor("phase", phase, {m}, "[M]" + from_start);
   check.tensor("out.xyz", xyz_out, {m, 3}, "[M, 3]" + from_start);
   check.tensor("out.feat", feat_out, {m, 4}, "[M, 4]" + from_start);
@@ -86,6 +89,7 @@ void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor&
   args.waves.tint = read(tint);
   args.phase = read(phase);
   args.fade = fade;
+  args.moment = read(moment);
   args.num_points = m;
   args.xyz = write(xyz_out);
   args.feat_out = write(feat_out);
@@ -102,7 +106,7 @@ C3D_DEFINE(m) {
       "Tensor? gain, float gain_spacing_px, Tensor phase, float fade, Tensor(a!) xyz_out, Tensor(b!) feat_out, "
       "Tensor(c!) radius_out, float[] weight=[], Tensor? even=None, Tensor? least=None, Tensor? most=None, Tensor? "
       "spread=None, "
-      "Tensor? colour=None, Tensor? tint=None) -> ()");
+      "Tensor? colour=None, Tensor? tint=None, Tensor? moment=None) -> ()");
 }
 
 C3D_IMPLEMENT(m) { m.impl("drift_points", TORCH_BOX(&drift_points)); }

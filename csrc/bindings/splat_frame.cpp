@@ -9,7 +9,7 @@ namespace {
 std::tuple<Tensor, Tensor> splat_frame(const Tensor& xyz, const Tensor& feat, const Tensor& radius, const Tensor& cameras,
                                        int64_t width, int64_t height, const Tensor& hidden, const OptionalTensor& opacity,
                                        int64_t max_points, double depth_tolerance, double loop_t, double sharpness,
-                                       double least_alpha) {
+                                       double least_alpha, const OptionalTensor& now) {
   Checker check("splat_frame");
   check.tensor("xyz", xyz, {-1, 3}, "[N, 3]");
   const int64_t n = xyz.size(0);
@@ -27,6 +27,7 @@ std::tuple<Tensor, Tensor> splat_frame(const Tensor& xyz, const Tensor& feat, co
   check.that(loop_t >= 0.0 && loop_t <= 1.0, "loop_t must be in 0..1, got ", loop_t);
   check.that(std::isfinite(sharpness), "sharpness must be finite, got ", sharpness);
   check.that(least_alpha > 0.0, "least_alpha must be > 0, got ", least_alpha);
+  check.tensor("now", now, {17}, "[17]");
 
   Tensor rgb = check.result(xyz, {height, width, 3}, ScalarType::Byte);
   Tensor uncovered = check.result(xyz, {height, width}, ScalarType::Bool);
@@ -44,6 +45,7 @@ std::tuple<Tensor, Tensor> splat_frame(const Tensor& xyz, const Tensor& feat, co
   args.loop_t = loop_t;
   args.sharpness = sharpness;
   args.least_alpha = least_alpha;
+  args.now = read(now);
   args.rgb_out = write(rgb);
   args.uncovered_out = write(uncovered);
   C3D_RUN(splat_frame, xyz, args);
@@ -55,7 +57,8 @@ std::tuple<Tensor, Tensor> splat_frame(const Tensor& xyz, const Tensor& feat, co
 C3D_DEFINE(m) {
   m.def(
       "splat_frame(Tensor xyz, Tensor feat, Tensor radius, Tensor cameras, int width, int height, Tensor hidden, "
-      "Tensor? opacity, int max_points, float depth_tolerance, float loop_t, float sharpness, float least_alpha) "
+      "Tensor? opacity, int max_points, float depth_tolerance, float loop_t, float sharpness, float least_alpha, "
+      "Tensor? now=None) "
       "-> (Tensor, Tensor)");
 }
 

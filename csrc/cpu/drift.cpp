@@ -179,12 +179,23 @@ C3D_INLINE void drift_body(const Part& part) {
   }
 }
 
+// With the numbers of its moment, where it has one.
+DriftPointsArgs at_moment(DriftPointsArgs args) {
+  if (!args.moment) return args;
+  args.fade = args.moment[0];
+  for (int32_t k = 0; args.waves.even && k < std::min(args.waves.num_copies, kMaxCopies); ++k)
+    args.waves.weight[k] = args.moment[1 + k];
+  args.moment = nullptr;
+  return args;
+}
+
 C3D_DISPATCH(find_strays, find_strays_body, const StrayPart&)
 C3D_DISPATCH(drift_part, drift_body, const Part&)
 
 }  // namespace
 
-Status drift_points(const DriftPointsArgs& args, const Context& context) {
+Status drift_points(const DriftPointsArgs& given, const Context& context) {
+  const DriftPointsArgs args = at_moment(given);
   const Status status = check_on_host(args, context);
   if (!status.ok()) return status;
   std::atomic<bool> strays{false};

@@ -6,7 +6,9 @@
 
 namespace c3d::cpu {
 
-Status splat_frame(const SplatFrameArgs& args, const Context& context) {
+Status splat_frame(const SplatFrameArgs& given, const Context& context) {
+  SplatFrameArgs args = given;
+  if (args.now) args.camera = camera_of(args.now, args.camera), args.loop_t = *loop_t_of(args.now);
   const Status status = check_on_host(args, context);
   if (!status.ok()) return status;
   const Camera sides[] = {args.camera, args.camera};

@@ -5,6 +5,7 @@
 // in a CUDA graph. Compiled with -fmad=false, so that depths and distances are those of a CPU twin whose products are not
 // contracted either; where they are, the two may decide differently at a disc's very rim.
 #include "../checks.h"
+#include "now.cuh"
 #include "splat_composite.cuh"
 
 namespace c3d::cuda {
@@ -80,7 +81,7 @@ Status clear_outputs(const SplatPointsArgs& args, const Context& context) {
 
 }  // namespace
 
-Status splat_points(const SplatPointsArgs& args, const Context& context) {
+Status splat_points_now(const SplatPointsArgs& args, const float* now, const Context& context) {
   Status status = check_on_device(args, context);
   if (!status.ok() || args.num_cameras == 0) return status;
   if (args.num_points == 0) return clear_outputs(args, context);
@@ -93,7 +94,7 @@ Status splat_points(const SplatPointsArgs& args, const Context& context) {
   for (int32_t view = 0; view < args.num_cameras && status.ok(); ++view) {
     status = fill_bins({bins, args.cameras[view], args.xyz, args.radius, args.radius_all, args.radius_unit,
                         static_cast<int32_t>(args.num_points), args.hidden ? args.hidden[2 * view] : 0,
-                        args.hidden ? args.hidden[2 * view + 1] : 0},
+                        args.hidden ? args.hidden[2 * view + 1] : 0, now},
                        context);
     if (!status.ok()) break;
     const int64_t pixel = view * num_pixels;
@@ -116,5 +117,7 @@ Status splat_points(const SplatPointsArgs& args, const Context& context) {
   }
   return status;
 }
+
+Status splat_points(const SplatPointsArgs& args, const Context& context) { return splat_points_now(args, nullptr, context); }
 
 }  // namespace c3d::cuda

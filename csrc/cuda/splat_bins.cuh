@@ -44,6 +44,7 @@ struct BinArgs {
   RadiusUnit radius_unit;
   int32_t num_points;  // N
   int64_t hidden_first, hidden_end;  // points that this view does not see
+  const float* now;                  // whose lens and pose stand for the camera's; nullptr: none
 };
 
 struct TouchedTiles {
@@ -89,8 +90,9 @@ static __global__ void __launch_bounds__(256) splat_project_kernel(BinArgs args)
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   Disc disc{0.0f, 0.0f, 0.0f, 0.0f};
   if (i < args.num_points) {
+    const Camera camera = args.now ? camera_of(args.now, args.camera) : args.camera;
     const float radius = args.radius ? args.radius[i] : args.radius_all;
-    disc = project_disc(args.camera, args.xyz[3 * i], args.xyz[3 * i + 1], args.xyz[3 * i + 2], radius, args.radius_unit);
+    disc = project_disc(camera, args.xyz[3 * i], args.xyz[3 * i + 1], args.xyz[3 * i + 2], radius, args.radius_unit);
     if (i >= args.hidden_first && i < args.hidden_end) disc.radius_px = 0.0f;
     args.bins.discs[i] = make_float4(disc.u, disc.v, disc.z, disc.radius_px);
   }

@@ -2,7 +2,8 @@
 #include "../checks.h"
 #include "../scratch.h"
 #include "../splat_frame.h"
-#include "c3d/api.h"
+#include "c3d/formulas.h"
+#include "now.cuh"
 
 namespace c3d::cuda {
 
@@ -17,7 +18,7 @@ Status splat_frame(const SplatFrameArgs& args, const Context& context) {
   splat.alpha_out = memory.get<float>(num_pixels * args.num_sides);
   splat.disp_out = memory.get<float>(num_pixels * args.num_sides);
   if (!memory.ok) return {StatusCode::kOutOfMemory, "splat_frame: out of memory for both sides' pictures"};
-  if (const Status splatted = splat_points(splat, context); !splatted.ok()) return splatted;
+  if (const Status splatted = splat_points_now(splat, args.now, context); !splatted.ok()) return splatted;
 
   const int64_t other = (args.num_sides - 1) * num_pixels;
   ComposeFrameArgs frame;
@@ -27,7 +28,7 @@ Status splat_frame(const SplatFrameArgs& args, const Context& context) {
   frame.loop_t = args.loop_t, frame.sharpness = args.sharpness, frame.least_alpha = args.least_alpha;
   frame.num_pixels = num_pixels;
   frame.rgb_out = args.rgb_out, frame.uncovered_out = args.uncovered_out;
-  return compose_frame(frame, context);
+  return compose_frame_now(frame, loop_t_of(args.now), context);
 }
 
 }  // namespace c3d::cuda

@@ -111,8 +111,5 @@ void read(const uint8_t* bytes, size_t num_bytes, Scene::Data& data);  // throws
 // A checked view of frame 0 .. num_frames - 1. Throws std::bad_alloc.
 Status render(Scene::Data& data, const Camera& view, int32_t frame, const Context& context, uint8_t* rgb, uint8_t* uncovered);
 
-// Colours pixels that nothing covers by the mean of ever wider neighbourhoods of covered ones.
-void fill_uncovered(int32_t width, int32_t height, const uint8_t* uncovered, uint8_t* rgb);
-
 }  // namespace scene
 }  // namespace c3d

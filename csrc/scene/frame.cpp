@@ -173,9 +173,11 @@ Status render(Scene::Data& data, const Camera& view, int32_t frame, const Contex
     if (const Status status = drift(data, frame, side, context); !status.ok()) return status;
   }
   const float loop_t = num_sides == 2 ? data.frames.share[static_cast<size_t>(frame)] : 0.0f;
-  const Status status = draw(data, view, num_sides, loop_t, context, rgb, uncovered);
-  if (status.ok()) fill_uncovered(view.width, view.height, uncovered, rgb);
-  return status;
+  if (const Status status = draw(data, view, num_sides, loop_t, context, rgb, uncovered); !status.ok()) return status;
+  FillUncoveredArgs filled;
+  filled.rgb = rgb, filled.uncovered = uncovered, filled.width = view.width, filled.height = view.height;
+  filled.rgb_out = rgb;
+  return cpu::fill_uncovered(filled, context);
 }
 
 }  // namespace c3d::scene

@@ -277,6 +277,17 @@ void compose_frame(Dice& dice) {
           [&](c3d::Context context) { return c3d::cpu::compose_frame(args, context); });
 }
 
+void fill_uncovered(Dice& dice) {
+  const size_t H = dice.side(), W = dice.side();
+  std::vector<uint8_t> rgb(3 * H * W, 77), uncovered(H * W), rgb_out(3 * H * W);
+  for (uint8_t& is : uncovered) is = dice.hits(0.3);
+  c3d::FillUncoveredArgs args;
+  args.rgb = dice.pointer(rgb.data()), args.uncovered = dice.pointer(uncovered.data());
+  args.width = dice.size(static_cast<int32_t>(W), {INT32_MIN, -1, INT32_MAX}), args.height = static_cast<int32_t>(H);
+  args.rgb_out = dice.pointer(rgb_out.data());
+  attempt(dice, "fill_uncovered", {rgb_out}, [&](c3d::Context context) { return c3d::cpu::fill_uncovered(args, context); });
+}
+
 void find_holes(Dice& dice) {
   const size_t H = dice.side(), W = dice.side(), L = dice.one_of<size_t>({1, 2, 4}), V = dice.one_of<size_t>({1, 3, 16});
   const Array disp = dice.array(L * H * W, 0.2f, 1), hidden = dice.array(H * W, -0.1f, 0.5f),
@@ -361,7 +372,7 @@ int main(int argc, char** argv) {
       std::_Exit(1);
     });
   constexpr void (*kOps[])(Dice&) = {splat_points, integrate_flow, blend_bidirectional, compose_frame,
-                                     find_holes,   inpaint_layers, drift_points};
+                                     find_holes,   inpaint_layers, drift_points,        fill_uncovered};
   auto made = [] { return num_refused + num_answered + num_plain + num_found; };
   for (seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 0; made() < calls; ++seed) {
     setitimer(ITIMER_PROF, &kMostSeconds, nullptr);

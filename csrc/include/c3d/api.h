@@ -232,6 +232,7 @@ struct DriftPointsArgs {
   WavesArgs waves;                   // whose colours and detail, where they are given, are read for those of feat and broad
   const float* phase = nullptr;      // [M] the confidence is multiplied by 1 + fade * phase
   float fade = 0;
+  const float* moment = nullptr;     // [1 + num_copies] where arrays are: a fade and weights in the place of those above
   int64_t num_points = 0;            // M
   float* xyz = nullptr;              // [M, 3] in the canvas' camera space
   float* feat_out = nullptr;         // [M, 4] colour and confidence
@@ -268,8 +269,18 @@ struct SplatFrameArgs {
   float loop_t = 0;                  // as in compose_frame
   float sharpness = 0;
   float least_alpha = 0;
+  const float* now = nullptr;        // [17] where arrays are: lens (4), world_to_cam and loop_t in the place of those above
   uint8_t* rgb_out = nullptr;        // [H, W, 3]
   uint8_t* uncovered_out = nullptr;  // [H, W] 0 or 1
+};
+
+// A frame whose uncovered pixels are continued, ring by ring, from what is covered: each is the mean of those of its eight
+// neighbours that have a colour. Where nothing is covered nothing changes.
+struct FillUncoveredArgs {
+  const uint8_t* rgb = nullptr;        // [H, W, 3]
+  const uint8_t* uncovered = nullptr;  // [H, W] 0 or 1
+  int32_t width = 0, height = 0;
+  uint8_t* rgb_out = nullptr;          // [H, W, 3]; may be rgb
 };
 
 namespace cpu {
@@ -283,6 +294,7 @@ C3D_API Status inpaint_layers(const InpaintLayersArgs& args, const Context& cont
 C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context);
 C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 C3D_API Status splat_frame(const SplatFrameArgs& args, const Context& context);
+C3D_API Status fill_uncovered(const FillUncoveredArgs& args, const Context& context);
 }  // namespace cpu
 
 #ifndef C3D_WITHOUT_CUDA  // what c3d::c3d says of itself where it was built without
@@ -301,6 +313,7 @@ C3D_API Status inpaint_layers(const InpaintLayersArgs& args, const Context& cont
 C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context);
 C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 C3D_API Status splat_frame(const SplatFrameArgs& args, const Context& context);
+C3D_API Status fill_uncovered(const FillUncoveredArgs& args, const Context& context);
 }  // namespace cuda
 #endif
 

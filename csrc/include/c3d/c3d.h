@@ -211,6 +211,7 @@ typedef struct c3d_drift_points_args {
   c3d_waves_args waves;  // whose colours and detail, where they are given, are read for those of feat and broad
   const float* phase;  // [M] the confidence is multiplied by 1 + fade * phase
   float fade;
+  const float* moment;  // [1 + num_copies] where arrays are: a fade and weights in the place of those above
   int64_t num_points;  // M
   float* xyz;  // [M, 3] in the canvas' camera space
   float* feat_out;  // [M, 4] colour and confidence
@@ -247,9 +248,19 @@ typedef struct c3d_splat_frame_args {
   float loop_t;  // as in compose_frame
   float sharpness;
   float least_alpha;
+  const float* now;  // [17] where arrays are: lens (4), world_to_cam and loop_t in the place of those above
   uint8_t* rgb_out;  // [H, W, 3]
   uint8_t* uncovered_out;  // [H, W] 0 or 1
 } c3d_splat_frame_args;
+
+// A frame whose uncovered pixels are continued, ring by ring, from what is covered: each is the mean of those of its eight
+// neighbours that have a colour. Where nothing is covered nothing changes.
+typedef struct c3d_fill_uncovered_args {
+  const uint8_t* rgb;  // [H, W, 3]
+  const uint8_t* uncovered;  // [H, W] 0 or 1
+  int32_t width, height;
+  uint8_t* rgb_out;  // [H, W, 3]; may be rgb
+} c3d_fill_uncovered_args;
 
 #define C3D_CAMERA_AT_REST {0, 0, 0, 0, 0, 0, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}}
 
@@ -263,6 +274,7 @@ C3D_API c3d_status c3d_inpaint_layers(c3d_context* context, const c3d_inpaint_la
 C3D_API c3d_status c3d_drift_points(c3d_context* context, const c3d_drift_points_args* args);
 C3D_API c3d_status c3d_compose_frame(c3d_context* context, const c3d_compose_frame_args* args);
 C3D_API c3d_status c3d_splat_frame(c3d_context* context, const c3d_splat_frame_args* args);
+C3D_API c3d_status c3d_fill_uncovered(c3d_context* context, const c3d_fill_uncovered_args* args);
 
 // A scene in motion: see scene.h.
 typedef struct c3d_scene c3d_scene;

@@ -438,12 +438,19 @@ C3D_HD inline OwnColour turned_colour(const DriftPointsArgs& args, int64_t i, fl
   return own;
 }
 
+C3D_HD inline float fade_of(const DriftPointsArgs& args) { return args.moment ? args.moment[0] : args.fade; }
+
+C3D_HD inline float weight_of(const DriftPointsArgs& args, int32_t copy) {
+  return args.moment ? args.moment[1 + copy] : args.waves.weight[copy];
+}
+
 // The sum over point i's copies of one of their two measures, first to last; what weighs nothing is left out.
 C3D_HD inline float sum_copies(const DriftPointsArgs& args, int64_t i, int measure) {
   const WavesArgs& waves = args.waves;
   float sum = 0;
   for (int32_t k = 0; k < waves.num_copies; ++k)
-    if (waves.weight[k] != 0.0f) sum += waves.even[(2 * k + measure) * args.num_points + i] * waves.weight[k];
+    if (const float weight = weight_of(args, k); weight != 0.0f)
+      sum += waves.even[(2 * k + measure) * args.num_points + i] * weight;
   return sum;
 }
 
@@ -511,7 +518,7 @@ C3D_HD inline DriftedPoint drifted_point(const DriftPointsArgs& args, int64_t i,
     if (kRaised) colour += fine_x * own.fine[c] + fine_y * own.fine[3 + c] + raised * own.broad[c];
     point.feat[c] = colour;
   }
-  point.feat[3] = args.feat[4 * i + 3] / stretch2 * (1.0f + args.fade * args.phase[i]);
+  point.feat[3] = args.feat[4 * i + 3] / stretch2 * (1.0f + fade_of(args) * args.phase[i]);
   return point;
 }
 
@@ -539,6 +546,15 @@ struct SidePixel {
 C3D_HD inline SidePixel side_of(const float* feat, const float* alpha, const float* disp, int64_t i) {
   return {{feat[4 * i], feat[4 * i + 1], feat[4 * i + 2]}, feat[4 * i + 3], alpha[i], disp[i]};
 }
+
+// `camera` with the lens and the pose of SplatFrameArgs::now.
+C3D_HD inline Camera camera_of(const float* now, Camera camera) {
+  camera.fx = now[0], camera.fy = now[1], camera.cx = now[2], camera.cy = now[3];
+  for (int i = 0; i < 12; ++i) camera.world_to_cam[i] = now[4 + i];
+  return camera;
+}
+
+C3D_HD inline const float* loop_t_of(const float* now) { return now ? now + 16 : nullptr; }
 
 struct FrameRules {  // of ComposeFrameArgs and SplatFrameArgs
   float loop_t, sharpness, least_alpha;
