@@ -78,8 +78,9 @@ class FluidMaps:
 
     def with_next(self, surface: Surface) -> FluidMaps:
         """With the fluid of a farther ``surface``."""
-        flows = surface.moving & (self.disp == 0)
-        return FluidMaps(np.where(flows, surface.disp, self.disp), np.where(flows[..., None], surface.step_px, self.step_px))
+        flows = np.flatnonzero(surface.moving & (self.disp == 0))
+        disp, step_px = surface.disp.reshape(-1)[flows], surface.step_px.reshape(-1, 2)[flows]
+        return FluidMaps(with_values(self.disp, flows, disp), with_values(self.step_px, flows, step_px))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +97,9 @@ class Uncovered:
 def hide(surface: Surface, rules: HidingRules, loop_steps: int) -> Hidden:
     """What continues behind ``surface``."""
     reach_px = np.ceil(rules.parallax_px * (surface.disp.max() - surface.disp.min())) + SPLAT_REACH_PX
-    drift_px = np.minimum(np.linalg.norm(surface.step_px, axis=2) * (loop_steps / 2), reach_px) * surface.moving
+    moving = np.flatnonzero(surface.moving)  # of the whole canvas it takes longer than all else here
+    speed_px = np.linalg.norm(surface.step_px.reshape(-1, 2)[moving], axis=1)
+    drift_px = spread_out(moving, np.minimum(speed_px * (loop_steps / 2), reach_px), surface.disp.shape)
     return continue_behind(surface.disp, surface.moving, drift_px, surface.exists, rules, surface.before)
 
 

@@ -67,11 +67,23 @@ const float* relax(const Membrane<kChannels>& m, const Level& level, int num_pas
 
 // --- fill --------------------------------------------------------------------------------------------------------------
 
-void vote(const Level& level, PackedPixel* packed, const Executor& executor) {
+// What a level is filled with, as large as the finest needs them.
+struct FillMemory {
+  PackedPixel* packed;  // [num_padded]
+  Ballot* ballots;  // [num_holes]
+};
+
+// Written down: each is read by all the pixels of a patch.
+void write_ballots(const Level& level, Ballot* ballots, const Executor& executor) {
+  for_each_hole(level, executor, [&](int32_t i) { ballots[i] = ballot_of(level, i, level.at(level.place[i])); });
+}
+
+void vote(const Level& level, const FillMemory& memory, const Executor& executor) {
+  write_ballots(level, memory.ballots, executor);
   for_each_hole(level, executor, [&](int32_t i) {
-    vote_colour(level, level.source[0], i);
+    vote_colour(level, i, [&](int32_t k, int32_t) { return memory.ballots[k]; });
     const int32_t p = level.at(level.place[i]);
-    packed[p] = pack_pixel(level, p);
+    memory.packed[p] = pack_pixel(level, p);
   });
 }
 
@@ -88,12 +100,13 @@ void search(const Level& level, const PackedPixel* packed, uint32_t pass, const 
   });
 }
 
-// Improves the sources of level n. packed: as many as the level has pixels, written here.
-void fill_level(const Level& level, PackedPixel* packed, int n, bool is_coarsest, const Executor& executor) {
+// Improves the sources of level n.
+void fill_level(const Level& level, const FillMemory& memory, int n, bool is_coarsest, const Executor& executor) {
+  PackedPixel* packed = memory.packed;
   parallel_ranges(executor, level.num_padded, kMinPart, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) packed[p] = pack_pixel(level, p);
   });
-  vote(level, packed, executor);
+  vote(level, memory, executor);
   uint32_t pass = 0;
   for (int round = 0; round < num_rounds(n, is_coarsest); ++round) {
     if (is_coarsest)
@@ -103,7 +116,7 @@ void fill_level(const Level& level, PackedPixel* packed, int n, bool is_coarsest
         packed[p] = pack_pixel(level, p);
       });
     for (int jump = 0; jump < kNumJumps; ++jump, ++pass) search(level, packed, pass, executor);
-    vote(level, packed, executor);
+    vote(level, memory, executor);
   }
 }
 
@@ -159,18 +172,20 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
     if (*coarse.num_holes == 0 || !find_nearest(coarse, executor)) break;
   }
 
-  PackedPixel* packed = memory.get<PackedPixel>(top.num_padded);
+  const FillMemory fill{memory.get<PackedPixel>(top.num_padded), memory.get<Ballot>(*top.num_holes)};
   if (!memory.ok) return out_of_memory;
-  fill_level(levels[num_levels - 1], packed, num_levels - 1, true, executor);
+  fill_level(levels[num_levels - 1], fill, num_levels - 1, true, executor);
   for (int n = num_levels - 2; n >= 0; --n) {
     for_each_hole(levels[n], executor, [&](int32_t i) { refine_source(levels[n + 1], levels[n], i); });
-    fill_level(levels[n], packed, n, false, executor);
+    fill_level(levels[n], fill, n, false, executor);
   }
 
   const auto colour = allocate_membrane<3>(*top.num_holes, memory);
   Place* chosen = memory.get<Place>(*top.num_holes);
   if (!memory.ok) return out_of_memory;
-  for_each_hole(top, executor, [&](int32_t i) { chosen[i] = elect(top, top.source[0], i); });
+  write_ballots(top, fill.ballots, executor);
+  for_each_hole(top, executor,
+                [&](int32_t i) { chosen[i] = elect(top, i, [&](int32_t k, int32_t) { return fill.ballots[k]; }); });
   for_each_hole(top, executor, [&](int32_t i) { link_colour(args, top, chosen, colour, i); });
   const float* blended = relax(colour, top, kColourPasses, executor);
   for_each_hole(top, executor, [&](int32_t i) {

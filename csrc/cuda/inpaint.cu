@@ -119,11 +119,14 @@ __global__ void __launch_bounds__(kBlockThreads) inpaint_search_kernel(InpaintAr
 }
 
 __global__ void __launch_bounds__(kBlockThreads) inpaint_vote_kernel(InpaintArgs args) {
-  if (!is_over(args)) for_each_hole(args.level, [&](int32_t i) { vote_colour(args.level, args.level.source[0], i); });
+  if (is_over(args)) return;
+  const auto ballot = [&](int32_t k, int32_t pixel) { return ballot_of(args.level, k, pixel); };
+  for_each_hole(args.level, [&](int32_t i) { vote_colour(args.level, i, ballot); });
 }
 
 __global__ void __launch_bounds__(kBlockThreads) inpaint_elect_kernel(InpaintArgs args) {
-  for_each_hole(args.level, [&](int32_t i) { args.chosen[i] = elect(args.level, args.level.source[0], i); });
+  const auto ballot = [&](int32_t k, int32_t pixel) { return ballot_of(args.level, k, pixel); };
+  for_each_hole(args.level, [&](int32_t i) { args.chosen[i] = elect(args.level, i, ballot); });
 }
 
 __global__ void __launch_bounds__(kBlockThreads) inpaint_colour_kernel(InpaintArgs args) {

@@ -411,28 +411,38 @@ C3D_HD inline int num_rounds(int n, bool is_coarsest) { return is_coarsest ? kFi
 // The weight of a vote whose patch differs by `error`: halves every 8 units.
 C3D_HD inline int32_t vote_weight(int32_t error) { return error < 128 ? 1 + (256 * (16 - (error & 7)) >> (error >> 3)) : 1; }
 
-// body(source, weight) for every patch that covers the hole pixel i: it proposes the pixel that lies in its source's patch
-// where i lies in it. The patch around i itself always proposes.
-template <typename Body>
-C3D_HD inline void for_each_vote(const Level& level, const Place* source, int64_t i, const Body& body) {
+// What the patch around a hole pixel proposes: at its centre the padded pixel `source`, at every other place the one that lies
+// there in the source's patch; each with this weight.
+struct Ballot {
+  int32_t source, weight;
+};
+
+C3D_HD inline Ballot ballot_of(const Level& level, int32_t k, int32_t pixel) {  // pixel: the padded one of slot k
+  return {level.at(level.source[0][k]), vote_weight(level.error[k]) * greater<int32_t>(level.confidence[pixel], 1)};
+}
+
+// body(source, weight) for every patch that covers the hole pixel i, as its ballot(k, pixel) says. The patch around i itself
+// always proposes.
+template <typename BallotOf, typename Body>
+C3D_HD inline void for_each_vote(const Level& level, int64_t i, const BallotOf& ballot, const Body& body) {
   const int32_t centre = level.at(level.place[i]);
+  const int16_t limit = level.limit[i];
   for (int32_t dy = -kRadius; dy <= kRadius; ++dy) {
     for (int32_t dx = -kRadius; dx <= kRadius; ++dx) {
-      const int32_t pixel = centre + dy * level.stride + dx, k = level.slot[pixel];
+      const int32_t step = dy * level.stride + dx, k = level.slot[centre + step];
       if (k < 0) continue;
-      const Place proposed{source[k].x - dx, source[k].y - dy};
-      if (level.disp_known[level.at(proposed)] > level.limit[i]) continue;
-      body(proposed, vote_weight(level.error[k]) * greater<int32_t>(level.confidence[pixel], 1));
+      const Ballot cast = ballot(k, centre + step);
+      if (level.disp_known[cast.source - step] <= limit) body(cast.source - step, cast.weight);
     }
   }
 }
 
 // The hole pixel's colour: the mean of what is proposed. Only known pixels are, so that none is read that is being voted.
-C3D_HD inline void vote_colour(const Level& level, const Place* source, int64_t i) {
+template <typename BallotOf>
+C3D_HD inline void vote_colour(const Level& level, int64_t i, const BallotOf& ballot) {
   int32_t sum[3] = {}, total = 0;
-  for_each_vote(level, source, i, [&](Place proposed, int32_t weight) {
-    const int32_t q = level.at(proposed);
-    for (int c = 0; c < 3; ++c) sum[c] += weight * level.colour[c][q];
+  for_each_vote(level, i, ballot, [&](int32_t proposed, int32_t weight) {
+    for (int c = 0; c < 3; ++c) sum[c] += weight * level.colour[c][proposed];
     total += weight;
   });
   const int32_t pixel = level.at(level.place[i]);
@@ -440,13 +450,13 @@ C3D_HD inline void vote_colour(const Level& level, const Place* source, int64_t 
 }
 
 // The source with most votes.
-C3D_HD inline Place elect(const Level& level, const Place* source, int64_t i) {
-  Place candidates[kSide * kSide] = {};
-  int32_t weights[kSide * kSide];
+template <typename BallotOf>
+C3D_HD inline Place elect(const Level& level, int64_t i, const BallotOf& ballot) {
+  int32_t candidates[kSide * kSide] = {}, weights[kSide * kSide];
   int32_t num = 0, most = 0;
-  for_each_vote(level, source, i, [&](Place proposed, int32_t weight) {
+  for_each_vote(level, i, ballot, [&](int32_t proposed, int32_t weight) {
     int32_t j = 0;
-    while (j < num && (candidates[j].x != proposed.x || candidates[j].y != proposed.y)) ++j;
+    while (j < num && candidates[j] != proposed) ++j;
     if (j == num) {
       candidates[num] = proposed;
       weights[num++] = 0;
@@ -455,7 +465,7 @@ C3D_HD inline Place elect(const Level& level, const Place* source, int64_t i) {
   });
   for (int32_t j = 1; j < num; ++j)
     if (weights[j] > weights[most]) most = j;
-  return candidates[most];
+  return level.place_of(candidates[most]);
 }
 
 // --- blend -------------------------------------------------------------------------------------------------------------
