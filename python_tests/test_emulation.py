@@ -368,7 +368,7 @@ def planted(fault: str, file: str, sound: str, broken: str) -> Path:
     ("fault", "file", "barrier", "call"),
     [
         ("stage", "splat_hits.cuh", "    __syncthreads();\n    const uint32_t num_staged", "splat wide discs"),
-        ("handing", "splat_handing.cuh", "  __syncthreads();\n  const int32_t x_end", "splat alpha"),
+        ("handing", "splat_handing.cuh", "  __syncthreads();\n  bool has_room", "splat alpha"),
         ("blend", "blend.cu", "  __syncthreads();\n\n  const float* fwd", "blend_bidirectional odd rows"),
     ],
 )
@@ -409,8 +409,8 @@ def test_no_kernel_leaves_its_arrays() -> None:
     ("fault", "file", "sound", "broken", "kernel"),
     [
         ("paths", "trace.cu", "  if (i >= args.num_paths) return;\n", "", "trace_steps_kernel"),
-        ("hits", "splat_hits.cuh", "num_hits * num_threads", "num_hits / 8 * num_threads", "sort_handed"),
-        ("entries", "splat_bins.cuh", "kMaxTilesPerPoint * num_points", "num_points", "splat_fill_kernel"),
+        ("hits", "splat_hits.cuh", "num_hits * num_threads", "num_hits / 8 * num_threads", "put_hits"),
+        ("entries", "splat_bins.cuh", "kMaxTilesPerPoint * num_discs", "num_discs", "splat_fill_kernel"),
     ],
 )
 def test_a_write_out_of_bounds_is_caught(fault: str, file: str, sound: str, broken: str, kernel: str) -> None:

@@ -308,6 +308,7 @@ def random_splats(rng: np.random.Generator, num_pixels: int, loop_t: float) -> C
 def one_of_each(seed: int) -> dict[str, Call]:
     """Every op, on odd sizes."""
     rng = np.random.default_rng(seed)
+    many_hits = random_cloud(np.random.default_rng(seed), 5000, (19, 37), radius_px=(1, 2), max_points=64, soft=True)
     clouds = {
         "splat alpha": random_cloud(rng, 400, (23, 37), channels=5),
         "splat surface": random_cloud(rng, 500, (37, 23), channels=8, compositor="surface", max_points=32, num_depths=3),
@@ -319,6 +320,7 @@ def one_of_each(seed: int) -> dict[str, Call]:
         ),
         "splat wide discs": random_cloud(rng, 1500, (50, 41), radius_px=(3, 60), max_points=64),
         "splat long lists": random_cloud(rng, 4000, (9, 17), channels=1, compositor="surface", max_points=12, num_depths=90),
+        "splat many hits": many_hits,
     }
     calls = {name: cloud.splat() for name, cloud in clouds.items()}
     for name in ("splat alpha", "splat surface", "splat soft", "splat soft surface"):

@@ -29,11 +29,12 @@ struct LaunchShape {
   int64_t num_blocks;
   int num_threads;
   size_t shared_bytes = 0;
+  int num_rows = 1;  // of so many blocks: blockIdx.y
 };
 
-// Blocks of num_threads that together give every item a thread.
-inline LaunchShape thread_per_item(int64_t num_items, int num_threads) {
-  return {(num_items + num_threads - 1) / num_threads, num_threads};
+// Blocks of num_threads that together give every item of every row a thread.
+inline LaunchShape thread_per_item(int64_t num_items, int num_threads, int num_rows = 1) {
+  return {(num_items + num_threads - 1) / num_threads, num_threads, 0, num_rows};
 }
 
 #ifdef C3D_EMULATION
@@ -49,13 +50,14 @@ __device__ T* dynamic_shared() {
 }
 #endif
 
-// One-dimensional launch of a kernel that takes one struct. No blocks: no launch.
+// Launch of a kernel that takes one struct. No blocks: no launch.
 template <typename Args>
 Status launch(const char* name, void (*kernel)(Args), LaunchShape shape, const Context& context,
               const std::common_type_t<Args>& args) {
   if (shape.num_blocks == 0) return {};
   if (shape.num_blocks > INT32_MAX) return status_of(cudaErrorInvalidConfiguration, name);
-  const dim3 grid(static_cast<unsigned>(shape.num_blocks)), block(static_cast<unsigned>(shape.num_threads));
+  const dim3 grid(static_cast<unsigned>(shape.num_blocks), static_cast<unsigned>(shape.num_rows));
+  const dim3 block(static_cast<unsigned>(shape.num_threads));
 #ifdef C3D_EMULATION
   struct Call {
     void (*kernel)(Args);

@@ -5,7 +5,12 @@
 //
 // Lists are filled with integer atomics and have no order. That is harmless: keys (z, point index) are unique, and what reads
 // the lists depends on keys alone.
+//
+// Several cameras share launches, each with lists of its own: blockIdx.y is the camera. Views through one camera share its
+// lists and pass over the points that they do not see.
 #pragma once
+
+#include <algorithm>
 
 #include "c3d/formulas.h"
 #include "launch.cuh"
@@ -17,6 +22,7 @@ constexpr int kTileSide = 1 << kTileShift;  // px
 constexpr int kTilePixels = kTileSide * kTileSide;
 constexpr int kMaxLevels = 20;         // 16 << 19 = kMaxSide
 constexpr int kMaxTilesPerPoint = 4;
+constexpr int kMaxViews = 16;          // of a launch: what is known of them travels with a kernel's arguments
 
 struct Pyramid {
   int32_t width, height;               // px
@@ -27,24 +33,51 @@ struct Pyramid {
 
 struct Bins {
   Pyramid pyramid;
-  float4* discs;              // [N] u, v, z, radius_px; radius_px = 0: skipped
-  uint32_t* entries;          // [kMaxTilesPerPoint * N] point indices, tile by tile
-  unsigned long long* start;  // [tiles] of each tile's list in entries
-  uint32_t* count;            // [tiles] entries of each list
-  uint32_t* filled;           // [tiles] entries written so far
+  int32_t num_points;         // N
+  int32_t num_cameras;        // that there is room for
+  float4* discs;              // [cameras, N] u, v, z, radius_px; radius_px = 0: skipped
+  uint32_t* entries;          // [cameras * N * kMaxTilesPerPoint] point indices, tile by tile
+  unsigned long long* start;  // [cameras, tiles] of each tile's list in entries
+  uint32_t* count;            // [cameras, tiles] entries of each list
+  uint32_t* filled;           // [cameras, tiles] entries written so far
   unsigned long long* used;   // [1] entries given away so far
+  uint32_t* num_left;         // [1] 0, for who draws the picture to count with
+};
+
+struct View {
+  uint32_t camera;                    // its number in Bins
+  uint32_t hidden_first, num_hidden;  // points that it does not see
 };
 
 struct BinArgs {
   Bins bins;
-  Camera camera;
+  Camera cameras[kMaxViews];
   const float* xyz;     // [N, 3]
   const float* radius;  // [N], or nullptr: radius_all
   float radius_all;
   RadiusUnit radius_unit;
-  int32_t num_points;  // N
-  int64_t hidden_first, hidden_end;  // points that this view does not see
-  const float* now;                  // whose lens and pose stand for the camera's; nullptr: none
+  const float* now;  // whose lens and pose stand for the cameras'; nullptr: none
+};
+
+C3D_HD inline int32_t num_tiles_of(const Pyramid& pyramid) { return pyramid.first_tile[pyramid.num_levels]; }
+
+// A view's lists, to be read. Numbers, not pointers: they take one register each where four pointers would take eight.
+struct TileLists {
+  const Bins& bins;
+  const View& view;
+  uint32_t first_disc, first_tile;  // cameras_at_once leaves both below 2^32
+
+  __device__ TileLists(const Bins& of, const View& by)
+      : bins(of),
+        view(by),
+        first_disc(by.camera * static_cast<uint32_t>(of.num_points)),
+        first_tile(by.camera * static_cast<uint32_t>(num_tiles_of(of.pyramid))) {}
+
+  __device__ bool shows(uint32_t point) const { return point - view.hidden_first >= view.num_hidden; }
+  __device__ float4 disc(uint32_t point) const { return bins.discs[first_disc + point]; }
+  __device__ float z(uint32_t point) const { return bins.discs[first_disc + point].z; }
+  __device__ uint32_t count(int32_t tile) const { return bins.count[first_tile + tile]; }
+  __device__ const uint32_t* entries(int32_t tile) const { return bins.entries + bins.start[first_tile + tile]; }
 };
 
 struct TouchedTiles {
@@ -87,28 +120,31 @@ __device__ inline uint32_t count_at(uint32_t* counters, int32_t tile) {
 // Thread = one point: consecutive threads read consecutive positions and write 16 bytes each, so every byte moved is used
 // (12 in, 16 out). Threads beyond the last point stay for the votes.
 static __global__ void __launch_bounds__(256) splat_project_kernel(BinArgs args) {
+  const Bins& bins = args.bins;
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   Disc disc{0.0f, 0.0f, 0.0f, 0.0f};
-  if (i < args.num_points) {
-    const Camera camera = args.now ? camera_of(args.now, args.camera) : args.camera;
+  if (i < bins.num_points) {
+    const Camera& given = args.cameras[blockIdx.y];
+    const Camera camera = args.now ? camera_of(args.now, given) : given;
     const float radius = args.radius ? args.radius[i] : args.radius_all;
     disc = project_disc(camera, args.xyz[3 * i], args.xyz[3 * i + 1], args.xyz[3 * i + 2], radius, args.radius_unit);
-    if (i >= args.hidden_first && i < args.hidden_end) disc.radius_px = 0.0f;
-    args.bins.discs[i] = make_float4(disc.u, disc.v, disc.z, disc.radius_px);
+    bins.discs[static_cast<int64_t>(blockIdx.y) * bins.num_points + i] = make_float4(disc.u, disc.v, disc.z, disc.radius_px);
   }
-  const TouchedTiles touched = touched_tiles(disc, args.bins.pyramid);
+  const TouchedTiles touched = touched_tiles(disc, bins.pyramid);
+  uint32_t* count = bins.count + static_cast<int64_t>(blockIdx.y) * num_tiles_of(bins.pyramid);
   for (int k = 0; k < kMaxTilesPerPoint; ++k) {
-    const int32_t tile = touched_tile(touched, k, args.bins.pyramid);
-    if (__any_sync(kAllLanes, tile >= 0)) count_at(args.bins.count, tile);
+    const int32_t tile = touched_tile(touched, k, bins.pyramid);
+    if (__any_sync(kAllLanes, tile >= 0)) count_at(count, tile);
   }
 }
 
-// Thread = one tile, which takes a stretch of `entries` as long as its list; a warp asks once for all its lanes. Where a list
-// lies depends on who asks first, what it holds does not.
+// Thread = one tile of one camera, which takes a stretch of `entries` as long as its list; a warp asks once for all its lanes.
+// Where a list lies depends on who asks first, what it holds does not.
 static __global__ void __launch_bounds__(256) splat_reserve_kernel(Bins bins) {
-  const int64_t tile = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const int64_t in_view = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  const bool exists = tile < bins.pyramid.first_tile[bins.pyramid.num_levels];
+  const bool exists = in_view < num_tiles_of(bins.pyramid);
+  const int64_t tile = static_cast<int64_t>(blockIdx.y) * num_tiles_of(bins.pyramid) + in_view;
   const unsigned long long count = exists ? bins.count[tile] : 0;
   unsigned long long end = count;
   for (int distance = 1; distance < kWarpSize; distance *= 2) {
@@ -127,16 +163,17 @@ static __global__ void __launch_bounds__(256) splat_fill_kernel(BinArgs args) {
   const Bins& bins = args.bins;
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   Disc disc{0.0f, 0.0f, 0.0f, 0.0f};
-  if (i < args.num_points) {
-    const float4 d = bins.discs[i];
+  if (i < bins.num_points) {
+    const float4 d = bins.discs[static_cast<int64_t>(blockIdx.y) * bins.num_points + i];
     disc = {d.x, d.y, d.z, d.w};
   }
   const TouchedTiles touched = touched_tiles(disc, bins.pyramid);
+  const int64_t first_tile = static_cast<int64_t>(blockIdx.y) * num_tiles_of(bins.pyramid);
   for (int k = 0; k < kMaxTilesPerPoint; ++k) {
     const int32_t tile = touched_tile(touched, k, bins.pyramid);
     if (!__any_sync(kAllLanes, tile >= 0)) continue;
-    const uint32_t place = count_at(bins.filled, tile);
-    if (tile >= 0) bins.entries[bins.start[tile] + place] = static_cast<uint32_t>(i);
+    const uint32_t place = count_at(bins.filled + first_tile, tile);
+    if (tile >= 0) bins.entries[bins.start[first_tile + tile] + place] = static_cast<uint32_t>(i);
   }
 }
 
@@ -158,29 +195,43 @@ inline Status make_pyramid(int32_t width, int32_t height, Pyramid* pyramid) {
   return {};
 }
 
-// Working memory for one camera's points; the next camera's follow on the same stream and may use it again.
-inline Status allocate_bins(const Scratch& scratch, int64_t num_points, Bins* bins) {
-  const int64_t num_tiles = bins->pyramid.first_tile[bins->pyramid.num_levels];
-  bins->discs = allocate<float4>(scratch, num_points);
-  bins->entries = allocate<uint32_t>(scratch, kMaxTilesPerPoint * num_points);
-  bins->start = allocate<unsigned long long>(scratch, num_tiles + 1);
-  bins->count = allocate<uint32_t>(scratch, 2 * num_tiles);
-  if (!bins->discs || !bins->entries || !bins->start || !bins->count)
+// How many cameras share launches: as many as leave what is binned in a cache of the second level (50 MB on an H100). One with
+// more points than that keeps a device busy alone, and the next uses the same memory again while it is in there.
+inline int cameras_at_once(const SplatPointsArgs& args, const Pyramid& pyramid) {
+  constexpr int64_t kBytesAtOnce = int64_t{32} << 20;
+  constexpr int64_t kPointBytes = sizeof(float4) + kMaxTilesPerPoint * sizeof(uint32_t);
+  constexpr int64_t kTileBytes = sizeof(unsigned long long) + 2 * sizeof(uint32_t);
+  const int64_t fit = kBytesAtOnce / (kPointBytes * args.num_points + kTileBytes * num_tiles_of(pyramid));
+  return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(fit, std::min(args.num_cameras, kMaxViews))));
+}
+
+// Working memory for num_cameras cameras; the next ones follow on the same stream and may use it again.
+inline Status allocate_bins(const Scratch& scratch, int32_t num_points, int num_cameras, Bins* bins) {
+  const int64_t num_lists = int64_t{num_cameras} * num_tiles_of(bins->pyramid), num_discs = int64_t{num_cameras} * num_points;
+  bins->num_points = num_points;
+  bins->num_cameras = num_cameras;
+  bins->discs = allocate<float4>(scratch, num_discs);
+  bins->entries = allocate<uint32_t>(scratch, kMaxTilesPerPoint * num_discs);
+  bins->start = allocate<unsigned long long>(scratch, num_lists);
+  bins->used = allocate<unsigned long long>(scratch, 2 + num_lists);
+  if (!bins->discs || !bins->entries || !bins->start || !bins->used)
     return {StatusCode::kOutOfMemory, "splat_points: out of memory for working buffers"};
-  bins->used = bins->start + num_tiles;
-  bins->filled = bins->count + num_tiles;
+  bins->num_left = reinterpret_cast<uint32_t*>(bins->used + 1);  // one after the other: all are cleared at once
+  bins->count = bins->num_left + 2;
+  bins->filled = bins->count + num_lists;
   return {};
 }
 
-inline Status fill_bins(const BinArgs& args, const Context& context) {
+inline Status fill_bins(const BinArgs& args, int num_cameras, const Context& context) {
   const Bins& bins = args.bins;
-  const int64_t num_tiles = bins.pyramid.first_tile[bins.pyramid.num_levels];
+  const int64_t num_tiles = num_tiles_of(bins.pyramid);
+  const LaunchShape points = thread_per_item(bins.num_points, 256, num_cameras);
   Status status =
-      status_of(cudaMemsetAsync(bins.count, 0, 2 * num_tiles * sizeof *bins.count, stream_of(context)), "splat_points");
-  if (status.ok()) status = status_of(cudaMemsetAsync(bins.used, 0, sizeof *bins.used, stream_of(context)), "splat_points");
-  if (status.ok()) status = C3D_LAUNCH(splat_project_kernel, thread_per_item(args.num_points, 256), context, args);
-  if (status.ok()) status = C3D_LAUNCH(splat_reserve_kernel, thread_per_item(num_tiles, 256), context, bins);
-  if (status.ok()) status = C3D_LAUNCH(splat_fill_kernel, thread_per_item(args.num_points, 256), context, args);
+      status_of(cudaMemsetAsync(bins.used, 0, (2 + bins.num_cameras * num_tiles) * sizeof *bins.used, stream_of(context)),
+                "splat_points");
+  if (status.ok()) status = C3D_LAUNCH(splat_project_kernel, points, context, args);
+  if (status.ok()) status = C3D_LAUNCH(splat_reserve_kernel, thread_per_item(num_tiles, 256, num_cameras), context, bins);
+  if (status.ok()) status = C3D_LAUNCH(splat_fill_kernel, points, context, args);
   return status;
 }
 

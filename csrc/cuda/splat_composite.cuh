@@ -7,9 +7,11 @@
 
 namespace c3d::cuda {
 
-// A camera's picture.
+// The pictures of views that share launches.
 struct PictureArgs {
   Bins bins;
+  View views[kMaxViews];
+  uint2* left;  // [views x parts] parts of a tile and their views that are left to the walk; as many as *bins.num_left
   const void* feat;  // [N, C]
   const float* opacity;  // [N] or nullptr
   int32_t num_channels, max_points;
@@ -28,7 +30,7 @@ struct Totals {
 __device__ inline float opacity_of(const float* opacity, uint32_t point) { return opacity ? __ldg(opacity + point) : 1.0f; }
 
 // Replaces each hit's q by its weight.
-__device__ inline Totals alpha_weights(const TileMemory& memory, const float4* discs, const float* opacity, int column,
+__device__ inline Totals alpha_weights(const TileMemory& memory, const TileLists& lists, const float* opacity, int column,
                                        int count) {
   Totals totals{0.0f, 0.0f};
   float through = 1.0f;
@@ -36,25 +38,25 @@ __device__ inline Totals alpha_weights(const TileMemory& memory, const float4* d
     Hit& hit = memory.hits[k * static_cast<int>(blockDim.x) + column];
     const float weight = composite_alpha(true, hit.q, opacity_of(opacity, hit.point), through);
     totals.alpha += weight;
-    totals.disp += weight / discs[hit.point].z;
+    totals.disp += weight / lists.z(hit.point);
     hit.q = weight;
   }
   return totals;
 }
 
 // The same for surfaces. The totals are summed from the last hit on, as the CPU twin does, so that both round alike.
-__device__ inline Totals surface_weights(const TileMemory& memory, const float4* discs, const float* opacity, int column,
+__device__ inline Totals surface_weights(const TileMemory& memory, const TileLists& lists, const float* opacity, int column,
                                          int count, float reach) {
   const auto hit_at = [&](int k) -> Hit& { return memory.hits[k * static_cast<int>(blockDim.x) + column]; };
   SurfaceWalk<float> walk;
   walk.start();
   for (int first = 0, k = 0; first < count; first = k) {
-    walk.open(true, discs[hit_at(first).point].z, reach);
+    walk.open(true, lists.z(hit_at(first).point), reach);
     do {
       Hit& hit = hit_at(k);
       hit.q = walk.add<true>(true, hit.q, opacity_of(opacity, hit.point));
       ++k;
-    } while (k < count && !walk.ends_before(discs[hit_at(k).point].z));
+    } while (k < count && !walk.ends_before(lists.z(hit_at(k).point)));
     const SurfaceShare<float> share = walk.share<true>();
     for (int j = first; j < k; ++j) hit_at(j).q *= share.scale;
     walk.close<true>(true, share);
@@ -63,7 +65,7 @@ __device__ inline Totals surface_weights(const TileMemory& memory, const float4*
   for (int k = count - 1; k >= 0; --k) {
     const Hit hit = hit_at(k);
     totals.alpha += hit.q;
-    totals.disp += hit.q / discs[hit.point].z;
+    totals.disp += hit.q / lists.z(hit.point);
   }
   return totals;
 }
@@ -168,7 +170,7 @@ __device__ inline void sum_features(const PictureArgs& args, const TileMemory& m
     }
     const Pixel at = pixel_at(place, other, pyramid);
     if (!at.inside) continue;
-    float* out = args.feat_out + (static_cast<int64_t>(at.y) * pyramid.width + at.x) * args.num_channels + load * kVec;
+    float* out = args.feat_out + number_of(at, place, pyramid) * args.num_channels + load * kVec;
 #pragma unroll
     for (int u = 0; u < kLoads; ++u)
       if (u < kLoads - 1 || has_last) store_features(out + u * kLanes * kVec, sum[u]);

@@ -19,27 +19,27 @@ struct alignas(8) Hit {  // one access of shared memory reads both
   float q;         // d^2 / r^2, later the weight
 };
 
-// The block's shared memory. While points are handed out (splat_handing.cuh), `handed` takes the place of `hits`, and
-// `num_handed` that of `stage`.
+// The block's shared memory. While points are handed out (splat_handing.cuh), `handed` takes the place of the last eight of
+// `hits`, and `num_handed` that of `stage`.
 struct TileMemory {
   float4* stage;    // [threads] u, v, radius_px, 1 / radius_px^2 of the points at hand
   Key* keys;        // [kBatch]
   Key* limit;       // [1]
   uint32_t* place;  // [1] keys taken so far
   Hit* hits;        // [K, threads] of each pixel
-  uint32_t* num_handed;  // [kTilePixels] points handed to each pixel, row by row
-  uint16_t* handed;      // [kHanded, kTilePixels] their places among the keys
+  uint32_t* num_handed;  // [threads] points handed to each pixel, row by row
+  uint16_t* handed;      // [kMaxHanded, threads] their places among the keys
 };
 
-constexpr int kMaxSorted = 8;  // K up to which points are handed out and a pixel sorts its hits in registers
-constexpr int kHanded = kMaxSorted * sizeof(Hit) / sizeof(uint16_t);  // as many as fit into the hits' place: 32
+constexpr int kSorted = 8;  // hits that a pixel sorts in registers at a time
+constexpr int kMaxHanded = kSorted * sizeof(Hit) / sizeof(uint16_t);  // as many as fit into the place of so many hits: 32
 
-inline size_t tile_memory_bytes(int num_threads, int max_points) {
-  const size_t num_hits = max_points > kMaxSorted ? max_points : kMaxSorted;
+inline size_t tile_memory_bytes(int num_threads, int num_hits) {
   return num_threads * sizeof(float4) + (kBatch + 2) * sizeof(Key) + num_hits * num_threads * sizeof(Hit);
 }
 
-__device__ inline TileMemory tile_memory() {
+// num_hits: K, at least kSorted where points are handed out.
+__device__ inline TileMemory tile_memory(int num_hits) {
   TileMemory memory;
   memory.stage = dynamic_shared<float4>();
   memory.keys = reinterpret_cast<Key*>(memory.stage + blockDim.x);
@@ -47,7 +47,7 @@ __device__ inline TileMemory tile_memory() {
   memory.place = reinterpret_cast<uint32_t*>(memory.limit + 1);
   memory.hits = reinterpret_cast<Hit*>(memory.place + 2);
   memory.num_handed = reinterpret_cast<uint32_t*>(memory.stage);
-  memory.handed = reinterpret_cast<uint16_t*>(memory.hits);
+  memory.handed = reinterpret_cast<uint16_t*>(memory.hits + (num_hits - kSorted) * static_cast<int>(blockDim.x));
   return memory;
 }
 
@@ -64,15 +64,18 @@ struct Rectangle {
 };
 
 struct TilePlace {
+  int64_t first_pixel;     // of the view among those of all views
   int32_t tile_x, tile_y;  // on level 0
   int32_t x0, y0;          // px, of the block's part
 };
 
-__device__ inline TilePlace tile_place(const Pyramid& pyramid) {
+// `part`: of all parts of the view's tiles, which are as large as the block.
+__device__ inline TilePlace tile_place(const Pyramid& pyramid, uint32_t view, uint32_t part) {
   const int32_t parts = kTilePixels / static_cast<int32_t>(blockDim.x);
-  const int32_t tile = static_cast<int32_t>(blockIdx.x) / parts, part = static_cast<int32_t>(blockIdx.x) % parts;
+  const int32_t tile = static_cast<int32_t>(part) / parts, in_tile = static_cast<int32_t>(part) % parts;
   const int32_t tile_x = tile % pyramid.num_x[0], tile_y = tile / pyramid.num_x[0];
-  return {tile_x, tile_y, tile_x * kTileSide, tile_y * kTileSide + part * (kTileSide / parts)};
+  return {static_cast<int64_t>(view) * pyramid.width * pyramid.height, tile_x, tile_y, tile_x * kTileSide,
+          tile_y * kTileSide + in_tile * (kTileSide / parts)};
 }
 
 // The pixel at `lane` of the calling thread's warp.
@@ -82,11 +85,16 @@ __device__ inline Pixel pixel_at(const TilePlace& place, int lane, const Pyramid
   return {x, y, x < pyramid.width && y < pyramid.height, 0, 0};
 }
 
+// Among those of all views, row by row.
+__device__ inline int64_t number_of(const Pixel& pixel, const TilePlace& place, const Pyramid& pyramid) {
+  return place.first_pixel + static_cast<int64_t>(pixel.y) * pyramid.width + pixel.x;
+}
+
 __device__ inline float centre_of(int32_t pixel) { return static_cast<float>(pixel) + 0.5f; }
 
 // `column`: the pixel's place in a row of TileMemory::hits.
-__device__ inline void offer_hit(const TileMemory& memory, const float4* discs, int max_points, int column, Key key, float q,
-                                 Pixel* pixel) {
+__device__ inline void offer_hit(const TileMemory& memory, const TileLists& lists, int max_points, int column, Key key,
+                                 float q, Pixel* pixel) {
   const int stride = static_cast<int>(blockDim.x);
   int slot;
   if (key >= pixel->last) {
@@ -98,14 +106,14 @@ __device__ inline void offer_hit(const TileMemory& memory, const float4* discs, 
     slot = pixel->count < max_points ? pixel->count++ : max_points - 1;
     for (; slot > 0; --slot) {
       const Hit before = memory.hits[(slot - 1) * stride + column];
-      if (key_of(discs[before.point].z, before.point) < key) break;
+      if (key_of(lists.z(before.point), before.point) < key) break;
       memory.hits[slot * stride + column] = before;
     }
   }
   memory.hits[slot * stride + column] = {static_cast<uint32_t>(key), q};
   if (key < pixel->last) {
     const uint32_t end = memory.hits[(pixel->count - 1) * stride + column].point;
-    pixel->last = key_of(discs[end].z, end);
+    pixel->last = key_of(lists.z(end), end);
   }
 }
 
@@ -137,14 +145,14 @@ __device__ inline void sort_keys(Key* keys, uint32_t num_keys) {
 }
 
 // Sorts the batch of keys and offers its points to the block's pixels.
-__device__ inline void walk_batch(const TileMemory& memory, const float4* discs, uint32_t num_keys, int max_points,
+__device__ inline void walk_batch(const TileMemory& memory, const TileLists& lists, uint32_t num_keys, int max_points,
                                   const Rectangle& warp_box, Pixel* pixel) {
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
   const float centre_x = centre_of(pixel->x), centre_y = centre_of(pixel->y);
   sort_keys(memory.keys, num_keys);
   for (uint32_t base = 0; base < num_keys; base += blockDim.x) {
     if (base + threadIdx.x < num_keys) {
-      const float4 disc = discs[static_cast<uint32_t>(memory.keys[base + threadIdx.x])];
+      const float4 disc = lists.disc(static_cast<uint32_t>(memory.keys[base + threadIdx.x]));
       memory.stage[threadIdx.x] = make_float4(disc.x, disc.y, disc.w, inverse_square(disc.w));
     }
     __syncthreads();
@@ -164,7 +172,7 @@ __device__ inline void walk_batch(const TileMemory& memory, const float4* discs,
         const float4 disc = memory.stage[j];
         const float q = disc_q(centre_x - disc.x, centre_y - disc.y, disc.w);
         if (q < 1.0f && pixel->inside)
-          offer_hit(memory, discs, max_points, static_cast<int>(threadIdx.x), memory.keys[base + j], q, pixel);
+          offer_hit(memory, lists, max_points, static_cast<int>(threadIdx.x), memory.keys[base + j], q, pixel);
       }
     }
     // Also keeps the stage and the keys until everyone has read them.
@@ -186,49 +194,55 @@ __device__ inline Key limit_of(const TileMemory& memory, int max_points, const P
   return *memory.limit;
 }
 
+// A place among the keys for each lane that wants one, from *memory.place on. The whole warp must call.
+__device__ inline uint32_t take_place(const TileMemory& memory, bool wants) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+  const unsigned takers = __ballot_sync(kAllLanes, wants);
+  uint32_t first = 0;
+  if (lane == 0 && takers) first = atomicAdd(memory.place, static_cast<uint32_t>(__popc(takers)));
+  first = __shfl_sync(kAllLanes, first, 0);
+  return first + static_cast<uint32_t>(__popc(takers & ((1u << lane) - 1u)));
+}
+
 // All threads of the block read the lists of their tile and of the tiles above it, keep what touches the block's pixels and
 // can still be among the nearest, and walk it near to far whenever the batch is full.
-__device__ inline void walk_lists(const Bins& bins, const TilePlace& place, const TileMemory& memory, int max_points,
-                                  Pixel* pixel) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+__device__ inline void walk_lists(const Pyramid& pyramid, const TileLists& lists, const TilePlace& place,
+                                  const TileMemory& memory, int max_points, Pixel* pixel) {
   const int32_t rows = static_cast<int32_t>(blockDim.x) / kTileSide;
   const Rectangle block_box{centre_of(place.x0), centre_of(place.x0 + kTileSide - 1), centre_of(place.y0),
                             centre_of(place.y0 + rows - 1)};
-  const Pixel corner = pixel_at(place, 0, bins.pyramid);
+  const Pixel corner = pixel_at(place, 0, pyramid);
   const Rectangle warp_box{centre_of(corner.x), centre_of(corner.x + 7), centre_of(corner.y), centre_of(corner.y + 3)};
 
   uint32_t num_kept = 0;  // the same in all threads
   Key limit = kFarthest;
   if (threadIdx.x == 0) *memory.place = 0;
   __syncthreads();
-  for (int32_t level = 0; level < bins.pyramid.num_levels; ++level) {
-    const int32_t tile =
-        bins.pyramid.first_tile[level] + (place.tile_y >> level) * bins.pyramid.num_x[level] + (place.tile_x >> level);
-    const uint32_t num_entries = bins.count[tile];
-    const uint32_t* entries = bins.entries + bins.start[tile];
+  for (int32_t level = 0; level < pyramid.num_levels; ++level) {
+    const int32_t tile = pyramid.first_tile[level] + (place.tile_y >> level) * pyramid.num_x[level] + (place.tile_x >> level);
+    const uint32_t num_entries = lists.count(tile);
+    const uint32_t* entries = lists.entries(tile);
     for (uint32_t base = 0; base < num_entries; base += blockDim.x) {
       Key key = kFarthest;
       if (base + threadIdx.x < num_entries) {
         const uint32_t point = entries[base + threadIdx.x];
-        const float4 disc = bins.discs[point];
-        if (!misses_rectangle(disc.x, disc.y, disc.w, block_box.x0, block_box.x1, block_box.y0, block_box.y1))
+        const float4 disc = lists.disc(point);
+        if (lists.shows(point) &&
+            !misses_rectangle(disc.x, disc.y, disc.w, block_box.x0, block_box.x1, block_box.y0, block_box.y1))
           key = key_of(disc.z, point);
       }
       const bool keep = key < limit;
-      const unsigned kept = __ballot_sync(kAllLanes, keep);
-      uint32_t first = 0;
-      if (lane == 0 && kept) first = atomicAdd(memory.place, static_cast<uint32_t>(__popc(kept)));
-      first = __shfl_sync(kAllLanes, first, 0);
-      if (keep) memory.keys[first + __popc(kept & ((1u << lane) - 1u))] = key;
+      const uint32_t at = take_place(memory, keep);
+      if (keep) memory.keys[at] = key;
       num_kept += static_cast<uint32_t>(__syncthreads_count(keep));
       if (num_kept + blockDim.x > kBatch) {
-        walk_batch(memory, bins.discs, num_kept, max_points, warp_box, pixel);
+        walk_batch(memory, lists, num_kept, max_points, warp_box, pixel);
         limit = limit_of(memory, max_points, *pixel);
         num_kept = 0;
       }
     }
   }
-  if (num_kept > 0) walk_batch(memory, bins.discs, num_kept, max_points, warp_box, pixel);
+  if (num_kept > 0) walk_batch(memory, lists, num_kept, max_points, warp_box, pixel);
 }
 
 }  // namespace c3d::cuda
