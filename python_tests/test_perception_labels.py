@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import sys
+import unicodedata
+from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -29,7 +32,7 @@ def test_every_region_is_answered_once(name):
 
 
 def test_splits_share_no_photographer_and_no_photo():
-    listed = {split: photos.listed(split) for split in ("train", "dry", "heldout", "fluids", "reserve")}
+    listed = {split: photos.listed(split) for split in get_args(photos.Split)}
     every = [photo for split in listed.values() for photo in split]
     assert len({photo.sha256 for photo in every}) == len(every)
     assert len({photo.id for photo in every}) == len(every)
@@ -43,8 +46,32 @@ def test_splits_share_no_photographer_and_no_photo():
     assert not packages["heldout"] & (packages["train"] | packages["fluids"] | packages["reserve"])
 
 
+def test_judged_photos_are_by_photographers_of_no_other_list():
+    judged = photos.listed("judged")
+    others = [photo for split in get_args(photos.Split) if split != "judged" for photo in photos.listed(split)]
+    assert not {_name(photo.author) for photo in judged} & {_name(photo.author) for photo in others}
+    assert not {photo.package.lower() for photo in judged} & {photo.package.lower() for photo in others}
+    assert max(Counter(_name(photo.author) for photo in judged).values()) <= 2
+
+
+def _name(author: str) -> str:
+    """The letters of a name, as one spells it with or without accents, capitals and hyphens."""
+    plain = unicodedata.normalize("NFKD", author.casefold())
+    return "".join(letter for letter in plain if letter.isalnum())
+
+
+def test_licences_file_counts_the_judged_photos():
+    counted = Counter(
+        (photo.package.removeprefix("git+https://github.com/"), photo.author, photo.licence)
+        for photo in photos.listed("judged")
+    )
+    text = (HERE / "photos" / "LICENSES.md").read_text(encoding="utf-8")
+    for (repository, author, licence), count in counted.items():
+        assert f"\n| {repository} | {author} | {licence} | {count} |\n" in text
+
+
 def test_every_photo_names_its_licence():
-    for split in ("train", "dry", "heldout", "fluids", "reserve"):
+    for split in get_args(photos.Split):
         with (HERE / "photos" / f"{split}.csv").open(encoding="utf-8", newline="") as lines:
             for line in csv.DictReader(lines):
                 assert all(line.values()), line

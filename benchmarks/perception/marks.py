@@ -150,7 +150,7 @@ def sheet(photos: list[Photo], cell: tuple[int, int] = (760, 560)) -> NDArray[np
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["cut", "sheets"])
-    parser.add_argument("--split", choices=get_args(Split), help="default: all but reserve")
+    parser.add_argument("--split", choices=get_args(Split), help="default: heldout, fluids and train")
     parser.add_argument("--out", type=Path, default=Path("build/photos/sheets"), help="where sheets go (default %(default)s)")
     args = parser.parse_args()
     for split in [args.split] if args.split else ["heldout", "fluids", "train"]:

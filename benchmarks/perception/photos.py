@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-Split = Literal["train", "dry", "heldout", "fluids", "reserve"]
+Split = Literal["train", "dry", "heldout", "fluids", "reserve", "judged"]
 
 ROOT = Path(__file__).parents[2]
 LISTS = Path(__file__).parent / "photos"
@@ -187,7 +187,7 @@ def _output(command: list[str], cwd: Path | None = None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["fetch"])
-    parser.add_argument("--split", choices=get_args(Split), action="append", help="default: all but reserve")
+    parser.add_argument("--split", choices=get_args(Split), action="append", help="default: all but reserve and judged")
     args = parser.parse_args()
     photos = [photo for split in args.split or ["heldout", "fluids", "train", "dry"] for photo in listed(split)]
     missing = fetch(photos)

@@ -1,10 +1,10 @@
 """Strips to judge by eye: of each photo what was seen of it, and frames of its video, rendered with no option.
 
-    python benchmarks/perception/strips.py OUT [--split reserve] [--count 40] [--size 480] [--a-page 8]
+    python benchmarks/perception/strips.py OUT [--split judged] [--count 44] [--size 480] [--a-page 8] [--segments auto]
 
 A strip is the photo, its depth (bright is near), what moves (blue over grey), and three frames of the loop. Pages are
 ``OUT/page_00.png``
-and on, and ``OUT/lines.txt`` is what the library said of each.
+and on, and ``OUT/lines.txt`` is what the library said of each. ``--segments none`` sees by cues alone.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SHOWN = (3, 8, 13)
 HEIGHT = 200
 
 
-def strip(path: Path, size: int) -> tuple[np.ndarray, str]:
+def strip(path: Path, size: int, segments: str = "auto") -> tuple[np.ndarray, str]:
     """uint8 ``[HEIGHT, W, 3]`` of one photo, and the lines that `prepare` said."""
-    scene = c3d.prepare(path, size=size)
+    scene = c3d.prepare(path, size=size, segments=segments)
     layers = scene.layers
     frames = [frame.rgb_u8.numpy() for frame in c3d.render_frames(scene, frames=FRAMES, speed=SPEED)]
     photo = frames[0]  # the loop begins at the photo's own view
@@ -44,10 +44,11 @@ def strip(path: Path, size: int) -> tuple[np.ndarray, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--split", choices=["heldout", "fluids", "train", "reserve"], default="reserve")
-    parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--split", choices=["heldout", "fluids", "train", "reserve", "judged"], default="judged")
+    parser.add_argument("--count", type=int, default=44)
     parser.add_argument("--size", type=int, default=480)
     parser.add_argument("--a-page", type=int, default=8)
+    parser.add_argument("--segments", default="auto", help="auto, none, or a model's name")
     args = parser.parse_args()
     photos = listed(args.split)[: args.count]
     missing = fetch(photos)
@@ -56,7 +57,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     lines, page = [], []
     for place, photo in enumerate(tqdm(photos, unit="photo", leave=False), start=1):
-        tiles, said = strip(photo.file, args.size)
+        tiles, said = strip(photo.file, args.size, args.segments)
         lines.append(f"{photo.id}: {said}")
         page.append(tiles)
         if place % args.a_page == 0 or place == len(photos):
