@@ -20,7 +20,7 @@ TAKES: dict[str, Take] = {
     "river": Take(1, 1 / 40),
     "lake": Take(22, 1 / 30),
     "waterfall": Take(5, 1 / 120),
-    "clouds": Take(15, 2 / 3),
+    "clouds": Take(15, 2 / 3, samples=6),
     "fountain": Take(2, 1 / 120),
     "figure": Take(36, 1 / 20),
 }

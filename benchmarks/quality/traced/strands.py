@@ -8,8 +8,8 @@ from perception.scenes.parts import materials as mt
 
 
 def white_water(size: float) -> bpy.types.Material:
-    """Strands and drops: noise with features of ``size`` along the vertex attributes ``across`` and ``since``; the latter goes with
-    the flow. The more the attribute ``torn`` says, the more is missing."""
+    """Strands and drops: noise with features of ``size`` along the vertex attributes ``across`` and ``since``; the latter goes
+    with the flow. The more the attribute ``torn`` says, the more is missing."""
     made, n = mt.blank(Surface.WHITE_WATER, Layout.UPRIGHT)
     where = n.new("CombineXYZ")
     n.set(where.inputs[0], n.attribute("across"))
