@@ -20,8 +20,7 @@ SKIN, HAIR = range(2)
 LIMBS = (  # of a person 1.7 m tall who looks along +y
     Limb((0, 0.005, 1.60), (0, 0.0, 1.68), 0.068, 0.086, SKIN, 1.1),
     Limb((0, -0.02, 1.68), (0, -0.035, 1.62), 0.088, 0.085, HAIR, 1.05),
-    Limb((0, -0.055, 1.62), (0.02, -0.095, 1.36), 0.070, 0.050, HAIR),
-    Limb((0.03, -0.06, 1.60), (0.06, -0.09, 1.40), 0.060, 0.040, HAIR),
+    Limb((0, -0.05, 1.62), (0.015, -0.075, 1.40), 0.062, 0.030, HAIR),
     Limb((0, -0.01, 1.42), (0, 0.0, 1.56), 0.050, 0.047, SKIN),
     Limb((0, 0, 1.10), (0, -0.005, 1.32), 0.105, 0.125, SKIN, 0.7),
     Limb((-0.115, -0.005, 1.375), (0.115, -0.005, 1.375), 0.062, 0.062, SKIN, 0.9),
@@ -75,7 +74,7 @@ def _woman(stage: Stage) -> list[tuple[Mesh, list]]:
         return mt.material(Surface.PERSON, Layout.UPRIGHT, recipe, rough, bump, translucent=translucent)
 
     skin = own(mt.mottled([(0.42, 0.22, 0.14), (0.52, 0.29, 0.19)], 0.06), 0.45, 0.0004)
-    hair = own(mt.mottled([(0.030, 0.016, 0.009), (0.10, 0.055, 0.028)], 0.012, (3, 3, 0.3)), 0.35, 0.001)
+    hair = own(mt.mottled([(0.022, 0.012, 0.007), (0.085, 0.045, 0.022)], 0.012, (3, 3, 0.3)), 0.35, 0.001)
     linen = own(mt.mottled([(0.36, 0.07, 0.045), (0.46, 0.10, 0.06)], 0.02, (1, 1, 4)), 0.9, 0.0015, translucent=0.12)
     straw = own(_plaited, 0.8, 0.0025)
     band = own(mt.flat((0.02, 0.02, 0.025)), 0.6, 0.0)
@@ -105,7 +104,7 @@ def _dress(stage: Stage) -> Mesh:
     return Mesh(np.stack([x, y, z - hollow], -1), grid_faces(*z.shape, closed=True), smooth=True)
 
 
-def _strands(stage: Stage, count: int = 1100) -> Mesh:
+def _strands(stage: Stage, count: int = 2000) -> Mesh:
     """Hair that falls down her back, some of it blown aside."""
     rng = stage.rng
     side, lift = rng.uniform(-1.15, 1.15, count), rng.uniform(-0.5, 0.7, count)
@@ -116,7 +115,7 @@ def _strands(stage: Stage, count: int = 1100) -> Mesh:
     x = root[:, 0] * (1 - 0.45 * t) + 0.05 * t + 0.16 * np.minimum(loose, 1.2) * t**2 + 0.008 * np.sin(waves * t + phase) * t
     y = root[:, 1] + 0.012 * np.sin(np.pi * t) - 0.035 * t + 0.008 * np.cos(waves * t + phase) * t
     z = root[:, 2] - length * t + 0.10 * np.minimum(loose, 1.2) * t**2
-    return joined([tube(np.stack([x[:, k], y[:, k], z[:, k]], -1), 0.0022 * (1.15 - t[:, 0]), 4) for k in range(count)])
+    return joined([tube(np.stack([x[:, k], y[:, k], z[:, k]], -1), 0.0026 * (1.15 - t[:, 0]), 4) for k in range(count)])
 
 
 def _hat() -> Mesh:
