@@ -22,9 +22,9 @@ from ..textures import Array
 
 VOXEL_M = 40.0
 OUTSIDE_M = 160.0  # the most that the lattice says of how far a cloud is
-ROUGH_M = ((420.0, 70.0), (131.0, 26.0), (47.0, 9.0))  # the cells' tile, and how far they bulge, metres
+ROUGH_M = ((520.0, 85.0), (151.0, 30.0), (53.0, 12.0))  # the cells' tile, and how far they bulge, metres
 BULGE_M = sum(height for _, height in ROUGH_M)
-SKIN_M = 22.0  # over which a cloud becomes dense
+SKIN_M = 28.0  # over which a cloud becomes dense
 EXTINCTION = 0.045  # 1/m
 OPAQUE = 0.02
 HAZE_M = 40000.0

@@ -41,7 +41,7 @@ HEAPS = (  # x, y, size, metres
 def build(stage: Stage) -> None:
     stage.camera = replace(stage.camera, location=(0.0, 0.0, 24.0), pitch=0.15)
     day = outdoors(stage, ("clear",), sun_behind=True)
-    stage.air, stage.exposure = Air(1 / 40000, 1500.0), -0.3
+    stage.air, stage.exposure = Air(1 / 25000, 1200.0), 0.1
     _add_clouds(stage, day)
     relief, peaks = hills(stage, 46, 420), mountains(stage, 620, 2600, 2200)
     foot = float(relief(np.zeros((1, 2)))[0])
@@ -51,7 +51,7 @@ def build(stage: Stage) -> None:
         return (relief(xy) - foot) * smooth_step(10, 200, away) - 0.01 * np.minimum(away, 900) + peaks(xy)
 
     add_ground(stage, land, mt.cover(stage, "meadow"), mt.cover(stage, "moss"), near=20, far=16000, rows=520, columns=360)
-    forest(stage, land, 700, 60, 1100, tall=(8, 14), species=("broad", "conifer"), bias=0.8)
+    forest(stage, land, 1300, 60, 2600, tall=(9, 13), species=("broad", "conifer"), bias=0.75)
 
 
 def _add_clouds(stage: Stage, day: Daylight) -> None:
