@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("skimage", reason="the benchmark's SSIM is scikit-image's")
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "benchmarks"))
 
 from quality import run, truth  # noqa: E402
-from quality.traced import camera, check  # noqa: E402
+from quality.traced import camera, check, cumulus  # noqa: E402
 from quality.traced.registry import TAKES  # noqa: E402
 
 WIDTH, HEIGHT = 64, 36
@@ -117,6 +118,18 @@ def test_the_check_knows_a_true_flow_from_a_wrong_one():
     step = np.broadcast_to(np.float32([1, 0]), river.step_px.shape)
     moved = replace(river, frames_u8=frames, step_px=step, moving=np.ones_like(river.moving))
     assert check.flow_gain(moved) < 0.01 < 1 < check.flow_gain(replace(moved, step_px=-step))
+
+
+def test_a_cloud_is_where_its_balls_are_and_lit_from_the_sun():
+    sun = np.array([-0.8, 0.0, 0.6])
+    cloud = cumulus.build(np.array([[0.0, 4000.0, 1400.0, 400.0]]), 900.0, sun, seed=3)
+    ends = np.array([[0.0, 4000, 1400], [-300, 4000, 1400], [300, 4000, 1400], [1500, 4000, 1400], [0, 4000, 300]])
+    rays = torch.as_tensor(ends / np.linalg.norm(ends, axis=1, keepdims=True), dtype=torch.float32)
+    light = cumulus.Light(torch.full((3,), 30.0), torch.full((3,), 3.0), torch.full((3,), 4.0))
+    colour, cover, distance = cumulus.march(cloud, torch.zeros(3), rays, light, far=9000.0)
+    assert cover[:3].tolist() == [1, 1, 1] and cover[3:].tolist() == [0, 0]
+    assert abs(distance[0] - (np.linalg.norm(ends[0]) - 400)) < 150, "its near side, within the bulges"
+    assert (colour[1] > 2 * colour[2]).all()
 
 
 @needs_blender

@@ -18,7 +18,9 @@ TAKES: dict[str, Take] = {
     "ocean": Take(1, 1 / 15),
     "shore": Take(2, 1 / 16),
     "river": Take(1, 1 / 40),
-    "waterfall": Take(5, 1 / 100, samples=24),
+    "lake": Take(22, 1 / 30),
+    "waterfall": Take(5, 1 / 120),
+    "clouds": Take(15, 2 / 3, samples=6),
     "fountain": Take(2, 1 / 120),
-    "figure": Take(1, 1 / 30),
+    "figure": Take(36, 1 / 20),
 }

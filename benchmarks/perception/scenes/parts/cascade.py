@@ -68,11 +68,11 @@ def build_fall(stage: Stage, fall: Fall) -> None:
     _cliff(stage, fall, setback, cliff_top, lip, kind)
     _falling_water(stage, fall, setback, steps, lip)
     pool_far = fall.distance + 0.3 * fall.height
-    _pool(stage, fall, lip)
+    add_pool(stage, fall, lip)
     bank = hills_around(stage, fall, lip)
     mossy = str(stage.pick("moss", "lush", "gravel", "soil"))
     add_ground(stage, bank, mt.cover(stage, mossy), mt.cover(stage, kind), near=0.4, far=pool_far * 1.3, steep_at=0.9)
-    _stones(stage, fall, bank, lip, kind)
+    add_stones(stage, fall, bank, lip, kind)
     if stage.chance(0.8):
         forest(
             stage,
@@ -203,7 +203,7 @@ def _falling(stage: Stage, fall: Fall) -> bpy.types.Material:
     return made
 
 
-def _pool(stage: Stage, fall: Fall, lip: float) -> None:
+def add_pool(stage: Stage, fall: Fall, lip: float) -> None:
     camera = stage.camera
     reach, rows, columns = fall.distance + fall.height, stage.fine(240), stage.fine(160)
     xy = polar_grid(camera.location, 0.0, min(camera.half_angle + 0.25, 1.5), 0.4, reach, rows, columns)
@@ -260,7 +260,7 @@ def hills_around(stage: Stage, fall: Fall, lip: float):
     return bank
 
 
-def _stones(stage: Stage, fall: Fall, bank, lip: float, kind: str) -> None:
+def add_stones(stage: Stage, fall: Fall, bank, lip: float, kind: str) -> None:
     rng = stage.rng
     stone = mt.rock(stage, kind, wet=0.4, mossy=rng.choice([0.0, 0.4]))
     shapes = [stage.add(mesh, [stone], at=(0, -500, -50)).data for mesh in boulders(stage)]

@@ -17,7 +17,7 @@ from .stage import Air, Stage
 _ELEVATIONS = (0, 1, 5, 15, 40, 70)
 _SUN = ((1, 0.2, 0), (4.4, 1.15, 0.02), (22.6, 11.8, 2.5), (38.6, 28, 15.5), (46, 37.5, 28.3), (48, 40, 32))
 _SKY = ((0.3, 0.35, 0.4), (0.48, 0.54, 0.56), (1.0, 1.25, 1.4), (1.7, 2.2, 2.8), (2.3, 2.85, 4.0), (2.45, 3.1, 4.5))
-_HORIZON = ((0.9, 0.5, 0.15), (1.1, 0.78, 0.3), (3.0, 2.9, 1.65), (4.8, 5.4, 4.5), (4.7, 5.5, 5.4), (3.6, 4.2, 4.3))
+HORIZON = ((0.9, 0.5, 0.15), (1.1, 0.78, 0.3), (3.0, 2.9, 1.65), (4.8, 5.4, 4.5), (4.7, 5.5, 5.4), (3.6, 4.2, 4.3))
 
 SUN_M = DOME_M * 1.2  # behind the clouds
 WEATHERS = ("clear", "fair", "broken", "cirrus", "overcast", "misty", "dusk", "night")
@@ -62,7 +62,7 @@ def outdoors(
     to_sun = np.array([-np.sin(azimuth) * np.cos(e), np.cos(azimuth) * np.cos(e), np.sin(e)])
     heading = rng.uniform(0, 2 * np.pi)
     wind = np.array([np.cos(heading), np.sin(heading), 0]) * rng.uniform(4, 15)
-    sun, sky, haze = table(_SUN, elevation), table(_SKY, elevation), table(_HORIZON, elevation)
+    sun, sky, haze = table(_SUN, elevation), table(_SKY, elevation), table(HORIZON, elevation)
     if weather in ("overcast", "misty"):
         sun, sky = sun * 0.0, np.array([3.4, 3.7, 4.1]) * rng.uniform(0.9, 1.1, 3)
         haze = sky

@@ -104,8 +104,8 @@ def plume(
     card(stage, foot, span, height, texels, Surface.SMOKE, glow, lambda xyz: np.broadcast_to(velocity, xyz.shape))
 
 
-def mist(stage: Stage, at: np.ndarray, width: float, height: float, thick: float = 0.6) -> None:
-    """A low bank of mist or spray, lit by the scene."""
+def mist(stage: Stage, at: np.ndarray, width: float, height: float, thick: float = 0.6, glow: float = 0.0) -> None:
+    """A low bank of mist or spray, lit by the scene, or, without a path's noise, as bright as ``glow``."""
     rows, columns = stage.fine(110), stage.fine(220)
     v, u = np.meshgrid(np.linspace(0, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
     seed = stage.seed32() % 100000
@@ -126,7 +126,7 @@ def mist(stage: Stage, at: np.ndarray, width: float, height: float, thick: float
         height,
         texels,
         Surface.SMOKE,
-        0.0,
+        glow,
         lambda xyz: np.broadcast_to(velocity, xyz.shape),
     )
 

@@ -107,16 +107,24 @@ class Stage:
 
     def moving_image(self, name: str, texels: Callable[[float], np.ndarray]) -> bpy.types.Image:
         """A picture [R, C, 4] (bottom row first; linear RGB, opacity) that depends on the time in seconds."""
-        first = texels(0.0)
-        image = bpy.data.images.new(name, first.shape[1], first.shape[0], alpha=True, float_buffer=True)
-        image.colorspace_settings.name, image.alpha_mode = "Non-Color", "CHANNEL_PACKED"
 
-        def show(values: np.ndarray) -> None:
+        def picture(values: np.ndarray) -> bpy.types.Image:
+            image = bpy.data.images.new(name, values.shape[1], values.shape[0], alpha=True, float_buffer=True)
+            image.colorspace_settings.name, image.alpha_mode = "Non-Color", "CHANNEL_PACKED"
             image.pixels.foreach_set(values.astype(np.float32).ravel())
             image.update()
+            return image
 
-        show(first)
-        self.clockwork.append(lambda time: show(texels(time)))
+        image = picture(texels(0.0))
+
+        def show(time: float) -> None:
+            """Puts another in its place: of a picture that changes, Cycles goes on to show what it saw first."""
+            nonlocal image
+            before, image = image, picture(texels(time))
+            before.user_remap(image)
+            bpy.data.images.remove(before)
+
+        self.clockwork.append(show)
         return image
 
     def set_time(self, time: float) -> None:

@@ -16,6 +16,8 @@ from perception.scenes.parts.sky import outdoors
 from perception.scenes.parts.stage import Air, Stage
 from perception.scenes.parts.water import G, water
 
+from ..strands import white_water
+
 CENTRE = np.array([0.4, 9.5, 0.0])
 BASIN_M, LEVEL_M = 2.5, 0.45
 RIM_M, RIM_Z = 1.12, 1.80
@@ -110,21 +112,6 @@ def _add_stone(stage: Stage) -> None:
     stage.add(joined([basin, bowl]), [stone], at=CENTRE)
 
 
-def _white(stage: Stage, size: float):
-    """Water in the air: strands and drops by noise along the attributes ``across`` and ``since``, which goes with the flow."""
-    made, n = mt.blank(Surface.WHITE_WATER, Layout.UPRIGHT)
-    where = n.new("CombineXYZ")
-    n.set(where.inputs[0], n.attribute("across"))
-    n.set(where.inputs[1], n.attribute("since"))
-    strands = n.noise(size, 5, where.outputs[0], 0.3)
-    body = n.principled(
-        Base_Color=n.ramp(strands, [(0.5, 0.56, 0.6), (0.92, 0.94, 0.95)], 0.35, 0.65), Roughness=0.15, IOR=1.33
-    )
-    alpha = n.math("SUBTRACT", n.math("ADD", strands, 0.2), n.attribute("torn"))
-    n.finish(n.mix_shader(n.span(alpha, 0.42, 0.55), n.new("BsdfTransparent").outputs[0], body))
-    return made
-
-
 def _add_jets(stage: Stage, ring: Ring) -> None:
     rows, sides = 90, 10
     since = np.linspace(0, ring.flight, rows)
@@ -145,7 +132,7 @@ def _add_jets(stage: Stage, ring: Ring) -> None:
         mesh.attributes.update(across=0.35 * around + own, since=3.0 * (along - time), torn=torn)
         return mesh
 
-    stage.moving(shape, [_white(stage, 0.12)], fluid=stage.fluid(ring.velocity))
+    stage.moving(shape, [white_water(0.12)], fluid=stage.fluid(ring.velocity))
 
 
 def _add_drops(stage: Stage, ring: Ring, each: int = 70) -> None:
@@ -191,7 +178,7 @@ def _add_curtain(stage: Stage) -> None:
         speed = np.sqrt(2 * G * np.maximum(RIM_Z - xyz[..., 2], 0.01))
         return np.stack([0 * speed, 0 * speed, -speed], -1)
 
-    stage.moving(shape, [_white(stage, 0.16)], fluid=stage.fluid(velocity))
+    stage.moving(shape, [white_water(0.16)], fluid=stage.fluid(velocity))
 
 
 def _add_basin(stage: Stage) -> None:
