@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include "files.h"
@@ -189,8 +190,19 @@ Cloud moved(Cloud cloud, const Water& water, float direction, int32_t num_steps,
   return cloud;
 }
 
+// A picture whose uncovered pixels are continued from what lies beside them.
+std::vector<uint8_t> filled(std::vector<uint8_t> rgb, const std::vector<uint8_t>& uncovered, const c3d::Camera& view,
+                            c3d::Workspace& work) {
+  c3d::FillUncoveredArgs args;
+  args.rgb = rgb.data(), args.uncovered = uncovered.data(), args.width = view.width, args.height = view.height;
+  args.rgb_out = rgb.data();
+  require(c3d::cpu::fill_uncovered(args, work.context()));
+  return rgb;
+}
+
 // The two sides of the loop as a finished picture.
-std::vector<uint8_t> compose(const Raster& fwd, const Raster& bwd, float loop_t, c3d::Workspace& work) {
+std::vector<uint8_t> compose(const Raster& fwd, const Raster& bwd, const c3d::Camera& view, float loop_t,
+                             c3d::Workspace& work) {
   std::vector<uint8_t> rgb(3 * fwd.alpha.size()), uncovered(fwd.alpha.size());
   c3d::ComposeFrameArgs args;
   args.feat_fwd = fwd.feat.data(), args.alpha_fwd = fwd.alpha.data(), args.disp_fwd = fwd.disp.data();
@@ -199,7 +211,7 @@ std::vector<uint8_t> compose(const Raster& fwd, const Raster& bwd, float loop_t,
   args.num_pixels = static_cast<int64_t>(fwd.alpha.size());
   args.rgb_out = rgb.data(), args.uncovered_out = uncovered.data();
   require(c3d::cpu::compose_frame(args, work.context()));
-  return rgb;
+  return filled(std::move(rgb), uncovered, view, work);
 }
 
 // The same in one call, which keeps neither side's picture: the backward side's water comes behind all that is forward's, and
@@ -221,7 +233,7 @@ std::vector<uint8_t> frame_at_once(Cloud both, const Cloud& bwd, const c3d::Came
   args.loop_t = loop_t, args.sharpness = kSharpness, args.least_alpha = 1e-3f;
   args.rgb_out = rgb.data(), args.uncovered_out = uncovered.data();
   require(c3d::cpu::splat_frame(args, work.context()));
-  return rgb;
+  return filled(std::move(rgb), uncovered, view, work);
 }
 
 // The two sides' disparity, blended as their colours are; white is the nearest.
@@ -259,7 +271,7 @@ int main(int argc, char** argv) {
                bwd = splat(behind.xyz, behind.feat, behind.radius, view, work);
 
   const std::vector<uint8_t> frame = frame_at_once(ahead, behind, view, loop_t, work);
-  require(frame == compose(fwd, bwd, loop_t, work), "one call made another frame than three");
+  require(frame == compose(fwd, bwd, view, loop_t, work), "one call made another frame than three");
   write_picture(argv[2], view.width, view.height, frame);
   write_picture(argv[3], view.width, view.height, blend_disparity(fwd, bwd, loop_t, work));
   std::printf("%zu points, frame %d of %d: %s, %s\n", points.size(), n, kNumFrames, argv[2], argv[3]);
