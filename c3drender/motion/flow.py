@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from ..data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Scenery
 from .behind import goes_on_behind
-from .guess import KINDS, Guess, Part, find_parts, guess_steps
+from .guess import KINDS, LEAST_SURE, LEAST_SURE_SEEN, Guess, Part, find_parts, guess_steps
 from .solve import Arrow, solve_region
 from .words import Beside, percent, what_a_mask_moves, what_moves
 
@@ -160,7 +160,8 @@ def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionH
     _check_sizes("guess_motion", image, depth, hints, scenery)
     rgb = image.rgb.detach().cpu().numpy()
     arrows = hints.arrows.detach().cpu().numpy().astype(np.float64)
-    parts = find_parts(_maps(scenery, image.size), rgb, arrows)
+    least_sure = LEAST_SURE if scenery.way is None else LEAST_SURE_SEEN
+    parts = find_parts(_maps(scenery, image.size), rgb, arrows, least_sure)
     mask = np.zeros(image.size, bool)
     for part in parts:
         if part.moves:
