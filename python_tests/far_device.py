@@ -32,8 +32,9 @@ import c3drender
 NAME = "far"
 SYNCHRONISE = ("nonzero", "masked_select", "unique", "_unique2", "unique_dim", "repeat_interleave", "bincount", "equal")
 READ = ("_local_scalar_dense", "item", "is_nonzero")
-_setup_privateuseone_for_python_backend(NAME)
-FAR = torch.device(NAME, 0)
+if __name__ == "__main__":  # not where pytest imports this file to look for examples: that process keeps the devices it has
+    _setup_privateuseone_for_python_backend(NAME)
+FAR = torch.device("privateuseone", 0)
 
 
 class FarTensor(Tensor):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import ops
-from ..data import SPLAT_RULES, Camera, PointCloud, Raster
+from ..data import SPLAT_RULES, Camera, Frame, PointCloud, Raster
 
 RADIUS_PX = SPLAT_RULES.radius_px
 POINTS_PER_PIXEL = 1.3  # one full layer and what a moving camera reveals of a second
@@ -94,6 +94,7 @@ def all_cases(size: FrameSize) -> Iterator[Case]:
     yield Case("drift_points", *where, None, None, _drift_points)
     yield Case("compose_frame", *where, 4, None, _compose_frame)
     yield Case("splat_frame", *where, 4, None, _splat_frame)
+    yield Case("fill_uncovered", *where, 3, None, _fill_uncovered)
 
 
 def two_layers(camera: Camera, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -283,6 +284,19 @@ def _compose_frame(case: Case, device: torch.device) -> Work:
         return frame.rgb_u8, frame.uncovered
 
     return Work((fwd.feat, fwd.alpha, fwd.disp, bwd.feat, bwd.alpha, bwd.disp), run)
+
+
+def _fill_uncovered(case: Case, device: torch.device) -> Work:
+    """Along one side of the picture, as a camera uncovers it."""
+    rgb_u8 = (255 * random(device, case.height, case.width, 3)).to(torch.uint8)
+    uncovered = torch.zeros(case.height, case.width, dtype=torch.bool, device=device)
+    uncovered[:, : max(1, case.width // 100)] = True
+    frame = Frame(rgb_u8, uncovered)
+
+    def run() -> tuple[Tensor, ...]:
+        return (ops.fill_uncovered(frame).rgb_u8,)
+
+    return Work((rgb_u8, uncovered), run)
 
 
 def _splat_frame(case: Case, device: torch.device) -> Work:
