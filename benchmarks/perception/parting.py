@@ -18,8 +18,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields
-from functools import partial
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -77,22 +76,21 @@ def pictures(kind: str) -> list[Any]:
     return [scene for shard in shards for scene in read_examples(shard)]
 
 
-def read(job: tuple[int, Any], first: dict[str, Array] | None) -> Told:
-    """The borders of one picture; with what the ``first`` perceptron says of those around, if there is one."""
+def read(job: tuple[int, Any]) -> tuple[Told, parting.Surroundings]:
+    """The borders of one picture, as the first perceptron sees them, and what the second one needs besides."""
     torch.set_num_threads(1)
     place, picture = job
     is_photo = isinstance(picture, labels.Labelled)
     image = read_photo(picture.rgb_path, SIZE_PX) if is_photo else read_photo(picture.rgb)
     around = _surroundings(image)
     told = around.features()
-    if first is not None:
-        told = np.concatenate([told, around.context(parting.say(first, told)[0])], axis=1)
     size = around.segments.labels.shape[::-1]
     if is_photo:
         parts, step = _parts_of_photo(picture, around, size), np.zeros(len(told))
     else:
         parts, step = _parts_of_scene(picture.disparity, around, size)
-    return Told(told, parts, step, around.borders.length, np.full(len(told), place))
+    del around.near, around.plane, around.kinds  # two thousand pictures' are more than the memory holds
+    return Told(told, parts, step, around.borders.length, np.full(len(told), place)), around
 
 
 def _surroundings(image: Image) -> parting.Surroundings:
@@ -161,11 +159,19 @@ def _parts(one: labels.Region, other: labels.Region, same: bool, stands: bool) -
     return 1 if step >= 2 and not stands else -1
 
 
-def gather(kind: str, first: dict[str, Array] | None, jobs: int) -> Told:
+def gather(kind: str, jobs: int) -> tuple[Told, list[parting.Surroundings]]:
     found = pictures(kind)
     with ProcessPoolExecutor(jobs) as pool:
-        told = list(tqdm(pool.map(partial(read, first=first), enumerate(found)), kind, total=len(found), unit="picture"))
-    return Told(**{part.name: np.concatenate([getattr(one, part.name) for one in told]) for part in fields(Told)})
+        pairs = list(tqdm(pool.map(read, enumerate(found)), kind, total=len(found), unit="picture"))
+    told = Told(**{part.name: np.concatenate([getattr(one, part.name) for one, _ in pairs]) for part in fields(Told)})
+    return told, [around for _, around in pairs]
+
+
+def with_context(told: Told, surroundings: list[parting.Surroundings], first: dict[str, Array]) -> Told:
+    """Beside what each border shows what the ``first`` perceptron says of those around it."""
+    chances = np.split(parting.say(first, told.features)[0], np.cumsum([len(one.swapped) for one in surroundings])[:-1])
+    context = np.concatenate([one.context(chance) for one, chance in zip(surroundings, chances, strict=True)])
+    return replace(told, features=np.concatenate([told.features, context], axis=1))
 
 
 def train(told: dict[str, Told], steps: int) -> dict[str, Array]:
@@ -237,19 +243,18 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=5000, help="of training, each (default: %(default)s)")
     args = parser.parse_args()
+    gathered = {kind: gather(kind, args.jobs) for kind in ("scenes", "photos", "held_out")}
+    told = {kind: one for kind, (one, _) in gathered.items()}
     weights: dict[str, Array] = {}
-    first = None
     for name in ("first", "second"):
-        told = {kind: gather(kind, first, args.jobs) for kind in ("scenes", "photos")}
-        first = train(told, args.steps)
-        weights |= {f"{name}.{part}": values for part, values in first.items()}
-        for kind, one in told.items():
-            report(f"{name}: {kind} left out", one.where(one.picture % LEFT_OUT == LEFT_OUT - 1), first)
-        if name == "second":
-            held_out = gather(
-                "held_out", {k.removeprefix("first."): v for k, v in weights.items() if k.startswith("first.")}, args.jobs
-            )
-            report("held-out families", held_out, first)
+        perceptron = train({kind: told[kind] for kind in ("scenes", "photos")}, args.steps)
+        weights |= {f"{name}.{part}": values for part, values in perceptron.items()}
+        for kind in ("scenes", "photos"):
+            one = told[kind]
+            report(f"{name}: {kind} left out", one.where(one.picture % LEFT_OUT == LEFT_OUT - 1), perceptron)
+        report(f"{name}: held-out families", told["held_out"], perceptron)
+        if name == "first":
+            told = {kind: with_context(told[kind], around, perceptron) for kind, (_, around) in gathered.items()}
     np.savez(args.out, **weights)
 
 

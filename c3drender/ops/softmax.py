@@ -65,7 +65,7 @@ def splat_softmax(
     --------
     >>> import torch
     >>> import c3drender as c3d
-    >>> image = torch.rand(8, 8, 3)
+    >>> image = torch.linspace(0, 1, 192).view(8, 8, 3)
     >>> warped, alpha = c3d.ops.splat_softmax(image, torch.full((8, 8, 2), 2.0))
     >>> float(alpha[0, 0]), bool((warped[4, 4] - image[2, 2]).abs().max() < 0.05)
     (0.0, True)
