@@ -7,6 +7,7 @@ shore, clouds share one wind, smoke rises.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +30,10 @@ FAMILIES = (("water", "rapids"), ("sky",), ("smoke",))  # kinds that mix in one 
 SPEED_PX = {"water": 1.1, "rapids": 1.8, "sky": 1.1, "smoke": 1.3}  # px per frame in a picture whose longer side is 1280 px
 WORK_SIDE_PX = 320
 SURE = 0.5  # a map above this is taken for its kind
-LEAST_SURE = 0.9  # mean over a part: what is less sure stays still, unless an arrow points at it
-LEAST_SURE_SEEN = 0.92  # the same of what the network saw, which is surer of itself
+# Mean over a part, by the first kind of its family: what is less sure stays still, unless an arrow points at it. The network
+# is surer of itself than the cues are; of the sky it doubts whether it is cloud, smoke or mist, and all of these may drift.
+LEAST_SURE = {"water": 0.9, "sky": 0.9, "smoke": 0.9}
+LEAST_SURE_SEEN = {"water": 0.92, "sky": 0.8, "smoke": 0.92}
 THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on
 FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
 SMOKE_FILLED_SHARE = 0.05  # ... and what shows between the curls of smoke drifts with them
@@ -60,9 +63,9 @@ class Guess:
     weight: Array
 
 
-def find_parts(maps: dict[str, Array], rgb: Array, segments: Array, least_sure: float) -> list[Part]:
-    """The parts that move, and those that may but are less than ``least_sure``. ``maps``: soft maps ``[H, W]`` per kind;
-    ``segments`` ``[A, 2, 2]``: if any, only what they touch, sure or not.
+def find_parts(maps: dict[str, Array], rgb: Array, segments: Array, least_sure: Mapping[str, float]) -> list[Part]:
+    """The parts that move, and those that may but are less sure than ``least_sure`` asks. ``maps``: soft maps ``[H, W]``
+    per kind; ``segments`` ``[A, 2, 2]``: if any, only what they touch, sure or not.
 
     An arrow that touches no known part gets the part of like colour around it, of kind ``water``.
     """
@@ -86,7 +89,7 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array, least_sure: 
             sure = wanted
         else:
             wanted = (areas >= least) & (np.arange(count + 1) > 0)
-            sure = np.bincount(labels.ravel(), value.ravel(), count + 1) >= least_sure * areas
+            sure = np.bincount(labels.ravel(), value.ravel(), count + 1) >= least_sure[family[0]] * areas
         for kind in family:
             own = maps[kind] == strongest
             for moves, regions in ((True, wanted & sure), (False, wanted & ~sure)):

@@ -79,7 +79,7 @@ def find_still(water: np.ndarray, foam: np.ndarray, still: np.ndarray) -> np.nda
     count, labels, stats, _ = cv2.connectedComponentsWithStats((both > SURE).astype(np.uint8), connectivity=4)
     area = stats[:, cv2.CC_STAT_AREA]
     sure, calm, white = (np.bincount(labels.ravel(), part.ravel(), count) for part in (both, still * both, foam))
-    found = (sure >= LEAST_SURE_SEEN * area) & (calm >= LEAST_STILL * sure) & (white <= MOST_FOAM * sure)
+    found = (sure >= LEAST_SURE_SEEN["water"] * area) & (calm >= LEAST_STILL * sure) & (white <= MOST_FOAM * sure)
     found &= area >= LEAST_SHARE * both.size
     found[0] = False
     return found[labels]
