@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ import c3drender
 
 NAME = "far"
 SYNCHRONISE = ("nonzero", "masked_select", "unique", "_unique2", "unique_dim", "repeat_interleave", "bincount", "equal")
+LENS_FRAMES = 3
 READ = ("_local_scalar_dense", "item", "is_nonzero")
 if __name__ == "__main__":  # not where pytest imports this file to look for examples: that process keeps the devices it has
     _setup_privateuseone_for_python_backend(NAME)
@@ -214,23 +216,32 @@ def prepared() -> dict[str, Any]:
     return {"prepared": found, "layers": like.layers.num_layers, "same_layers": same}
 
 
+def pictures(animation: Any, like: Any, count: int, **lens: Any) -> tuple[list[dict[str, int]], list[int]]:
+    """What crosses with each frame, the first ``count``, and how many levels it is from that of ``like``, at most."""
+    crossed, apart = [], []
+    with far_device() as device:
+        shown = islice(animation.render("circle", **lens), count)
+        for frame, other in zip(shown, like.render("circle", **lens), strict=False):
+            crossed.append(dict(device.crossings))
+            device.crossings.clear()
+            apart.append(int((near(frame.rgb_u8).int() - other.rgb_u8.int()).abs().max()))
+    return crossed, apart
+
+
 def main(scene_path: str, blend: str, frames: int) -> None:
+    from c3drender.data import Lens
     from c3drender.pipeline.render import animate
 
     scene = c3drender.load_scene(scene_path)
     far_scene, moved = counted(lambda: scene.to(FAR))
     animation, animated = counted(lambda: animate(far_scene, frames=frames, blend=blend))  # type: ignore[arg-type]
     like = animate(scene, frames=frames, blend=blend)  # type: ignore[arg-type]
-    drawn, apart = [], []
-    with far_device() as device:
-        shown = animation.render("circle")
-        for frame, other in zip(shown, like.render("circle"), strict=True):
-            drawn.append(dict(device.crossings))
-            device.crossings.clear()
-            apart.append(int((near(frame.rgb_u8).int() - other.rgb_u8.int()).abs().max()))
+    lens = {"lens": Lens(f_number=1.4, grain=0.3, vignette=1.0)}
+    drawn, apart = pictures(animation, like, frames)
+    through_lens, apart_there = pictures(animation, like, LENS_FRAMES, **lens)
     print(
         json.dumps(
-            {"moved": moved, "animated": animated, "drawn": drawn, "apart": apart}
+            {"moved": moved, "animated": animated, "drawn": drawn, "through_lens": through_lens, "apart": apart + apart_there}
             | captured(far_scene, blend, frames)
             | prepared()
         )

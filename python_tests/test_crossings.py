@@ -28,6 +28,7 @@ EXAMPLE = Path(c3d.__file__).parent / "example"
 HERE = Path(__file__).resolve().parent
 MOST_OF_A_PHOTO = 10  # in `animate`
 MOST_OF_LAYERS, MOST_OF_A_LAYER = 16, 8  # in `prepare`: the fields that are sent, the canvas; holes and filling of two kinds
+MOST_OF_A_LENS = 3  # of its frames but the first: the radii of the blur are counted and read, the grain is sent
 LEVELS_APART = 1  # of 255: sums over windows are added in another order
 
 
@@ -59,6 +60,7 @@ def test_what_a_photo_and_its_frames_cross(scene: Path, blend: str, frames: int)
     found = counted(scene, blend, frames)
     assert 0 < sum(found["animated"].values()) <= MOST_OF_A_PHOTO
     assert len(found["drawn"]) == frames and not any(found["drawn"])
+    assert all(0 < sum(crossed.values()) <= MOST_OF_A_LENS for crossed in found["through_lens"][1:])
     assert not any(found["captured"]) and found["same"] and found["ops"] > 0
     assert max(found["apart"]) <= LEVELS_APART
     assert found["same_layers"] and found["layers"] > 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -155,23 +156,26 @@ def expose(draw: Draw, view_at: Callable[[float], Camera], n: int, optics: Optic
 
 def light_of(frame: Frame) -> Tensor:
     """A frame's light, linear float32 ``[H, W, 3]``."""
-    table = torch.from_numpy(DECODED).to(frame.rgb_u8.device)
-    return table[frame.rgb_u8.to(torch.int32)]
+    return _decoded(frame.rgb_u8.device)[frame.rgb_u8.to(torch.int32)]
+
+
+@cache
+def _decoded(device: torch.device) -> Tensor:
+    """The light of each level, there: sent once, not with each of a frame's many pictures."""
+    return torch.from_numpy(DECODED).to(device)
 
 
 def fill_between(light: Tensor, radius_px: Tensor) -> Tensor:
     """``light [H, W, 3]`` with each pixel spread over a disc of its ``radius_px [H, W]``, but over nothing that is sharper: so
     that the samples of a blur do not show, and no edge gets a halo."""
-    most = math.ceil(float(radius_px.max()))
-    if float(radius_px.max()) < LEAST_FILLED_PX:
+    halves = torch.nonzero(torch.bincount((2 * radius_px).to(torch.int64).flatten()).cpu())[:, 0].tolist()
+    if halves[-1] < 2 * LEAST_FILLED_PX:
         return light
     planes = torch.cat([light, torch.ones_like(light[..., :1])], dim=-1).permute(2, 0, 1)[None]
     total = torch.zeros_like(planes)
-    for k in range(most + 1):
-        # A radius between two whole ones is a mixture of both.
+    # A radius between two whole ones is a mixture of both.
+    for k in sorted({whole for half in halves for whole in (half // 2, half // 2 + 1)}):
         share = (1.0 - (radius_px - k).abs()).clamp_min(0.0)
-        if not bool((share > 0).any()):
-            continue
         disc = _disc(k, light)
         spread = functional.conv2d(planes * share, disc.expand(4, 1, -1, -1), padding=k, groups=4)
         total += spread * (radius_px - (k - 1)).clamp(0.0, 1.0)
