@@ -46,7 +46,7 @@ BESIDE_PX, FAR_BESIDE_PX = 2.5, 6.0  # where a scene's disparity is read off
 LEAST_STEP, SLOPED = 0.04, 1.4  # of the range of disparities; times the slope of the steeper side
 REGION_PX = 4.0  # a photo's regions are read off so far from a border
 PARTS, JOINS = 0.6, 0.8  # the share of a border's pixels that say so
-WIDTHS = (64, 32)
+WIDTHS = (160, 64)
 STEP_WEIGHT, PHOTO_WEIGHT = 3.0, 0.5
 BATCH = 1024
 
