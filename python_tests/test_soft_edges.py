@@ -82,6 +82,19 @@ def test_coverage_and_colours_of_both_sides(off_px: int) -> None:
     np.testing.assert_allclose(whole, shown.rgb.reshape(-1, 3)[matte.pixel], atol=0.02)
 
 
+def test_strands_beyond_the_edge_do_not_stay_on_a_calm_backdrop() -> None:
+    edge, beyond_px, backdrop = WIDTH // 2, 2, np.float32((0.8, 0.85, 0.9))
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    hair = np.where((3 * x + y // 3) % 5 < 2, np.float32(0.55), np.float32(0.05))[..., None]
+    rgb = np.where((x < edge + beyond_px)[..., None], hair, backdrop)
+    everywhere = np.ones((HEIGHT, WIDTH), bool)
+    matte = find_matte(rgb, np.where(x < edge, np.float32(NEAR), np.float32(FAR)), everywhere, everywhere, RULES)
+    strands = (matte.pixel % WIDTH >= edge) & (matte.pixel % WIDTH < edge + beyond_px)
+    assert strands.sum() == beyond_px * HEIGHT
+    assert matte.alpha[strands].min() > 0.4
+    assert np.abs(matte.far_rgb[strands] - backdrop).max() < 0.05
+
+
 def test_no_edge_no_matte() -> None:
     shown = composite()
     everywhere = np.ones(shown.alpha.shape, bool)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from c3drender.data import Nearness, Scenery
-from c3drender.depth import parting
+from c3drender.depth import parting, surfaces
 from c3drender.depth.segments import Borders, cut_into_segments, find_borders
 from c3drender.depth.surfaces import CUTS_FROM, cut, surfaces_from
 from c3drender.pixels.segments import SEGMENT_CLASSES
@@ -68,6 +68,58 @@ def test_the_sky_stays_endless_behind_what_stands_before_it() -> None:
     disp = surfaces_from(rgb, scenery, shown())
     assert disp[~FIGURE & ~cv2.dilate(FIGURE.astype(np.uint8), np.ones((9, 9))).astype(bool)].max() < 0.02
     assert np.median(disp[FIGURE]) > 0.5
+
+
+Told = dict[tuple[int, int], tuple[float, float]]
+
+
+def tell(monkeypatch: pytest.MonkeyPatch, region: np.ndarray, told: Told) -> None:
+    """Let the perceptrons say of the borders of regions ``i < j`` how surely they part, and how much nearer ``j`` is."""
+
+    def parting_told(around: parting.Surroundings) -> tuple[np.ndarray, np.ndarray]:
+        labels = around.segments.labels
+        side = np.array([np.bincount(region[labels == k]).argmax() for k in range(len(around.segments))])
+        a, b = side[around.borders.a], side[around.borders.b]
+        chance, step = np.array([told.get((min(pair), max(pair)), (0.01, 0.0)) for pair in zip(a, b, strict=True)]).T
+        return chance, np.where(a < b, -step, step)
+
+    monkeypatch.setattr(surfaces, "find_parting", parting_told)
+
+
+def test_a_person_is_not_cut_where_hair_meets_a_face_unless_that_is_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    region = FIGURE.astype(int)
+    region[50:90, 70:90] = 2
+    rgb = noisy(np.array([(0.8, 0.85, 0.9), (0.1, 0.08, 0.08), (0.8, 0.6, 0.5)])[region])
+
+    def steepest_inside(chance: float) -> float:
+        tell(monkeypatch, region, {(0, 1): (0.95, 0.4), (1, 2): (chance, 0.4)})
+        step = np.abs(np.diff(surfaces_from(rgb, nothing(), shown(blur_px=4.0)), axis=1))
+        assert np.median(step[55:85, 58:61].max(axis=1)) > 0.15  # the outline stays cut
+        return float(step[40:100, 66:94].max())
+
+    assert steepest_inside(0.45) < 0.03
+    assert steepest_inside(0.95) > 0.1
+
+
+def test_what_is_small_goes_on_from_a_neighbour_unless_all_its_borders_surely_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    region = FIGURE.astype(int)
+    region[55:69, 100:113] = 2  # a lock of hair beyond the outline that the network sees
+    region[20:30, 20:30] = 3  # a bird
+    rgb = noisy(np.array([(0.8, 0.85, 0.9), (0.1, 0.08, 0.08), (0.6, 0.3, 0.2), (0.1, 0.1, 0.3)])[region])
+    tell(monkeypatch, region, {(0, 1): (0.95, 0.6), (0, 2): (0.95, 0.2), (1, 2): (0.45, -0.4), (0, 3): (0.95, 0.5)})
+    disp = surfaces_from(rgb, nothing(), shown(region == 1, blur_px=4.0))
+    assert abs(disp[59:65, 104:109].mean() - disp[59:65, 88:96].mean()) < 0.05
+    assert disp[23:27, 23:27].mean() > disp[40:50, 10:40].mean() + 0.2
+
+
+def test_a_fleck_of_sky_in_hair_does_not_open_it() -> None:
+    sky = ~FIGURE
+    sky[50:53, 70:74] = True
+    sky[20:23, 20:24] = False
+    scenery = replace(nothing(), sky=torch.from_numpy(sky.astype(np.float32)))
+    disp = surfaces_from(figure_before_a_wall(), scenery, shown())
+    assert np.ptp(disp[46:57, 66:78]) < 0.05
+    assert disp[20:23, 20:24].max() < 0.02
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 300), (8, 8), (33, 47)])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ..data import Nearness, Scenery
 from ..pixels.masks import shrunk
@@ -12,17 +16,22 @@ from ..pixels.segments import SEGMENT_CLASSES
 from ..pixels.sizes import work_size
 from .edges import Relief, disparity_at_full_size
 from .parting import Surroundings, find_parting
-from .segments import cut_into_segments, find_borders, upright_stripes
+from .segments import Borders, cut_into_segments, find_borders, upright_stripes
 
 WORK_SIDE_PX = 480  # the longer side of the reduced picture that is cut into segments
 LEAST_SIDE_PX = 8  # below this there is nothing to cut
 STEEP = 0.012  # change of nearness per pixel: where it is steeper an edge lies nearby, and its blur is not believed
 LEAST_TRUST = 1e-3
 BLUR_PX = 8  # how far the sky's endlessness is smeared over what stands before it
-# Per pixel of a border: of one surface, times the odds that it is one, up to the most; within one person or animal; of two.
-HOLD, MOST_ODDS, FIGURE_HOLD, PART = 0.2, 20.0, 11.0, 20.0
+# Per pixel of a border: of one surface, times the odds that it is one, up to the most; of two.
+HOLD, MOST_ODDS, PART = 0.2, 20.0, 20.0
+FIGURE_ODDS = 11.0  # by how much likelier it is one surface where both sides are surely of a person or animal:
+NO_FIGURE, ALL_FIGURE = 0.5, 0.9  # so much of them is, for no effect and for all of it
 DECIDED = 3  # the power of the odds, that makes a border an edge or none: its step is not to be taken by halves
 CUTS_FROM = 0.1  # of that chance: where it is less, a border is never cut
+# What is smaller than the first stands alone only where all its borders are likelier of two surfaces than of one; than the
+# second, never.
+ISLAND_PX, SLIVER_PX = 200, 20
 FIGURES = tuple(SEGMENT_CLASSES.index(name) for name in ("person", "animal"))
 
 
@@ -59,6 +68,7 @@ def cut(rgb: np.ndarray, scenery: Scenery, nearness: Nearness) -> Surroundings:
 def _relief(around: Surroundings, sky: np.ndarray) -> Relief:
     segments, borders = around.segments, around.borders
     chance, step = find_parting(around)
+    chance = _within_figures(around, chance)
     coarse = _without_sky(around.near, sky > 0.5, around.plane)
     down, across = cv2.Sobel(coarse, cv2.CV_32F, 0, 1, scale=1 / 8), cv2.Sobel(coarse, cv2.CV_32F, 1, 0, scale=1 / 8)
     steep = segments.mean(np.hypot(down, across))
@@ -73,9 +83,7 @@ def _relief(around: Surroundings, sky: np.ndarray) -> Relief:
 
     against = (1 - chance) / np.maximum(chance, 1e-3)
     edge = 1 / (1 + against**DECIDED)
-    figure = segments.mean(around.kinds[list(FIGURES)].sum(axis=0))
-    together = 1 + (FIGURE_HOLD - 1) * np.minimum(figure[a], figure[b])
-    hold = borders.length * HOLD * np.minimum(against, MOST_ODDS) * (1 - edge) * together
+    hold = borders.length * HOLD * np.minimum(against, MOST_ODDS) * (1 - edge)
     part = borders.length * PART * edge * (is_sky[a] == is_sky[b])
     even = slope[b] * (borders.row - segments.y[b]) - slope[a] * (borders.row - segments.y[a])
     weight = hold + part + 1e-4
@@ -84,7 +92,34 @@ def _relief(around: Surroundings, sky: np.ndarray) -> Relief:
     )
     whole = chance < CUTS_FROM
     joined = np.sort(np.minimum(a, b)[whole].astype(np.int64) * len(segments) + np.maximum(a, b)[whole])
-    return Relief(segments, np.clip(disp, 0, 1), slope, is_sky, joined)
+    return _without_islands(Relief(segments, np.clip(disp, 0, 1), slope, is_sky, joined), borders, chance)
+
+
+def _within_figures(around: Surroundings, chance: np.ndarray) -> np.ndarray:
+    """``chance`` of parting, given that a person or an animal is one surface."""
+    figure = around.segments.mean(around.kinds[list(FIGURES)].sum(axis=0))
+    both = np.minimum(figure[around.borders.a], figure[around.borders.b])
+    prior = 1 + (FIGURE_ODDS - 1) * np.clip((both - NO_FIGURE) / (ALL_FIGURE - NO_FIGURE), 0, 1)
+    return chance / (chance + prior * (1 - chance))
+
+
+def _without_islands(relief: Relief, borders: Borders, chance: np.ndarray) -> Relief:
+    """``relief`` in which what is small and cut off on all sides goes on from the larger neighbour that it least surely parts
+    from: locks of hair along a rim, and slivers between the edges of maps, which would be left in the air as specks."""
+    segments, a, b = relief.segments, borders.a, borders.b
+    apart = relief.cut_apart(a, b)
+    one = coo_array((np.ones(np.count_nonzero(~apart), bool), (a[~apart], b[~apart])), shape=(len(segments),) * 2)
+    num, surface = connected_components(one, directed=False)
+    area = np.bincount(surface, segments.area)
+    here, there, parts = np.concatenate([a, b]), np.concatenate([b, a]), np.tile(chance, 2)
+    small = area[surface[here]] < np.where(parts < 0.5, ISLAND_PX, SLIVER_PX)
+    joins = np.flatnonzero(small & (area[surface[there]] >= ISLAND_PX))
+    joins = joins[np.argsort(parts[joins], kind="stable")]
+    island, first = np.unique(surface[here[joins]], return_index=True)
+    host = np.full(num, -1)
+    host[island] = there[joins[first]]
+    like = np.where(host[surface] >= 0, host[surface], np.arange(len(segments)))
+    return replace(relief, disp=relief.disp[like], slope=relief.slope[like], is_sky=relief.is_sky[like])
 
 
 def _without_sky(coarse: np.ndarray, sky: np.ndarray, receding: np.ndarray) -> np.ndarray:

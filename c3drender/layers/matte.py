@@ -113,7 +113,8 @@ def _find_band(disp: np.ndarray, solid: np.ndarray, where: np.ndarray, rules: Ed
 def _surface_colours(
     rgb: np.ndarray, band: _Band, band_px: float, window_px: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each pixel of the band the colours of both surfaces nearby, ``[P, 3]`` each, and their spread ``[P]``."""
+    """Of each pixel of the band the colours of both surfaces nearby, ``[P, 3]`` each, and ``[P]`` the spread of both, or,
+    beyond the edge, of the farther one's alone."""
     height, width = rgb.shape[:2]
     own = rgb.reshape(-1, 3)[band.pixel]
     clear = (np.clip(np.abs(band.beyond_px) / (band_px + 0.5), 0, 1) ** 6 + 1e-4).astype(np.float32)
@@ -130,4 +131,6 @@ def _surface_colours(
         total = np.maximum(sums[:, 3], 1e-9)
         colours.append(sums[:, :3] / total[:, None])
         variances.append(np.maximum(squares / total - np.einsum("pc,pc->p", colours[-1], colours[-1]), 0))
-    return colours[0], colours[1], np.sqrt(variances[0] + variances[1])
+    # What differs from a calm backdrop is not of it, however varied the colours before it are: hair, feathers, a lit roof.
+    doubted = np.where(band.beyond_px < 0, variances[0] + variances[1], variances[1])
+    return colours[0], colours[1], np.sqrt(doubted)
