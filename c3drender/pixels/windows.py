@@ -3,6 +3,8 @@ time, torch's on another device."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import torch
@@ -21,11 +23,13 @@ def _box_means_on_host(plane: Tensor, size: int) -> Tensor:
     def sums(picture: np.ndarray, along: int, down: int) -> np.ndarray:
         return cv2.boxFilter(picture, cv2.CV_32F, (along, down), normalize=False, borderType=cv2.BORDER_CONSTANT)
 
-    height, width = plane.shape[:2]
-    count = sums(np.ones((height, 1), np.float32), 1, size) * sums(np.ones((1, width), np.float32), size, 1)
-    means = sums(plane.numpy(), size, size).reshape(plane.shape)
-    means /= count[..., None]
-    return torch.from_numpy(means)
+    height, width, channels = plane.shape
+    means = sums(plane.numpy(), size, size).reshape(height, width * channels)
+    down, along = sums(np.ones((height, 1), np.float32), 1, size)[:, 0], sums(np.ones((1, width), np.float32), size, 1)[0]
+    along = along.repeat(channels)
+    for first, end in pairwise([0, *np.flatnonzero(np.diff(down)) + 1, height]):  # rows whose windows are equally high
+        means[first:end] /= down[first] * along
+    return torch.from_numpy(means.reshape(plane.shape))
 
 
 def _box_means_there(plane: Tensor, size: int) -> Tensor:
