@@ -157,7 +157,7 @@ def _measured_gains(
 
     def blended(loop_t: float, gains: contrast.ContrastGains | None) -> Tensor:
         now = alone if gains is None else replace(alone, fluid=replace(alone.fluid, gains=gains))
-        return draw(now, alone.camera, round(loop_t * alone.num_frames)).rgb_u8.to(torch.float32) / 255.0
+        return draw(now, alone.camera, round(loop_t * alone.num_frames)).rgb_u8.to(torch.float32).div_(255.0)
 
     return contrast.measure_gains(blended, blended(0.0, None), exists, region.box, num_frames)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,16 +154,26 @@ def measure_gains(
         gain[1:-1, y0 // spacing :, x0 // spacing :][:, :height, :width] = torch.stack(table)
         return ContrastGains(moments, gain, spacing)
 
-    plain = [wanted / energy(blended(moment, None)) for moment in moments[1:-1]]
-    table = [ratio.sqrt().clip(MIN_GAIN, MAX_GAIN) for ratio in plain]
-    for _ in range(PASSES - 1):
-        gains = over_the_canvas(table)
-        for k, moment in enumerate(moments[1:-1]):
-            ratio = wanted / energy(blended(moment, gains))
-            # What the gain has bought so far, in logarithms, tells the exponent (a secant).
-            exponent = table[k].log() / (plain[k] / ratio).log()
-            exponent = exponent.nan_to_num(nan=EXPONENTS[0]).clip(*EXPONENTS)
-            table[k] = (table[k] * ratio**exponent).clip(MIN_GAIN, MAX_GAIN)
+    with ThreadPoolExecutor(1, thread_name_prefix="c3drender-contrast") as aside:  # while the next picture is drawn
+
+        def ratios(gains: ContrastGains | None) -> list[Tensor]:
+            """Of the energy wanted to what there is at each moment between the ends."""
+            found: list[Future[Tensor]] = []
+            for moment in moments[1:-1]:
+                picture = blended(moment, gains)
+                if found:
+                    found[-1].result()  # one picture waits, no more
+                found.append(aside.submit(energy, picture))
+            return [wanted / one.result() for one in found]
+
+        plain = ratios(None)
+        table = [ratio.sqrt().clip(MIN_GAIN, MAX_GAIN) for ratio in plain]
+        for _ in range(PASSES - 1):
+            for k, ratio in enumerate(ratios(over_the_canvas(table))):
+                # What the gain has bought so far, in logarithms, tells the exponent (a secant).
+                exponent = table[k].log() / (plain[k] / ratio).log()
+                exponent = exponent.nan_to_num(nan=EXPONENTS[0]).clip(*EXPONENTS)
+                table[k] = (table[k] * ratio**exponent).clip(MIN_GAIN, MAX_GAIN)
     return over_the_canvas(table)
 
 
