@@ -42,8 +42,9 @@ def animate(
 
     def cloud(index: Tensor, confidence: Tensor, depth_scale: float = 1.0, radius_px: float = rules.radius_px) -> PointCloud:
         z_cam = layers.z_cam[index] * depth_scale
-        feat = torch.cat([colour[index], confidence.expand(len(pixel))[index][:, None]], dim=1)
-        return PointCloud(canvas.unproject(xy_px[index], z_cam), feat, radius_px * z_cam / canvas.fx, opacity[index])
+        feat = torch.cat([colour.index_select(0, index), confidence.expand(len(index))[:, None]], dim=1)
+        xyz = canvas.unproject(xy_px.index_select(0, index), z_cam)
+        return PointCloud(xyz, feat, radius_px * z_cam / canvas.fx, opacity[index])
 
     def clean(rgb: Tensor) -> Tensor:
         return rgb.index_copy(0, fringe, rgb[farther_in])
@@ -56,14 +57,14 @@ def animate(
         sharpened = aside.submit(presharpened, layers, beside, rules)
         region = find_region(layers)
         moves, freedom = region.moves, region.freedom
-        start_px = xy_px[region.index]
+        start_px, place = xy_px[region.index], pixel[region.index]
         step = region.on_surface(layers.step_px) * speed
-        fringe, farther_in, index = find_fringe(layers, region)
+        fringe, farther_in, index = find_fringe(region)
         still = ~region.flows
         sways = still & _swaying(scene)
         parts, counts = moving_parts(layers, moves, still & ~sways, region.below, sways)
         colour, opacity = sharpened.result()
-        at_rest = cloud(region.index, freedom.view(-1)[pixel].clamp_min(LEAST_CONFIDENCE))
+        at_rest = cloud(region.index, freedom.view(-1)[place].clamp_min(LEAST_CONFIDENCE))
         cleaned, resting = clean(colour), at_rest.feat[:, :3]
         copied = aside.submit(copies_beyond) if blend == "phase" else None
         detail = details_of(clean(layers.rgb), layers, region, parts)
@@ -90,10 +91,11 @@ def animate(
     sure = freedom.new_ones(())
     rests, below, swaying = (indices(*of) for of in zip((still & ~sways, region.below, sways), counts, strict=True))
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
-    is_thin = moves & thins_out.view(-1)[pixel]
+    is_thin = thins_out.view(-1)[place]
     thin = indices(is_thin, int(is_thin.count_nonzero()))
-    settled = (1.0 - region.inner).clamp_min(LEAST_CONFIDENCE**2)
-    bed = cloud(thin, settled.view(-1)[pixel], BED_DEPTH, BED_RADIUS_PX)
+    settled = (1.0 - region.inner.view(-1)[place[thin]]).clamp_min(LEAST_CONFIDENCE**2)
+    thin = region.index[thin]
+    bed = cloud(thin, settled, BED_DEPTH, BED_RADIUS_PX)
     # What lies so far behind the fluid's surface that it is another stays below it, still.
     covered = cloud(below, freedom.new_full((), LEAST_CONFIDENCE**2))
     bent = _bent_points(scene, cloud(swaying, sure), pixel[swaying], xy_px[swaying])

@@ -36,9 +36,8 @@ class FluidRegion:
     border .. 1; ``inner`` likewise, 1 a bed's fade inside. ``flows`` bool ``[P]``: belongs to the fluid; ``moves``: and is its
     surface, so that it drifts; ``below``: and lies so far behind the surface that it is another. ``index`` int64 ``[M]``: what
     moves, ascending; ``place`` int64 ``[M]``: where on the canvas there is a surface, row by row, and ``shown`` what of
-    the layers' pixels; ``rings``: the places beside it, then those beside these, `SPREAD_PX` times. ``fringe`` int32
-    ``[H, W]``: of the places of `find_fringe` the one farther in, else -1; ``num_fringe``: how many there are, and how many of
-    them move.
+    the layers' pixels; ``rings``: the places beside it, then those beside these, `SPREAD_PX` times. ``fringe`` int64
+    ``[F]``: the places of `find_fringe`, and ``farther_in`` of each the one farther in; ``num_fringe``: how many of them move.
     """
 
     nearest: Tensor
@@ -55,7 +54,8 @@ class FluidRegion:
     shown: Tensor
     rings: tuple[Tensor, ...]
     fringe: Tensor
-    num_fringe: tuple[int, int]
+    farther_in: Tensor
+    num_fringe: int
 
     def on_surface(self, values: Tensor) -> Tensor:
         """``values [P, ...]`` of the fluid's surface, ``[H, W, ...]``; 0 beside it."""
@@ -72,7 +72,9 @@ def find_region(layers: Layers) -> FluidRegion:
     is_surface = nearest.view(-1)[pixel] == own
     seen, fluid, still = fetched(nearest >= 0, *_seen_fluid(layers, nearest, is_surface))
     borders = _borders_of(seen, fluid, still, max(layers.size))
-    freedom, inner, fringe, *rings = sent(pixel.device, borders.freedom, borders.inner, borders.fringe, *borders.rings)
+    freedom, inner, fringe, farther_in, *rings = sent(
+        pixel.device, borders.freedom, borders.inner, borders.fringe, borders.farther_in, *borders.rings
+    )
     exists = (nearest >= 0) & (freedom > LEAST_FREEDOM)
     flows = layers.moving & exists.view(-1)[pixel]
     moves = flows & is_surface
@@ -96,6 +98,7 @@ def find_region(layers: Layers) -> FluidRegion:
         shown=shown,
         rings=tuple(rings),
         fringe=fringe,
+        farther_in=farther_in,
         num_fringe=borders.num_fringe,
     )
 
@@ -118,23 +121,30 @@ class _Borders:
     freedom: np.ndarray
     inner: np.ndarray
     fringe: np.ndarray
+    farther_in: np.ndarray
     rings: list[np.ndarray]
     box: Box
     around: Box
     num_places: int
-    num_fringe: tuple[int, int]
+    num_fringe: int
 
 
 def _borders_of(flows: np.ndarray, fluid: np.ndarray, still: np.ndarray, side_px: int) -> _Borders:
     freedom = _fade_in(flows, FADE * side_px)
     exists = flows & (freedom > LEAST_FREEDOM)
     fringe, farther_in = pixels.find_fringe(fluid, still)
-    plane = np.full(flows.shape, -1, np.int32)
-    plane[fringe] = farther_in
     box, around = (box_of(np.any(where, axis=0), np.any(where, axis=1)) for where in (exists, flows))
-    num_fringe = len(farther_in), int(np.count_nonzero(fringe & exists))
-    inner = _fade_in(exists, BED_FADE * side_px)
-    return _Borders(freedom, inner, plane, _rings_around(exists), box, around, int(np.count_nonzero(exists)), num_fringe)
+    return _Borders(
+        freedom=freedom,
+        inner=_fade_in(exists, BED_FADE * side_px),
+        fringe=np.flatnonzero(fringe),
+        farther_in=farther_in,
+        rings=_rings_around(exists),
+        box=box,
+        around=around,
+        num_places=int(np.count_nonzero(exists)),
+        num_fringe=int(np.count_nonzero(fringe & exists)),
+    )
 
 
 def _rings_around(exists: np.ndarray) -> list[np.ndarray]:
@@ -192,15 +202,13 @@ def _fade_in(exists: np.ndarray, width_px: float) -> np.ndarray:
     return smooth_step((distance - 1.0) / width_px).numpy()
 
 
-def find_fringe(layers: Layers, region: FluidRegion) -> tuple[Tensor, Tensor, Tensor]:
+def find_fringe(region: FluidRegion) -> tuple[Tensor, Tensor, Tensor]:
     """Which of the layers' pixels are fringe of the fluid's surface where it is seen: int64 ``[F]``, ascending; of each the
     fluid's pixel farther in; and the ranks of those that move among what moves."""
-    nearest, pixel = region.nearest.view(-1), layers.pixel
-    own = torch.arange(len(pixel), device=pixel.device)
-    is_fringe = (nearest[pixel] == own) & (region.fringe.view(-1)[pixel] >= 0)
-    of_all, of_moving = region.num_fringe
-    fringe = indices(is_fringe, of_all)
-    return fringe, nearest[region.fringe.view(-1)[pixel[fringe]]], indices(is_fringe[region.index], of_moving)
+    nearest = region.nearest.view(-1)
+    fringe, order = nearest[region.fringe].sort()
+    is_fringe = torch.zeros_like(region.moves).index_fill_(0, fringe, True)
+    return fringe, nearest[region.farther_in[order]], indices(is_fringe[region.index], region.num_fringe)
 
 
 @dataclass(frozen=True, eq=False)
