@@ -165,7 +165,8 @@ class Here:
 
 @contextmanager
 def _without_threads() -> Iterator[None]:
-    modules = [importlib.import_module(f"c3drender.{name}") for name in ("render.animate", "render.contrast", "layers.uncover")]
+    names = ("render.animate", "render.contrast", "layers.uncover")
+    modules = [importlib.import_module(f"c3drender.{name}") for name in names]
     before = [module.ThreadPoolExecutor for module in modules]
     for module in modules:
         module.ThreadPoolExecutor = Here  # type: ignore[attr-defined]

@@ -47,16 +47,21 @@ class PointDetails:
     broad: Tensor
 
 
-def point_details(rgb: Tensor, fluid: Tensor, pixel: Tensor, box: Box) -> PointDetails:
-    """The details of the pixels ``fluid`` bool ``[H, W]`` of one layer, ``rgb`` float32 ``[H, W, 3]``; ``pixel [M]`` are their
-    flat indices, and ``box`` lies around them."""
-    x0, y0, x1, y1 = widened(box, 2 * BAND_PX, fluid.shape)
-    at = pixel // fluid.shape[1] - y0, pixel % fluid.shape[1] - x0
-    rgb, fluid = rgb[y0:y1, x0:x1], fluid[y0:y1, x0:x1]
-    weight = fluid[..., None].to(rgb.dtype)
-    means = [_binomial(rgb * weight, dim) / _binomial(weight, dim).clamp_min(1e-4) for dim in (1, 0)]
-    fine = torch.stack([(rgb - mean)[at] for mean in means], dim=1)
-    return PointDetails(fine, (rgb - LocalMeans.of(fluid, BAND_PX)(rgb))[at])
+def point_details(rgb: Tensor, pixel: Tensor, box: Box, size: tuple[int, int]) -> PointDetails:
+    """The details of the points of one layer, ``rgb`` float32 ``[M, 3]``; ``pixel [M]`` are their flat indices on a canvas of
+    this ``size`` (height, width), and ``box`` lies around them."""
+    x0, y0, x1, y1 = widened(box, 2 * BAND_PX, size)
+    height, width = y1 - y0, x1 - x0
+    at = (pixel // size[1] - y0) * width + (pixel % size[1] - x0)
+    planes, fluid = rgb.new_zeros(3, height * width), torch.zeros(height * width, dtype=torch.bool, device=rgb.device)
+    planes[:, at] = rgb.T
+    fluid[at] = True
+    weight = fluid.view(height, width, 1).to(rgb.dtype)
+    picture = planes.view(3, height, width).permute(1, 2, 0)
+    means = [_binomial(picture * weight, dim) / _binomial(weight, dim).clamp_min(1e-4) for dim in (1, 0)]
+    means.append(LocalMeans.of(fluid.view(height, width), BAND_PX)(picture))
+    along, down, broad = ((picture - mean).permute(2, 0, 1).flatten(1)[:, at].T for mean in means)
+    return PointDetails(torch.stack([along, down], dim=1), broad.contiguous())
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +87,12 @@ def _binomial(plane: Tensor, dim: int) -> Tensor:
     """``plane`` under the kernel 1 2 1 along ``dim``; the border repeats."""
     size = plane.shape[dim]
     first, last = plane.narrow(dim, 0, 1), plane.narrow(dim, size - 1, 1)
-    before = torch.cat([first, plane.narrow(dim, 0, size - 1)], dim)
-    after = torch.cat([plane.narrow(dim, 1, size - 1), last], dim)
-    return 0.25 * (before + after) + 0.5 * plane
+    both = torch.empty_like(plane)
+    both.narrow(dim, 0, 1).copy_(first)
+    both.narrow(dim, 1, size - 1).copy_(plane.narrow(dim, 0, size - 1))
+    both.narrow(dim, 0, size - 1).add_(plane.narrow(dim, 1, size - 1))
+    both.narrow(dim, size - 1, 1).add_(last)
+    return both.mul_(0.25).add_(plane, alpha=0.5)
 
 
 @dataclass(frozen=True, eq=False)

@@ -239,10 +239,10 @@ def details_of(rgb: Tensor, layers: Layers, region: FluidRegion, parts: list[Mov
     """Of the layers' pixels that move, of the colours ``rgb [P, 3]``."""
     details = [
         point_details(
-            layers.plane(rgb, part.layer),
-            layers.plane(region.moves, part.layer),
+            rgb[region.index[part.first : part.end]],
             layers.pixel[region.index[part.first : part.end]].to(torch.int64),
             part.box,
+            layers.size,
         )
         for part in parts
     ]
