@@ -165,8 +165,7 @@ class Here:
 
 @contextmanager
 def _without_threads() -> Iterator[None]:
-    names = ("render.animate", "render.contrast", "layers.uncover")
-    modules = [importlib.import_module(f"c3drender.{name}") for name in names]
+    modules = [importlib.import_module(f"c3drender.{name}") for name in ("layers.uncover",)]
     before = [module.ThreadPoolExecutor for module in modules]
     for module in modules:
         module.ThreadPoolExecutor = Here  # type: ignore[attr-defined]

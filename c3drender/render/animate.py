@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from ..data import SPLAT_RULES, Camera, PointCloud, SplatRules
 from ..files.scene import Scene
-from ..pixels.crossing import indices
+from ..pixels.crossing import aside, indices
 from . import contrast
 from .beyond import Beyond
 from .drift import trace
@@ -53,8 +52,8 @@ def animate(
         beyond = Beyond.of(step, region.exists, region.box, num_frames)
         return copies_of(region.on_surface(cleaned), region.exists, start_px, beyond, resting)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="c3drender-animate") as aside:  # neither keeps two cores busy
-        sharpened = aside.submit(presharpened, layers, beside, rules)
+    with aside(xy_px) as helper:  # neither keeps two cores busy
+        sharpened = helper.submit(presharpened, layers, beside, rules)
         region = find_region(layers)
         moves, freedom = region.moves, region.freedom
         start_px, place = xy_px[region.index], pixel[region.index]
@@ -66,7 +65,7 @@ def animate(
         colour, opacity = sharpened.result()
         at_rest = cloud(region.index, freedom.view(-1)[place].clamp_min(LEAST_CONFIDENCE))
         cleaned, resting = clean(colour), at_rest.feat[:, :3]
-        copied = aside.submit(copies_beyond) if blend == "phase" else None
+        copied = helper.submit(copies_beyond) if blend == "phase" else None
         detail = details_of(clean(layers.rgb), layers, region, parts)
         forward, backward = (trace(way, num_frames, start_px) for way in (step, -step))
         thins_out = bare(start_px, forward, backward, region.exists)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..pixels.boxes import Box, widened
-from ..pixels.crossing import is_host
+from ..pixels.crossing import aside, is_host
 from ..pixels.exact import lerp
 from ..pixels.fits import smooth_step
 from ..pixels.windows import box_means
@@ -162,7 +162,7 @@ def measure_gains(
         gain[1:-1, y0 // spacing :, x0 // spacing :][:, :height, :width] = torch.stack(table)
         return ContrastGains(moments, gain, spacing)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="c3drender-contrast") as aside:  # while the next picture is drawn
+    with aside(resting) as helper:  # while the next picture is drawn
 
         def ratios(gains: ContrastGains | None) -> list[Tensor]:
             """Of the energy wanted to what there is at each moment between the ends."""
@@ -171,7 +171,7 @@ def measure_gains(
                 picture = blended(moment, gains)
                 if found:
                     found[-1].result()  # one picture waits, no more
-                found.append(aside.submit(energy, picture))
+                found.append(helper.submit(energy, picture))
             return [wanted / one.result() for one in found]
 
         plain = ratios(None)
