@@ -61,15 +61,19 @@ def animate(
         fringe, farther_in, index = find_fringe(region)
         still = ~region.flows
         sways = still & _swaying(scene)
-        parts, counts = moving_parts(layers, moves, still & ~sways, region.below, sways)
+        others = still & ~sways, region.below, sways
+        parts, counts = moving_parts(layers, moves, *others)
+        rests, below, swaying = (indices(*of) for of in zip(others, counts, strict=True))
+        sure = freedom.new_ones(())
         colour, opacity = sharpened.result()
         at_rest = cloud(region.index, freedom.view(-1)[place].clamp_min(LEAST_CONFIDENCE))
         cleaned, resting = clean(colour), at_rest.feat[:, :3]
         copied = helper.submit(copies_beyond) if blend == "phase" else None
+        surface = helper.submit(surface_of, region, 1.0 / layers.z_cam, colour)
+        standing = helper.submit(cloud, rests, sure)
         detail = details_of(clean(layers.rgb), layers, region, parts)
         forward, backward = (trace(way, num_frames, start_px) for way in (step, -step))
         thins_out = bare(start_px, forward, backward, region.exists)
-        surface = surface_of(region, 1.0 / layers.z_cam, colour)
     copies = None if copied is None else copied.result()
     edge = resting[index]
     steady = edge if copies is None else copies.colour[index]
@@ -80,15 +84,13 @@ def animate(
         below=among(beside[1], moves, region.index),
         forward=forward,
         backward=backward,
-        surface=surface,
+        surface=surface.result(),
         fringe=Fringe(index, edge, cleaned[region.index[index]], steady),
         detail=detail,
         phase=contrast.phase_of(start_px, max(layers.size)),
         offset_px=torch.empty_like(start_px),
         copies=copies,
     )
-    sure = freedom.new_ones(())
-    rests, below, swaying = (indices(*of) for of in zip((still & ~sways, region.below, sways), counts, strict=True))
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
     is_thin = thins_out.view(-1)[place]
     thin = indices(is_thin, int(is_thin.count_nonzero()))
@@ -102,8 +104,8 @@ def animate(
     if blend != "linear" and len(fluid.cloud) > 0:
         fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, region, sharpness, num_frames, rules, blend))
     source = torch.cat([rests, thin, below, swaying, region.index, region.index])
-    others = [cloud(rests, sure), bed, covered, bent.cloud]
-    return _assembled(scene.camera, canvas, others, source, bent, fluid, sharpness, num_frames, rules, blend)
+    clouds = [standing.result(), bed, covered, bent.cloud]
+    return _assembled(scene.camera, canvas, clouds, source, bent, fluid, sharpness, num_frames, rules, blend)
 
 
 def _assembled(
