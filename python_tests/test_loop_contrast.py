@@ -36,7 +36,7 @@ def splatted(colour: torch.Tensor, offset_px: tuple[float, float]) -> torch.Tens
 
 
 def details_of(rgb: torch.Tensor, fluid: torch.Tensor) -> lc.PointDetails:
-    return lc.point_details(rgb, fluid, fluid.view(-1).nonzero()[:, 0], bounds_of(fluid, 0))
+    return lc.point_details(rgb[fluid], fluid.view(-1).nonzero()[:, 0], bounds_of(fluid, 0), (SIZE, SIZE))
 
 
 def energy(rgb: torch.Tensor) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,21 @@ ON_THE_WAY = 2  # pictures that leave a GPU while the next ones are drawn
 def is_host(tensor: Tensor) -> bool:
     """Whether NumPy and OpenCV read this tensor where it lies."""
     return tensor.device.type == "cpu"
+
+
+class AtOnce(Executor):
+    """Does what it is asked to when it is asked."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*args, **kwargs))
+        return done
+
+
+def aside(like: Tensor) -> Executor:
+    """For work beside the caller's, on tensors where ``like`` lies: a thread on the host. A device computes beside the host
+    anyway, in the order of a stream that belongs to the caller's thread."""
+    return ThreadPoolExecutor(1, thread_name_prefix="c3drender-aside") if is_host(like) else AtOnce()
 
 
 def fetched(*tensors: Tensor) -> list[np.ndarray]:

@@ -3,6 +3,8 @@ time, torch's on another device."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import torch
@@ -12,20 +14,30 @@ from torch.nn import functional
 from .crossing import is_host
 
 
+def planar(*parts: Tensor) -> Tensor:
+    """The channels of pictures ``[H, W, C]`` side by side in one, each whole in memory: what is done to all pixels alike then
+    takes rows of them, not one pixel's channels after another's."""
+    return torch.cat([part.permute(2, 0, 1) for part in parts]).permute(1, 2, 0)
+
+
 def box_means(plane: Tensor, size: int) -> Tensor:
-    """Means of ``plane`` float32 ``[H, W, C]`` over ``size x size`` pixels; beyond the border nothing counts."""
+    """Means of ``plane`` float32 ``[H, W, C]`` over ``size x size`` pixels; beyond the border nothing counts. They are
+    `planar`."""
     return _box_means_on_host(plane, size) if is_host(plane) else _box_means_there(plane, size)
 
 
 def _box_means_on_host(plane: Tensor, size: int) -> Tensor:
-    def sums(picture: np.ndarray, along: int, down: int) -> np.ndarray:
-        return cv2.boxFilter(picture, cv2.CV_32F, (along, down), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    def sums(picture: np.ndarray, along: int, down: int, out: np.ndarray | None = None) -> np.ndarray:
+        return cv2.boxFilter(picture, cv2.CV_32F, (along, down), out, normalize=False, borderType=cv2.BORDER_CONSTANT)
 
-    height, width = plane.shape[:2]
-    count = sums(np.ones((height, 1), np.float32), 1, size) * sums(np.ones((1, width), np.float32), size, 1)
-    means = sums(plane.numpy(), size, size).reshape(plane.shape)
-    means /= count[..., None]
-    return torch.from_numpy(means)
+    height, width, channels = plane.shape
+    means = np.empty((channels, height, width), np.float32)
+    for channel, out in zip(plane.permute(2, 0, 1).contiguous().numpy(), means, strict=True):
+        sums(channel, size, size, out)
+    down, along = sums(np.ones((height, 1), np.float32), 1, size)[:, 0], sums(np.ones((1, width), np.float32), size, 1)[0]
+    for first, end in pairwise([0, *np.flatnonzero(np.diff(down)) + 1, height]):  # rows whose windows are equally high
+        means[:, first:end] /= down[first] * along
+    return torch.from_numpy(means).permute(1, 2, 0)
 
 
 def _box_means_there(plane: Tensor, size: int) -> Tensor:
@@ -41,7 +53,7 @@ def _box_means_there(plane: Tensor, size: int) -> Tensor:
         return (at + after + 1).clamp_max(length) - (at - before).clamp_min(0)
 
     height, width = plane.shape[:2]
-    return (sums / (count(height)[:, None] * count(width))).squeeze(0).permute(1, 2, 0).contiguous()
+    return (sums / (count(height)[:, None] * count(width))).squeeze(0).permute(1, 2, 0)
 
 
 def largest_near(plane: Tensor, radius_px: int) -> Tensor:

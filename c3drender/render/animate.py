@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
@@ -11,14 +10,14 @@ from torch import Tensor
 
 from ..data import SPLAT_RULES, Camera, PointCloud, SplatRules
 from ..files.scene import Scene
-from ..pixels.crossing import indices
+from ..pixels.crossing import aside, indices
 from . import contrast
 from .beyond import Beyond
 from .drift import trace
 from .fluid import FluidPoints, FluidRegion, Fringe, bare, details_of, find_fringe, find_region, moving_parts, surface_of
 from .frame import Animation, BentPoints, BlendMode, draw
 from .lift import among, neighbours, presharpened
-from .phase import copies_of
+from .phase import LoopCopies, copies_of
 
 BLEND_SHARPNESS = 4.0  # of the disparity relative to the nearest, as in the paper
 LEAST_SWAY_PX = 0.01  # what sways by less stands still
@@ -39,54 +38,65 @@ def animate(
     canvas = scene.camera.padded(layers.margin_px)
     xy_px, pixel = layers.centre_px(), layers.pixel
     beside = neighbours(layers)
-    colour, opacity = presharpened(layers, beside, rules)
 
     def cloud(index: Tensor, confidence: Tensor, depth_scale: float = 1.0, radius_px: float = rules.radius_px) -> PointCloud:
         z_cam = layers.z_cam[index] * depth_scale
-        feat = torch.cat([colour[index], confidence.expand(len(pixel))[index][:, None]], dim=1)
-        return PointCloud(canvas.unproject(xy_px[index], z_cam), feat, radius_px * z_cam / canvas.fx, opacity[index])
-
-    region = find_region(layers)
-    moves, freedom = region.moves, region.freedom
-    start_px = xy_px[region.index]
-    step = region.on_surface(layers.step_px) * speed
-    at_rest = cloud(region.index, freedom.view(-1)[pixel].clamp_min(LEAST_CONFIDENCE))
-    fringe, farther_in, index = find_fringe(layers, region)
+        feat = torch.cat([colour.index_select(0, index), confidence.expand(len(index))[:, None]], dim=1)
+        xyz = canvas.unproject(xy_px.index_select(0, index), z_cam)
+        return PointCloud(xyz, feat, radius_px * z_cam / canvas.fx, opacity[index])
 
     def clean(rgb: Tensor) -> Tensor:
         return rgb.index_copy(0, fringe, rgb[farther_in])
 
-    cleaned = clean(colour)
-    still = ~region.flows
-    sways = still & _swaying(scene)
-    parts, counts = moving_parts(layers, moves, still & ~sways, region.below, sways)
-    resting = at_rest.feat[index, :3]
+    def copies_beyond() -> LoopCopies:
+        beyond = Beyond.of(step, region.exists, region.box, num_frames)
+        return copies_of(region.on_surface(cleaned), region.exists, start_px, beyond, resting)
+
+    with aside(xy_px) as helper:  # neither keeps two cores busy
+        sharpened = helper.submit(presharpened, layers, beside, rules)
+        region = find_region(layers)
+        moves, freedom = region.moves, region.freedom
+        start_px, place = xy_px[region.index], pixel[region.index]
+        step = region.on_surface(layers.step_px) * speed
+        fringe, farther_in, index = find_fringe(region)
+        still = ~region.flows
+        sways = still & _swaying(scene)
+        others = still & ~sways, region.below, sways
+        parts, counts = moving_parts(layers, moves, *others)
+        rests, below, swaying = (indices(*of) for of in zip(others, counts, strict=True))
+        sure = freedom.new_ones(())
+        colour, opacity = sharpened.result()
+        at_rest = cloud(region.index, freedom.view(-1)[place].clamp_min(LEAST_CONFIDENCE))
+        cleaned, resting = clean(colour), at_rest.feat[:, :3]
+        copied = helper.submit(copies_beyond) if blend == "phase" else None
+        surface = helper.submit(surface_of, region, 1.0 / layers.z_cam, colour)
+        standing = helper.submit(cloud, rests, sure)
+        detail = details_of(clean(layers.rgb), layers, region, parts)
+        forward, backward = (trace(way, num_frames, start_px) for way in (step, -step))
+        thins_out = bare(start_px, forward, backward, region.exists)
+    copies = None if copied is None else copied.result()
+    edge = resting[index]
+    steady = edge if copies is None else copies.colour[index]
     fluid = FluidPoints(
         cloud=at_rest,
         start_px=start_px,
         right=among(beside[0], moves, region.index),
         below=among(beside[1], moves, region.index),
-        forward=trace(step, num_frames, start_px),
-        backward=trace(-step, num_frames, start_px),
-        surface=surface_of(region, 1.0 / layers.z_cam, colour),
-        fringe=Fringe(index, resting, cleaned[region.index[index]], resting),
-        detail=details_of(clean(layers.rgb), layers, region, parts),
+        forward=forward,
+        backward=backward,
+        surface=surface.result(),
+        fringe=Fringe(index, edge, cleaned[region.index[index]], steady),
+        detail=detail,
         phase=contrast.phase_of(start_px, max(layers.size)),
         offset_px=torch.empty_like(start_px),
+        copies=copies,
     )
-    with ThreadPoolExecutor(1, thread_name_prefix="c3drender-bed") as beside_it:  # neither keeps two cores busy
-        thins_out = beside_it.submit(bare, start_px, fluid.forward, fluid.backward, region.exists)
-        if blend == "phase":
-            beyond = Beyond.of(step, region.exists, region.box, num_frames)
-            copies = copies_of(region.on_surface(cleaned), region.exists, start_px, beyond, at_rest.feat[:, :3])
-            fluid = replace(fluid, copies=copies, fringe=replace(fluid.fringe, steady=copies.colour[index]))
-    sure = freedom.new_ones(())
-    rests, below, swaying = (indices(*of) for of in zip((still & ~sways, region.below, sways), counts, strict=True))
     # The bed: where the fluid thins out, the photo's own pixel stays visible behind it.
-    is_thin = moves & thins_out.result().view(-1)[pixel]
+    is_thin = thins_out.view(-1)[place]
     thin = indices(is_thin, int(is_thin.count_nonzero()))
-    settled = (1.0 - region.inner).clamp_min(LEAST_CONFIDENCE**2)
-    bed = cloud(thin, settled.view(-1)[pixel], BED_DEPTH, BED_RADIUS_PX)
+    settled = (1.0 - region.inner.view(-1)[place[thin]]).clamp_min(LEAST_CONFIDENCE**2)
+    thin = region.index[thin]
+    bed = cloud(thin, settled, BED_DEPTH, BED_RADIUS_PX)
     # What lies so far behind the fluid's surface that it is another stays below it, still.
     covered = cloud(below, freedom.new_full((), LEAST_CONFIDENCE**2))
     bent = _bent_points(scene, cloud(swaying, sure), pixel[swaying], xy_px[swaying])
@@ -94,8 +104,8 @@ def animate(
     if blend != "linear" and len(fluid.cloud) > 0:
         fluid = replace(fluid, gains=_measured_gains(canvas, bent, fluid, region, sharpness, num_frames, rules, blend))
     source = torch.cat([rests, thin, below, swaying, region.index, region.index])
-    others = [cloud(rests, sure), bed, covered, bent.cloud]
-    return _assembled(scene.camera, canvas, others, source, bent, fluid, sharpness, num_frames, rules, blend)
+    clouds = [standing.result(), bed, covered, bent.cloud]
+    return _assembled(scene.camera, canvas, clouds, source, bent, fluid, sharpness, num_frames, rules, blend)
 
 
 def _assembled(
@@ -150,7 +160,7 @@ def _measured_gains(
 
     def blended(loop_t: float, gains: contrast.ContrastGains | None) -> Tensor:
         now = alone if gains is None else replace(alone, fluid=replace(alone.fluid, gains=gains))
-        return draw(now, alone.camera, round(loop_t * alone.num_frames)).rgb_u8.to(torch.float32) / 255.0
+        return draw(now, alone.camera, round(loop_t * alone.num_frames)).rgb_u8.to(torch.float32).div_(255.0)
 
     return contrast.measure_gains(blended, blended(0.0, None), exists, region.box, num_frames)
 

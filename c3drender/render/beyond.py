@@ -76,7 +76,7 @@ class Beyond:
         way = self.ways[0 if forward else 1]
         height, width = way.shape[:2]
         at_px = _centres(height, width, way) * CELL_PX + self.corner_px
-        start = self._cells(start_px)
+        start = self._cells(start_px.T.contiguous().T)  # all x, then all y: what is done to pairs takes rows
         # Cells know the border to within themselves: what starts on it is inside, and what rests shows itself.
         outside_px = sampled(self.border, start)[:, 2:].clamp_min(-RAGGED_PX)
         for _ in range(REACH):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..pixels.boxes import Box, widened
-from ..pixels.crossing import is_host
+from ..pixels.crossing import aside, is_host
 from ..pixels.exact import lerp
 from ..pixels.fits import smooth_step
 from ..pixels.windows import box_means
@@ -46,16 +47,21 @@ class PointDetails:
     broad: Tensor
 
 
-def point_details(rgb: Tensor, fluid: Tensor, pixel: Tensor, box: Box) -> PointDetails:
-    """The details of the pixels ``fluid`` bool ``[H, W]`` of one layer, ``rgb`` float32 ``[H, W, 3]``; ``pixel [M]`` are their
-    flat indices, and ``box`` lies around them."""
-    x0, y0, x1, y1 = widened(box, 2 * BAND_PX, fluid.shape)
-    at = pixel // fluid.shape[1] - y0, pixel % fluid.shape[1] - x0
-    rgb, fluid = rgb[y0:y1, x0:x1], fluid[y0:y1, x0:x1]
-    weight = fluid[..., None].to(rgb.dtype)
-    means = [_binomial(rgb * weight, dim) / _binomial(weight, dim).clamp_min(1e-4) for dim in (1, 0)]
-    fine = torch.stack([(rgb - mean)[at] for mean in means], dim=1)
-    return PointDetails(fine, (rgb - LocalMeans.of(fluid, BAND_PX)(rgb))[at])
+def point_details(rgb: Tensor, pixel: Tensor, box: Box, size: tuple[int, int]) -> PointDetails:
+    """The details of the points of one layer, ``rgb`` float32 ``[M, 3]``; ``pixel [M]`` are their flat indices on a canvas of
+    this ``size`` (height, width), and ``box`` lies around them."""
+    x0, y0, x1, y1 = widened(box, 2 * BAND_PX, size)
+    height, width = y1 - y0, x1 - x0
+    at = (pixel // size[1] - y0) * width + (pixel % size[1] - x0)
+    planes, fluid = rgb.new_zeros(3, height * width), torch.zeros(height * width, dtype=torch.bool, device=rgb.device)
+    planes[:, at] = rgb.T
+    fluid[at] = True
+    weight = fluid.view(height, width, 1).to(rgb.dtype)
+    picture = planes.view(3, height, width).permute(1, 2, 0)
+    means = [_binomial(picture * weight, dim) / _binomial(weight, dim).clamp_min(1e-4) for dim in (1, 0)]
+    means.append(LocalMeans.of(fluid.view(height, width), BAND_PX)(picture))
+    along, down, broad = ((picture - mean).permute(2, 0, 1).flatten(1)[:, at].T for mean in means)
+    return PointDetails(torch.stack([along, down], dim=1), broad.contiguous())
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +87,12 @@ def _binomial(plane: Tensor, dim: int) -> Tensor:
     """``plane`` under the kernel 1 2 1 along ``dim``; the border repeats."""
     size = plane.shape[dim]
     first, last = plane.narrow(dim, 0, 1), plane.narrow(dim, size - 1, 1)
-    before = torch.cat([first, plane.narrow(dim, 0, size - 1)], dim)
-    after = torch.cat([plane.narrow(dim, 1, size - 1), last], dim)
-    return 0.25 * (before + after) + 0.5 * plane
+    both = torch.empty_like(plane)
+    both.narrow(dim, 0, 1).copy_(first)
+    both.narrow(dim, 1, size - 1).copy_(plane.narrow(dim, 0, size - 1))
+    both.narrow(dim, 0, size - 1).add_(plane.narrow(dim, 1, size - 1))
+    both.narrow(dim, size - 1, 1).add_(last)
+    return both.mul_(0.25).add_(plane, alpha=0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,16 +162,26 @@ def measure_gains(
         gain[1:-1, y0 // spacing :, x0 // spacing :][:, :height, :width] = torch.stack(table)
         return ContrastGains(moments, gain, spacing)
 
-    plain = [wanted / energy(blended(moment, None)) for moment in moments[1:-1]]
-    table = [ratio.sqrt().clip(MIN_GAIN, MAX_GAIN) for ratio in plain]
-    for _ in range(PASSES - 1):
-        gains = over_the_canvas(table)
-        for k, moment in enumerate(moments[1:-1]):
-            ratio = wanted / energy(blended(moment, gains))
-            # What the gain has bought so far, in logarithms, tells the exponent (a secant).
-            exponent = table[k].log() / (plain[k] / ratio).log()
-            exponent = exponent.nan_to_num(nan=EXPONENTS[0]).clip(*EXPONENTS)
-            table[k] = (table[k] * ratio**exponent).clip(MIN_GAIN, MAX_GAIN)
+    with aside(resting) as helper:  # while the next picture is drawn
+
+        def ratios(gains: ContrastGains | None) -> list[Tensor]:
+            """Of the energy wanted to what there is at each moment between the ends."""
+            found: list[Future[Tensor]] = []
+            for moment in moments[1:-1]:
+                picture = blended(moment, gains)
+                if found:
+                    found[-1].result()  # one picture waits, no more
+                found.append(helper.submit(energy, picture))
+            return [wanted / one.result() for one in found]
+
+        plain = ratios(None)
+        table = [ratio.sqrt().clip(MIN_GAIN, MAX_GAIN) for ratio in plain]
+        for _ in range(PASSES - 1):
+            for k, ratio in enumerate(ratios(over_the_canvas(table))):
+                # What the gain has bought so far, in logarithms, tells the exponent (a secant).
+                exponent = table[k].log() / (plain[k] / ratio).log()
+                exponent = exponent.nan_to_num(nan=EXPONENTS[0]).clip(*EXPONENTS)
+                table[k] = (table[k] * ratio**exponent).clip(MIN_GAIN, MAX_GAIN)
     return over_the_canvas(table)
 
 

@@ -66,13 +66,13 @@ def trace(step_px: Tensor, num_frames: int, start_px: Tensor) -> Drift:
     reached_px = torch.zeros_like(start_px)
     for first in range(0, num_frames, STEPS_AT_ONCE):
         steps = min(STEPS_AT_ONCE, num_frames - first)
-        offset_px = ops.integrate_flow(step_px, steps, start_px=start_px + reached_px).offset_px
+        at_px = ops.integrate_flow(step_px, steps, start_px=start_px + reached_px).offset_px.add_(reached_px)
+        reached_px = at_px[steps].clone()
         for k, moment in enumerate(moments):
             if first < moment <= first + steps:
-                at_px = reached_px + offset_px[moment - first]
-                unit_px[k] = _unit_of(at_px)
-                units[k] = (at_px / unit_px[k]).round_().clamp_(-MOST_UNITS, MOST_UNITS)
-        reached_px = reached_px + offset_px[steps]
+                way_px = at_px[moment - first]
+                unit_px[k] = _unit_of(way_px)
+                units[k] = way_px.div_(unit_px[k]).round_().clamp_(-MOST_UNITS, MOST_UNITS)
     return Drift(units, unit_px, stride, num_frames)
 
 
@@ -80,5 +80,6 @@ def _unit_of(at_px: Tensor) -> Tensor | float:
     """Of which the longest of these displacements has `MOST_UNITS`."""
     if at_px.numel() == 0:
         return 1.0
-    longest_px = at_px.abs().max().double()  # so that the unit is rounded once
+    least_px, most_px = at_px.aminmax()
+    longest_px = torch.maximum(most_px, -least_px).double()  # so that the unit is rounded once
     return torch.where(longest_px > 0, longest_px / MOST_UNITS, 1.0)

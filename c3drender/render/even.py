@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..pixels.windows import largest_near
+from ..pixels.windows import largest_near, planar
 from .contrast import LocalMeans
 
 LEAST_CONTRAST = 0.003  # of white: what varies less is as good as flat
@@ -44,7 +44,7 @@ class Even:
     def of(cls, detail: Tensor, exists: Tensor, mean: LocalMeans) -> Even:
         """Of luma's ``detail [H, W, 1]`` where the fluid ``exists [H, W]``, by the windows of its ``mean``."""
         square = detail.square()
-        moments = mean(torch.cat([square, square * detail], dim=-1))
+        moments = mean(planar(square, square * detail))
         deviation = moments[..., :1].clamp_min(0.0).sqrt() + LEAST_CONTRAST
         skewness = moments[..., 1:] / deviation.pow(3)
         size = (2.0 * torch.sinh(torch.asinh(skewness.abs() / 2.0) / 3.0)).clamp(*SKEWS)  # skewness = 3 s + s^3
@@ -52,7 +52,7 @@ class Even:
         steep = skew.sign() * skew.square().expm1().sqrt()
         bent = (steep * detail / deviation).clamp_min(LEAST_BELOW - 1.0).log1p() + 0.5 * skew.square()
         g = bent / skew
-        powers = mean(torch.cat([g.square(), g.square().square()], dim=-1)).clamp_min(1e-6)
+        powers = mean(planar(g.square(), g.square().square())).clamp_min(1e-6)
         kurtosis = powers[..., 1:] / powers[..., :1].square()
         dense = ((LONE_KURTOSIS - kurtosis) / (LONE_KURTOSIS - DENSE_KURTOSIS)).clamp(0.0, 1.0)
         room = ROOM * skew.abs() * (1.0 - skew.abs() / LONE_SKEW).clamp_min(0.0)

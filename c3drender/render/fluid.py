@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ..data import HIDES, Layers, PointCloud
 from ..pixels import fringe as pixels
-from ..pixels.boxes import Box, box_of, edges_of, widened
+from ..pixels.boxes import Box, box_of, edges_of
 from ..pixels.crossing import counts_of, fetched, indices, pair, sent
 from ..pixels.fits import smooth_step
 from .contrast import ContrastGains, PointDetails, point_details
@@ -36,8 +36,8 @@ class FluidRegion:
     border .. 1; ``inner`` likewise, 1 a bed's fade inside. ``flows`` bool ``[P]``: belongs to the fluid; ``moves``: and is its
     surface, so that it drifts; ``below``: and lies so far behind the surface that it is another. ``index`` int64 ``[M]``: what
     moves, ascending; ``place`` int64 ``[M]``: where on the canvas there is a surface, row by row, and ``shown`` what of
-    the layers' pixels. ``fringe`` int32 ``[H, W]``: of the places of `find_fringe` the one farther in, else -1;
-    ``num_fringe``: how many there are, and how many of them move.
+    the layers' pixels; ``rings``: the places beside it, then those beside these, `SPREAD_PX` times. ``fringe`` int64
+    ``[F]``: the places of `find_fringe`, and ``farther_in`` of each the one farther in; ``num_fringe``: how many of them move.
     """
 
     nearest: Tensor
@@ -52,8 +52,10 @@ class FluidRegion:
     index: Tensor
     place: Tensor
     shown: Tensor
+    rings: tuple[Tensor, ...]
     fringe: Tensor
-    num_fringe: tuple[int, int]
+    farther_in: Tensor
+    num_fringe: int
 
     def on_surface(self, values: Tensor) -> Tensor:
         """``values [P, ...]`` of the fluid's surface, ``[H, W, ...]``; 0 beside it."""
@@ -70,7 +72,9 @@ def find_region(layers: Layers) -> FluidRegion:
     is_surface = nearest.view(-1)[pixel] == own
     seen, fluid, still = fetched(nearest >= 0, *_seen_fluid(layers, nearest, is_surface))
     borders = _borders_of(seen, fluid, still, max(layers.size))
-    freedom, inner, fringe = sent(pixel.device, borders.freedom, borders.inner, borders.fringe)
+    freedom, inner, fringe, farther_in, *rings = sent(
+        pixel.device, borders.freedom, borders.inner, borders.fringe, borders.farther_in, *borders.rings
+    )
     exists = (nearest >= 0) & (freedom > LEAST_FREEDOM)
     flows = layers.moving & exists.view(-1)[pixel]
     moves = flows & is_surface
@@ -92,7 +96,9 @@ def find_region(layers: Layers) -> FluidRegion:
         index=indices(moves, borders.num_places),
         place=place,
         shown=shown,
+        rings=tuple(rings),
         fringe=fringe,
+        farther_in=farther_in,
         num_fringe=borders.num_fringe,
     )
 
@@ -115,22 +121,40 @@ class _Borders:
     freedom: np.ndarray
     inner: np.ndarray
     fringe: np.ndarray
+    farther_in: np.ndarray
+    rings: list[np.ndarray]
     box: Box
     around: Box
     num_places: int
-    num_fringe: tuple[int, int]
+    num_fringe: int
 
 
 def _borders_of(flows: np.ndarray, fluid: np.ndarray, still: np.ndarray, side_px: int) -> _Borders:
     freedom = _fade_in(flows, FADE * side_px)
     exists = flows & (freedom > LEAST_FREEDOM)
     fringe, farther_in = pixels.find_fringe(fluid, still)
-    plane = np.full(flows.shape, -1, np.int32)
-    plane[fringe] = farther_in
     box, around = (box_of(np.any(where, axis=0), np.any(where, axis=1)) for where in (exists, flows))
-    num_fringe = len(farther_in), int(np.count_nonzero(fringe & exists))
-    inner = _fade_in(exists, BED_FADE * side_px)
-    return _Borders(freedom, inner, plane, box, around, int(np.count_nonzero(exists)), num_fringe)
+    return _Borders(
+        freedom=freedom,
+        inner=_fade_in(exists, BED_FADE * side_px),
+        fringe=np.flatnonzero(fringe),
+        farther_in=farther_in,
+        rings=_rings_around(exists),
+        box=box,
+        around=around,
+        num_places=int(np.count_nonzero(exists)),
+        num_fringe=int(np.count_nonzero(fringe & exists)),
+    )
+
+
+def _rings_around(exists: np.ndarray) -> list[np.ndarray]:
+    """`FluidRegion.rings` of where a fluid ``exists [H, W]``: flat indices, ascending."""
+    rings = []
+    for _ in range(SPREAD_PX):
+        wider = cv2.dilate(exists.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
+        rings.append(np.flatnonzero(wider & ~exists))
+        exists = wider
+    return rings
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,17 +195,6 @@ class FluidPoints:
     copies: LoopCopies | None = None
 
 
-def _spread(values: Tensor, exists: Tensor) -> Tensor:
-    """Continue ``values [C, H, W]`` by `SPREAD_PX` beyond where they exist."""
-    weight = exists[None, None].to(torch.float32)
-    value = values[None] * weight
-    for _ in range(SPREAD_PX):
-        near = functional.avg_pool2d(value, 3, 1, 1), functional.avg_pool2d(weight, 3, 1, 1)
-        value = torch.where(weight > 0, value, near[0] / near[1].clamp_min(1e-6))
-        weight = ((weight > 0) | (near[1] > 1e-6)).to(torch.float32)
-    return value[0]
-
-
 def _fade_in(exists: np.ndarray, width_px: float) -> np.ndarray:
     """0 at the border of ``exists [H, W]``, rising smoothly to 1 at ``width_px`` inside."""
     distance = torch.from_numpy(cv2.distanceTransform(exists.view(np.uint8), cv2.DIST_L2, 5))
@@ -189,15 +202,13 @@ def _fade_in(exists: np.ndarray, width_px: float) -> np.ndarray:
     return smooth_step((distance - 1.0) / width_px).numpy()
 
 
-def find_fringe(layers: Layers, region: FluidRegion) -> tuple[Tensor, Tensor, Tensor]:
+def find_fringe(region: FluidRegion) -> tuple[Tensor, Tensor, Tensor]:
     """Which of the layers' pixels are fringe of the fluid's surface where it is seen: int64 ``[F]``, ascending; of each the
     fluid's pixel farther in; and the ranks of those that move among what moves."""
-    nearest, pixel = region.nearest.view(-1), layers.pixel
-    own = torch.arange(len(pixel), device=pixel.device)
-    is_fringe = (nearest[pixel] == own) & (region.fringe.view(-1)[pixel] >= 0)
-    of_all, of_moving = region.num_fringe
-    fringe = indices(is_fringe, of_all)
-    return fringe, nearest[region.fringe.view(-1)[pixel[fringe]]], indices(is_fringe[region.index], of_moving)
+    nearest = region.nearest.view(-1)
+    fringe, order = nearest[region.fringe].sort()
+    is_fringe = torch.zeros_like(region.moves).index_fill_(0, fringe, True)
+    return fringe, nearest[region.farther_in[order]], indices(is_fringe[region.index], region.num_fringe)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,10 +239,10 @@ def details_of(rgb: Tensor, layers: Layers, region: FluidRegion, parts: list[Mov
     """Of the layers' pixels that move, of the colours ``rgb [P, 3]``."""
     details = [
         point_details(
-            layers.plane(rgb, part.layer),
-            layers.plane(region.moves, part.layer),
+            rgb[region.index[part.first : part.end]],
             layers.pixel[region.index[part.first : part.end]].to(torch.int64),
             part.box,
+            layers.size,
         )
         for part in parts
     ]
@@ -242,14 +253,34 @@ def details_of(rgb: Tensor, layers: Layers, region: FluidRegion, parts: list[Mov
 def surface_of(region: FluidRegion, disp: Tensor, rgb: Tensor) -> Tensor:
     """`FluidPoints.surface` from the layers' disparities ``disp [P]`` and colours ``rgb [P, 3]``."""
     surface = disp.new_zeros(*region.exists.shape, 8)
-    x0, y0, x1, y1 = widened(region.around, SPREAD_PX, region.exists.shape)
-    part = np.s_[y0:y1, x0:x1]
-    values = torch.cat([region.on_surface(disp)[part][..., None], region.on_surface(rgb)[part]], dim=-1)
-    exists = region.exists[part]
-    spread = _spread(values.permute(2, 0, 1), exists)
-    written = surface[part].permute(2, 0, 1)
-    written[0], written[1], written[2], written[3:6] = spread[0], exists, region.freedom[part], spread[1:]
+    x0, y0, x1, y1 = region.around
+    surface[y0:y1, x0:x1, 2] = region.freedom[y0:y1, x0:x1]
+    places, place = surface.view(-1, 8), region.place
+    places[place, 0] = disp[region.shown]
+    places[place, 1] = 1.0
+    places[:, 3:6].index_copy_(0, place, rgb[region.shown])
+    known = region.exists.flatten().to(torch.float32)
+    for ring in region.rings:
+        places[ring] = _spread(places, known, ring, region.exists.shape)
+        known[ring] = 1.0
     return surface
+
+
+def _spread(places: Tensor, known: Tensor, ring: Tensor, size: tuple[int, ...]) -> Tensor:
+    """At ``ring [R]`` the values of a surface (``places [H W, 8]``, 0 where not ``known``) as the mean of those around;
+    existence and freedom as they are."""
+    height, width = size
+    y, x = ring // width, ring % width
+    total, count = torch.zeros_like(places[ring]), known.new_zeros(len(ring), 1)
+    for down in (-1, 0, 1):
+        for along in (-1, 0, 1):
+            inside = (y + down >= 0) & (y + down < height) & (x + along >= 0) & (x + along < width)
+            at = torch.where(inside, ring + (down * width + along), ring)  # where nothing is known yet
+            total += places[at]
+            count += known[at][:, None]
+    mean = (total / 9.0) / (count / 9.0)
+    mean[:, 1:3] = places[ring, 1:3]
+    return mean
 
 
 def bare(start_px: Tensor, forward: Drift, backward: Drift, fluid: Tensor) -> Tensor:
@@ -258,14 +289,17 @@ def bare(start_px: Tensor, forward: Drift, backward: Drift, fluid: Tensor) -> Te
     num_frames = forward.num_frames
     # A point that arrives at the border may find itself outside the fluid and not be drawn.
     inner = -functional.max_pool2d(-functional.pad(fluid[None].float(), (1, 1, 1, 1), value=1.0), 3, 1)[0]
-    uncovered = fluid & (inner == 0)
-    last = pair(width, height, torch.empty(0, dtype=torch.int32, device=fluid.device))
+    covered = inner > 0
+    # Row and column 0 take what lies beyond the canvas. Limits as long as the points: pairs would be taken one by one.
+    last = pair(width, height, start_px).to(torch.int32).expand(start_px.shape).contiguous()
+    occupied = torch.empty(height + 1, width + 1, dtype=torch.bool, device=fluid.device)
+    at_px, at, index = torch.empty_like(start_px), torch.empty_like(last), torch.empty_like(last[:, 0], dtype=torch.int64)
     for n in range(0, num_frames, max(num_frames // BED_SAMPLES, 1)):
-        # One point in a pixel's own square is near enough to cover it. Row and column 0 take what lies beyond the canvas.
-        occupied = torch.zeros((height + 1) * (width + 1), dtype=torch.bool, device=fluid.device)
-        for offset_px in (forward.at(n), backward.at(num_frames - n)):
-            at = (start_px + offset_px).add_(1.0).to(torch.int32).clamp_(min=0)
-            x, y = torch.minimum(at, last).unbind(1)
-            occupied[(y * (width + 1)).add_(x)] = True
-        uncovered |= ~occupied.view(height + 1, width + 1)[1:, 1:]
-    return uncovered & fluid
+        # One point in a pixel's own square is near enough to cover it.
+        occupied.zero_()
+        for way, steps in ((forward, n), (backward, num_frames - n)):
+            at.copy_(way.at(steps, out=at_px).add_(start_px).add_(1.0)).clamp_(min=0)
+            x, y = torch.minimum(at, last, out=at).unbind(1)
+            occupied.view(-1).index_fill_(0, torch.add(x, y, alpha=width + 1, out=index), True)
+        covered &= occupied[1:, 1:]
+    return fluid & ~covered

@@ -34,6 +34,7 @@ from torch import Tensor
 from ..ops import LoopWaves
 from ..pixels.boxes import widened
 from ..pixels.crossing import pair
+from ..pixels.windows import planar
 from .beyond import REACH, Beyond, sampled
 from .contrast import BAND_PX, LocalMeans
 from .even import LEAST_CONTRAST, Even
@@ -112,13 +113,13 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
     ``[M, 2]`` and go ``beyond``; their ``colour [M, 3]`` at rest."""
     width_px = band_px(exists)
     x0, y0, x1, y1 = widened(beyond.box, width_px, exists.shape)
-    rgb, exists, corner_px = rgb[y0:y1, x0:x1], exists[y0:y1, x0:x1], pair(x0, y0, start_px)
+    rgb, exists, corner_px = planar(rgb[y0:y1, x0:x1]), exists[y0:y1, x0:x1], pair(x0, y0, start_px)
     around = surroundings_of(rgb, exists, width_px)
     even, luma = around.even, _luma(rgb)
     near = luma - LocalMeans.of(exists, BAND_PX)(luma)
-    planes = torch.cat([even.g, near, even.deviation, torch.ones_like(luma)], dim=-1) * exists[..., None]
+    planes = planar(even.g, near, even.deviation, torch.ones_like(luma)) * exists[..., None]
     x, y = (start_px - corner_px).to(torch.int64).unbind(dim=1)
-    own, deviation, skew = planes[y, x, :2], even.deviation[y, x], even.skew[y, x]
+    own, deviation, skew, dense = planes[y, x, :2], even.deviation[y, x], even.skew[y, x], even.dense[y, x]
     copies = {0: own}
     for sign in (1, -1):
         for loops, (at_px, likeness) in enumerate(beyond.copies(start_px, sign > 0), start=1):
@@ -128,7 +129,7 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
             found = there[:, :2] * torch.cat([(1.0 / ratio).clamp_max(1.0), ratio.clamp_max(1.0)], dim=1)
             nothing = own if loops == 1 else torch.zeros_like(own)  # a loop away is the other side's own picture
             found = torch.lerp(nothing, found, torch.where(there[:, 3:] > LEAST_EXISTENCE, likeness, 0.0))
-            copies[sign * loops] = torch.lerp(own, found, even.dense[y, x])
+            copies[sign * loops] = torch.lerp(own, found, dense)
     scale, bend = torch.cat([skew, torch.ones_like(skew)], dim=1), 0.5 * skew.square()
     shown = torch.stack([(copies[k] * scale).T for k in range(-REACH, REACH + 1)])
     shown[:, 0] -= bend[:, 0]
@@ -147,5 +148,5 @@ def _luma(rgb: Tensor) -> Tensor:
 
 def _tint(colours: Tensor, detail: Tensor, mean: LocalMeans) -> Tensor:
     """By how much the detail of ``colours [H, W, 3]`` rises where luma's does, ``detail [H, W, 1]``; on the mean 1."""
-    products = mean(torch.cat([colours * detail, detail.square()], dim=-1))
+    products = mean(planar(colours * detail, detail.square()))
     return (products[..., :3] + LEAST_VARIANCE) / (products[..., 3:] + LEAST_VARIANCE)
