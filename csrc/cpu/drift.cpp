@@ -10,7 +10,7 @@
 namespace c3d::cpu {
 namespace {
 
-constexpr int kBatch = 256;  // points that go through each step at a time, which vectorises all but the reads of samples
+constexpr int kBatch = 128;  // points that go through each step at a time, which vectorises all but the reads of samples
 constexpr uintptr_t kLineBytes = 64;  // of the cache
 
 struct Part {
@@ -97,13 +97,19 @@ C3D_INLINE void colour_batch(const DriftPointsArgs& args, int64_t first, int num
   for (int j = 0; j < num; ++j) set_colour(turned_colour(args, first + j, even[j], near[j]), j, batch);
 }
 
-// Where the batch's points arrive, and asks for what sample_batch reads there: rows apart, of which the processor foresees
-// little.
-C3D_INLINE void find_places(const DriftPointsArgs& args, int64_t first, int num, Batch& batch) {
+// Where the batch's points arrive. Returns how many of them are seen there.
+C3D_INLINE int find_places(const DriftPointsArgs& args, int64_t first, int num, Batch& batch) {
+  int num_seen = 0;
   for (int j = 0; j < num; ++j) {
     batch.offset.set(j, offset_of(args, first + j));
     batch.at.set(j, drifted_to(args, first + j));
+    num_seen += is_seen(args, batch.at.of(j)) ? 1 : 0;
   }
+  return num_seen;
+}
+
+// Asks for what sample_batch reads there: rows apart, of which the processor foresees little.
+C3D_INLINE void find_corners(const DriftPointsArgs& args, int num, Batch& batch) {
   for (int j = 0; j < num; ++j)
     batch.corners.set(j, corners_in<int32_t>(args.canvas.width, args.canvas.height, batch.at.of(j)));
   for (int j = 0; j < num; ++j) {
@@ -167,6 +173,21 @@ C3D_INLINE void drift_batch(const DriftPointsArgs& args, int64_t first, int num,
   for (int j = 0; j < num; ++j) batch.feat[3][j] = drifted_confidence(args, first + j, batch.stretch2[j]);
 }
 
+C3D_INLINE void clear_unseen(const DriftPointsArgs& args, int num, Batch& batch) {
+  for (int j = 0; j < num; ++j) {
+    const bool seen = is_seen(args, batch.at.of(j));
+    for (int c = 0; c < 3; ++c) batch.xyz[c][j] = seen ? batch.xyz[c][j] : 0.0f;
+    for (int c = 0; c < 4; ++c) batch.feat[c][j] = seen ? batch.feat[c][j] : 0.0f;
+    batch.radius[j] = seen ? batch.radius[j] : 0.0f;
+  }
+}
+
+C3D_INLINE void write_nothing(const DriftPointsArgs& args, int64_t first, int64_t num) {
+  std::fill_n(args.xyz + 3 * first, 3 * num, 0.0f);
+  std::fill_n(args.feat_out + 4 * first, 4 * num, 0.0f);
+  std::fill_n(args.radius + first, num, 0.0f);
+}
+
 C3D_INLINE void write_batch(const DriftPointsArgs& args, int64_t first, int num, const Batch& batch) {
   for (int j = 0; j < num; ++j)
     for (int c = 0; c < 3; ++c) args.xyz[3 * (first + j) + c] = batch.xyz[c][j];
@@ -184,11 +205,17 @@ C3D_INLINE void drift_body(const Part& part) {
       part.has_strays->store(true, std::memory_order_relaxed);
       return;
     }
-    find_places(args, first, num, batch);
+    const int num_seen = find_places(args, first, num, batch);
+    if (num_seen == 0) {
+      write_nothing(args, first, num);
+      continue;
+    }
+    find_corners(args, num, batch);
     prefetch_points(args, first + num, std::min(first + num + kBatch, part.end));
     colour_batch(args, first, num, batch);
     sample_batch(args, first, num, batch);
     drift_batch(args, first, num, batch);
+    if (num_seen < num) clear_unseen(args, num, batch);
     write_batch(args, first, num, batch);
   }
 }

@@ -482,6 +482,12 @@ C3D_HD inline float stretch2_of(Vec2 offset, Vec2 right, Vec2 below) {
   return clamped(along2 > down2 ? along2 : down2, 1.0f, 3.0e38f);
 }
 
+C3D_HD inline bool is_seen(const DriftPointsArgs& args, Vec2 at) {
+  const float* seen = args.seen_px;
+  const bool is_all = (seen[0] == 0.0f) & (seen[1] == 0.0f) & (seen[2] == 0.0f) & (seen[3] == 0.0f);
+  return is_all | ((at.x >= seen[0]) & (at.x <= seen[2]) & (at.y >= seen[1]) & (at.y <= seen[3]));
+}
+
 struct DriftedDisc {
   float x, y, z, radius;  // in the canvas' camera space; a radius of 0 is not drawn
 };
@@ -522,8 +528,18 @@ C3D_HD inline float drifted_confidence(const DriftPointsArgs& args, int64_t i, f
   return args.feat[4 * i + 3] / stretch2 * (1.0f + fade_of(args) * args.phase[i]);
 }
 
+C3D_HD inline void write_nothing(const DriftPointsArgs& args, int64_t i) {
+  for (int c = 0; c < 3; ++c) args.xyz[3 * i + c] = 0.0f;
+  for (int c = 0; c < 4; ++c) args.feat_out[4 * i + c] = 0.0f;
+  args.radius[i] = 0.0f;
+}
+
 C3D_HD inline void drift_point(const DriftPointsArgs& args, int64_t i) {
   const Vec2 at = drifted_to(args, i), offset = offset_of(args, i);
+  if (!is_seen(args, at)) {
+    write_nothing(args, i);
+    return;
+  }
   float surface[8], gain = 1.0f;  // disparity, existence, freedom, resting colour
   sample_values<8>(args.surface, args.canvas.width, args.canvas.height, at, surface);
   if (args.gain) sample_values<1>(args.gain, args.gain_width, args.gain_height, window_of(args, at), &gain);
