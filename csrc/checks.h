@@ -170,6 +170,8 @@ inline Status check(const DriftPointsArgs& args) {
   if (!has_lens(args.canvas)) return invalid("drift_points: canvas fx and fy must be finite and > 0, cx and cy finite");
   if (!is_finite(args.radius_px) || !(args.max_stretch >= 1.0f) || !is_finite(args.least_existence) || !is_finite(args.fade))
     return invalid("drift_points: radius_px, least_existence and fade must be finite, max_stretch >= 1");
+  for (const float edge : args.seen_px)
+    if (!is_finite(edge)) return invalid("drift_points: seen_px must be finite");
   if (!args.start_px || !args.offset_px || !args.right || !args.below || !args.feat || !args.surface || !args.phase)
     return invalid("drift_points: inputs must not be null");
   if (args.gain && (!args.fine || !args.broad || !is_side(args.gain_width) || !is_side(args.gain_height) ||

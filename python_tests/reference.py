@@ -417,9 +417,10 @@ def drift_points(
     fade,
     detail,
     waves,
+    seen_px=None,
 ):
     """``(xyz, feat, radius)`` of points where they arrived; ``detail``: None, or ``(fine, broad, gain, spacing_px)``;
-    ``waves``: None, or ``(even, weight, least, most, spread, colour, tint)``."""
+    ``waves``: None, or ``(even, weight, least, most, spread, colour, tint)``; ``seen_px``: None, or ``(x0, y0, x1, y1)``."""
     start_px, offset_px, feat = (np.asarray(values, np.float64) for values in (start_px, offset_px, feat))
     fx, fy, cx, cy = lens
     height, width = np.asarray(surface).shape[:2]
@@ -448,7 +449,11 @@ def drift_points(
         colour += raised * np.asarray(broad, np.float64)
     confidence = feat[:, 3] / stretch**2 * (1 + fade * np.asarray(phase, np.float64))
     xyz = np.stack([(at[:, 0] - cx) / fx * z, (at[:, 1] - cy) / fy * z, z], 1)
-    return xyz, np.concatenate([colour, confidence[:, None]], 1), radius
+    seen = 1.0
+    if seen_px is not None:
+        seen = ((at >= seen_px[:2]) & (at <= seen_px[2:])).all(1)
+        xyz, colour = xyz * seen[:, None], colour * seen[:, None]
+    return xyz, np.concatenate([colour, (confidence * seen)[:, None]], 1), radius * seen
 
 
 def compose_frame(fwd, bwd, loop_t, sharpness, least_alpha):

@@ -62,12 +62,15 @@ def drifted(given: dict[str, Any]) -> PointCloud:
     return out
 
 
+@pytest.mark.parametrize("seen_px", [None, (2.0, -1.0, 11.5, 9.0)])
 @pytest.mark.parametrize("with_waves", [False, True])
 @pytest.mark.parametrize("with_detail", [False, True])
 @pytest.mark.parametrize(("num_points", "height", "width"), [(0, 4, 4), (1, 1, 1), (700, 13, 21), (5000, 7, 1)])
-def test_drift_matches_the_reference(num_points: int, height: int, width: int, with_detail: bool, with_waves: bool) -> None:
+def test_drift_matches_the_reference(
+    num_points: int, height: int, width: int, with_detail: bool, with_waves: bool, seen_px: tuple[float, ...] | None
+) -> None:
     given = scene(num_points, num_points, height, width, with_detail=with_detail, with_waves=with_waves)
-    out = drifted(given)
+    out = drifted(given | {"seen_px": seen_px})
     camera, detail, waves = given["canvas"], given["detail"], given["waves"]
     xyz, feat, radius = reference.drift_points(
         given["start_px"],
@@ -80,6 +83,7 @@ def test_drift_matches_the_reference(num_points: int, height: int, width: int, w
         fade=given["fade"],
         detail=None if detail is None else (detail.fine, detail.broad, detail.gain, detail.gain_spacing_px),
         waves=None if waves is None else [getattr(waves, field.name) for field in fields(waves)],
+        seen_px=seen_px,
         **LIMITS,
     )
     np.testing.assert_allclose(out.xyz, xyz, rtol=2e-5, atol=2e-5)
@@ -106,6 +110,19 @@ def test_what_leaves_the_canvas_or_is_nowhere_is_not_drawn() -> None:
     given["offset_px"] = torch.tensor([[100.0, 0.0], [torch.nan, 0.0], [0.0, 0.0]])
     given["neighbours"] = (torch.arange(3).int(),) * 2
     assert (drifted(given).radius > 0).tolist() == [False, False, True]
+
+
+def test_of_what_arrives_out_of_sight_nothing_is_written_but_zeros() -> None:
+    """Whole batches of it, too, and what is seen has the same bits."""
+    given = scene(9, 2000, 30, 40, with_waves=True)
+    given["start_px"][300:900] = given["start_px"][300:900].clamp_max(5.0)
+    seen_px = (9.5, 3.0, 25.0, 28.0)
+    every, some = drifted(given), drifted(given | {"seen_px": seen_px})
+    at = given["start_px"] + given["offset_px"]
+    seen = (at[:, 0] >= 9.5) & (at[:, 0] <= 25.0) & (at[:, 1] >= 3.0) & (at[:, 1] <= 28.0)
+    assert 0 < seen[900:].sum() < 1100 and not seen[300:900].any()
+    for one, other in ((every.xyz, some.xyz), (every.feat, some.feat), (every.radius, some.radius)):
+        assert torch.equal(one[seen], other[seen]) and (other[~seen] == 0).all()
 
 
 def test_the_photo_s_own_waves_are_its_points() -> None:
@@ -148,6 +165,9 @@ def test_drift_same_bits_for_any_thread_count(for_thread_counts) -> None:
         ({"surface": torch.zeros(4, 4, 8)}, r"surface must be \[6, 7, 8\] \(from canvas\)"),
         ({"surface": torch.zeros(6, 7, 6)}, r"surface must be \[H, W, 8\]"),
         ({"waves": waves_of(torch.rand, 8)}, r"even must be \[K, 2, M\] with K = 4 \(from weight\) with M = 9"),
+        ({"seen_px": (1.0, 2.0, 3.0)}, r"seen_px must be \(x0, y0, x1, y1\), got \(1.0, 2.0, 3.0\)"),
+        ({"seen_px": (1.0, 2.0, 1.0, 3.0)}, "seen_px must be .* with x0 < x1 and y0 < y1, got 1, 2, 1, 3"),
+        ({"seen_px": (1.0, "2", 3.0, 3.0)}, "seen_px must be a number"),
         ({"waves": replace(waves_of(torch.rand, 9), weight=[])}, r"weight must have 1\.\.16 numbers, got 0"),
         ({"waves": replace(waves_of(torch.rand, 9), weight=["1"])}, r"waves\.weight must be a number"),
         ({"waves": replace(waves_of(torch.rand, 9), most=None)}, r"waves\.most must be a Tensor"),

@@ -243,6 +243,7 @@ def random_drift(
     with_detail: bool,
     with_waves: bool = False,
     at_moment: bool = False,
+    seen_px: tuple[float, float, float, float] | None = None,
 ) -> Call:
     """Some points leave the canvas, some arrive where the fluid is not. ``at_moment``: fade and weights lie beside them."""
     height, width = size
@@ -269,7 +270,10 @@ def random_drift(
         waves = [[0.7, -0.3, 0.0, 0.4, -2.0], *arrays]
     moment = np.float32([-0.3, 0.1, 0.0, 0.6, 0.9, -0.6])[: 6 if with_waves else 1] if at_moment else None
     rules = 1.5, 3.0, 0.75
-    return Call("drift_points", (start, offset, *beside, feat, surface, *lens, *rules, *numbers, *written, *waves, moment))
+    return Call(
+        "drift_points",
+        (start, offset, *beside, feat, surface, *lens, *rules, *numbers, *written, *waves, moment, list(seen_px or [])),
+    )
 
 
 def random_frame(
@@ -344,6 +348,9 @@ def one_of_each(seed: int) -> dict[str, Call]:
         "splat_frame soft": random_frame(rng, 900, (18, 70), 2, soft=True),
         "find_holes many views": random_layer(rng, (24, 31), num_views=35, drifts=False),
         "find_holes three layers": random_layer(rng, (24, 31), num_views=3, drifts=True, num_layers=3),
+        "drift_points in part": random_drift(
+            rng, 517, (19, 16), with_detail=True, with_waves=True, seen_px=(3.5, 2.0, 12.0, 20.0)
+        ),
         "drift_points at a moment": random_drift(rng, 401, (19, 16), with_detail=True, with_waves=True, at_moment=True),
         "drift_points at a plain moment": random_drift(rng, 301, (17, 23), with_detail=False, at_moment=True),
         "splat_frame now": random_frame(rng, 700, (37, 53), 2, now=True),

@@ -76,6 +76,7 @@ def drift_points(
     rules: SplatRules = SPLAT_RULES,
     detail: ContrastDetail | None = None,
     waves: LoopWaves | None = None,
+    seen_px: tuple[float, float, float, float] | None = None,
 ) -> None:
     """Write the points of a fluid after they drifted.
 
@@ -109,6 +110,9 @@ def drift_points(
     detail : ContrastDetail, optional
     waves : LoopWaves, optional
         Their colours and broad detail stand for those of ``feat`` and ``detail``.
+    seen_px : (float, float, float, float), optional
+        Canvas px ``(x0, y0, x1, y1)``, ``x0 < x1``, ``y0 < y1``: the part of the canvas that is seen. Of a point that arrives
+        elsewhere position, colour and radius are 0, and nothing is worked out.
 
     Raises
     ------
@@ -130,6 +134,9 @@ def drift_points(
     if surface.shape[:2] != (canvas.height, canvas.width):
         expected = f"[{canvas.height}, {canvas.width}, 8] (from canvas)"
         raise ValueError(f"{op}: surface must be {expected}, got {list(surface.shape)}")
+    if seen_px is not None and (not isinstance(seen_px, (tuple, list)) or len(seen_px) != 4):
+        raise ValueError(f"{op}: seen_px must be (x0, y0, x1, y1), got {seen_px!r}")
+    seen = [] if seen_px is None else [real(op, "seen_px", edge) for edge in seen_px]
     spacing_px = 1.0 if detail is None else real(op, "detail.gain_spacing_px", detail.gain_spacing_px)
     lens = (canvas.fx, canvas.fy, canvas.cx, canvas.cy)
     limits = (rules.radius_px, rules.max_stretch_px, rules.least_existence)
@@ -147,6 +154,7 @@ def drift_points(
         weight,
         *(dense(op, *turned.values()) if turned else [None] * len(names)),
         moment,
+        seen,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import cv2
@@ -14,7 +15,7 @@ from torch.nn import functional
 from ..data import HIDES, Layers, PointCloud
 from ..pixels import fringe as pixels
 from ..pixels.boxes import Box, box_of, edges_of
-from ..pixels.crossing import counts_of, fetched, indices, pair, sent
+from ..pixels.crossing import counts_of, fetched, indices, is_host, pair, sent
 from ..pixels.fits import smooth_step
 from .contrast import ContrastGains, PointDetails, point_details
 from .drift import Drift
@@ -22,6 +23,7 @@ from .phase import LoopCopies
 
 FADE = 1 / 200  # of the longer side: the width over which a fluid's motion fades in from its border
 LEAST_FREEDOM = 0.1  # of a fluid pixel that moves: along the border it would only blur what rests there
+ROUNDED = 1e-3  # of a depth: more than sampling a disparity in float32 rounds it by
 SPREAD_PX = 2  # beyond its border, so that interpolation never reads a hole
 BED_FADE = 1 / 120  # of the longer side: so far from the border a bed speaks against the side that covers it
 BED_SAMPLES = 60  # moments of the loop at which gaps in the fluid are looked for
@@ -193,6 +195,16 @@ class FluidPoints:
     offset_px: Tensor
     gains: ContrastGains | None = None
     copies: LoopCopies | None = None
+
+    @cached_property
+    def depths(self) -> tuple[float, float] | None:
+        """Between which its points lie, wherever they drift; None where there is no fluid, and on a device, which is not
+        asked."""
+        disp = self.surface[..., 0]
+        if not is_host(disp) or not len(self.start_px):
+            return None
+        least, most = disp[disp > 0.0].aminmax()
+        return (1.0 - ROUNDED) / float(most), (1.0 + ROUNDED) / float(least)
 
 
 def _fade_in(exists: np.ndarray, width_px: float) -> np.ndarray:

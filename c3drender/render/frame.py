@@ -19,6 +19,7 @@ from ..pixels.crossing import is_host
 from ..pixels.fringe import FRINGE_PX
 from . import contrast
 from .fluid import FluidPoints
+from .seen import seen_px
 
 BlendMode = Literal["phase", "contrast", "linear"]
 
@@ -99,8 +100,10 @@ def drift_side(
     fade: float | Tensor,
     gain: tuple[Tensor, float] | None,
     waves: ops.LoopWaves | None,
+    seen: tuple[float, float, float, float] | None = None,
 ) -> None:
-    """Write the fluid's points of one side, which begin at ``first``, after they drifted by ``offset_px [M, 2]``."""
+    """Write the fluid's points of one side, which begin at ``first``, after they drifted by ``offset_px [M, 2]``; of what is
+    not ``seen`` (`seen_px`) only that."""
     fluid = animation.fluid
     _leave_fringe(fluid, offset_px)
     ops.drift_points(
@@ -116,13 +119,18 @@ def drift_side(
         fade=fade,
         detail=None if gain is None else ops.ContrastDetail(fluid.detail.fine, fluid.detail.broad, *gain),
         waves=waves,
+        seen_px=seen,
     )
 
 
 def _drift_to(
-    animation: Animation, n: float, fades: tuple[float, float] = (0.0, 0.0), gain: tuple[Tensor, float] | None = None
+    animation: Animation,
+    n: float,
+    fades: tuple[float, float] = (0.0, 0.0),
+    gain: tuple[Tensor, float] | None = None,
+    seen: tuple[float, float, float, float] | None = None,
 ) -> list[tuple[int, int]]:
-    """Let the fluid drift to frame ``n``. Returns what each side does not see."""
+    """Let the fluid drift to frame ``n``, as far as it is ``seen``. Returns what each side does not see."""
     fluid, hidden = animation.fluid, sides_at(animation, n)
     forward, backward, _ = fluid_parts(animation)
     ways = ((fluid.forward, n), (fluid.backward, animation.num_frames - n))
@@ -132,8 +140,16 @@ def _drift_to(
         : len(hidden)
     ]:
         waves = None if fluid.copies is None else fluid.copies.at(share, side == 1)
-        drift_side(animation, first, way.at(steps, out=fluid.offset_px), fade, gain, waves)
+        drift_side(animation, first, way.at(steps, out=fluid.offset_px), fade, gain, waves, seen)
     return hidden
+
+
+def _seen(animation: Animation, view: Camera) -> tuple[float, float, float, float] | None:
+    """The part of the canvas that ``view`` shows of the fluid; None: any. A device is not asked where the view is."""
+    depths, rules = animation.fluid.depths, animation.rules
+    if depths is None or not is_host(view.pose):
+        return None
+    return seen_px(animation.canvas, view, depths, rules.radius_px * rules.max_stretch_px)
 
 
 def no_gain(fluid: FluidPoints) -> tuple[Tensor, float]:
@@ -148,7 +164,7 @@ def draw(animation: Animation, view: Camera, n: float, depth: bool = False) -> F
         gain = no_gain(fluid)
         if fluid.gains is not None:
             gain = fluid.gains.at(n / animation.num_frames), fluid.gains.spacing_px
-    hidden = _drift_to(animation, n, fades, gain)
+    hidden = _drift_to(animation, n, fades, gain, _seen(animation, view))
     share = share if len(hidden) == 2 else 0.0
     points, tolerance = animation.points, animation.rules.depth_tolerance
     if not depth:

@@ -26,7 +26,7 @@ void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor&
                   const Tensor& feat_out, const Tensor& radius_out, const std::vector<double>& weight,
                   const OptionalTensor& even, const OptionalTensor& least, const OptionalTensor& most,
                   const OptionalTensor& spread, const OptionalTensor& colour, const OptionalTensor& tint,
-                  const OptionalTensor& moment) {
+                  const OptionalTensor& moment, const std::vector<double>& seen_px) {
   Checker check("drift_points");
   check.tensor("start_px", start_px, {-1, 2}, "[M, 2]");
   const int64_t m = start_px.size(0);
@@ -52,6 +52,12 @@ void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor&
               {{"colour", colour}, {"tint", tint}});
   const int64_t num_numbers = 1 + static_cast<int64_t>(weight.size());
   check.tensor("moment", moment, {num_numbers}, "[" + std::to_string(num_numbers) + "] (a fade, and a number a copy)");
+  if (!seen_px.empty()) {
+    check.that(seen_px.size() == 4, "seen_px must be (x0, y0, x1, y1), got ", seen_px.size(), " numbers");
+    check.that(seen_px[0] < seen_px[2] && seen_px[1] < seen_px[3],
+               "seen_px must be (x0, y0, x1, y1) with x0 < x1 and y0 < y1, got ", seen_px[0], ", ", seen_px[1], ", ",
+               seen_px[2], ", ", seen_px[3]);
+  }
   check.tensor("phase", phase, {m}, "[M]" + from_start);
   check.tensor("out.xyz", xyz_out, {m, 3}, "[M, 3]" + from_start);
   check.tensor("out.feat", feat_out, {m, 4}, "[M, 4]" + from_start);
@@ -73,6 +79,7 @@ void drift_points(const Tensor& start_px, const Tensor& offset_px, const Tensor&
   args.radius_px = radius_px;
   args.max_stretch = max_stretch;
   args.least_existence = least_existence;
+  for (size_t k = 0; k < seen_px.size(); ++k) args.seen_px[k] = static_cast<float>(seen_px[k]);
   args.fine = read(fine);
   args.broad = read(broad);
   args.gain = read(gain);
@@ -106,7 +113,7 @@ C3D_DEFINE(m) {
       "Tensor? gain, float gain_spacing_px, Tensor phase, float fade, Tensor(a!) xyz_out, Tensor(b!) feat_out, "
       "Tensor(c!) radius_out, float[] weight=[], Tensor? even=None, Tensor? least=None, Tensor? most=None, Tensor? "
       "spread=None, "
-      "Tensor? colour=None, Tensor? tint=None, Tensor? moment=None) -> ()");
+      "Tensor? colour=None, Tensor? tint=None, Tensor? moment=None, float[] seen_px=[]) -> ()");
 }
 
 C3D_IMPLEMENT(m) { m.impl("drift_points", TORCH_BOX(&drift_points)); }

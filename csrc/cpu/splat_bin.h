@@ -148,8 +148,8 @@ static void fill_lists(const BinArgs& args) {
   }
 }
 
-// The tile's points in the picture, and which blocks they may touch.
-C3D_INLINE void prepare_points(const TileArgs& args) {
+// The tile's points in the picture, and which blocks they may touch. Returns those that one may touch which is not opaque.
+C3D_INLINE uint32_t prepare_points(const TileArgs& args) {
   const SplatPointsArgs& splat = *args.splat;
   const TileScratch& scratch = args.scratch;
   const int32_t x0 = args.tile_x * kTileWidth, y0 = args.tile_y * kTileHeight;
@@ -161,6 +161,7 @@ C3D_INLINE void prepare_points(const TileArgs& args) {
   for (int i = 0; i < kBatch; ++i) batch.radius[i] = splat.radius_all;
   Stretch rest{0, 0};
   const Stretch* next = args.list;
+  uint32_t soft = 0;
   for (int64_t first = 0; first < args.num_points; first += kBatch) {
     const int num = static_cast<int>(std::min<int64_t>(kBatch, args.num_points - first));
     for (int i = 0; i < num;) {
@@ -182,6 +183,8 @@ C3D_INLINE void prepare_points(const TileArgs& args) {
       const auto row = [=](int32_t y) { return static_cast<uint32_t>(y - y0) / kBlock % kBlocksY; };
       blocks[i] = blocks_between(column(boxes.x0[i]), column(boxes.x1[i]), row(boxes.y0[i]), row(boxes.y1[i]));
     }
+    if (splat.opacity)
+      for (int i = 0; i < num; ++i) soft |= scratch.opacity[first + i] != 1.0f ? blocks[i] : 0;
     for (int i = 0; i < kBatch; i += kLanes) {
       const f32x16 radius_px = load<f32x16>(discs.radius_px + i), z = load<f32x16>(discs.z + i);
       store_interleaved(load<f32x16>(discs.u + i), load<f32x16>(discs.v + i), inverse_square(radius_px), z,
@@ -190,4 +193,5 @@ C3D_INLINE void prepare_points(const TileArgs& args) {
       store(scratch.depth + first + i, z);
     }
   }
+  return soft;
 }

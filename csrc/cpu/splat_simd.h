@@ -117,19 +117,10 @@ C3D_INLINE void draw_tile(const TileArgs& args, const Rows& rows, uint32_t soft)
   if (args.frame) compose_tile(args, differ);
 }
 
-// The blocks that a point may touch which is not opaque.
-C3D_INLINE uint32_t soft_blocks(const TileArgs& args) {
-  uint32_t soft = 0;
-  if (args.splat->opacity)
-    for (int64_t i = 0; i < args.num_points; ++i) soft |= args.scratch.opacity[i] != 1.0f ? args.scratch.blocks[i] : 0;
-  return soft;
-}
-
 static void render_tile(const TileArgs& args) {
-  prepare_points(args);
+  const uint32_t soft = prepare_points(args);
   const Rows rows = load_rows(args);
   sort_by_depth(args);
-  const uint32_t soft = soft_blocks(args);
   if (args.splat->compositor == Compositor::kSurface)
     draw_tile<true>(args, rows, soft);
   else

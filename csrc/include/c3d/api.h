@@ -224,63 +224,65 @@ struct DriftPointsArgs {
   float radius_px = 0;               // where nothing is stretched
   float max_stretch = 0;             // px between neighbours up to which discs widen
   float least_existence = 0;         // a point that arrives at less gets radius 0
-  const float* fine = nullptr;       // [M, 2, 3] detail of the colours along x and along y; read where gain is given
-  const float* broad = nullptr;      // [M, 3] detail against the surroundings; read where gain is given
-  const float* gain = nullptr;       // [gain_height, gain_width] factor of the broad detail; nullptr: no detail is added
+  // x0, y0, x1, y1: the part of the canvas that is seen (zeros: all). Of a point that arrives elsewhere all is 0.
+  float seen_px[4] = {0, 0, 0, 0};
+  const float* fine = nullptr;  // [M, 2, 3] detail of the colours along x and along y; read where gain is given
+  const float* broad = nullptr;  // [M, 3] detail against the surroundings; read where gain is given
+  const float* gain = nullptr;  // [gain_height, gain_width] factor of the broad detail; nullptr: no detail is added
   int32_t gain_width = 0, gain_height = 0;
-  float gain_spacing_px = 0;         // gain (i, j) stands at ((j, i) * gain_spacing_px)
-  WavesArgs waves;                   // whose colours and detail, where they are given, are read for those of feat and broad
-  const float* phase = nullptr;      // [M] the confidence is multiplied by 1 + fade * phase
+  float gain_spacing_px = 0;  // gain (i, j) stands at ((j, i) * gain_spacing_px)
+  WavesArgs waves;  // whose colours and detail, where they are given, are read for those of feat and broad
+  const float* phase = nullptr;  // [M] the confidence is multiplied by 1 + fade * phase
   float fade = 0;
-  const float* moment = nullptr;     // [1 + num_copies] where arrays are: a fade and weights in the place of those above
-  int64_t num_points = 0;            // M
-  float* xyz = nullptr;              // [M, 3] in the canvas' camera space
-  float* feat_out = nullptr;         // [M, 4] colour and confidence
-  float* radius = nullptr;           // [M] scene units
+  const float* moment = nullptr;  // [1 + num_copies] where arrays are: a fade and weights in the place of those above
+  int64_t num_points = 0;  // M
+  float* xyz = nullptr;  // [M, 3] in the canvas' camera space
+  float* feat_out = nullptr;  // [M, 4] colour and confidence
+  float* radius = nullptr;  // [M] scene units
 };
 
 // Two splats of colour and confidence (C = 4) to a frame: colours over coverage, blended as by blend_bidirectional with the
 // confidences for coverage, in 8 bits.
 struct ComposeFrameArgs {
-  const float *feat_fwd = nullptr, *feat_bwd = nullptr;    // [M, 4]
+  const float *feat_fwd = nullptr, *feat_bwd = nullptr;  // [M, 4]
   const float *alpha_fwd = nullptr, *alpha_bwd = nullptr;  // [M]
-  const float *disp_fwd = nullptr, *disp_bwd = nullptr;    // [M]
+  const float *disp_fwd = nullptr, *disp_bwd = nullptr;  // [M]
   float loop_t = 0;
   float sharpness = 0;
-  float least_alpha = 0;                                   // less coverage than this on both sides is none
-  int64_t num_pixels = 0;                                  // M
-  uint8_t* rgb_out = nullptr;                              // [M, 3]
-  uint8_t* uncovered_out = nullptr;                        // [M] 0 or 1
+  float least_alpha = 0;  // less coverage than this on both sides is none
+  int64_t num_pixels = 0;  // M
+  uint8_t* rgb_out = nullptr;  // [M, 3]
+  uint8_t* uncovered_out = nullptr;  // [M] 0 or 1
 };
 
 // Points of colour and confidence to a frame: what compose_frame makes of splat_points' surface compositor for one camera,
 // whose two sides differ in the points that are hidden from them. Neither side's picture is kept.
 struct SplatFrameArgs {
-  const float* xyz = nullptr;        // [N, 3] world space
-  const float* feat = nullptr;       // [N, 4]
-  const float* radius = nullptr;     // [N] scene units
-  const float* opacity = nullptr;    // [N] 0..1; nullptr: 1 for every point
-  int64_t num_points = 0;            // N
+  const float* xyz = nullptr;  // [N, 3] world space
+  const float* feat = nullptr;  // [N, 4]
+  const float* radius = nullptr;  // [N] scene units
+  const float* opacity = nullptr;  // [N] 0..1; nullptr: 1 for every point
+  int64_t num_points = 0;  // N
   Camera camera;
-  const int64_t* hidden = nullptr;   // [S, 2] host memory: points first .. end - 1 that a side does not see
-  int32_t num_sides = 0;             // S, 1 or 2: forward, backward; one alone is both
-  int32_t max_points = 0;            // as in splat_points
+  const int64_t* hidden = nullptr;  // [S, 2] host memory: points first .. end - 1 that a side does not see
+  int32_t num_sides = 0;  // S, 1 or 2: forward, backward; one alone is both
+  int32_t max_points = 0;  // as in splat_points
   float depth_tolerance = 0;
-  float loop_t = 0;                  // as in compose_frame
+  float loop_t = 0;  // as in compose_frame
   float sharpness = 0;
   float least_alpha = 0;
-  const float* now = nullptr;        // [17] where arrays are: lens (4), world_to_cam and loop_t in the place of those above
-  uint8_t* rgb_out = nullptr;        // [H, W, 3]
+  const float* now = nullptr;  // [17] where arrays are: lens (4), world_to_cam and loop_t in the place of those above
+  uint8_t* rgb_out = nullptr;  // [H, W, 3]
   uint8_t* uncovered_out = nullptr;  // [H, W] 0 or 1
 };
 
 // A frame whose uncovered pixels are continued, ring by ring, from what is covered: each is the mean of those of its eight
 // neighbours that have a colour. Where nothing is covered nothing changes.
 struct FillUncoveredArgs {
-  const uint8_t* rgb = nullptr;        // [H, W, 3]
+  const uint8_t* rgb = nullptr;  // [H, W, 3]
   const uint8_t* uncovered = nullptr;  // [H, W] 0 or 1
   int32_t width = 0, height = 0;
-  uint8_t* rgb_out = nullptr;          // [H, W, 3]; may be rgb
+  uint8_t* rgb_out = nullptr;  // [H, W, 3]; may be rgb
 };
 
 namespace cpu {

@@ -203,6 +203,8 @@ typedef struct c3d_drift_points_args {
   float radius_px;  // where nothing is stretched
   float max_stretch;  // px between neighbours up to which discs widen
   float least_existence;  // a point that arrives at less gets radius 0
+  // x0, y0, x1, y1: the part of the canvas that is seen (zeros: all). Of a point that arrives elsewhere all is 0.
+  float seen_px[4];
   const float* fine;  // [M, 2, 3] detail of the colours along x and along y; read where gain is given
   const float* broad;  // [M, 3] detail against the surroundings; read where gain is given
   const float* gain;  // [gain_height, gain_width] factor of the broad detail; NULL: no detail is added

@@ -314,21 +314,29 @@ C3D_HD inline float clamped(float value, float least, float most) {
   return value > least ? (value < most ? value : most) : least;
 }
 
-// The four pixels around a position in px, between their centres, clamped at the border; and their weights.
-struct Corners {
-  int64_t pixel[4];  // (x0, y0), (x1, y0), (x0, y1), (x1, y1)
+// The four pixels around a position in px, between their centres, clamped at the border; and their weights. Index: of a pixel,
+// as wide as the picture needs.
+template <typename Index>
+struct CornersOf {
+  Index pixel[4];  // (x0, y0), (x1, y0), (x0, y1), (x1, y1)
   float weight[4];
 };
+using Corners = CornersOf<int64_t>;
 
-C3D_HD inline Corners corners_of(int32_t width, int32_t height, Vec2 position) {
+template <typename Index>
+C3D_HD inline CornersOf<Index> corners_in(int32_t width, int32_t height, Vec2 position) {
   const float x = clamped(position.x - 0.5f, 0.0f, static_cast<float>(width - 1));
   const float y = clamped(position.y - 0.5f, 0.0f, static_cast<float>(height - 1));
   const int32_t x0 = static_cast<int32_t>(x), y0 = static_cast<int32_t>(y);
   const int32_t x1 = x0 + 1 < width ? x0 + 1 : x0, y1 = y0 + 1 < height ? y0 + 1 : y0;
   const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
-  const int64_t top = static_cast<int64_t>(y0) * width, bottom = static_cast<int64_t>(y1) * width;
+  const Index top = static_cast<Index>(y0) * width, bottom = static_cast<Index>(y1) * width;
   return {{top + x0, top + x1, bottom + x0, bottom + x1},
           {(1.0f - fx) * (1.0f - fy), fx * (1.0f - fy), (1.0f - fx) * fy, fx * fy}};
+}
+
+C3D_HD inline Corners corners_of(int32_t width, int32_t height, Vec2 position) {
+  return corners_in<int64_t>(width, height, position);
 }
 
 // Bilinear sample of `kValues` interleaved values [H, W, kValues].
@@ -414,7 +422,6 @@ C3D_HD inline bool is_point(const DriftPointsArgs& args, int32_t i) { return (i 
 // What a point shows before it takes on anything of where it arrives.
 struct OwnColour {
   float rgb[3], broad[3];  // and its detail against the surroundings
-  float fine[6];  // and against its neighbours along x, then along y
 };
 
 C3D_HD inline OwnColour resting_colour(const DriftPointsArgs& args, int64_t i) {
@@ -454,16 +461,13 @@ C3D_HD inline float sum_copies(const DriftPointsArgs& args, int64_t i, int measu
   return sum;
 }
 
-// Where point i of a fluid is: what is there, and how far its neighbours at rest have drifted.
-struct Arrival {
-  float surface[8];  // disparity, existence, freedom, resting colour, 0, 0
-  float gain;
-  float right[2], below[2];
-  bool has_neighbours;  // whose indices are points
-};
+C3D_HD inline Vec2 offset_of(const DriftPointsArgs& args, int64_t i) {
+  return {args.offset_px[2 * i], args.offset_px[2 * i + 1]};
+}
 
 C3D_HD inline Vec2 drifted_to(const DriftPointsArgs& args, int64_t i) {
-  return {args.start_px[2 * i] + args.offset_px[2 * i], args.start_px[2 * i + 1] + args.offset_px[2 * i + 1]};
+  const Vec2 offset = offset_of(args, i);
+  return {args.start_px[2 * i] + offset.x, args.start_px[2 * i + 1] + offset.y};
 }
 
 // A place of the canvas among the gains.
@@ -471,67 +475,91 @@ C3D_HD inline Vec2 window_of(const DriftPointsArgs& args, Vec2 at) {
   return {at.x / args.gain_spacing_px + 0.5f, at.y / args.gain_spacing_px + 0.5f};
 }
 
-C3D_HD inline void sample_arrival(const DriftPointsArgs& args, int64_t i, Arrival& there) {
-  const Vec2 at = drifted_to(args, i);
-  sample_values<8>(args.surface, args.canvas.width, args.canvas.height, at, there.surface);
-  there.has_neighbours = (int{is_point(args, args.right[i])} & int{is_point(args, args.below[i])}) != 0;
-  const float* right = args.offset_px + 2 * (there.has_neighbours ? args.right[i] : i);
-  const float* below = args.offset_px + 2 * (there.has_neighbours ? args.below[i] : i);
-  for (int axis = 0; axis < 2; ++axis) there.right[axis] = right[axis], there.below[axis] = below[axis];
-  there.gain = 1.0f;
-  if (args.gain) sample_values<1>(args.gain, args.gain_width, args.gain_height, window_of(args, at), &there.gain);
+// How far the flow has pulled a point's neighbours apart, which drifted by `right` and `below`: px^2, at least 1.
+C3D_HD inline float stretch2_of(Vec2 offset, Vec2 right, Vec2 below) {
+  const Vec2 along = {right.x - offset.x + 1.0f, right.y - offset.y}, down = {below.x - offset.x, below.y - offset.y + 1.0f};
+  const float along2 = along.x * along.x + along.y * along.y, down2 = down.x * down.x + down.y * down.y;
+  return clamped(along2 > down2 ? along2 : down2, 1.0f, 3.0e38f);
 }
 
-struct DriftedPoint {
-  float xyz[3], feat[4], radius;
+C3D_HD inline bool is_seen(const DriftPointsArgs& args, Vec2 at) {
+  const float* seen = args.seen_px;
+  const bool is_all = (seen[0] == 0.0f) & (seen[1] == 0.0f) & (seen[2] == 0.0f) & (seen[3] == 0.0f);
+  return is_all | ((at.x >= seen[0]) & (at.x <= seen[2]) & (at.y >= seen[1]) & (at.y <= seen[3]));
+}
+
+struct DriftedDisc {
+  float x, y, z, radius;  // in the canvas' camera space; a radius of 0 is not drawn
 };
 
-// Point i of a fluid where it has drifted to, and what it shows there. kRaised: details are, by args.gain.
-template <bool kRaised>
-C3D_HD inline DriftedPoint drifted_point(const DriftPointsArgs& args, int64_t i, const Arrival& there, const OwnColour& own) {
+// Of a point that arrives `at` where the surface has this disparity, existence and freedom.
+C3D_HD inline DriftedDisc drifted_disc(const DriftPointsArgs& args, Vec2 at, float disp, float existence, float freedom,
+                                       float stretch2, bool has_neighbours) {
   const Camera& canvas = args.canvas;
-  const Vec2 at = drifted_to(args, i), offset = {args.offset_px[2 * i], args.offset_px[2 * i + 1]};
-  const float *surface = there.surface, freedom = surface[2], z = 1.0f / (surface[0] > 1e-6f ? surface[0] : 1e-6f);
-  DriftedPoint point;
-
-  // How far the flow has pulled the neighbours apart, in px.
-  const Vec2 along = {there.right[0] - offset.x + 1.0f, there.right[1] - offset.y},
-             down = {there.below[0] - offset.x, there.below[1] - offset.y + 1.0f};
-  const float along2 = along.x * along.x + along.y * along.y, down2 = down.x * down.x + down.y * down.y;
-  const float stretch2 = clamped(along2 > down2 ? along2 : down2, 1.0f, 3.0e38f);
+  const float z = 1.0f / (disp > 1e-6f ? disp : 1e-6f);
   const float widened = clamped(sqrtf(stretch2), 1.0f, args.max_stretch) - 1.0f;
-
-  point.xyz[0] = (at.x - canvas.cx) / canvas.fx * z;
-  point.xyz[1] = (at.y - canvas.cy) / canvas.fy * z;
-  point.xyz[2] = z;
-  const bool drawn = there.has_neighbours &
-                     is_within(at, static_cast<float>(canvas.width), static_cast<float>(canvas.height)) &
-                     (surface[1] > args.least_existence);
   const float radius = args.radius_px * (1.0f + widened * freedom) * z / canvas.fx;
-  point.radius = drawn ? radius : 0.0f;
+  const bool drawn = has_neighbours & is_within(at, static_cast<float>(canvas.width), static_cast<float>(canvas.height)) &
+                     (existence > args.least_existence);
+  return {(at.x - canvas.cx) / canvas.fx * z, (at.y - canvas.cy) / canvas.fy * z, z, drawn ? radius : 0.0f};
+}
 
-  // The resting colour that a border shows has no surplus to give: a gain would draw a rim there.
-  const float raised = (there.gain - 1.0f) * clamped(2.0f * freedom, 0.0f, 1.0f);
-  const float fine_x = freedom * fine_share(offset.x), fine_y = freedom * fine_share(offset.y);
-  for (int c = 0; c < 3; ++c) {
-    float colour = surface[3 + c] + freedom * (own.rgb[c] - surface[3 + c]);
-    if (kRaised) colour += fine_x * own.fine[c] + fine_y * own.fine[3 + c] + raised * own.broad[c];
-    point.feat[c] = colour;
-  }
-  point.feat[3] = args.feat[4 * i + 3] / stretch2 * (1.0f + fade_of(args) * args.phase[i]);
-  return point;
+// How much a point shows of its own colour and of its details.
+struct OwnShares {
+  float freedom, fine_x, fine_y, broad;
+};
+
+// The resting colour that a border shows has no surplus to give: a gain would draw a rim there.
+C3D_HD inline OwnShares own_shares(Vec2 offset, float freedom, float gain) {
+  return {freedom, freedom * fine_share(offset.x), freedom * fine_share(offset.y),
+          (gain - 1.0f) * clamped(2.0f * freedom, 0.0f, 1.0f)};
+}
+
+// A colour of the surface and a point's own.
+C3D_HD inline float mixed_colour(float there, float own, const OwnShares& shares) {
+  return there + shares.freedom * (own - there);
+}
+
+C3D_HD inline float details_of(float fine_x, float fine_y, float broad, const OwnShares& shares) {
+  return shares.fine_x * fine_x + shares.fine_y * fine_y + shares.broad * broad;
+}
+
+C3D_HD inline float drifted_confidence(const DriftPointsArgs& args, int64_t i, float stretch2) {
+  return args.feat[4 * i + 3] / stretch2 * (1.0f + fade_of(args) * args.phase[i]);
+}
+
+C3D_HD inline void write_nothing(const DriftPointsArgs& args, int64_t i) {
+  for (int c = 0; c < 3; ++c) args.xyz[3 * i + c] = 0.0f;
+  for (int c = 0; c < 4; ++c) args.feat_out[4 * i + c] = 0.0f;
+  args.radius[i] = 0.0f;
 }
 
 C3D_HD inline void drift_point(const DriftPointsArgs& args, int64_t i) {
-  Arrival there;
-  sample_arrival(args, i, there);
-  OwnColour own =
+  const Vec2 at = drifted_to(args, i), offset = offset_of(args, i);
+  if (!is_seen(args, at)) {
+    write_nothing(args, i);
+    return;
+  }
+  float surface[8], gain = 1.0f;  // disparity, existence, freedom, resting colour
+  sample_values<8>(args.surface, args.canvas.width, args.canvas.height, at, surface);
+  if (args.gain) sample_values<1>(args.gain, args.gain_width, args.gain_height, window_of(args, at), &gain);
+  const bool has_neighbours = (int{is_point(args, args.right[i])} & int{is_point(args, args.below[i])}) != 0;
+  const float stretch2 = stretch2_of(offset, offset_of(args, has_neighbours ? args.right[i] : i),
+                                     offset_of(args, has_neighbours ? args.below[i] : i));
+  const DriftedDisc disc = drifted_disc(args, at, surface[0], surface[1], surface[2], stretch2, has_neighbours);
+  const OwnColour own =
       args.waves.even ? turned_colour(args, i, sum_copies(args, i, 0), sum_copies(args, i, 1)) : resting_colour(args, i);
-  for (int c = 0; args.gain && c < 6; ++c) own.fine[c] = args.fine[6 * i + c];
-  const DriftedPoint point = args.gain ? drifted_point<true>(args, i, there, own) : drifted_point<false>(args, i, there, own);
-  for (int c = 0; c < 3; ++c) args.xyz[3 * i + c] = point.xyz[c];
-  for (int c = 0; c < 4; ++c) args.feat_out[4 * i + c] = point.feat[c];
-  args.radius[i] = point.radius;
+  const OwnShares shares = own_shares(offset, surface[2], gain);
+  float colour[3];
+  for (int c = 0; c < 3; ++c) {
+    colour[c] = mixed_colour(surface[3 + c], own.rgb[c], shares);
+    if (args.gain) colour[c] += details_of(args.fine[6 * i + c], args.fine[6 * i + 3 + c], own.broad[c], shares);
+  }
+  const float confidence = drifted_confidence(args, i, stretch2);
+  args.xyz[3 * i] = disc.x, args.xyz[3 * i + 1] = disc.y, args.xyz[3 * i + 2] = disc.z;
+  for (int c = 0; c < 3; ++c) args.feat_out[4 * i + c] = colour[c];
+  args.feat_out[4 * i + 3] = confidence;
+  args.radius[i] = disc.radius;
 }
 
 C3D_HD inline uint8_t to_byte(float value) {  // NaN becomes 0
