@@ -74,9 +74,10 @@ class _Codec:
     alpha: tuple[str, dict[str, str]] | None = None
 
 
-# The preset's size at the preset's PSNR, in three quarters of its time (benchmarks/encoders.py): what moves smoothly wants
-# B-frames, which nothing need choose, and a look farther ahead, not small partitions, which most of the time goes into.
-X264 = {"preset": "veryfast", "rc-lookahead": "20", "x264-params": "bframes=5:b-adapt=0:partitions=i8x8:me=dia"}
+# The preset's size at the preset's PSNR, in three fifths of its time (benchmarks/encoders.py): what moves smoothly wants
+# B-frames, which nothing need choose, and a look farther ahead, not small partitions, which most of the time goes into. Nor is
+# there a cut to look for.
+X264 = {"preset": "veryfast", "rc-lookahead": "20", "x264-params": "bframes=5:b-adapt=0:partitions=i8x8:me=dia:scenecut=0"}
 CODECS = {
     "h264": _Codec({"libx264": X264}, {8: "yuv420p", 10: "yuv420p10le"}, 18, 51),
     "hevc": _Codec(
@@ -272,6 +273,7 @@ def _write_video(
         stream = cast(VideoStream, box.add_stream(encoder, rate=rate, options=options))
         stream.height, stream.width = size
         stream.codec_context.thread_count = torch.get_num_threads()  # an encoder takes all cores, whoever else works on them
+        stream.codec_context.thread_type = "AUTO"  # frames beside each other; PyAV's own cuts each into slices, one a thread
         stream.pix_fmt = pixels
         stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
         stream.color_trc = ColorTrc.BT709
