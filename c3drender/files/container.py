@@ -268,6 +268,8 @@ def _write_video(
     if encoding.hardware and encoding.crf is None and encoding.bits == 8:
         quality = codec.crf if encoding.bitrate is None else None
         encoder, options = encoder_of_gpu(name, quality, size, rate) or (encoder, options)
+    if "420" in pixels:
+        options = options | {"chroma_sample_location": "center"}  # by default players take them as lying to the left
     with _quiet_svt(), av.open(str(part.absolute()), "w", format=container.muxer, container_options=container.options) as box:
         stream = cast(VideoStream, box.add_stream(encoder, rate=rate, options=options))
         stream.height, stream.width = size
