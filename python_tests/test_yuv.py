@@ -51,9 +51,10 @@ def test_grey_has_no_chroma() -> None:
     assert all((plane == 128).all() for plane in chroma)
 
 
-def test_it_is_what_ffmpeg_makes_of_it() -> None:
+@pytest.mark.parametrize("height", [64, 66])
+def test_it_is_what_ffmpeg_makes_of_it(height: int) -> None:
     """By the way that other pixel formats take: 10 bits, four times as fine."""
-    rgb_u8 = noise(64, 96).numpy()
+    rgb_u8 = noise(height, 96).numpy()
     ours, finer = (
         next(bt709_frames([rgb_u8], Fraction(25), pixels, ColorPrimaries.BT709)) for pixels in ("yuv420p", "yuv420p10le")
     )

@@ -29,7 +29,9 @@ def bt709_frames(arrays: Iterable[FrameArray], rate: Fraction, pixels: str, prim
     def converted(array: FrameArray) -> VideoFrame:
         if pixels == "yuv420p":
             rgb_u8 = torch.from_numpy(np.require(array, requirements=("C", "W")))  # torch warns of what is read-only
-            frame = VideoFrame.from_ndarray(ops.convert_to_yuv(rgb_u8).numpy(), format=pixels)
+            yuv = ops.convert_to_yuv(rgb_u8).numpy()
+            is_taken = array.shape[0] % 4 == 0  # by PyAV as it lies; of other heights it would leave out two rows
+            frame = (VideoFrame.from_numpy_buffer if is_taken else VideoFrame.from_ndarray)(yuv, format=pixels)
             frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.MPEG
         else:
             frame = reformatter.reformat(
