@@ -75,8 +75,8 @@ class _Codec:
 
 # The preset's size at the preset's PSNR, in three fifths of its time (benchmarks/encoders.py): what moves smoothly wants
 # B-frames, which nothing need choose, and a look farther ahead, not small partitions, which most of the time goes into. Nor is
-# there a cut to look for. It looks whole groups ahead, of a frame and its five B-frames: of a part x264 would make a group of its
-# own, to which it compares frames that belong to none.
+# there a cut to look for. It looks whole groups of a frame and its five B-frames ahead: of a part x264 would make a group, and
+# compare frames for it in vain.
 X264 = {"preset": "veryfast", "rc-lookahead": "18", "x264-params": "bframes=5:b-adapt=0:partitions=i8x8:me=dia:scenecut=0"}
 CODECS = {
     "h264": _Codec({"libx264": X264}, {8: "yuv420p", 10: "yuv420p10le"}, 18, 51),
