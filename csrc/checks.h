@@ -227,6 +227,16 @@ inline Status check(const FillUncoveredArgs& args) {
   return {};
 }
 
+inline Status check(const ConvertToYuvArgs& args) {
+  if (args.width < 0 || args.height < 0 || args.width % 2 != 0 || args.height % 2 != 0)
+    return invalid("convert_to_yuv: width and height must be even and >= 0");
+  if (args.width == 0 || args.height == 0) return {};
+  if (!is_side(args.width) || !is_side(args.height)) return invalid("convert_to_yuv: width and height must be at most 2^23");
+  if (!has_indices(args.width, args.height)) return invalid("convert_to_yuv: the frame must have < 2^31 pixels");
+  if (!args.rgb || !args.yuv_out) return invalid("convert_to_yuv: rgb and yuv_out must not be null");
+  return {};
+}
+
 // The whole call, on the host: it needs threads and memory.
 template <typename Args>
 Status check_on_host(const Args& args, const Context& context) {

@@ -163,6 +163,10 @@ def fill_uncovered(dice: Dice) -> Arguments:
     return {"frame": Frame(rgb_u8, dice.tensor(height, width) < dice.one_of((0.0, 0.3, 0.9, 1.1)))}
 
 
+def convert_to_yuv(dice: Dice) -> Arguments:
+    return {"rgb_u8": (255 * dice.tensor(2 * dice.side(), 2 * dice.side(), 3)).byte()}
+
+
 def find_holes(dice: Dice) -> Arguments:
     height, width, num_layers = dice.side(), dice.side(), dice.one_of((1, 2, 4))
     disp = dice.tensor(num_layers, height, width, low=0.2)
@@ -223,6 +227,7 @@ OPS: dict[str, tuple[Callable[..., Any], Callable[[Dice], Arguments]]] = {
         compose_frame,
         splat_frame,
         fill_uncovered,
+        convert_to_yuv,
         find_holes,
         inpaint_layers,
         drift_points,

@@ -469,6 +469,15 @@ def compose_frame(fwd, bwd, loop_t, sharpness, least_alpha):
     return np.clip(rgb, 0, 1) * 255, np.maximum(sides[0][1], sides[1][1]) < least_alpha
 
 
+def convert_to_yuv(rgb):
+    """``Y [H, W]``, ``Cb`` and ``Cr [H / 2, W / 2]`` of ``rgb [H, W, 3]``, 0..255, before rounding."""
+    colour = np.asarray(rgb, np.float64) / 255
+    luma = colour @ (0.2126, 0.7152, 0.0722)
+    differences = (colour[..., 2] - luma) / 1.8556, (colour[..., 0] - luma) / 1.5748
+    of_four = [(one[::2, ::2] + one[::2, 1::2] + one[1::2, ::2] + one[1::2, 1::2]) / 4 for one in differences]
+    return 16 + 219 * luma, *(128 + 224 * one for one in of_four)
+
+
 def fill_uncovered(rgb, uncovered):
     """``rgb [H, W, 3]`` before rounding, 0..255, its uncovered pixels continued ring by ring."""
     value, known = np.asarray(rgb, np.float64).copy(), ~np.asarray(uncovered)

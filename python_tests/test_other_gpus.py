@@ -45,6 +45,7 @@ def calls(device: str) -> dict[str, Callable[[], object]]:
         "compose_frame": lambda: ops.compose_frame(side, side, 0.5, sharpness=4.0, least_alpha=1e-4),
         "integrate_flow": lambda: ops.integrate_flow(at(4, 5, 2), 3),
         "inpaint_layers": lambda: ops.inpaint_layers(at(4, 5, 3), at(4, 5), at(4, 5), at(4, 5), tear_disp=0.1),
+        "convert_to_yuv": lambda: ops.convert_to_yuv(at(4, 6, 3, dtype=torch.uint8)),
         "fill_uncovered": lambda: ops.fill_uncovered(Frame(at(4, 5, 3, dtype=torch.uint8), at(4, 5, dtype=torch.bool))),
     }
 

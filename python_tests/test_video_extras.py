@@ -177,12 +177,25 @@ def test_boxes_say_how_both_eyes_lie(name: str, packing: str, mode: int, tone: P
     np.testing.assert_array_equal(sound_of(tagged)[1], sound_of(plain)[1])
 
 
+def probed(path: Path) -> dict:
+    asked = ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)]
+    answer = subprocess.run(asked, capture_output=True, check=True, text=True)
+    return json.loads(answer.stdout)["streams"][0]
+
+
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe")
+@pytest.mark.parametrize(
+    ("name", "asked"), [("v.mp4", {}), ("v.mp4", {"bits": 10}), ("v.mp4", {"codec": "hevc"}), ("v.webm", {}), ("v.mkv", {})]
+)
+def test_ffprobe_reads_where_chroma_lies(name: str, asked: dict, tmp_path: Path) -> None:
+    told = probed(write_video(tmp_path / name, frames(), FPS, **asked))
+    assert told["chroma_location"] == "center" and told["color_range"] == "tv" and told["color_space"] == "bt709"
+
+
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe")
 def test_ffprobe_reads_the_boxes(tmp_path: Path) -> None:
     def side_data(path: Path) -> list[dict]:
-        asked = ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)]
-        answer = subprocess.run(asked, capture_output=True, check=True, text=True)
-        return json.loads(answer.stdout)["streams"][0].get("side_data_list", [])
+        return probed(path).get("side_data_list", [])
 
     vr = side_data(write_video(tmp_path / "vr.mp4", frames(), FPS, packing="left-right", half_sphere=True))
     by_type = {data["side_data_type"]: data for data in vr}

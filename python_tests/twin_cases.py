@@ -356,4 +356,5 @@ def one_of_each(seed: int) -> dict[str, Call]:
         "splat_frame now": random_frame(rng, 700, (37, 53), 2, now=True),
         "fill_uncovered here and there": random_uncovered(rng, (33, 61), 0.3),
         "fill_uncovered all": Call("fill_uncovered", (np.full((5, 7, 3), 9, np.uint8), np.ones((5, 7), bool))),
+        "convert_to_yuv": Call("convert_to_yuv", (rng.integers(0, 256, (34, 150, 3)).astype(np.uint8),)),
     }

@@ -95,6 +95,7 @@ def all_cases(size: FrameSize) -> Iterator[Case]:
     yield Case("compose_frame", *where, 4, None, _compose_frame)
     yield Case("splat_frame", *where, 4, None, _splat_frame)
     yield Case("fill_uncovered", *where, 3, None, _fill_uncovered)
+    yield Case("convert_to_yuv", *where, 3, None, _convert_to_yuv)
 
 
 def two_layers(camera: Camera, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -297,6 +298,15 @@ def _fill_uncovered(case: Case, device: torch.device) -> Work:
         return (ops.fill_uncovered(frame).rgb_u8,)
 
     return Work((rgb_u8, uncovered), run)
+
+
+def _convert_to_yuv(case: Case, device: torch.device) -> Work:
+    rgb_u8 = (255 * random(device, case.height, case.width, 3)).to(torch.uint8)
+
+    def run() -> tuple[Tensor, ...]:
+        return (ops.convert_to_yuv(rgb_u8),)
+
+    return Work((rgb_u8,), run)
 
 
 def _splat_frame(case: Case, device: torch.device) -> Work:

@@ -15,7 +15,6 @@ from typing import cast
 
 import av
 import cv2
-import numpy as np
 import torch
 from av.filter import Graph
 from av.packet import Packet
@@ -26,12 +25,12 @@ from av.video.stream import VideoStream
 
 from ..data import PathLike
 from .audio import Soundtrack, check_audio
+from .coded_frames import FrameArray, bt709_frames, rgb_frames
 from .colour import Color, check_color
 from .hardware import encoder_of_gpu
 from .place import naming
 from .spatial import STEREO_MODES, Packing, boxes_for, insert_boxes
 
-FrameArray = np.ndarray  # uint8 [H, W, 3], of one colour space; with alpha [H, W, 4], colours not multiplied by it
 GoesOn = Callable[[], None]  # raises where nobody waits for the encoder any more
 
 MEBIBYTE = 2**20
@@ -74,9 +73,11 @@ class _Codec:
     alpha: tuple[str, dict[str, str]] | None = None
 
 
-# The preset's size at the preset's PSNR, in three quarters of its time (benchmarks/encoders.py): what moves smoothly wants
-# B-frames, which nothing need choose, and a look farther ahead, not small partitions, which most of the time goes into.
-X264 = {"preset": "veryfast", "rc-lookahead": "20", "x264-params": "bframes=5:b-adapt=0:partitions=i8x8:me=dia"}
+# The preset's size at the preset's PSNR, in three fifths of its time (benchmarks/encoders.py): what moves smoothly wants
+# B-frames, which nothing need choose, and a look farther ahead, not small partitions, which most of the time goes into. Nor is
+# there a cut to look for. It looks whole groups of a frame and its five B-frames ahead: of a part x264 would make a group, and
+# compare frames for it in vain.
+X264 = {"preset": "veryfast", "rc-lookahead": "18", "x264-params": "bframes=5:b-adapt=0:partitions=i8x8:me=dia:scenecut=0"}
 CODECS = {
     "h264": _Codec({"libx264": X264}, {8: "yuv420p", 10: "yuv420p10le"}, 18, 51),
     "hevc": _Codec(
@@ -268,10 +269,13 @@ def _write_video(
     if encoding.hardware and encoding.crf is None and encoding.bits == 8:
         quality = codec.crf if encoding.bitrate is None else None
         encoder, options = encoder_of_gpu(name, quality, size, rate) or (encoder, options)
+    if "420" in pixels:
+        options = options | {"chroma_sample_location": "center"}  # by default players take them as lying to the left
     with _quiet_svt(), av.open(str(part.absolute()), "w", format=container.muxer, container_options=container.options) as box:
         stream = cast(VideoStream, box.add_stream(encoder, rate=rate, options=options))
         stream.height, stream.width = size
         stream.codec_context.thread_count = torch.get_num_threads()  # an encoder takes all cores, whoever else works on them
+        stream.codec_context.thread_type = "AUTO"  # frames beside each other; PyAV's own cuts each into slices, one a thread
         stream.pix_fmt = pixels
         stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
         stream.color_trc = ColorTrc.BT709
@@ -294,9 +298,9 @@ def _write_video(
                 box.mux(list(sound.until(Fraction(packet.pts or 0) * packet.time_base)))
             box.mux(packet)
 
-        for picture in video_frames(arrays, rate):
+        for picture in bt709_frames(arrays, rate, pixels, primaries):
             count += 1
-            for packet in stream.encode(to_bt709(picture, pixels, primaries)):
+            for packet in stream.encode(picture):
                 period += [_copied(packet, stream)] if encoding.loops > 1 else []
                 mux(packet)
         for packet in stream.encode(None):
@@ -336,7 +340,7 @@ def _write_animation(
         stream = cast(VideoStream, box.add_stream(kind.encoder, rate=rate, options=kind.options))
         stream.height, stream.width = size
         stream.pix_fmt = kind.alpha if alpha and kind.alpha is not None else kind.pixels
-        pictures = video_frames(arrays, rate)
+        pictures = rgb_frames(arrays, rate)
         if kind.pixels == "pal8":
             pictures = _with_one_palette(pictures, size, rate)
         for picture in pictures:
@@ -382,13 +386,6 @@ def _resized(frame: FrameArray, shape: tuple[int, ...]) -> FrameArray:
     return cv2.resize(frame, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
 
 
-def video_frames(arrays: Iterable[FrameArray], rate: Fraction) -> Iterator[VideoFrame]:
-    for n, array in enumerate(arrays):
-        frame = VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24" if array.shape[2] == 3 else "rgba")
-        frame.pts, frame.time_base = n, 1 / rate
-        yield frame
-
-
 @contextmanager
 def _quiet_svt() -> Iterator[None]:
     """SVT-AV1 prints its settings over any progress bar, unless a variable that it reads at its start tells it not to."""
@@ -410,21 +407,6 @@ def _as_os_errors() -> Iterator[None]:
         if isinstance(error, OSError):
             raise
         raise OSError(f"{error.strerror or error}") from error
-
-
-def to_bt709(frame: VideoFrame, pixels: str, primaries: ColorPrimaries) -> VideoFrame:
-    """Full-range RGB to limited-range BT.709, which is what the stream is tagged with and players assume. ProRes keeps the
-    tags of its frames."""
-    converted = frame.reformat(
-        format=pixels,
-        src_colorspace=Colorspace.ITU709,
-        dst_colorspace=Colorspace.ITU709,
-        src_color_range=ColorRange.JPEG,
-        dst_color_range=ColorRange.MPEG,
-        interpolation="AREA",
-    )
-    converted.color_primaries, converted.color_trc = primaries, ColorTrc.BT709  # told to `reformat`, it would convert, too
-    return converted
 
 
 def _with_one_palette(frames: Iterator[VideoFrame], size: tuple[int, int], rate: Fraction) -> Iterator[VideoFrame]:

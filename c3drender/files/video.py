@@ -20,8 +20,9 @@ from torch import Tensor
 from .. import defaults
 from ..data import PathLike
 from ..pixels.crossing import leaving
+from .coded_frames import FrameArray
 from .colour import Color, profile_of
-from .container import SUFFIXES, Encoding, FrameArray, GoesOn, check_encoding, even_size, write_container
+from .container import SUFFIXES, Encoding, GoesOn, check_encoding, even_size, write_container
 from .place import (
     alone_in,
     check_folder_takes_files,

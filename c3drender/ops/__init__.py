@@ -20,6 +20,7 @@ from .splat import COMPOSITORS, DEFAULT_MAX_POINTS, Compositor, RadiusUnit, spla
 from .splat_frame import splat_frame
 from .trace import SAMPLINGS, FlowTrace, Sampling, integrate_flow
 from .uncovered import fill_uncovered
+from .yuv import convert_to_yuv
 
 __all__ = [
     "COMPOSITORS",
@@ -36,6 +37,7 @@ __all__ = [
     "SplatHits",
     "blend_bidirectional",
     "compose_frame",
+    "convert_to_yuv",
     "drift_points",
     "fill_uncovered",
     "find_holes",

@@ -288,6 +288,16 @@ void fill_uncovered(Dice& dice) {
   attempt(dice, "fill_uncovered", {rgb_out}, [&](c3d::Context context) { return c3d::cpu::fill_uncovered(args, context); });
 }
 
+void convert_to_yuv(Dice& dice) {
+  const size_t H = 2 * dice.side(), W = 2 * dice.side();
+  std::vector<uint8_t> rgb(3 * H * W, 77), yuv_out(H * W + H * W / 2);
+  c3d::ConvertToYuvArgs args;
+  args.rgb = dice.pointer(rgb.data());
+  args.width = dice.size(static_cast<int32_t>(W), {INT32_MIN, -2, 1, INT32_MAX}), args.height = static_cast<int32_t>(H);
+  args.yuv_out = dice.pointer(yuv_out.data());
+  attempt(dice, "convert_to_yuv", {yuv_out}, [&](c3d::Context context) { return c3d::cpu::convert_to_yuv(args, context); });
+}
+
 void find_holes(Dice& dice) {
   const size_t H = dice.side(), W = dice.side(), L = dice.one_of<size_t>({1, 2, 4}), V = dice.one_of<size_t>({1, 3, 16});
   const Array disp = dice.array(L * H * W, 0.2f, 1), hidden = dice.array(H * W, -0.1f, 0.5f),
@@ -371,8 +381,8 @@ int main(int argc, char** argv) {
       say_seed();
       std::_Exit(1);
     });
-  constexpr void (*kOps[])(Dice&) = {splat_points, integrate_flow, blend_bidirectional, compose_frame,
-                                     find_holes,   inpaint_layers, drift_points,        fill_uncovered};
+  constexpr void (*kOps[])(Dice&) = {splat_points,   integrate_flow, blend_bidirectional, compose_frame, find_holes,
+                                     inpaint_layers, drift_points,   fill_uncovered,      convert_to_yuv};
   auto made = [] { return num_refused + num_answered + num_plain + num_found; };
   for (seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 0; made() < calls; ++seed) {
     setitimer(ITIMER_PROF, &kMostSeconds, nullptr);

@@ -285,6 +285,14 @@ struct FillUncoveredArgs {
   uint8_t* rgb_out = nullptr;  // [H, W, 3]; may be rgb
 };
 
+// A frame in the colours of video: Y'CbCr by ITU-R BT.709, limited range, 4:2:0, chroma in the middle of 2x2 pixels. On the
+// CPU the caller's thread works alone.
+struct ConvertToYuvArgs {
+  const uint8_t* rgb = nullptr;   // [H, W, 3]
+  int32_t width = 0, height = 0;  // even
+  uint8_t* yuv_out = nullptr;     // [H * 3 / 2, W]: Y' [H, W], Cb [H / 2, W / 2], Cr [H / 2, W / 2]
+};
+
 namespace cpu {
 C3D_API Status splat_points(const SplatPointsArgs& args, const Context& context);
 C3D_API Status splat_points_bwd(const SplatPointsBwdArgs& args, const Context& context);
@@ -297,6 +305,7 @@ C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context)
 C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 C3D_API Status splat_frame(const SplatFrameArgs& args, const Context& context);
 C3D_API Status fill_uncovered(const FillUncoveredArgs& args, const Context& context);
+C3D_API Status convert_to_yuv(const ConvertToYuvArgs& args, const Context& context);
 }  // namespace cpu
 
 #ifndef C3D_WITHOUT_CUDA  // what c3d::c3d says of itself where it was built without
@@ -316,6 +325,7 @@ C3D_API Status drift_points(const DriftPointsArgs& args, const Context& context)
 C3D_API Status compose_frame(const ComposeFrameArgs& args, const Context& context);
 C3D_API Status splat_frame(const SplatFrameArgs& args, const Context& context);
 C3D_API Status fill_uncovered(const FillUncoveredArgs& args, const Context& context);
+C3D_API Status convert_to_yuv(const ConvertToYuvArgs& args, const Context& context);
 }  // namespace cuda
 #endif
 

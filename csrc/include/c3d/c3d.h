@@ -264,6 +264,14 @@ typedef struct c3d_fill_uncovered_args {
   uint8_t* rgb_out;  // [H, W, 3]; may be rgb
 } c3d_fill_uncovered_args;
 
+// A frame in the colours of video: Y'CbCr by ITU-R BT.709, limited range, 4:2:0, chroma in the middle of 2x2 pixels. On the
+// CPU the caller's thread works alone.
+typedef struct c3d_convert_to_yuv_args {
+  const uint8_t* rgb;  // [H, W, 3]
+  int32_t width, height;  // even
+  uint8_t* yuv_out;  // [H * 3 / 2, W]: Y' [H, W], Cb [H / 2, W / 2], Cr [H / 2, W / 2]
+} c3d_convert_to_yuv_args;
+
 #define C3D_CAMERA_AT_REST {0, 0, 0, 0, 0, 0, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}}
 
 C3D_API c3d_status c3d_splat_points(c3d_context* context, const c3d_splat_points_args* args);
@@ -277,6 +285,7 @@ C3D_API c3d_status c3d_drift_points(c3d_context* context, const c3d_drift_points
 C3D_API c3d_status c3d_compose_frame(c3d_context* context, const c3d_compose_frame_args* args);
 C3D_API c3d_status c3d_splat_frame(c3d_context* context, const c3d_splat_frame_args* args);
 C3D_API c3d_status c3d_fill_uncovered(c3d_context* context, const c3d_fill_uncovered_args* args);
+C3D_API c3d_status c3d_convert_to_yuv(c3d_context* context, const c3d_convert_to_yuv_args* args);
 
 // A scene in motion: see scene.h.
 typedef struct c3d_scene c3d_scene;
