@@ -127,9 +127,10 @@ def _seed(disp: np.ndarray, moving: np.ndarray, limit: np.ndarray, rules: Hiding
     front, flows = disp.reshape(-1), moving.reshape(-1)
     is_new = front != before[-1].reshape(-1) if before else np.ones(disp.size, bool)
     sheet = _Sheet(np.full(disp.size, np.inf, np.float32), np.full(disp.size, -1, np.int64), [])
+    torn_below = np.where((limit > 0).reshape(disp.shape), disp - rules.tear_disp, -np.inf)
     for dy, dx in FOUR_NEIGHBOURS:
         far = shifted(disp, dy, dx)
-        near = np.flatnonzero((limit > 0) & ((far > 0) & (far < disp - rules.tear_disp)).reshape(-1))
+        near = np.flatnonzero((far > 0) & (far < torn_below))
         near = near[far.reshape(-1)[near] < sheet.disp[near]]
         y, x = np.divmod(near, width)
         beyond = np.clip(y + dy, 0, height - 1) * width + np.clip(x + dx, 0, width - 1)

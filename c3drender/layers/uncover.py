@@ -210,14 +210,15 @@ class Known:
         narrow = (surface.disp <= rules.gap * own_disp + 2 * rules.tear_disp) & (surface.moving | ~flows)
         kept = spread_out(hidden.pixel, crack, shape, bool) & narrow
         unknown = with_values(hole & ~kept, filled.pixel, False)
-        rgb = self.rgb
+        rgb = self.rgb.copy()
         for part, max_step_disp in ((unknown & ~inner, np.inf), (unknown & inner, rules.torn_disp)):
             # A fluid goes on as fluid, and never as the stone that it comes out from behind.
             for own, like in ((part & flows, self.moving), (part & ~flows, self.exists)):
-                if own.any():
+                filled_in = np.flatnonzero(own)
+                if len(filled_in) > 0:
                     painted = _fill(self, own, like, own_disp, max_step_disp, rules, inpainter)
-                    rgb = np.where(own[..., None], painted, rgb)
-        rgb = with_values(rgb, filled.pixel, filled.far_rgb)
+                    rgb.reshape(-1, 3)[filled_in] = painted.reshape(-1, 3)[filled_in]
+        rgb.reshape(-1, 3)[filled.pixel] = filled.far_rgb
         moving = np.where(hole, flows, self.moving)
         return Known(rgb, np.where(hole, own_disp, self.disp), moving, self.exists)
 
@@ -241,8 +242,10 @@ def _fill(
 ) -> np.ndarray:
     """The colours of ``known``, those in ``hole [H, W]`` continued from what is ``like [H, W]`` them, or, where there is none,
     from all: from what is no nearer than ``own_disp`` there, nor farther by more than ``max_step_disp``."""
-    beside = _own_beside(hole, own_disp)
-    near = (known.disp > 0) & (known.disp >= beside - max_step_disp)
+    near = known.disp > 0
+    if inpainter is not None or max_step_disp < np.inf:
+        beside = _own_beside(hole, own_disp)
+        near &= known.disp >= beside - max_step_disp
     likely = near & like
     source = likely if (likely & ~hole).any() else near
     disp = np.where(hole | source, known.disp, 0)

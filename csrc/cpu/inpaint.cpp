@@ -26,14 +26,7 @@ C3D_INLINE PackedPixel pack_pixel(const Level& level, int64_t p) {
           static_cast<int16_t>(level.disp[p] | hole)};
 }
 
-// The surroundings of a hole pixel, kSide rows of 8 pixels with four lanes each. value: the colours, and the disparity against
-// the centre's in units of kBendShift. weight: the confidence, the same in all four; 0 where a nearer surface stands.
-constexpr int kRowLanes = 32;
-struct Patch {
-  int16_t value[kSide][kRowLanes];
-  int16_t weight[kSide][kRowLanes];
-  int32_t total_weight;
-};
+constexpr int kRowLanes = 32;  // of a patch's row: kSide pixels of four lanes each, and one that does not count
 
 }  // namespace c3d::cpu
 
@@ -73,31 +66,42 @@ struct FillMemory {
   Ballot* ballots;  // [num_holes]
 };
 
+void pack_holes(const Level& level, PackedPixel* packed, const Executor& executor) {
+  for_each_hole(level, executor, [&](int32_t i) {
+    const int32_t p = level.at(level.place[i]);
+    packed[p] = pack_pixel(level, p);
+  });
+}
+
 // Written down: each is read by all the pixels of a patch.
 void write_ballots(const Level& level, Ballot* ballots, const Executor& executor) {
   for_each_hole(level, executor, [&](int32_t i) { ballots[i] = ballot_of(level, i, level.at(level.place[i])); });
 }
 
+// Whether a pixel may be a source where none exceeds the disparity `limit`. Read without its sign, a hole pixel's always does.
+C3D_INLINE bool is_source(const PackedPixel* packed, int32_t pixel, int16_t limit) {
+  return static_cast<uint16_t>(packed[pixel].disp) <= limit;
+}
+
 void vote(const Level& level, const FillMemory& memory, const Executor& executor) {
+  PackedPixel* packed = memory.packed;
   write_ballots(level, memory.ballots, executor);
   for_each_hole(level, executor, [&](int32_t i) {
-    vote_colour(level, i, [&](int32_t k, int32_t) { return memory.ballots[k]; });
-    const int32_t p = level.at(level.place[i]);
-    memory.packed[p] = pack_pixel(level, p);
+    vote_colour(
+        level, i, [&](int32_t k, int32_t) { return memory.ballots[k]; },
+        [&, limit = level.limit[i]](int32_t source) { return is_source(packed, source, limit); },
+        [&](int32_t source) {
+          const PackedPixel known = packed[source];
+          return Colour{{known.confidence_red & 0xFF, known.green, known.blue}};
+        });
   });
+  pack_holes(level, packed, executor);
 }
 
 void search(const Level& level, const PackedPixel* packed, uint32_t pass, const Executor& executor) {
-  static const auto read = C3D_BEST(read_patch);
-  static const auto add = C3D_BEST(add_difference);
-  for_each_hole(level, executor, [&](int32_t i) {
-    const int16_t limit = level.limit[i];
-    Patch patch;
-    read(level, packed, level.at(level.place[i]), limit, patch);
-    search_source(level, pass, i, patch.total_weight, [&](int32_t source, int32_t cost, int32_t bound) {
-      return add(level, packed, patch, source, limit, cost, bound);
-    });
-  });
+  static const auto best = C3D_BEST(search_sources);
+  parallel_ranges(executor, *level.num_holes, kMinPart,
+                  [&](int64_t begin, int64_t end) { best(level, packed, pass, begin, end); });
 }
 
 // Improves the sources of level n.
@@ -109,12 +113,10 @@ void fill_level(const Level& level, const FillMemory& memory, int n, bool is_coa
   vote(level, memory, executor);
   uint32_t pass = 0;
   for (int round = 0; round < num_rounds(n, is_coarsest); ++round) {
-    if (is_coarsest)
-      for_each_hole(level, executor, [&](int32_t i) {
-        peel_pixel(level, round, i);
-        const int32_t p = level.at(level.place[i]);
-        packed[p] = pack_pixel(level, p);
-      });
+    if (is_coarsest) {
+      for_each_hole(level, executor, [&](int32_t i) { peel_pixel(level, round, i); });
+      pack_holes(level, packed, executor);
+    }
     for (int jump = 0; jump < kNumJumps; ++jump, ++pass) search(level, packed, pass, executor);
     vote(level, memory, executor);
   }
@@ -184,8 +186,11 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
   Place* chosen = memory.get<Place>(*top.num_holes);
   if (!memory.ok) return out_of_memory;
   write_ballots(top, fill.ballots, executor);
-  for_each_hole(top, executor,
-                [&](int32_t i) { chosen[i] = elect(top, i, [&](int32_t k, int32_t) { return fill.ballots[k]; }); });
+  for_each_hole(top, executor, [&](int32_t i) {
+    chosen[i] = elect(
+        top, i, [&](int32_t k, int32_t) { return fill.ballots[k]; },
+        [&, limit = top.limit[i]](int32_t source) { return is_source(fill.packed, source, limit); });
+  });
   for_each_hole(top, executor, [&](int32_t i) { link_colour(args, top, chosen, colour, i); });
   const float* blended = relax(colour, top, kColourPasses, executor);
   for_each_hole(top, executor, [&](int32_t i) {

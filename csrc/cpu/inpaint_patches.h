@@ -44,18 +44,32 @@ C3D_INLINE i16 values_of(i16 packed) {
   return is_disp ? bits >> kBendShift : bits;
 }
 
+// Adds the lanes that lie `step` apart, then those that lie half as far apart.
+template <int step, int... lane>
+C3D_INLINE i32 folded(i32 v, std::integer_sequence<int, lane...> lanes) {
+  v += shuffle<(lane ^ step)...>(v, v);
+  if constexpr (step > 1) v = folded<step / 2>(v, lanes);
+  return v;
+}
+
 C3D_INLINE int32_t sum_of(const i16 (&vectors)[kVectors]) {
   i32 sums = {};
   for (int k = 0; k < kVectors; ++k) {
     const i32 pairs = load_vector<i32>(&vectors[k]);
     sums += (pairs << 16 >> 16) + (pairs >> 16);
   }
-  int32_t sum = 0;
-  for (int i = 0; i < kLanes / 2; ++i) sum += sums[i];
-  return sum;
+  return folded<kLanes / 4>(sums, std::make_integer_sequence<int, kLanes / 2>())[0];
 }
 
-inline void read_patch(const Level& level, const PackedPixel* packed, int32_t pixel, int16_t limit, Patch& patch) {
+// The surroundings of a hole pixel. value: the colours, and the disparity against the centre's in units of kBendShift. weight:
+// the confidence, the same in all four lanes of a pixel; 0 where a nearer surface stands.
+struct Patch {
+  i16 value[kSide][kVectors];
+  i16 weight[kSide][kVectors];
+};
+
+// Returns the sum of the weights.
+C3D_INLINE int32_t read_patch(const Level& level, const PackedPixel* packed, int32_t pixel, int16_t limit, Patch& patch) {
   const i16 centre = in_each_pixel(0, 0, 0, static_cast<int16_t>(level.disp[pixel] >> kBendShift));
   i16 total[kVectors] = {};
   for (int row = 0; row < kSide; ++row) {
@@ -63,13 +77,12 @@ inline void read_patch(const Level& level, const PackedPixel* packed, int32_t pi
     for (int k = 0; k < kVectors; ++k) {
       const i16 there = load_vector<i16>(start + k * kLanes / 4);
       const i16 is_context = (last_of_each(there) & int16_t{0x7FFF}) <= limit;
-      const i16 weight = first_of_each(there) >> 8 & is_context & in_patch(std::make_integer_sequence<int, kLanes>(), k);
-      total[k] += weight;
-      store_vector(patch.value[row] + k * kLanes, values_of(there) - centre);
-      store_vector(patch.weight[row] + k * kLanes, weight);
+      patch.weight[row][k] = first_of_each(there) >> 8 & is_context & in_patch(std::make_integer_sequence<int, kLanes>(), k);
+      patch.value[row][k] = values_of(there) - centre;
+      total[k] += patch.weight[row][k];
     }
   }
-  patch.total_weight = sum_of(total) / 4;
+  return sum_of(total) / 4;
 }
 
 // Adds to `sum` the difference of one row.
@@ -80,21 +93,43 @@ C3D_INLINE void add_row(const Level& level, const PackedPixel* packed, const Pat
   for (int k = 0; k < kVectors; ++k) {
     const i16 there = load_vector<i16>(start + k * kLanes / 4);
     // Hole pixels are past any limit: their disparities have the sign bit set.
-    const i16 is_missing = last_of_each(load_vector<u16>(&there) > static_cast<uint16_t>(limit));
-    const i16 step = values_of(there) - centre - load_vector<i16>(patch.value[row] + k * kLanes);
+    const i16 last = last_of_each(there);
+    const i16 is_missing = load_vector<u16>(&last) > static_cast<uint16_t>(limit);
+    const i16 step = values_of(there) - centre - patch.value[row][k];
     const i16 size = step < 0 ? -step : step;
     const i16 error = is_missing ? missing : (size < most ? size : most);
-    sum[k] += error * load_vector<i16>(patch.weight[row] + k * kLanes);
+    sum[k] += error * patch.weight[row][k];
   }
 }
 
-// cost, which is < bound, plus the difference between the patch and the one around `source`; or any number >= bound.
-inline int32_t add_difference(const Level& level, const PackedPixel* packed, const Patch& patch, int32_t source, int16_t limit,
-                              int32_t cost, int32_t bound) {
-  const i16 centre = in_each_pixel(0, 0, 0, static_cast<int16_t>(level.disp_known[source] >> kBendShift));
+// cost, which is < bound, plus the difference between the patch and the one around `source`; or any number >= bound. That of a
+// hole pixel is no source's: its disparity, without sign, is past any limit.
+C3D_INLINE int32_t add_difference(const Level& level, const PackedPixel* packed, const Patch& patch, int32_t source,
+                                  int16_t limit, int32_t cost, int32_t bound) {
+  const int16_t disp = packed[source].disp;
+  if (static_cast<uint16_t>(disp) > limit) return bound;
+  const i16 centre = in_each_pixel(0, 0, 0, static_cast<int16_t>(disp >> kBendShift));
   i16 sum[kVectors] = {};
-  for (int row : {3, 1, 5}) add_row(level, packed, patch, source, limit, centre, row, sum);
+  add_row(level, packed, patch, source, limit, centre, 3, sum);
+  add_row(level, packed, patch, source, limit, centre, 1, sum);
+  add_row(level, packed, patch, source, limit, centre, 5, sum);
   if (cost + sum_of(sum) >= bound) return bound;
-  for (int row : {0, 2, 4, 6}) add_row(level, packed, patch, source, limit, centre, row, sum);
+  add_row(level, packed, patch, source, limit, centre, 0, sum);
+  add_row(level, packed, patch, source, limit, centre, 2, sum);
+  add_row(level, packed, patch, source, limit, centre, 4, sum);
+  add_row(level, packed, patch, source, limit, centre, 6, sum);
   return cost + sum_of(sum);
+}
+
+// Searches for the hole pixels begin .. end - 1. flatten: the patch stays in registers while its candidates are compared.
+__attribute__((flatten)) static void search_sources(const Level& level, const PackedPixel* packed, uint32_t pass,
+                                                    int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; ++i) {
+    const int16_t limit = level.limit[i];
+    Patch patch;
+    const int32_t total_weight = read_patch(level, packed, level.at(level.place[i]), limit, patch);
+    search_source(level, pass, static_cast<int32_t>(i), total_weight,
+                  [&](int32_t source, int32_t cost, int32_t bound)
+                      C3D_LAMBDA_TARGET { return add_difference(level, packed, patch, source, limit, cost, bound); });
+  }
 }

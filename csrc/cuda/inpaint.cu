@@ -101,6 +101,7 @@ __global__ void __launch_bounds__(kBlockThreads) inpaint_search_kernel(InpaintAr
     for (int row = 0; row < kSide; ++row)
       for (int x = 0; x < kSide; ++x) total_weight += weight_at(level, pixel + corner + row * level.stride + x, limit);
     search_source(level, args.pass, i, total_weight, [&](int32_t source, int32_t cost, int32_t bound) {
+      if (level.disp_known[source] > limit) return bound;
       const int32_t source_disp = level.disp_known[source] >> kBendShift;
       for (int row = 0; row < kSide && cost < bound; ++row) {
         for (int x = 0; x < kSide; ++x) {
@@ -120,13 +121,22 @@ __global__ void __launch_bounds__(kBlockThreads) inpaint_search_kernel(InpaintAr
 
 __global__ void __launch_bounds__(kBlockThreads) inpaint_vote_kernel(InpaintArgs args) {
   if (is_over(args)) return;
-  const auto ballot = [&](int32_t k, int32_t pixel) { return ballot_of(args.level, k, pixel); };
-  for_each_hole(args.level, [&](int32_t i) { vote_colour(args.level, i, ballot); });
+  const Level& level = args.level;
+  const auto ballot = [&](int32_t k, int32_t pixel) { return ballot_of(level, k, pixel); };
+  const auto colour_at = [&](int32_t p) { return Colour{{level.colour[0][p], level.colour[1][p], level.colour[2][p]}}; };
+  for_each_hole(level, [&](int32_t i) {
+    const int16_t limit = level.limit[i];
+    vote_colour(level, i, ballot, [&](int32_t source) { return level.disp_known[source] <= limit; }, colour_at);
+  });
 }
 
 __global__ void __launch_bounds__(kBlockThreads) inpaint_elect_kernel(InpaintArgs args) {
-  const auto ballot = [&](int32_t k, int32_t pixel) { return ballot_of(args.level, k, pixel); };
-  for_each_hole(args.level, [&](int32_t i) { args.chosen[i] = elect(args.level, i, ballot); });
+  const Level& level = args.level;
+  const auto ballot = [&](int32_t k, int32_t pixel) { return ballot_of(level, k, pixel); };
+  for_each_hole(level, [&](int32_t i) {
+    const int16_t limit = level.limit[i];
+    args.chosen[i] = elect(level, i, ballot, [&](int32_t source) { return level.disp_known[source] <= limit; });
+  });
 }
 
 __global__ void __launch_bounds__(kBlockThreads) inpaint_colour_kernel(InpaintArgs args) {

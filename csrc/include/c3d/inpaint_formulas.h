@@ -299,9 +299,11 @@ C3D_HD inline void flood_source(const Level& level, int round, int32_t jump, int
       Place candidate{p.x + dx, p.y + dy};
       if (!level.contains(candidate)) continue;
       if (const int32_t k = level.slot[level.at(candidate)]; k >= 0) candidate = from[k];
-      if (candidate.x < 0 || level.disp_known[level.at(candidate)] > level.limit[i]) continue;
+      if (candidate.x < 0) continue;
       const int64_t square = square_distance(p, candidate);
-      if (square < best_square) best_square = square, best = candidate;
+      if (square >= best_square || level.disp_known[level.at(candidate)] > level.limit[i]) continue;
+      best_square = square;
+      best = candidate;
     }
   }
   level.source[1 - (round & 1)][i] = best;
@@ -361,28 +363,40 @@ C3D_HD inline I pixel_difference(I bend, I red, I green, I blue) {
   return (shape < most ? shape : most) + magnitude(red) + magnitude(green) + magnitude(blue);
 }
 
+// The square distance from which on far_cost alone, times total_weight, is at least best_cost. A root is rounded across a
+// whole number only beyond kExactRoot: from there on no distance is.
+C3D_HD inline int64_t hopeless_square(int32_t best_cost, int32_t total_weight, int32_t distance_px) {
+  constexpr int32_t kExactRoot = 4096;
+  if (best_cost <= 0) return 0;
+  const int32_t beyond = total_weight > 0 ? (best_cost - 1) / (2 * total_weight) + 1 : kExactRoot;
+  const int64_t reach = int64_t{distance_px} + beyond;
+  return beyond > 40 || reach > kExactRoot ? INT64_MAX : reach * reach;
+}
+
 // A search of hole pixel i (PatchMatch): its own source, those of its neighbours `jump` px away, and random ones ever closer
-// to the best so far. add_difference(source, cost, bound): cost plus the difference between the patches around i and around
-// `source`, times their weights; or any number >= bound. total_weight: of the patch around i.
+// to the best so far. total_weight: of the patch around i. add_difference(source, cost, bound): cost plus the difference
+// between that patch and the one around `source`, times its weights; or any number >= bound, as where that is no source for i.
 template <typename AddDifference>
 C3D_HD inline void search_source(const Level& level, uint32_t pass, int32_t i, int32_t total_weight,
                                  const AddDifference& add_difference) {
   const Place* from = level.source[pass & 1];
   const int32_t jump = kNumJumps - static_cast<int32_t>(pass % kNumJumps);  // px: 2, then 1
   const Place p = level.place[i];
-  const int16_t limit = level.limit[i];
   const int32_t distance = level.distance[i];
   Place best = from[i];
   int32_t best_cost = INT32_MAX;
+  int64_t hopeless = INT64_MAX;
   const auto offer = [&](Place candidate) {
     if (candidate.x == best.x && candidate.y == best.y && best_cost != INT32_MAX) return;
     if (!level.contains(candidate)) return;
+    if (square_distance(p, candidate) >= hopeless) return;  // most of the far ones: nothing of them is read
     const int32_t apart = total_weight * far_cost(p, candidate, distance);
-    if (apart >= best_cost) return;  // most of the far ones: nothing of them is read
-    const int32_t q = level.at(candidate);
-    if (level.disp_known[q] > limit) return;
-    const int32_t cost = add_difference(q, apart, best_cost);
-    if (cost < best_cost) best_cost = cost, best = candidate;
+    if (apart >= best_cost) return;
+    const int32_t cost = add_difference(level.at(candidate), apart, best_cost);
+    if (cost >= best_cost) return;
+    best = candidate;
+    best_cost = cost;
+    hopeless = hopeless_square(cost, total_weight, distance);
   };
   offer(best);
   for (int n = 0; n < 4; ++n) {
@@ -421,28 +435,35 @@ C3D_HD inline Ballot ballot_of(const Level& level, int32_t k, int32_t pixel) {  
   return {level.at(level.source[0][k]), vote_weight(level.error[k]) * greater<int32_t>(level.confidence[pixel], 1)};
 }
 
-// body(source, weight) for every patch that covers the hole pixel i, as its ballot(k, pixel) says. The patch around i itself
-// always proposes.
-template <typename BallotOf, typename Body>
-C3D_HD inline void for_each_vote(const Level& level, int64_t i, const BallotOf& ballot, const Body& body) {
+// body(source, weight) for every patch that covers the hole pixel i, as its ballot(k, pixel) says, where it proposes what may
+// be a source of it: is_source(source). The patch around i itself always does.
+template <typename BallotOf, typename IsSource, typename Body>
+C3D_HD inline void for_each_vote(const Level& level, int64_t i, const BallotOf& ballot, const IsSource& is_source,
+                                 const Body& body) {
   const int32_t centre = level.at(level.place[i]);
-  const int16_t limit = level.limit[i];
   for (int32_t dy = -kRadius; dy <= kRadius; ++dy) {
     for (int32_t dx = -kRadius; dx <= kRadius; ++dx) {
       const int32_t step = dy * level.stride + dx, k = level.slot[centre + step];
       if (k < 0) continue;
       const Ballot cast = ballot(k, centre + step);
-      if (level.disp_known[cast.source - step] <= limit) body(cast.source - step, cast.weight);
+      if (is_source(cast.source - step)) body(cast.source - step, cast.weight);
     }
   }
 }
 
-// The hole pixel's colour: the mean of what is proposed. Only known pixels are, so that none is read that is being voted.
-template <typename BallotOf>
-C3D_HD inline void vote_colour(const Level& level, int64_t i, const BallotOf& ballot) {
+struct Colour {
+  int32_t channel[3];
+};
+
+// The hole pixel's colour: the mean of what is proposed, which colour_at(source) tells. Only known pixels are, so that none is
+// read that is being voted.
+template <typename BallotOf, typename IsSource, typename ColourAt>
+C3D_HD inline void vote_colour(const Level& level, int64_t i, const BallotOf& ballot, const IsSource& is_source,
+                               const ColourAt& colour_at) {
   int32_t sum[3] = {}, total = 0;
-  for_each_vote(level, i, ballot, [&](int32_t proposed, int32_t weight) {
-    for (int c = 0; c < 3; ++c) sum[c] += weight * level.colour[c][proposed];
+  for_each_vote(level, i, ballot, is_source, [&](int32_t proposed, int32_t weight) {
+    const Colour colour = colour_at(proposed);
+    for (int c = 0; c < 3; ++c) sum[c] += weight * colour.channel[c];
     total += weight;
   });
   const int32_t pixel = level.at(level.place[i]);
@@ -450,18 +471,20 @@ C3D_HD inline void vote_colour(const Level& level, int64_t i, const BallotOf& ba
 }
 
 // The source with most votes.
-template <typename BallotOf>
-C3D_HD inline Place elect(const Level& level, int64_t i, const BallotOf& ballot) {
+template <typename BallotOf, typename IsSource>
+C3D_HD inline Place elect(const Level& level, int64_t i, const BallotOf& ballot, const IsSource& is_source) {
   int32_t candidates[kSide * kSide] = {}, weights[kSide * kSide];
-  int32_t num = 0, most = 0;
-  for_each_vote(level, i, ballot, [&](int32_t proposed, int32_t weight) {
-    int32_t j = 0;
-    while (j < num && candidates[j] != proposed) ++j;
-    if (j == num) {
+  int32_t num = 0, most = 0, last = 0;
+  for_each_vote(level, i, ballot, is_source, [&](int32_t proposed, int32_t weight) {
+    if (num == 0 || candidates[last] != proposed) {  // mostly it is what the patch beside it proposed
+      last = 0;
+      while (last < num && candidates[last] != proposed) ++last;
+    }
+    if (last == num) {
       candidates[num] = proposed;
       weights[num++] = 0;
     }
-    weights[j] += weight;
+    weights[last] += weight;
   });
   for (int32_t j = 1; j < num; ++j)
     if (weights[j] > weights[most]) most = j;
