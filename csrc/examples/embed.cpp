@@ -236,6 +236,15 @@ std::vector<uint8_t> frame_at_once(Cloud both, const Cloud& bwd, const c3d::Came
   return filled(std::move(rgb), uncovered, view, work);
 }
 
+// A picture as video encoders take it: luma, then blue's and red's differences at half the size.
+std::vector<uint8_t> in_video_colours(const std::vector<uint8_t>& rgb, const c3d::Camera& view, c3d::Workspace& work) {
+  std::vector<uint8_t> yuv(rgb.size() / 2);
+  c3d::ConvertToYuvArgs args;
+  args.rgb = rgb.data(), args.width = view.width, args.height = view.height, args.yuv_out = yuv.data();
+  require(c3d::cpu::convert_to_yuv(args, work.context()));
+  return yuv;
+}
+
 // The two sides' disparity, blended as their colours are; white is the nearest.
 std::vector<uint8_t> blend_disparity(const Raster& fwd, const Raster& bwd, float loop_t, c3d::Workspace& work) {
   const size_t num_pixels = fwd.alpha.size();
@@ -272,6 +281,9 @@ int main(int argc, char** argv) {
 
   const std::vector<uint8_t> frame = frame_at_once(ahead, behind, view, loop_t, work);
   require(frame == compose(fwd, bwd, view, loop_t, work), "one call made another frame than three");
+  const std::vector<uint8_t> yuv = in_video_colours(frame, view, work);
+  require(*std::min_element(yuv.begin(), yuv.end()) >= 16 && *std::max_element(yuv.begin(), yuv.end()) <= 240,
+          "a picture in video's colours left their limits");
   write_picture(argv[2], view.width, view.height, frame);
   write_picture(argv[3], view.width, view.height, blend_disparity(fwd, bwd, loop_t, work));
   std::printf("%zu points, frame %d of %d: %s, %s\n", points.size(), n, kNumFrames, argv[2], argv[3]);
