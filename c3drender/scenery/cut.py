@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import cv2
 import numpy as np
-import torch
 
 from ..pixels.masks import Parts, grown, shrunk
 
@@ -21,15 +18,6 @@ LEAST_REACH = 0.1  # where less is known of either side colours tell nothing
 LEAST_DOUBT = 0.02  # a share nearer to 0 or 1 is decided
 REDUCED_SIGMA_PX = 2.0
 RNG_SEED = 1  # GrabCut starts its colour models from OpenCV's random source, of which every thread has its own
-
-
-Task = TypeVar("Task")
-
-
-def side_by_side(make: Callable[[Task], None], tasks: Iterable[Task]) -> None:
-    """``make`` of each task, two at a time: neither keeps two cores busy."""
-    with ThreadPoolExecutor(min(torch.get_num_threads(), 2)) as both:
-        list(both.map(make, tasks))
 
 
 def grab_cut(features: np.ndarray, likely: np.ndarray, surely: np.ndarray, surely_not: np.ndarray) -> np.ndarray:
@@ -81,12 +69,7 @@ def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius
     covariance = products - mean_rgb[..., :, None] * mean_rgb[..., None, :] + eps * np.eye(3, dtype=np.float32)
     crossed = mean((small[..., :, None] * maps[..., None, :]).reshape(h, w, 3 * num_maps)).reshape(h, w, 3, num_maps)
     crossed -= mean_rgb[..., :, None] * mean_maps[..., None, :]
-    gain = np.empty_like(crossed)
-
-    def find_gain(rows: slice) -> None:
-        gain[rows] = np.linalg.solve(covariance[rows], crossed[rows])
-
-    side_by_side(find_gain, (slice(h // 2), slice(h // 2, h)))
+    gain = np.linalg.solve(covariance, crossed)
     offset = mean_maps - np.einsum("hwc,hwck->hwk", mean_rgb, gain)
 
     size = (rgb.shape[1], rgb.shape[0])
@@ -97,14 +80,13 @@ def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius
         return cv2.resize(mean(np.ascontiguousarray(part)), size, interpolation=cv2.INTER_LINEAR)
 
     full = np.zeros((num_maps, *rgb.shape[:2]), np.float32)
-
-    def carry(k: int) -> None:
+    for k in range(num_maps):
+        if not maps[..., k].any():
+            continue
         total = at_full_size(coefficients[..., 0, k])
         for c, channel in enumerate(channels, start=1):
             cv2.accumulateProduct(channel, at_full_size(coefficients[..., c, k]), total)
         np.clip(total, 0, 1, out=full[k])
-
-    side_by_side(carry, np.flatnonzero(maps.any(axis=(0, 1))).tolist())
     return np.moveaxis(full, 0, -1)
 
 
@@ -122,8 +104,7 @@ def part_by_colour(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
     sizes = [tuple(max(1, round(side * REDUCED_SIGMA_PX / sigma)) for side in (width, height)) for sigma in WINDOWS_PX]
     windows = [np.dstack([cv2.resize(moment, size, interpolation=cv2.INTER_AREA) for moment in moments]) for size in sizes]
     parted = maps.copy()
-
-    def part(k: int) -> None:
+    for k in range(maps.shape[2]):
         share = np.ascontiguousarray(maps[..., k])
         for window in windows:
             if share.max() <= SURE or share.min() >= 1 - SURE:
@@ -139,8 +120,6 @@ def part_by_colour(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
             wavers = np.minimum(8 * held * (1 - held), 1)
             share[where] = 1 / (1 + (1 - held) / held * np.exp(-wavers * told))
         parted[..., k] = share
-
-    side_by_side(part, range(maps.shape[2]))
     return parted
 
 
