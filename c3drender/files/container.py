@@ -73,7 +73,7 @@ class _Codec:
     alpha: tuple[str, dict[str, str]] | None = None
 
 
-# The preset's size at the preset's PSNR, in three fifths of its time (benchmarks/encoders.py): what moves smoothly wants
+# About the preset's size at the preset's PSNR, in three fifths of its time (benchmarks/encoders.py): what moves smoothly wants
 # B-frames, which nothing need choose, and a look farther ahead, not small partitions, which most of the time goes into. Nor is
 # there a cut to look for. It looks whole groups of a frame and its five B-frames ahead: of a part x264 would make a group, and
 # compare frames for it in vain.
