@@ -10,7 +10,7 @@ from c3drender import ops
 from c3drender.camera import make_camera_path, max_shift_px, parallax_px
 from c3drender.data import Camera, CameraPath, DepthMap, DepthSpan, FlowField, Image, Layers
 from c3drender.layers.build import LayerConfig, build_layers
-from c3drender.layers.clean import settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
+from c3drender.layers.clean import grow_over_edges, settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
 from c3drender.layers.hidden import HidingRules, continue_behind
 
 HEIGHT, WIDTH = 60, 80
@@ -126,6 +126,19 @@ def test_sharpening_turns_a_ramp_into_a_step() -> None:
 def test_a_steep_slope_is_no_edge() -> None:
     slope = np.linspace(0.1, 2.0, 40, dtype=np.float32)[None].repeat(12, 0)
     np.testing.assert_array_equal(sharpen_depth_edges(slope, 0.1)[:, 4:-4], slope[:, 4:-4])
+
+
+def test_edges_grow_over_what_is_farther_and_slopes_do_not() -> None:
+    disp = np.full((40, 60), 0.2, np.float32)
+    disp[:, 20:40] = 0.8
+    nothing_moves = np.zeros(disp.shape, bool)
+    grown = grow_over_edges(disp, nothing_moves, 0.1, 3)
+    np.testing.assert_array_equal(np.flatnonzero(grown[20] == np.float32(0.8)), np.arange(17, 43))
+    np.testing.assert_array_equal(np.unique(grown), np.unique(disp))
+    slope = np.tile(np.linspace(0, 1, 60, dtype=np.float32), (40, 1))
+    np.testing.assert_array_equal(grow_over_edges(slope, nothing_moves, 0.03, 3), slope)  # 0.05 over 3 px
+    fluid = disp > 0.5
+    np.testing.assert_array_equal(grow_over_edges(disp, fluid, 0.1, 3), disp)
 
 
 def test_through_a_crack_of_an_estimate_shows_what_lies_beside_it() -> None:

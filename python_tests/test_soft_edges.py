@@ -14,14 +14,14 @@ from c3drender.data import Camera, CameraPath, DepthMap, DepthSpan, FlowField, I
 from c3drender.files.scene import Scene
 from c3drender.layers import build as layer_stage
 from c3drender.layers.build import LayerConfig, build_layers
-from c3drender.layers.matte import ESTIMATED_BAND_PX, EdgeRules, find_matte
+from c3drender.layers.matte import EdgeRules, find_matte
 
 HEIGHT, WIDTH, SUPERSAMPLED = 96, 128, 8
 NEAR, FAR = 1.0, 0.1  # disparities
 RADIUS_PX, HAIR_PX, NUM_HAIRS = 24.3, 3.0, 9
 CAMERA = Camera.for_photo(WIDTH, HEIGHT)
 SHIFT_PX = 6.0  # of the nearer surface, from the middle to the side
-RULES = EdgeRules(tear_disp=0.02, gap=1.05, band_px=ESTIMATED_BAND_PX)
+RULES = EdgeRules(tear_disp=0.02, gap=1.05, band_px=3.0)
 
 
 @dataclass(frozen=True)
@@ -157,3 +157,32 @@ def test_hard_edges_leave_a_fringe(monkeypatch: pytest.MonkeyPatch) -> None:
     hard = scene_of(shown)
     truth = composite(1.0)
     assert error_db(frame_of(soft, 1.0), truth) > error_db(frame_of(hard, 1.0), truth) + 3
+
+
+@pytest.mark.parametrize(("inside_px", "blur_px"), [(4, 0.7), (0, 3.0)])
+def test_an_estimate_leaves_no_outline_behind(inside_px: int, blur_px: float) -> None:
+    """A disc before a backdrop, in focus or not, whose estimated edge lies ``inside_px`` inside its own: beside the moved disc
+    there is backdrop alone, and its rim is as soft as it was."""
+    height, width, radius_px, shift_px = 360, 480, 80, 12.0
+    lens = Camera.for_photo(width, height)
+    red, blue = np.float32((0.8, 0.25, 0.2)), np.float32((0.2, 0.35, 0.75))
+    y, x = np.mgrid[:height, :width] + 0.5
+
+    def shown(moved_px: float) -> np.ndarray:
+        alpha = np.clip(radius_px + 0.5 - np.hypot(x - width / 2 - moved_px, y - height / 2), 0, 1).astype(np.float32)
+        alpha = cv2.GaussianBlur(alpha, (0, 0), blur_px)[..., None]
+        return alpha * red + (1 - alpha) * blue
+
+    disc = np.hypot(x - width / 2, y - height / 2) < radius_px - inside_px
+    z_cam = torch.from_numpy(np.where(disc, np.float32(1 / NEAR), np.float32(1 / FAR)))
+    poses = torch.eye(3, 4).repeat(3, 1, 1)
+    poses[:, 0, 3] = torch.tensor((-shift_px, 0, shift_px)) / (lens.fx * NEAR)
+    views = CameraPath(poses)
+    config = LayerConfig(views, parallax_px(lens, views, NEAR, FAR), int(max_shift_px(lens, views, NEAR)) + 2, loop_steps=8)
+    still = FlowField(torch.zeros(height, width, 2), torch.zeros(height, width, dtype=torch.bool))
+    built = build_layers(Image(torch.from_numpy(shown(0))), DepthMap(z_cam, measured=False), still, lens, config)
+    animation = render.animate(Scene(lens, built, DepthSpan(NEAR, FAR, FAR)), 1)
+    for pose, moved_px in zip(poses[::2], (-shift_px, shift_px), strict=True):
+        frame = render.render_frame(animation, pose, 0).rgb_u8.numpy() / 255.0
+        off = np.abs(frame - shown(moved_px)).max(axis=2)[20:-20, 20:-20]
+        assert off.max() < 0.15, f"{off.max():.2f} at {np.unravel_index(off.argmax(), off.shape)}"

@@ -7,7 +7,7 @@ are revealed the picture is taken apart (`matte`): layer 0 has the nearer surfac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,13 +16,15 @@ from ..data import SPLAT_RULES, Camera, CameraPath, DepthMap, FlowField, Image, 
 from ..pixels.crossing import HOST
 from .bridges import bridge_small_steps
 from .canvas import Canvas, inflow_px, make_canvas, with_soft_edges
-from .clean import settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
+from .clean import grow_over_edges, settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
 from .hidden import HidingRules
 from .inpainter import Inpainter
-from .matte import ESTIMATED_BAND_PX, MEASURED_BAND_PX, EdgeRules, find_matte
+from .matte import EdgeRules, find_matte
 from .uncover import Uncovered, uncover
 
 BRIDGED_TEARS = 4.0  # a step up to this, which opens by half as many px at most, is stretched instead
+MEASURED_BAND_PX = 1.0  # to either side of a measured depth edge: so far it may lie beside the picture's
+BESIDE_SHARE = 1 / 160  # of the longer side: so far an estimate's edges may lie beside the picture's
 MIXED = 2.0  # tears, see settle_mixed_depths
 TORN_SHARE = 1 / 200  # of the longer side: what views shift so far against each other are two surfaces behind an edge too
 LEAST_TORN_PX = 4.0
@@ -79,20 +81,32 @@ def build_layers(
     disp = settle_mixed_depths(disp, MIXED * tear_disp) if depth.measured else sharpen_depth_edges(disp, 2.0 * tear_disp)
     moving = flow.moving.cpu().numpy()
     disp = smooth_fluid_depth(disp, moving, tear_disp)
+    band_px = MEASURED_BAND_PX
     if not depth.measured:
-        disp = bridge_small_steps(disp, moving, tear_disp, BRIDGED_TEARS * tear_disp)
+        edge_disp = BRIDGED_TEARS * tear_disp
+        disp = bridge_small_steps(disp, moving, tear_disp, edge_disp)
+        farther, band_px = disp, BESIDE_SHARE * max(disp.shape)
+        disp = grow_over_edges(disp, moving, edge_disp, round(band_px))
+        flow = _without(flow, disp > farther)
     front = make_canvas(image, disp, flow, margin, config.margin_px, tear_disp, inpainter, config.device)
     height, width = front.disp.shape
     views = camera.padded(margin).with_pose(config.views.world_to_cam)
     frame_px = (margin, margin, width - margin, height - margin)
     rules = hiding_rules(parallax_px, max(camera.width, camera.height), config.rules, config.device)
+    rules = replace(rules, soft_px=2 * band_px)
     # What a fluid covers drifts away from its edge: only still things have soft ones.
-    edges = EdgeRules(tear_disp, SOFT_GAP, MEASURED_BAND_PX if depth.measured else ESTIMATED_BAND_PX)
+    edges = EdgeRules(tear_disp, SOFT_GAP, band_px)
     matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, edges)
     uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter, matte, not depth.measured)
     if uncovered:
         front = with_soft_edges(front, matte.at(uncovered[0].hole))
     return stack(front, uncovered, margin)
+
+
+def _without(flow: FlowField, rests: np.ndarray) -> FlowField:
+    """``flow`` of which nothing is left where it ``rests [H, W]``."""
+    moves = torch.from_numpy(~rests).to(flow.moving.device)
+    return replace(flow, step_px=flow.step_px * moves[..., None], moving=flow.moving & moves)
 
 
 def hiding_rules(

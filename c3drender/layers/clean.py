@@ -62,3 +62,16 @@ def smooth_fluid_depth(disp: np.ndarray, moving: np.ndarray, tear_disp: float) -
     distance = np.minimum(cv2.distanceTransform(moving.astype(np.uint8), cv2.DIST_L2, 5), 10 * SHORE_PX)
     correction = mean_within(step, meets.astype(np.float32), SHORE_PX / 2) * np.exp(-((distance / SHORE_PX) ** 2))
     return np.where(moving, smooth + correction, disp).astype(np.float32)
+
+
+def grow_over_edges(disp: np.ndarray, moving: np.ndarray, edge_disp: float, reach_px: int) -> np.ndarray:
+    """``disp`` float32 ``[H, W]`` in which the nearer, still sides of its edges reach so far over the farther ones.
+
+    An estimate's edge lies some pixels beside the picture's. Where it lies inside an outline, that stays behind as a ghost
+    when what it outlines moves on; where outside, a strip of backdrop goes along, which is hardly seen. Edges are steps
+    between neighbours of more than ``edge_disp``: no slope grows, however steep.
+    """
+    farthest = cv2.erode(disp, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
+    rims = np.where((disp - farthest > edge_disp) & ~moving, disp, 0)
+    grown_rims = cv2.dilate(rims, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach_px + 1,) * 2))
+    return np.where(grown_rims - disp > edge_disp, grown_rims, disp)

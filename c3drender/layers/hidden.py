@@ -32,7 +32,8 @@ class HidingRules:
     """``tear_disp``: neighbours whose disparities differ by more are not connected. ``torn_disp``: what goes on behind an edge
     from several sides is not one surface where these differ by more. ``gap``: the least factor in depth between a surface and
     what it hides. ``parallax_px``: pixels by which views shift contents against each other per unit of
-    disparity. ``splat``: how the layers will be drawn. ``device``: where holes are looked for and filled."""
+    disparity. ``splat``: how the layers will be drawn. ``device``: where holes are looked for and filled. ``soft_px``: the
+    width of the edges that are taken apart, through which a view looks so much farther behind them."""
 
     tear_disp: float
     torn_disp: float
@@ -40,6 +41,7 @@ class HidingRules:
     parallax_px: float
     splat: SplatRules = SPLAT_RULES
     device: torch.device = HOST
+    soft_px: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +160,7 @@ def _grow(sheet: _Sheet, disp: np.ndarray, drift_px: np.ndarray, limit: np.ndarr
         rows, cols = np.divmod(ring, width)
         values, origins = sheet.disp[ring], sheet.source[ring]
         # What can be looked at, so far behind the edge, must lie so much farther.
-        nearest = values + np.maximum(distance_px - SPARE_PX - drift_px[origins], 0) / rules.parallax_px
+        nearest = values + np.maximum(distance_px - SPARE_PX - rules.soft_px - drift_px[origins], 0) / rules.parallax_px
         to_parts, value_parts, origin_parts = [], [], []
         for dy, dx in EIGHT_NEIGHBOURS:
             inside = (rows + dy >= 0) & (rows + dy < height) & (cols + dx >= 0) & (cols + dx < width)

@@ -13,7 +13,6 @@ import numpy as np
 
 from ..pixels.nearest import Nearest
 
-MEASURED_BAND_PX, ESTIMATED_BAND_PX = 1.0, 3.0  # to either side of a depth edge: so far it may lie beside the picture's
 LEAST_CONTRAST = 0.06  # between the surfaces, length in RGB: below, nothing can be told from colour
 TRUSTED, USELESS = 0.3, 0.7  # spread of the surfaces' colours over their contrast: colour tells all, nothing
 CERTAIN = 0.06  # coverage that close to 0 or 1 is 0 or 1

@@ -136,7 +136,7 @@ def uncover(
     front = with_soft_edges(photo, matte)
     surface = Surface.of(front)
     fluid = FluidMaps.of(surface)
-    shown = [np.where(front.exists, front.disp, 0)]
+    shown = [np.where(front.exists & (front.cover >= LEAST_HIDING), front.disp, 0)]
     layers: list[tuple[np.ndarray, Future[np.ndarray], np.ndarray, np.ndarray]] = []
     with ThreadPoolExecutor(1, thread_name_prefix="c3drender-paint") as painter:
         known = painter.submit(Known.of, photo, matte)
@@ -163,8 +163,6 @@ def uncover(
             surface = surface.behind(hidden)
             fluid = fluid.with_next(surface)
             hole = spread_out(hidden.pixel, True, hole.shape, bool)
-            soft = filled.at(hole)
-            shown[0] = with_values(shown[0], soft.pixel[soft.alpha < LEAST_HIDING], 0)
             shown.append(np.where(hole, surface.disp, 0))
             layers.append((hole, painter.submit(_then, known, Known.colours, hole), hidden.disp, surface.source[hole]))
     return [Uncovered(hole, rgb.result(), disp, source) for hole, rgb, disp, source in layers]
