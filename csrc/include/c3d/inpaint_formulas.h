@@ -42,15 +42,6 @@ C3D_HD inline Place neighbour(Place p, int n, int32_t distance = 1) {  // n = 0.
   return n < 2 ? Place{p.x + step, p.y} : Place{p.x, p.y + step};
 }
 
-template <typename T>
-C3D_HD inline T lesser(T a, T b) {
-  return b < a ? b : a;
-}
-template <typename T>
-C3D_HD inline T greater(T a, T b) {
-  return a < b ? b : a;
-}
-
 template <typename I>  // an integer or a vector of them
 C3D_HD inline I magnitude(I d) {
   return d < 0 ? -d : d;
