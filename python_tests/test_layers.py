@@ -222,7 +222,7 @@ def hidden_behind(disp: np.ndarray, gap: float = 1.04) -> tuple[np.ndarray, floa
     """The hidden surface's disparity, 0 where there is none, and the tear."""
     rules = HidingRules(tear_disp=0.02, torn_disp=0.2, gap=gap, parallax_px=25.0)
     still = np.zeros(disp.shape, np.float32)
-    hidden = continue_behind(disp, still > 0, still, still == 0, rules)
+    hidden = continue_behind(disp, still > 0, lambda pixel: still.reshape(-1)[pixel], still == 0, rules)
     sheet = still.copy()
     sheet.reshape(-1)[hidden.pixel] = hidden.disp
     return sheet, rules.tear_disp

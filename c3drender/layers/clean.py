@@ -8,7 +8,7 @@ import numpy as np
 from ..data import HIDES
 from ..pixels.fits import mean_within
 from ..pixels.masks import grown, square
-from .hidden import EIGHT_NEIGHBOURS, shifted
+from .hidden import EIGHT_NEIGHBOURS
 
 FLUID_SMOOTHING_PX = 16.0  # standard deviation
 SHORE_PX = 8.0  # over which a fluid's depth is bent to meet its shore
@@ -42,9 +42,16 @@ def settle_mixed_depths(disp: np.ndarray, min_jump: float) -> np.ndarray:
     one: what is as thin as a line has two.
     """
     low, high = cv2.erode(disp, square(1)), cv2.dilate(disp, square(1))
-    fellows = sum((np.abs(shifted(disp, dy, dx) - disp) <= min_jump).view(np.uint8) for dy, dx in EIGHT_NEIGHBOURS)
+    fellows = sum((np.abs(_shifted(disp, dy, dx) - disp) <= min_jump).view(np.uint8) for dy, dx in EIGHT_NEIGHBOURS)
     floats = (disp - low > min_jump) & (high - disp > min_jump) & (fellows < 2)
     return np.where(floats, np.where(disp - low < high - disp, low, high), disp)
+
+
+def _shifted(values: np.ndarray, dy: int, dx: int) -> np.ndarray:
+    """``values`` at the neighbour (x+dx, y+dy), repeated at the border."""
+    padded = cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    height, width = values.shape[:2]
+    return padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
 
 
 def smooth_fluid_depth(disp: np.ndarray, moving: np.ndarray, tear_disp: float) -> np.ndarray:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import cv2
 import numpy as np
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from ..data import SPLAT_RULES, SplatRules
+from ..pixels.boxes import Crop
 from ..pixels.crossing import HOST
-from ..pixels.fits import mean_within
-from ..pixels.masks import square
+from ..pixels.masks import grown, square
+from .canvas import spread_out
+from .sides import Sides
 
 SLOPE_WINDOW_PX = 15  # over which the farther side's slope is measured
-MOSAIC_PX = 3.0  # standard deviation: what different pixels of the farther side continue is joined over this width
+WINDOWS_PX = 32  # around a pixel: so far the means below read, and as far OpenCV takes the end of a row one by one
 SPARE_PX = 6  # continued beyond what a view can look at: a splat reads its neighbours, and different sides are joined
 SLOPE = 0.9  # of a tear, between neighbours that belong together
 OWN_SLOPE = 8.0  # of a tear: how soon a surface's own colours give way to the farther one beside it
-SWEEPS = 8  # of rows and columns, at most; a sweep reaches round one corner more
 FOUR_NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 EIGHT_NEIGHBOURS = (*FOUR_NEIGHBOURS, (1, 1), (1, -1), (-1, 1), (-1, -1))
 
@@ -60,10 +60,15 @@ class Hidden:
         return Hidden(*(values[which] for values in (self.pixel, self.disp, self.own_disp, self.source, self.ends)))
 
 
+NOTHING = Hidden(
+    np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, bool)
+)
+
+
 def continue_behind(
     disp: np.ndarray,
     moving: np.ndarray,
-    drift_px: np.ndarray,
+    drift_px: Callable[[np.ndarray], np.ndarray],
     where: np.ndarray,
     rules: HidingRules,
     before: Sequence[np.ndarray] = (),
@@ -71,36 +76,44 @@ def continue_behind(
     """Continue the farther side of every tear behind the nearer side, as far as a view can look or a fluid comes from.
 
     ``disp`` float32 ``[H, W]``, 0 where there is no pixel. A fluid is one surface: between two ``moving [H, W]`` pixels
-    nothing tears; behind what hides it, it is continued by ``drift_px [H, W]`` more. Only what hides in ``where [H, W]``
-    counts. ``before``: the disparities of what ``disp`` continues behind, nearest first. Only tears of what differs from the
-    last of them count, and not those at its own end, where it was merely not continued any farther. Each pixel continues the
-    nearest farther side, along its own slope.
+    nothing tears; behind what hides it, it is continued by ``drift_px`` (of its pixel, flat) more. Only what hides in ``where
+    [H, W]`` counts. ``before``: the disparities of what ``disp`` continues behind, nearest first. Only tears of what differs
+    from the last of them count, and not those at its own end, where it was merely not continued any farther. Each pixel
+    continues the nearest farther side, along its own slope.
 
     Where different sides meet, the nearer one is bent back until neighbours differ by less than a tear, and the surface stays
     connected. Only where they lie ``rules.torn_disp`` apart it ends there, and hides something in turn.
     """
-    behind = np.minimum(disp - rules.tear_disp, disp / rules.gap)
-    # Never a tear nearer than what is seen beside it: a view would look between the two.
-    beside = cv2.erode(np.where(disp > 0, disp, np.inf), square(1)) + SLOPE * rules.tear_disp
-    limit = np.where(where, np.minimum(behind, beside), -np.inf).reshape(-1)
-    sheet = _seed(disp, moving, limit, rules, before)
-    _grow(sheet, disp, drift_px, limit, rules)
+    tears = _find_tears(disp, moving, rules, before)
+    near, beyond = (np.concatenate(pixels) for pixels in zip(*tears, strict=True))
+    if not len(near):
+        return NOTHING
+    drifts = drift_px(beyond)
+    # Farther from all tears nothing is continued, or seen by a window around what is.
+    reach_px = ceil(rules.parallax_px * float(disp.max()) + float(drifts.max())) + SPARE_PX + WINDOWS_PX
+    part = Crop.around(near, reach_px, disp.shape)
+    disp, moving, where = (part.cut(plane) for plane in (disp, moving, where))
+    drift = spread_out(part.inside(beyond), drifts, disp.shape)
+    limit = _find_limit(disp, where, rules).reshape(-1)
+    sheet = _seed(disp, [(part.inside(near), part.inside(beyond)) for near, beyond in tears], limit)
+    _grow(sheet, disp, drift, limit, rules)
     pixel = sheet.pixel()
     if not len(pixel):
-        return Hidden(pixel, np.empty(0, np.float32), np.empty(0, np.float32), pixel, np.empty(0, bool))
+        return NOTHING
     slopes = _slopes(disp, rules.tear_disp)
     own = _continued(disp, slopes, pixel, sheet.source[pixel], limit[pixel])
-    sides = _Sides(pixel, own, moving.reshape(-1)[sheet.source[pixel]], disp.shape, rules.torn_disp)
+    sides = Sides(pixel, own, moving.reshape(-1)[sheet.source[pixel]], disp.shape, rules.torn_disp)
     joined = np.minimum(sides.mean_in_place(own), limit[pixel])
     sheet.disp[pixel] = sides.bent_back(joined, SLOPE * rules.tear_disp)
     # What was bent back can be looked at from farther inside.
-    _grow(sheet, disp, drift_px, limit, rules)
+    _grow(sheet, disp, drift, limit, rules)
     pixel = sheet.pixel()
     source = sheet.source[pixel]
     own = _continued(disp, slopes, pixel, source, limit[pixel])
-    sides = _Sides(pixel, own, moving.reshape(-1)[source], disp.shape, rules.torn_disp)
+    sides = Sides(pixel, own, moving.reshape(-1)[source], disp.shape, rules.torn_disp)
     bent = sides.bent_back(sheet.disp[pixel], SLOPE * rules.tear_disp)
-    return Hidden(pixel, bent, sides.bent_back(own, OWN_SLOPE * rules.tear_disp), source, sides.that_end())
+    own = sides.bent_back(own, OWN_SLOPE * rules.tear_disp)
+    return Hidden(part.outside(pixel), bent, own, part.outside(source), sides.that_end())
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,33 +129,50 @@ class _Sheet:
         return np.sort(np.concatenate(self.rings))
 
 
-def shifted(values: np.ndarray, dy: int, dx: int) -> np.ndarray:
-    """``values`` at the neighbour (x+dx, y+dy), repeated at the border."""
-    padded = cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    height, width = values.shape[:2]
-    return padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-
-
-def _seed(disp: np.ndarray, moving: np.ndarray, limit: np.ndarray, rules: HidingRules, before: Sequence[np.ndarray]) -> _Sheet:
-    """The nearer pixels of all tears that are not those of ``before``, each continuing its farthest neighbour."""
+def _find_tears(
+    disp: np.ndarray, moving: np.ndarray, rules: HidingRules, before: Sequence[np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """By the direction of `FOUR_NEIGHBOURS`, the nearer pixels of all tears that are not those of ``before``, and the pixels
+    beyond them, flat."""
     height, width = disp.shape
     front, flows = disp.reshape(-1), moving.reshape(-1)
     is_new = front != before[-1].reshape(-1) if before else np.ones(disp.size, bool)
-    sheet = _Sheet(np.full(disp.size, np.inf, np.float32), np.full(disp.size, -1, np.int64), [])
-    torn_below = np.where((limit > 0).reshape(disp.shape), disp - rules.tear_disp, -np.inf)
+    # Where a tear may be: the whole canvas is looked at once, not once for each neighbour.
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    torn = grown(is_new.reshape(disp.shape), 1) if before else cv2.erode(disp, cross) < disp - rules.tear_disp
+    candidates = np.flatnonzero(torn)
+    y, x = np.divmod(candidates, width)
+    tears = []
     for dy, dx in FOUR_NEIGHBOURS:
-        far = shifted(disp, dy, dx)
-        near = np.flatnonzero((far > 0) & (far < torn_below))
-        near = near[far.reshape(-1)[near] < sheet.disp[near]]
-        y, x = np.divmod(near, width)
         beyond = np.clip(y + dy, 0, height - 1) * width + np.clip(x + dx, 0, width - 1)
+        far = front[beyond]
+        torn = (far > 0) & (far < front[candidates] - rules.tear_disp)
+        near, beyond = candidates[torn], beyond[torn]
         # Beside what is new: unless the two were connected when the nearer pixel first showed this surface.
         opens = is_new[beyond]
         for other in (values.reshape(-1) for values in before):
             opens &= (other[near] != front[near]) | (np.abs(other[beyond] - other[near]) > rules.tear_disp)
-        torn = (is_new[near] | opens) & ~(flows[near] & flows[beyond])
-        sheet.disp[near[torn]] = front[beyond[torn]]
-        sheet.source[near[torn]] = beyond[torn]
+        counts = (is_new[near] | opens) & ~(flows[near] & flows[beyond])
+        tears.append((near[counts], beyond[counts]))
+    return tears
+
+
+def _find_limit(disp: np.ndarray, where: np.ndarray, rules: HidingRules) -> np.ndarray:
+    """The disparity below which something hides behind each pixel: ``[H, W]``."""
+    behind = np.minimum(disp - rules.tear_disp, disp / rules.gap)
+    # Never a tear nearer than what is seen beside it: a view would look between the two.
+    beside = cv2.erode(np.where(disp > 0, disp, np.inf), square(1)) + SLOPE * rules.tear_disp
+    return np.where(where, np.minimum(behind, beside), -np.inf)
+
+
+def _seed(disp: np.ndarray, tears: list[tuple[np.ndarray, np.ndarray]], limit: np.ndarray) -> _Sheet:
+    """The nearer pixels of the ``tears`` behind which something can hide, each continuing its farthest neighbour."""
+    sheet = _Sheet(np.full(disp.size, np.inf, np.float32), np.full(disp.size, -1, np.int64), [])
+    front = disp.reshape(-1)
+    for near, beyond in tears:
+        farther = (limit[near] > 0) & (front[beyond] < sheet.disp[near])
+        sheet.disp[near[farther]] = front[beyond[farther]]
+        sheet.source[near[farther]] = beyond[farther]
     seeds = np.flatnonzero(sheet.source >= 0)
     sheet.disp[seeds] = np.minimum(sheet.disp[seeds], limit[seeds])
     sheet.rings.append(seeds)
@@ -153,6 +183,7 @@ def _grow(sheet: _Sheet, disp: np.ndarray, drift_px: np.ndarray, limit: np.ndarr
     """Add to ``sheet``, ring by ring, the pixels at which it lies below ``limit`` and that a view can look at."""
     height, width = disp.shape
     front, drift_px = disp.reshape(-1), drift_px.reshape(-1)
+    down, along = np.array(EIGHT_NEIGHBOURS).T[..., None]
     for distance_px in itertools.count(1):
         if distance_px > len(sheet.rings):
             break
@@ -161,22 +192,17 @@ def _grow(sheet: _Sheet, disp: np.ndarray, drift_px: np.ndarray, limit: np.ndarr
         values, origins = sheet.disp[ring], sheet.source[ring]
         # What can be looked at, so far behind the edge, must lie so much farther.
         nearest = values + np.maximum(distance_px - SPARE_PX - rules.soft_px - drift_px[origins], 0) / rules.parallax_px
-        to_parts, value_parts, origin_parts = [], [], []
-        for dy, dx in EIGHT_NEIGHBOURS:
-            inside = (rows + dy >= 0) & (rows + dy < height) & (cols + dx >= 0) & (cols + dx < width)
-            beside = ring[inside] + dy * width + dx
-            offered = values[inside]
-            taken = (sheet.source[beside] < 0) & (offered < limit[beside]) & (front[beside] > nearest[inside])
-            to_parts.append(beside[taken])
-            value_parts.append(offered[taken])
-            origin_parts.append(origins[inside][taken])
-        to, value, origin = (np.concatenate(parts) for parts in (to_parts, value_parts, origin_parts))
-        if not len(to):
+        to_y, to_x = rows + down, cols + along
+        inside = (to_y >= 0) & (to_y < height) & (to_x >= 0) & (to_x < width)
+        beside = np.where(inside, to_y * width + to_x, ring)  # the ring itself is taken
+        taken = (sheet.source[beside] < 0) & (values < limit[beside]) & (front[beside] > nearest)
+        if not taken.any():
             continue
+        to, (_, by) = beside[taken], np.nonzero(taken)
+        value, origin = values[by], origins[by]
         # Last write wins: the offer of the nearest source, so that where two surfaces meet their border goes straight on; then
         # the farthest, then the lower source index.
-        (to_y, to_x), (from_y, from_x) = np.divmod(to, width), np.divmod(origin, width)
-        away = (to_y - from_y) ** 2 + (to_x - from_x) ** 2
+        away = (to_y[taken] - origin // width) ** 2 + (to_x[taken] - origin % width) ** 2
         order = np.lexsort((-origin, -value, -away))
         sheet.disp[to[order]] = value[order]
         sheet.source[to[order]] = origin[order]
@@ -206,74 +232,3 @@ def _slopes(disp: np.ndarray, tear_disp: float) -> tuple[np.ndarray, np.ndarray]
         pad = ((0, 1), (0, 0)) if axis == 0 else ((0, 0), (0, 1))
         slopes.append(np.pad(total, pad, mode="edge"))
     return slopes[0], slopes[1]
-
-
-@dataclass(frozen=True, eq=False)
-class _Sides:
-    """What the pixels ``pixel [P]`` (flat, ascending) of a canvas of ``shape`` continue: its disparity ``own [P]``, and where
-    it ``flows``: a fluid is one surface. Other neighbours are of two surfaces where their ``own`` lie ``torn`` apart."""
-
-    pixel: np.ndarray
-    own: np.ndarray
-    flows: np.ndarray
-    shape: tuple[int, ...]
-    torn: float
-
-    def mean_in_place(self, values: np.ndarray) -> np.ndarray:
-        """Each value's Gaussian mean over its neighbours; its own where some of these are of another surface."""
-        weight, total, rests = (np.zeros(self.shape, np.float32) for _ in range(3))
-        for plane, filled in ((weight, 1), (total, values), (rests, ~self.flows)):
-            plane.reshape(-1)[self.pixel] = filled
-        window = square(int(4 * MOSAIC_PX))  # as far as the mean reaches
-        spread = cv2.dilate(total, window) - cv2.erode(np.where(weight > 0, total, np.inf), window)
-        mixed = (spread >= self.torn) & (cv2.dilate(rests, window) > 0)
-        mean = mean_within(total, weight, MOSAIC_PX)
-        return np.where(mixed.reshape(-1)[self.pixel], values, mean.reshape(-1)[self.pixel])
-
-    def bent_back(self, values: np.ndarray, slope: float) -> np.ndarray:
-        """The largest values no larger than these that differ by at most ``slope`` between neighbours of one surface."""
-        y, x = np.divmod(self.pixel, self.shape[1])
-        by_column = np.lexsort((y, x))
-        back = np.argsort(by_column)
-        row_run, column_run = self._runs(y, x, np.arange(len(y))), self._runs(x[by_column], y[by_column], by_column)
-        values = values.astype(np.float64)
-        for _ in range(SWEEPS):
-            before = values
-            values = _bend_runs(values, row_run, slope)
-            values = _bend_runs(values[by_column], column_run, slope)[back]
-            if np.array_equal(before, values):
-                break
-        return values.astype(np.float32)
-
-    def that_end(self) -> np.ndarray:
-        """Which pixels are of a surface that somewhere lies before another one: bool ``[P]``."""
-        num_pixels, width = len(self.pixel), self.shape[1]
-        right = np.flatnonzero((np.diff(self.pixel) == 1) & (self.pixel[1:] % width > 0))
-        below = np.searchsorted(self.pixel, self.pixel + width)
-        above = np.flatnonzero(self.pixel[np.minimum(below, num_pixels - 1)] == self.pixel + width)
-        here, there = np.concatenate([right, above]), np.concatenate([right + 1, below[above]])
-        torn = self._is_torn(here, there)
-        pairs = coo_array((np.ones(np.count_nonzero(~torn), bool), (here[~torn], there[~torn])), (num_pixels, num_pixels))
-        num, surface = connected_components(pairs, directed=False)
-        ends = np.zeros(num, bool)
-        ends[surface[np.where(self.own[here] > self.own[there], here, there)[torn]]] = True
-        return ends[surface]
-
-    def _is_torn(self, here: np.ndarray, there: np.ndarray) -> np.ndarray:
-        """Whether the neighbours ``here`` and ``there`` (indices of pixels) are of different surfaces."""
-        return (np.abs(self.own[here] - self.own[there]) >= self.torn) & ~(self.flows[here] & self.flows[there])
-
-    def _runs(self, line: np.ndarray, place: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """Numbers for the stretches of lines that are one surface, of the pixels in ``order``, which is by (line, place)."""
-        ends = (np.diff(line) != 0) | (np.diff(place) != 1) | self._is_torn(order[1:], order[:-1])
-        return np.cumsum(np.concatenate([[True], ends]))
-
-
-def _bend_runs(values: np.ndarray, run: np.ndarray, slope: float) -> np.ndarray:
-    """`_Sides.bent_back` along runs alone."""
-    rise = slope * np.arange(len(values))
-    # Every run starts far below the one before it: a running minimum never carries over.
-    apart = (2 * (values.max() - values.min()) + 1) * run
-    values = np.minimum.accumulate(values - rise - apart) + rise + apart
-    values = values[::-1]
-    return (np.minimum.accumulate(values - rise + apart[::-1] - apart[-1]) + rise - apart[::-1] + apart[-1])[::-1]

@@ -97,9 +97,11 @@ class Uncovered:
 def hide(surface: Surface, rules: HidingRules, loop_steps: int) -> Hidden:
     """What continues behind ``surface``."""
     reach_px = np.ceil(rules.parallax_px * (surface.disp.max() - surface.disp.min())) + SPLAT_REACH_PX
-    moving = np.flatnonzero(surface.moving)  # of the whole canvas it takes longer than all else here
-    speed_px = np.linalg.norm(surface.step_px.reshape(-1, 2)[moving], axis=1)
-    drift_px = spread_out(moving, np.minimum(speed_px * (loop_steps / 2), reach_px), surface.disp.shape)
+
+    def drift_px(pixel: np.ndarray) -> np.ndarray:
+        speed_px = np.linalg.norm(surface.step_px.reshape(-1, 2)[pixel], axis=1)
+        return np.where(surface.moving.reshape(-1)[pixel], np.minimum(speed_px * (loop_steps / 2), reach_px), 0)
+
     return continue_behind(surface.disp, surface.moving, drift_px, surface.exists, rules, surface.before)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from torch import Tensor
 
 from .crossing import fetched
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1
+VECTOR_PX = 16
 
 
 def edges_of(where: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,3 +37,37 @@ def widened(box: Box, margin_px: int, size: tuple[int, ...]) -> Box:
 def bounds_of(where: Tensor, margin_px: int) -> Box:
     """`box_of` what is True in ``where [H, W]``, `widened`."""
     return widened(box_of(*fetched(*edges_of(where))), margin_px, where.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A part of pictures of ``size`` (height, width), ``box``, in which flat indices are others. It begins where OpenCV's
+    vectors do: filters come to the same bits as on the whole, but for the part's edges."""
+
+    box: Box
+    size: tuple[int, ...]
+
+    @classmethod
+    def around(cls, pixel: np.ndarray, margin_px: int, size: tuple[int, ...]) -> Crop:
+        """Of the pixels (flat, at least one), and so far around them."""
+        y, x = np.divmod(pixel, size[1])
+        around = int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1
+        x0, y0, x1, y1 = widened(around, margin_px, size)
+        return cls((x0 // VECTOR_PX * VECTOR_PX, y0, x1, y1), size)
+
+    def cut(self, plane: np.ndarray) -> np.ndarray:
+        """Of ``plane [H, W]``."""
+        x0, y0, x1, y1 = self.box
+        return np.ascontiguousarray(plane[y0:y1, x0:x1])
+
+    def inside(self, pixel: np.ndarray) -> np.ndarray:
+        """The flat indices in the part of those of the whole."""
+        x0, y0, x1, _ = self.box
+        y, x = np.divmod(pixel, self.size[1])
+        return (y - y0) * (x1 - x0) + (x - x0)
+
+    def outside(self, pixel: np.ndarray) -> np.ndarray:
+        """The flat indices in the whole of those of the part."""
+        x0, y0, x1, _ = self.box
+        y, x = np.divmod(pixel, x1 - x0)
+        return (y + y0) * self.size[1] + (x + x0)

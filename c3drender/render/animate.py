@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -158,9 +159,12 @@ def _measured_gains(
     nothing = fluid.start_px.new_empty(0, dtype=torch.int64)
     alone = _assembled(around, canvas, [], nothing, bent, fluid, sharpness, num_frames, rules, blend)
 
+    @cache  # of a pass one: its fluid asks once how deep it lies
+    def raised(gains: contrast.ContrastGains | None) -> Animation:
+        return alone if gains is None else replace(alone, fluid=replace(alone.fluid, gains=gains))
+
     def blended(loop_t: float, gains: contrast.ContrastGains | None) -> Tensor:
-        now = alone if gains is None else replace(alone, fluid=replace(alone.fluid, gains=gains))
-        return draw(now, alone.camera, round(loop_t * alone.num_frames)).rgb_u8.to(torch.float32).div_(255.0)
+        return draw(raised(gains), around, round(loop_t * num_frames)).rgb_u8.to(torch.float32).div_(255.0)
 
     return contrast.measure_gains(blended, blended(0.0, None), exists, region.box, num_frames)
 

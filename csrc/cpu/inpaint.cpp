@@ -7,8 +7,7 @@
 #include <utility>
 
 #include "checks.h"
-#include "inpaint_levels.h"
-#include "simd.h"
+#include "inpaint_photo.h"
 
 namespace c3d::cpu {
 
@@ -36,18 +35,20 @@ constexpr int kRowLanes = 32;  // of a patch's row: kSide pixels of four lanes e
 namespace c3d::cpu {
 namespace {
 
-Known measure_known(const InpaintLayersArgs& args) {
+// Copies the photo, and measures what is known of it as it passes by.
+Known copy_known(const InpaintLayersArgs& args, const Executor& executor) {
   Known known{INFINITY, -INFINITY, INFINITY, -INFINITY, 0};
-  for (int64_t i = 0; i < static_cast<int64_t>(args.width) * args.height; ++i) {
-    if (!is_usable(args, i)) continue;
-    ++known.num_pixels;
-    known.disp_min = std::min(known.disp_min, args.disp[i]);
-    known.disp_max = std::max(known.disp_max, args.disp[i]);
-    for (int c = 0; c < 3; ++c) {
-      known.rgb_min = std::min(known.rgb_min, args.rgb[3 * i + c]);
-      known.rgb_max = std::max(known.rgb_max, args.rgb[3 * i + c]);
-    }
-  }
+  std::mutex adding;
+  photo::for_each_row(args, {}, nullptr, executor, [&](const photo::Row& row) {
+    Known here{INFINITY, -INFINITY, INFINITY, -INFINITY, 0};
+    photo::measure_row({&row, &here});
+    const int64_t begin = static_cast<int64_t>(row.y) * args.width;
+    std::copy_n(args.rgb + 3 * begin, 3 * args.width, args.rgb_out + 3 * begin);
+    std::copy_n(args.disp + begin, args.width, args.disp_out + begin);
+    const std::lock_guard<std::mutex> lock(adding);
+    known = {std::min(known.disp_min, here.disp_min), std::max(known.disp_max, here.disp_max),
+             std::min(known.rgb_min, here.rgb_min), std::max(known.rgb_max, here.rgb_max), known.num_pixels + here.num_pixels};
+  });
   return known;
 }
 
@@ -107,8 +108,10 @@ void search(const Level& level, const PackedPixel* packed, uint32_t pass, const 
 // Improves the sources of level n.
 void fill_level(const Level& level, const FillMemory& memory, int n, bool is_coarsest, const Executor& executor) {
   PackedPixel* packed = memory.packed;
-  parallel_ranges(executor, level.num_padded, kMinPart, [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) packed[p] = pack_pixel(level, p);
+  parallel_ranges(executor, level.num_padded, kMinPart, [&, packed](int64_t begin, int64_t end) {
+    const Level here = level;
+    PackedPixel* to = packed;
+    for (int64_t p = begin; p < end; ++p) to[p] = pack_pixel(here, p);
   });
   vote(level, memory, executor);
   uint32_t pass = 0;
@@ -129,10 +132,8 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
   const Status out_of_memory{StatusCode::kOutOfMemory, "inpaint_layers: out of memory for working buffers"};
   const Executor& executor = context.executor;
   const int64_t num_pixels = static_cast<int64_t>(args.width) * args.height;
-  std::copy_n(args.rgb, 3 * num_pixels, args.rgb_out);
-  std::copy_n(args.disp, num_pixels, args.disp_out);
+  const Known known = copy_known(args, executor);
   if (std::find_if(args.hole, args.hole + num_pixels, [](uint8_t h) { return h != 0; }) == args.hole + num_pixels) return {};
-  const Known known = measure_known(args);
   if (known.num_pixels == 0)
     return {StatusCode::kInvalidArgument,
             "inpaint_layers: hole must leave a pixel with finite rgb and finite disp > 0, got none"};
@@ -141,11 +142,8 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
   Level levels[kMaxLevels];
   const Level& top = levels[0] = make_level(args.width, args.height, memory);
   if (!memory.ok) return out_of_memory;
-  std::atomic<bool> any_clean{false};
-  for_each_pixel(top, executor, [&](int32_t x, int32_t y) {
-    const Kind kind = top.kind[top.at(x, y)] = kind_of(args, x, y);
-    if (kind == Kind::kKnown) any_clean.store(true, std::memory_order_relaxed);
-  });
+  photo::for_each_row(args, top, nullptr, executor, photo::find_kinds);
+  const bool any_clean = std::find(top.kind, top.kind + top.num_padded, Kind::kKnown) != top.kind + top.num_padded;
   if (!any_clean)
     for_each_pixel(top, executor, [&](int32_t x, int32_t y) {
       if (is_usable(args, static_cast<int64_t>(y) * args.width + x)) top.kind[top.at(x, y)] = Kind::kKnown;
@@ -156,7 +154,8 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
   if (!memory.ok) return out_of_memory;
   for_each_hole(top, executor, [&](int32_t i) { link_disp(args, top, known, depth, i); });
   const float* smooth = relax(depth, top, kDepthPasses, executor);
-  for_each_pixel(top, executor, [&](int32_t x, int32_t y) { quantise_pixel(args, known, smooth, top, x, y); });
+  photo::for_each_row(args, top, &known, executor, photo::quantise);
+  for_each_hole(top, executor, [&](int32_t i) { quantise_hole(args, known, smooth, top, i); });
   find_nearest(top, executor);
 
   int num_levels = 1;
@@ -167,7 +166,10 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
     coarse = make_level((fine.width + 1) / 2, (fine.height + 1) / 2, memory);
     if (!memory.ok) return out_of_memory;
     const int32_t tear = tear_steps(args, known);
-    for_each_pixel(coarse, executor, [&](int32_t x, int32_t y) { halve_pixel(fine, coarse, tear, x, y); });
+    parallel_items(executor, coarse.height, [&](int, int64_t y) {
+      const Level from = fine, to = coarse;  // on the stack, where nothing is written
+      for (int32_t x = 0; x < to.width; ++x) halve_pixel(from, to, tear, x, static_cast<int32_t>(y));
+    });
     list_holes(coarse, memory);
     if (!memory.ok) return out_of_memory;
     for_each_hole(coarse, executor, [&](int32_t i) { halve_limit(fine, coarse, i); });

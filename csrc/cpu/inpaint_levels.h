@@ -27,7 +27,7 @@ void for_each_pixel(const inpaint::Level& level, const Executor& executor, const
 
 inline inpaint::Level make_level(int32_t width, int32_t height, Memory& memory) {
   const inpaint::Level level = inpaint::allocate_planes(width, height, memory);
-  for (int64_t p = 0; memory.ok && p < level.num_padded; ++p) inpaint::clear_pixel(level, p);
+  if (memory.ok) inpaint::for_each_plane(level, [&](auto* plane, auto empty) { std::fill_n(plane, level.num_padded, empty); });
   return level;
 }
 
@@ -51,7 +51,10 @@ inline void list_holes(inpaint::Level& level, Memory& memory) {
 inline bool find_nearest(const inpaint::Level& level, const Executor& executor) {
   const int16_t* farthest = std::min_element(level.disp_known, level.disp_known + level.num_padded);
   if (*farthest == inpaint::kNoPixel) return false;
-  for_each_pixel(level, executor, [&](int32_t x, int32_t y) { inpaint::trust_known(level, level.at(x, y)); });
+  parallel_ranges(executor, level.num_padded, kMinPart, [&](int64_t begin, int64_t end) {
+    const inpaint::Level here = level;
+    for (int64_t p = begin; p < end; ++p) inpaint::trust_known(here, p);
+  });
   for_each_hole(level, executor, [&](int32_t i) { inpaint::start_flood(level, *farthest, i); });
   int num_rounds = 0;
   for (int32_t jump = inpaint::first_flood_jump(level); jump > 0; jump /= 2, ++num_rounds)

@@ -14,7 +14,7 @@ struct HolesArgs {
   FindHolesArgs holes;
   Camera views[kViewsPerLaunch];
   int32_t first_view, num_views;  // of those of the call
-  uint8_t *seen, *near_seen;  // [H, W]
+  uint8_t* seen;  // [H, W]
   uint32_t* disp_max;  // as ordered bits; 0: none
 };
 
@@ -38,31 +38,23 @@ __global__ void __launch_bounds__(kBlockPixels) holes_look_kernel(HolesArgs args
   if (!sees && holes::is_hidden(args.holes, num_pixels_of(args), i)) {
     const float disp_max = from_ordered_bits(*args.disp_max);
     for (int32_t view = 0; view < args.num_views && !sees; ++view)
-      sees = holes::view_sees_pixel(args.holes, args.views[view], disp_max, static_cast<int32_t>(i % width),
-                                    static_cast<int32_t>(i / width));
+      sees = holes::view_sees_pixel<holes::Candidates<1>>(args.holes, args.views[view], disp_max,
+                                                          static_cast<int32_t>(i % width), static_cast<int32_t>(i / width));
   }
   args.seen[i] = sees;
 }
 
 // Thread = one pixel, after all views have looked at the surface at rest.
-__global__ void __launch_bounds__(kBlockPixels) holes_near_kernel(HolesArgs args) {
-  const int64_t i = own_pixel();
-  if (i >= num_pixels_of(args)) return;
-  const int32_t width = args.views[0].width, height = args.views[0].height;
-  args.near_seen[i] = holes::may_be_seen(args.holes, width, height, args.seen, static_cast<int32_t>(i % width),
-                                         static_cast<int32_t>(i / width));
-}
-
-// Thread = one pixel.
 __global__ void __launch_bounds__(kBlockPixels) holes_drift_kernel(HolesArgs args) {
   const int64_t i = own_pixel();
   if (i >= num_pixels_of(args)) return;
   const int32_t width = args.views[0].width;
   const bool found = args.first_view > 0 ? args.holes.holes[i] : args.seen[i];
-  args.holes.holes[i] = found || (holes::is_hidden(args.holes, num_pixels_of(args), i) &&
-                                  holes::drifts_into_view(args.holes, args.views, args.first_view, args.num_views,
-                                                          from_ordered_bits(*args.disp_max), args.near_seen,
-                                                          static_cast<int32_t>(i % width), static_cast<int32_t>(i / width)));
+  args.holes.holes[i] =
+      found || (holes::is_hidden(args.holes, num_pixels_of(args), i) &&
+                holes::drifts_into_view<holes::Candidates<1>>(
+                    args.holes, args.views, args.first_view, args.num_views, from_ordered_bits(*args.disp_max), args.seen,
+                    static_cast<int32_t>(i % width), static_cast<int32_t>(i / width)));
 }
 
 }  // namespace
@@ -74,10 +66,8 @@ Status find_holes(const FindHolesArgs& args, const Context& context) {
   HolesArgs holes{};
   holes.holes = args;
   holes.seen = allocate<uint8_t>(context.scratch, num_pixels);
-  holes.near_seen = allocate<uint8_t>(context.scratch, num_pixels);
   holes.disp_max = allocate<uint32_t>(context.scratch, 1);
-  if (!holes.seen || !holes.near_seen || !holes.disp_max)
-    return {StatusCode::kOutOfMemory, "find_holes: out of memory for working buffers"};
+  if (!holes.seen || !holes.disp_max) return {StatusCode::kOutOfMemory, "find_holes: out of memory for working buffers"};
   status = status_of(cudaMemsetAsync(holes.disp_max, 0, sizeof(uint32_t), stream_of(context)), "find_holes");
 
   const LaunchShape shape = thread_per_item(num_pixels, kBlockPixels);
@@ -93,7 +83,6 @@ Status find_holes(const FindHolesArgs& args, const Context& context) {
   const LaunchShape all_layers = thread_per_item(args.num_layers * num_pixels, kBlockPixels);
   if (status.ok()) status = C3D_LAUNCH(holes_nearest_kernel, all_layers, context, holes);
   for_all_views([&] { return C3D_LAUNCH(holes_look_kernel, shape, context, holes); });
-  if (status.ok()) status = C3D_LAUNCH(holes_near_kernel, shape, context, holes);
   for_all_views([&] { return C3D_LAUNCH(holes_drift_kernel, shape, context, holes); });
   return status;
 }

@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kBlockThreads) inpaint_kinds_kernel(InpaintArg
   Kind kind = Kind::kUnusable;
   if (i < static_cast<int64_t>(level.width) * level.height) {
     const int32_t x = static_cast<int32_t>(i % level.width), y = static_cast<int32_t>(i / level.width);
-    kind = level.kind[level.at(x, y)] = kind_of(args.images, x, y);
+    kind = level.kind[level.at(x, y)] = kind_of(args.images, i, steps_around(args.images, x, y));
   }
   raise_to(&args.measured->any_clean, kind == Kind::kKnown ? 1u : 0u);
 }
@@ -65,12 +65,21 @@ __global__ void __launch_bounds__(kBlockThreads) inpaint_relax_kernel(InpaintArg
   });
 }
 
-// Thread = one pixel.
+// Thread = one pixel; those of the hole are quantised in a kernel that follows.
 __global__ void __launch_bounds__(kBlockThreads) inpaint_quantise_kernel(InpaintArgs args) {
   const int64_t i = global_thread();
   if (i >= static_cast<int64_t>(args.level.width) * args.level.height) return;
-  quantise_pixel(args.images, known_of(*args.measured), args.depth.value[kDepthPasses & 1], args.level,
-                 static_cast<int32_t>(i % args.level.width), static_cast<int32_t>(i / args.level.width));
+  const int32_t x = static_cast<int32_t>(i % args.level.width), y = static_cast<int32_t>(i / args.level.width);
+  const int32_t p = args.level.at(x, y);
+  const Known known = known_of(*args.measured);
+  const Kind kind = args.level.kind[p];
+  args.level.disp[p] = args.level.disp_known[p] = quantised_disp(known, kind, args.images.disp[i]);
+  for (int c = 0; c < 3; ++c) args.level.colour[c][p] = quantised_colour(known, kind, args.images.rgb[3 * i + c]);
+}
+
+__global__ void __launch_bounds__(kBlockThreads) inpaint_limit_kernel(InpaintArgs args) {
+  const float* smooth = args.depth.value[kDepthPasses & 1];
+  for_each_hole(args.level, [&](int32_t i) { quantise_hole(args.images, known_of(*args.measured), smooth, args.level, i); });
 }
 
 __global__ void __launch_bounds__(kBlockThreads) inpaint_refine_kernel(InpaintArgs args) {
@@ -180,6 +189,7 @@ Status read_photo(InpaintArgs args, const Context& context) {
   if (status.ok()) status = C3D_LAUNCH(inpaint_depth_kernel, thread_per_hole(args.level), context, args);
   if (status.ok()) status = relax<1>(args, kDepthPasses, context);
   if (status.ok()) status = C3D_LAUNCH(inpaint_quantise_kernel, pixels, context, args);
+  if (status.ok()) status = C3D_LAUNCH(inpaint_limit_kernel, thread_per_hole(args.level), context, args);
   return status.ok() ? find_nearest(args, context) : status;
 }
 

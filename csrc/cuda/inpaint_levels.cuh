@@ -72,7 +72,7 @@ __device__ inline int64_t global_thread() { return static_cast<int64_t>(blockIdx
 // Thread = one padded pixel.
 static __global__ void __launch_bounds__(kBlockThreads) inpaint_clear_kernel(InpaintArgs args) {
   const int64_t p = global_thread();
-  if (p < args.level.num_padded) clear_pixel(args.level, p);
+  if (p < args.level.num_padded) for_each_plane(args.level, [&](auto* plane, auto empty) { plane[p] = empty; });
 }
 
 // Thread = one listed hole pixel, which learns where it is and the picture its slot.

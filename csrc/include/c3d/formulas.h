@@ -15,6 +15,15 @@
 
 namespace c3d {
 
+template <typename T>
+C3D_HD inline T lesser(T a, T b) {
+  return b < a ? b : a;
+}
+template <typename T>
+C3D_HD inline T greater(T a, T b) {
+  return a < b ? b : a;
+}
+
 struct Vec3 {
   float x, y, z;
 };

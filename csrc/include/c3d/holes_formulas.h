@@ -94,59 +94,126 @@ C3D_HD inline bool find_sight_line(const Camera& view, float u, float v, float z
   return fabsf(line.along) < 1e9f && fabsf(line.across) < 1e9f;
 }
 
+// Pixels of the layers whose discs may cover the centre of a view's pixel, in the order in which a line of sight meets them.
+// kMost: as many as are projected at once.
+template <int kMost>
+struct Candidates {
+  int32_t num = 0;
+  float x[kMost] = {}, y[kMost] = {}, disp[kMost] = {};
+  float to_come[kMost];  // no disc that the line meets from here on has a lower disparity
+  int32_t step[kMost];   // of the line
+  float z[kMost], q[kMost];  // of the disc in the view; q is 1 where it does not cover the centre before z_behind
+
+  C3D_HD bool is_full() const { return num == kMost; }
+
+  C3D_HD void add(int32_t at_x, int32_t at_y, float at_disp, float disp_to_come, int32_t at_step) {
+    x[num] = static_cast<float>(at_x), y[num] = static_cast<float>(at_y);
+    disp[num] = at_disp, to_come[num] = disp_to_come, step[num++] = at_step;
+  }
+
+  C3D_HD void project(const FindHolesArgs& args, const Camera& view, float u, float v, float z_behind) {
+    for (int k = 0; k < kMost; ++k) {
+      const float xn = (x[k] + 0.5f - view.cx) / view.fx, yn = (y[k] + 0.5f - view.cy) / view.fy;
+      const float depth = 1.0f / disp[k];
+      const Disc disc =
+          project_disc(view, xn * depth, yn * depth, depth, args.radius_px * depth / view.fx, RadiusUnit::kScene);
+      const float at = disc_q(u - disc.u, v - disc.v, inverse_square(disc.radius_px));
+      const bool covers = (disc.radius_px > 0.0f) & (disc.z < z_behind) & (at < 1.0f);
+      z[k] = disc.z;
+      q[k] = covers ? at : 1.0f;
+    }
+  }
+};
+
+// How the layers cover the centre of a view's pixel.
+struct Cover {
+  CoveringDiscs discs;
+  float total, nearest;
+  int32_t last_step;
+  bool is_closed;  // nothing is left free, whatever comes
+
+  C3D_HD void start() {
+    discs.num = 0;
+    total = nearest = 0.0f;
+    last_step = -1;
+    is_closed = false;
+  }
+
+  C3D_HD bool is_free(float z_behind, float depth_tolerance) const {
+    return 1.0f - total > kLeastFree || discs.free_at(z_behind, depth_tolerance) > kLeastFree;
+  }
+
+  // What comes is so much nearer that it belongs to other surfaces and can only hide more.
+  C3D_HD bool closes_before(float disp_to_come, float z_behind, float depth_tolerance) const {
+    return total > 1.0f - kLeastFree && disp_to_come > (1.0f + 2.0f * depth_tolerance) * nearest &&
+           discs.free_at(z_behind, depth_tolerance) <= kLeastFree;
+  }
+
+  template <typename Found>
+  C3D_HD void take(const Found& found, float z_behind, float depth_tolerance) {
+    for (int32_t k = 0; k < found.num; ++k) {
+      if (!(found.q[k] < 1.0f)) continue;
+      is_closed = discs.num == kMaxHits ||  // so many leave nothing free
+                  (found.step[k] != last_step && closes_before(found.to_come[k], z_behind, depth_tolerance));
+      if (is_closed) return;
+      last_step = found.step[k];
+      discs.add(found.z[k], found.q[k]);
+      total += surface_coverage(found.q[k]);
+      nearest = greater(nearest, found.disp[k]);
+    }
+  }
+};
+
 // Whether the layers leave free, for a surface `z` deep in the view, more than kLeastFree of the view's pixel with its centre
-// at (u, v) px. Discs that cover the centre lie beside the line of sight, as far along it as they are near.
+// at (u, v) px. Discs that cover the centre lie beside the line of sight, as far along it as they are near. Found: Candidates.
+template <typename Found>
 C3D_HD inline bool is_pixel_free(const FindHolesArgs& args, const Camera& view, float disp_max, float u, float v, float z) {
   SightLine line;
   if (!find_sight_line(view, u, v, z, line)) return false;
   const float reach = 1.25f * args.radius_px;  // a turned view compresses a little
   const float reach_across = reach * sqrtf(1.0f + line.slope * line.slope);
   const int32_t length = line.along_x ? view.width : view.height, breadth = line.along_x ? view.height : view.width;
-  const float last = (disp_max - line.disp) / line.rise + reach;
+  const float last = (disp_max - line.disp) / line.rise + reach, last_across = static_cast<float>(breadth - 1);
 
   const int64_t num_pixels = num_pixels_of(view);
-  CoveringDiscs discs;
-  discs.num = 0;
-  float total_cover = 0.0f, nearest = 0.0f;
+  Found found;
+  Cover cover;
+  cover.start();
+  const auto take = [&] {
+    found.project(args, view, u, v, z);
+    cover.take(found, z, args.depth_tolerance);
+    found.num = 0;
+  };
   const int32_t before = static_cast<int32_t>(floorf(line.along)) - line.direction * static_cast<int32_t>(ceilf(reach));
   const int32_t first = line.direction > 0 ? (before > 0 ? before : 0) : (before < length - 1 ? before : length - 1);
   for (int32_t i = first; i >= 0 && i < length; i += line.direction) {
     const float centre = static_cast<float>(i) + 0.5f, far_along = (centre - line.along) * static_cast<float>(line.direction);
     if (far_along > last) break;
-    // What comes now is so much nearer that it belongs to other surfaces and can only hide more.
-    const float nearest_to_come = line.disp + line.rise * (far_along - reach);
-    if (total_cover > 1.0f - kLeastFree && nearest_to_come > (1.0f + 2.0f * args.depth_tolerance) * nearest &&
-        discs.free_at(z, args.depth_tolerance) <= kLeastFree)
-      return false;
+    const float to_come = line.disp + line.rise * (far_along - reach);
+    const int32_t num_before = found.num;
     const float across = line.across + line.slope * (centre - line.along);
-    const int32_t j_first = static_cast<int32_t>(fmaxf(ceilf(across - reach_across - 0.5f), 0.0f));
-    const int32_t j_last = static_cast<int32_t>(fminf(floorf(across + reach_across - 0.5f), static_cast<float>(breadth - 1)));
+    const int32_t j_first = static_cast<int32_t>(greater(ceilf(across - reach_across - 0.5f), 0.0f));
+    const int32_t j_last = static_cast<int32_t>(lesser(floorf(across + reach_across - 0.5f), last_across));
     for (int32_t j = j_first; j <= j_last; ++j) {
       const int32_t x = line.along_x ? i : j, y = line.along_x ? j : i;
       const float* at = args.disp + static_cast<int64_t>(y) * view.width + x;
       for (int32_t layer = 0; layer < args.num_layers; ++layer, at += num_pixels) {
-        const float disp = *at;
-        if (!(fabsf((disp - line.disp) / line.rise - far_along) <= reach)) continue;
-        const float xn = (static_cast<float>(x) + 0.5f - view.cx) / view.fx,
-                    yn = (static_cast<float>(y) + 0.5f - view.cy) / view.fy;
-        const float depth = 1.0f / disp;
-        const Disc disc =
-            project_disc(view, xn * depth, yn * depth, depth, args.radius_px * depth / view.fx, RadiusUnit::kScene);
-        if (!(disc.radius_px > 0.0f && disc.z < z)) continue;
-        const float q = disc_q(u - disc.u, v - disc.v, inverse_square(disc.radius_px));
-        if (!(q < 1.0f)) continue;
-        if (discs.num == kMaxHits) return false;  // so many leave nothing free
-        discs.add(disc.z, q);
-        total_cover += surface_coverage(q);
-        nearest = fmaxf(nearest, disp);
+        if (!(fabsf((*at - line.disp) / line.rise - far_along) <= reach)) continue;
+        if (found.is_full()) take();
+        found.add(x, y, *at, to_come, i);
       }
     }
+    // The line has passed a surface: it may be the last that counts.
+    if (found.num > 0 && found.num == num_before) take();
+    if (cover.is_closed || (found.num == 0 && cover.closes_before(to_come, z, args.depth_tolerance))) return false;
   }
-  return 1.0f - total_cover > kLeastFree || discs.free_at(z, args.depth_tolerance) > kLeastFree;
+  take();
+  return !cover.is_closed && cover.is_free(z, args.depth_tolerance);
 }
 
 // Whether `view` sees the point of a hidden surface at `at` px of the canvas: the layers, splatted as discs, leave free some
 // of the pixel of the view in which the point lies. Rounding errs on the side of seeing it.
+template <typename Found>
 C3D_HD inline bool view_sees(const FindHolesArgs& args, const Camera& view, float disp_max, Vec2 at, float disp) {
   const float depth = 1.0f / disp, xn = (at.x - view.cx) / view.fx, yn = (at.y - view.cy) / view.fy;
   const Vec3 seen = world_to_camera(view.world_to_cam, xn * depth, yn * depth, depth);
@@ -159,15 +226,16 @@ C3D_HD inline bool view_sees(const FindHolesArgs& args, const Camera& view, floa
     const bool is_new = (corner % 2 == 0 || px != floorf(u - kGridSlackPx)) && (corner < 2 || py != floorf(v - kGridSlackPx));
     const bool in_frame = px >= static_cast<float>(frame[0]) && px < static_cast<float>(frame[2]) &&
                           py >= static_cast<float>(frame[1]) && py < static_cast<float>(frame[3]);
-    if (is_new && in_frame && is_pixel_free(args, view, disp_max, px + 0.5f, py + 0.5f, seen.z)) return true;
+    if (is_new && in_frame && is_pixel_free<Found>(args, view, disp_max, px + 0.5f, py + 0.5f, seen.z)) return true;
   }
   return false;
 }
 
 C3D_HD inline Vec2 centre_of(int32_t x, int32_t y) { return {static_cast<float>(x) + 0.5f, static_cast<float>(y) + 0.5f}; }
 
+template <typename Found>
 C3D_HD inline bool view_sees_pixel(const FindHolesArgs& args, const Camera& view, float disp_max, int32_t x, int32_t y) {
-  return view_sees(args, view, disp_max, centre_of(x, y), args.disp_hidden[static_cast<int64_t>(y) * view.width + x]);
+  return view_sees<Found>(args, view, disp_max, centre_of(x, y), args.disp_hidden[static_cast<int64_t>(y) * view.width + x]);
 }
 
 // The disparity of the fluid's surface between pixel centres, as drift_points samples it; 0 where a point is not drawn.
@@ -202,10 +270,11 @@ C3D_HD inline bool may_be_seen(const FindHolesArgs& args, int32_t width, int32_t
 }
 
 // Whether the fluid of the hidden surface at pixel (x, y) drifts, forward or backward, to where one of `views` sees it, the
-// first of which is view `first_view`. near_seen: [H, W], what may_be_seen says; where any view may look at any moment, it
-// alone is looked at.
+// first of which is view `first_view`. seen: [H, W], at rest; where any view may look at any moment, only what may_be_seen by
+// that is looked at.
+template <typename Found>
 C3D_HD inline bool drifts_into_view(const FindHolesArgs& args, const Camera* views, int32_t first_view, int32_t num_views,
-                                    float disp_max, const uint8_t* near_seen, int32_t x, int32_t y) {
+                                    float disp_max, const uint8_t* seen, int32_t x, int32_t y) {
   const int32_t width = views[0].width, height = views[0].height;
   const int64_t pixel = static_cast<int64_t>(y) * width + x;
   if (args.disp_fluid[pixel] != args.disp_hidden[pixel]) return false;
@@ -219,12 +288,12 @@ C3D_HD inline bool drifts_into_view(const FindHolesArgs& args, const Camera* vie
       if ((step.x == 0.0f && step.y == 0.0f) || !is_within(at, static_cast<float>(width), static_cast<float>(height))) break;
       const int32_t px = static_cast<int32_t>(fminf(at.x, static_cast<float>(width - 1)));
       const int32_t py = static_cast<int32_t>(fminf(at.y, static_cast<float>(height - 1)));
-      if (n % every != 0 || (args.loop_steps == 0 && !near_seen[static_cast<int64_t>(py) * width + px])) continue;
+      if (n % every != 0 || (args.loop_steps == 0 && !may_be_seen(args, width, height, seen, px, py))) continue;
       const float disp = sample_fluid(args, width, height, at);
       if (!(disp > 0.0f)) continue;
       for (int32_t view = 0; view < num_views; ++view) {
         const bool looks = args.loop_steps == 0 || (first_view + view - sign * n) % args.loop_steps == 0;
-        if (looks && view_sees(args, views[view], disp_max, at, disp)) return true;
+        if (looks && view_sees<Found>(args, views[view], disp_max, at, disp)) return true;
       }
     }
   }

@@ -20,7 +20,6 @@ constexpr int32_t kMaxSearchPx = 200;
 constexpr int16_t kMissing = 200;  // difference of a pixel that the source's patch lacks, summed over colours
 constexpr int16_t kMaxBend = 60;   // the most that a difference of shape adds to that of the colours
 constexpr int kBendShift = 7;      // disparity steps per unit of that
-constexpr int kMixedPx = 1;        // how far a nearer surface's colour reaches beyond its edge
 constexpr int kDepthPasses = 60;  // of relaxation: a value reaches about half as far, px
 constexpr int kColourPasses = 60;
 constexpr float kMomentum = 1.868f;  // 2 / (1 + sqrt(1 - r^2)), r = 4 / (4 + hold): the fastest for that hold
@@ -40,15 +39,6 @@ struct Place {
 C3D_HD inline Place neighbour(Place p, int n, int32_t distance = 1) {  // n = 0..3
   const int32_t step = n % 2 ? distance : -distance;
   return n < 2 ? Place{p.x + step, p.y} : Place{p.x, p.y + step};
-}
-
-template <typename T>
-C3D_HD inline T lesser(T a, T b) {
-  return b < a ? b : a;
-}
-template <typename T>
-C3D_HD inline T greater(T a, T b) {
-  return a < b ? b : a;
 }
 
 template <typename I>  // an integer or a vector of them
@@ -81,37 +71,51 @@ struct Level {
   C3D_HD Place place_of(int32_t at) const { return {at % stride - kPad, at / stride - kPad}; }
 };
 
-C3D_HD inline void clear_pixel(const Level& level, int64_t p) {
-  level.kind[p] = Kind::kUnusable;
-  for (uint8_t* plane : level.colour) plane[p] = 0;
-  level.disp[p] = level.disp_known[p] = kNoPixel;
-  level.confidence[p] = 0;
-  level.slot[p] = -1;
+// body(plane, what its pixels hold where there is nothing)
+template <typename Body>
+C3D_HD inline void for_each_plane(const Level& level, const Body& body) {
+  body(level.kind, Kind::kUnusable);
+  for (uint8_t* plane : level.colour) body(plane, uint8_t{0});
+  body(level.disp, kNoPixel);
+  body(level.disp_known, kNoPixel);
+  body(level.confidence, uint8_t{0});
+  body(level.slot, int32_t{-1});
 }
 
 // --- what is known -----------------------------------------------------------------------------------------------------
 
 C3D_HD inline bool is_usable(const InpaintLayersArgs& args, int64_t i) {
   const float sum = args.rgb[3 * i] + args.rgb[3 * i + 1] + args.rgb[3 * i + 2], disp = args.disp[i];
-  return !args.hole[i] && disp > 0.0f && disp - disp == 0.0f && sum - sum == 0.0f;
+  return (args.hole[i] == 0) & (disp > 0.0f) & (disp - disp == 0.0f) & (sum - sum == 0.0f);
+}
+
+// Which pixels stand around one: steps to the next in a padless picture, 0 beyond whose border.
+struct Steps {
+  int64_t up, down, left, right;
+};
+
+C3D_HD inline Steps steps_around(const InpaintLayersArgs& args, int32_t x, int32_t y) {
+  return {y > 0 ? -int64_t{args.width} : 0, y + 1 < args.height ? int64_t{args.width} : 0, x > 0 ? -1 : 0,
+          x + 1 < args.width ? 1 : 0};
 }
 
 // Pixels just beyond the edge of something nearer have some of its colour. Beside a hole they are filled as well, so that the
-// fill starts from clean colours, but not returned.
-C3D_HD inline Kind kind_of(const InpaintLayersArgs& args, int32_t x, int32_t y) {
-  const int64_t i = static_cast<int64_t>(y) * args.width + x;
-  if (args.hole[i]) return Kind::kHole;
-  if (!is_usable(args, i)) return Kind::kUnusable;
-  Kind kind = Kind::kKnown;
-  for (int32_t yy = greater(y - kMixedPx, 0); yy <= lesser(y + kMixedPx, args.height - 1); ++yy) {
-    for (int32_t xx = greater(x - kMixedPx, 0); xx <= lesser(x + kMixedPx, args.width - 1); ++xx) {
-      const int64_t j = static_cast<int64_t>(yy) * args.width + xx;
-      if (!(args.disp[j] > args.disp[i] + args.tear_disp)) continue;
-      if (args.hole[j]) return Kind::kHole;
-      kind = Kind::kUnusable;
-    }
-  }
-  return kind;
+// fill starts from clean colours, but not returned. No branches: a loop over it vectorises.
+C3D_HD inline Kind kind_of(const InpaintLayersArgs& args, int64_t i, const Steps& steps) {
+  const float farthest_mixed = args.disp[i] + args.tear_disp;
+  const bool is_hole = args.hole[i] != 0, can_be_known = is_usable(args, i);
+  bool is_mixed = false, with_hole = false;
+  const auto look_at = [&](int64_t j) {
+    const bool is_nearer = args.disp[j] > farthest_mixed, stands_in_hole = args.hole[j] != 0;
+    is_mixed |= is_nearer;
+    with_hole |= is_nearer & stands_in_hole;
+  };
+  const auto look_along = [&](int64_t j) { look_at(j + steps.left), look_at(j), look_at(j + steps.right); };
+  look_along(i + steps.up), look_along(i), look_along(i + steps.down);
+  Kind kind = is_mixed ? Kind::kUnusable : Kind::kKnown;
+  kind = with_hole ? Kind::kHole : kind;
+  kind = can_be_known ? kind : Kind::kUnusable;
+  return is_hole ? Kind::kHole : kind;
 }
 
 struct Known {
@@ -135,7 +139,7 @@ C3D_HD inline int32_t tear_steps(const InpaintLayersArgs& args, const Known& kno
 }
 
 C3D_HD inline int16_t disp_steps(const Known& known, float disp) {
-  return static_cast<int16_t>(fminf(fmaxf((disp - known.disp_min) * disp_scale(known), 0.0f), kDispSteps));
+  return static_cast<int16_t>(clamped((disp - known.disp_min) * disp_scale(known), 0.0f, kDispSteps));
 }
 
 // How much nearer than the hidden surface, at `smooth`, a source of pixel i may be: at most half of the way to what hides it.
@@ -144,20 +148,29 @@ C3D_HD inline float allowance(const InpaintLayersArgs& args, float smooth, int64
   return is_hidden ? fminf(args.tear_disp, fmaxf(0.5f * (args.disp[i] - smooth), 0.0f)) : args.tear_disp;
 }
 
-// Fills the finest level at (x, y). smooth: [num_holes] disparities of the surface to continue.
-C3D_HD inline void quantise_pixel(const InpaintLayersArgs& args, const Known& known, const float* smooth, const Level& level,
-                                  int32_t x, int32_t y) {
-  const int64_t i = static_cast<int64_t>(y) * args.width + x;
-  const int32_t p = level.at(x, y), k = level.slot[p];
-  if (k >= 0) {
-    level.disp[p] = disp_steps(known, smooth[k]);
-    level.limit[k] = disp_steps(known, smooth[k] + allowance(args, smooth[k], i));
-  } else if (level.kind[p] == Kind::kKnown) {
-    const float scale = known.rgb_max > known.rgb_min ? 255.0f / (known.rgb_max - known.rgb_min) : 0.0f;
-    level.disp[p] = level.disp_known[p] = disp_steps(known, args.disp[i]);
-    for (int c = 0; c < 3; ++c)  // a range beyond float's: the difference is infinite, the scale 0
-      level.colour[c][p] = static_cast<uint8_t>(clamped((args.rgb[3 * i + c] - known.rgb_min) * scale + 0.5f, 0.0f, 255.0f));
-  }
+C3D_HD inline uint8_t colour_step(const Known& known, float value) {
+  const float scale = known.rgb_max > known.rgb_min ? 255.0f / (known.rgb_max - known.rgb_min) : 0.0f;
+  // A range beyond float's: the difference is infinite, the scale 0.
+  return static_cast<uint8_t>(clamped((value - known.rgb_min) * scale + 0.5f, 0.0f, 255.0f));
+}
+
+// Of the finest level's pixels, as the photo has them, those that are known; else what an empty plane holds.
+C3D_HD inline int16_t quantised_disp(const Known& known, Kind kind, float disp) {
+  const int16_t steps = disp_steps(known, disp);
+  return kind == Kind::kKnown ? steps : kNoPixel;
+}
+C3D_HD inline uint8_t quantised_colour(const Known& known, Kind kind, float value) {
+  const uint8_t step = colour_step(known, value);
+  return kind == Kind::kKnown ? step : uint8_t{0};
+}
+
+// Hole pixel k of the finest level. smooth: [num_holes] disparities of the surface to continue.
+C3D_HD inline void quantise_hole(const InpaintLayersArgs& args, const Known& known, const float* smooth, const Level& level,
+                                 int64_t k) {
+  const Place place = level.place[k];
+  const int64_t i = static_cast<int64_t>(place.y) * args.width + place.x;
+  level.disp[level.at(place)] = disp_steps(known, smooth[k]);
+  level.limit[k] = disp_steps(known, smooth[k] + allowance(args, smooth[k], i));
 }
 
 // --- membranes ---------------------------------------------------------------------------------------------------------
@@ -272,8 +285,9 @@ C3D_HD inline uint8_t confidence_at(int32_t distance_px) {
   return distance_px < 5 ? static_cast<uint8_t>(0x235AFu >> 4 * distance_px & 0xF) : uint8_t{1};
 }
 
-C3D_HD inline void trust_known(const Level& level, int32_t p) {
-  if (level.kind[p] == Kind::kKnown) level.confidence[p] = confidence_at(0);
+C3D_HD inline void trust_known(const Level& level, int64_t p) {
+  const uint8_t before = level.confidence[p];
+  level.confidence[p] = level.kind[p] == Kind::kKnown ? confidence_at(0) : before;
 }
 
 // Raises a limit that would leave no source at all to the level's farthest pixel.
