@@ -30,6 +30,7 @@ from c3drender.data import Camera, CameraPath
 from c3drender.files.scene import Scene
 from c3drender.layers.build import hiding_rules
 from c3drender.layers.canvas import with_values
+from c3drender.layers.matte import HARD_EDGES
 from c3drender.layers.uncover import FluidMaps, Surface, hide, maps_of_holes
 
 RADIUS_PX = 1.5
@@ -121,7 +122,7 @@ def measure(scene: Scene, num_frames: int, *, drifts: bool) -> dict[str, int]:
     fluid, shown = FluidMaps.of(surface), [disp]
     total = dict.fromkeys(("revealed", "missed", "more", "layer lacks"), 0)
     for layer in range(1, layers.num_layers + 1):  # behind the last one nothing may be revealed
-        hidden = hide(surface, rules, num_frames)
+        hidden = hide(surface, rules, num_frames, HARD_EDGES)
         if len(hidden.pixel) == 0:
             break
         maps = maps_of_holes(shown, surface, fluid, hidden)

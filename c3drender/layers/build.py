@@ -93,7 +93,7 @@ def build_layers(
     views = camera.padded(margin).with_pose(config.views.world_to_cam)
     frame_px = (margin, margin, width - margin, height - margin)
     rules = hiding_rules(parallax_px, max(camera.width, camera.height), config.rules, config.device)
-    rules = replace(rules, soft_px=2 * band_px)
+    rules = replace(rules, soft_px=band_px)
     # What a fluid covers drifts away from its edge: only still things have soft ones.
     edges = EdgeRules(tear_disp, SOFT_GAP, band_px)
     matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, edges)

@@ -191,7 +191,7 @@ def _grow(sheet: _Sheet, disp: np.ndarray, drift_px: np.ndarray, limit: np.ndarr
         rows, cols = np.divmod(ring, width)
         values, origins = sheet.disp[ring], sheet.source[ring]
         # What can be looked at, so far behind the edge, must lie so much farther.
-        nearest = values + np.maximum(distance_px - SPARE_PX - rules.soft_px - drift_px[origins], 0) / rules.parallax_px
+        nearest = values + np.maximum(distance_px - SPARE_PX - drift_px[origins], 0) / rules.parallax_px
         to_y, to_x = rows + down, cols + along
         inside = (to_y >= 0) & (to_y < height) & (to_x >= 0) & (to_x < width)
         beside = np.where(inside, to_y * width + to_x, ring)  # the ring itself is taken

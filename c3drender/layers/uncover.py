@@ -25,6 +25,7 @@ Made = TypeVar("Made")
 
 FILL_TEARS = 8.0  # what is no more nearer than a hidden surface may be copied into it: of a cluttered background, several
 SPLAT_REACH_PX = 4  # grown around a revealed pixel: a splat reads 2 px; and presets pass between the views looked from
+SOFT_REACH_PX = 2  # beside a soft pixel the surface behind it begins
 MIN_HOLE_PX = 16
 LEAST_HIDING = 0.75  # of a pixel: `ops.find_holes` takes what is left free of it, a quarter, for seen
 
@@ -94,13 +95,16 @@ class Uncovered:
     source: np.ndarray
 
 
-def hide(surface: Surface, rules: HidingRules, loop_steps: int) -> Hidden:
-    """What continues behind ``surface``."""
+def hide(surface: Surface, rules: HidingRules, loop_steps: int, matte: Matte) -> Hidden:
+    """What continues behind ``surface``, whose edges are soft in ``matte``."""
     reach_px = np.ceil(rules.parallax_px * (surface.disp.max() - surface.disp.min())) + SPLAT_REACH_PX
+
+    soft = grown(spread_out(matte.pixel, True, surface.disp.shape, bool), SOFT_REACH_PX).reshape(-1)
 
     def drift_px(pixel: np.ndarray) -> np.ndarray:
         speed_px = np.linalg.norm(surface.step_px.reshape(-1, 2)[pixel], axis=1)
-        return np.where(surface.moving.reshape(-1)[pixel], np.minimum(speed_px * (loop_steps / 2), reach_px), 0)
+        drift = np.where(surface.moving.reshape(-1)[pixel], np.minimum(speed_px * (loop_steps / 2), reach_px), 0)
+        return drift + rules.soft_px * soft[pixel]
 
     return continue_behind(surface.disp, surface.moving, drift_px, surface.exists, rules, surface.before)
 
@@ -138,11 +142,12 @@ def uncover(
     front = with_soft_edges(photo, matte)
     surface = Surface.of(front)
     fluid = FluidMaps.of(surface)
-    shown = [np.where(front.exists & (front.cover >= LEAST_HIDING), front.disp, 0)]
+    shown = [with_values(np.where(front.exists, front.disp, 0), matte.pixel[matte.alpha < LEAST_HIDING], 0)]
     layers: list[tuple[np.ndarray, Future[np.ndarray], np.ndarray, np.ndarray]] = []
     with ThreadPoolExecutor(1, thread_name_prefix="c3drender-paint") as painter:
         known = painter.submit(Known.of, photo, matte)
-        while len((hidden := hide(surface, rules, loop_steps)).pixel) > 0:
+        filled = matte  # the photo's edges alone are soft
+        while len((hidden := hide(surface, rules, loop_steps, filled)).pixel) > 0:
             maps = maps_of_holes(shown, surface, fluid, hidden)
             front_disp, hidden_disp, fluid_disp, step_px = sent(rules.device, *(part.numpy() for part in maps))
             looked = ops.find_holes(
@@ -152,7 +157,6 @@ def uncover(
             )
             (hole,) = fetched(looked)
             hole = grown(hole, SPLAT_REACH_PX)
-            filled = matte if not layers else HARD_EDGES
             if hole.any():
                 # All of an edge is soft, or none: where it changed from one to the other its outline would break. An
                 # estimate's matte is wide and leaves nothing of some pixels: what shows there needs neighbours.
@@ -166,6 +170,7 @@ def uncover(
             fluid = fluid.with_next(surface)
             hole = spread_out(hidden.pixel, True, hole.shape, bool)
             shown.append(np.where(hole, surface.disp, 0))
+            filled = HARD_EDGES
             layers.append((hole, painter.submit(_then, known, Known.colours, hole), hidden.disp, surface.source[hole]))
     return [Uncovered(hole, rgb.result(), disp, source) for hole, rgb, disp, source in layers]
 
