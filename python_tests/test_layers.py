@@ -346,7 +346,7 @@ def test_a_soft_edge_hides_no_deeper_layer(shift_px: int) -> None:
     rgb = np.select([(seen == 1.0)[..., None], (seen > 0.5)[..., None]], [np.array(FRONT), np.array((0.2, 0.2, 0.9))], BACK)
     camera = Camera.for_photo(width, height)
     layers = layers_of(disp, amplitude=amplitude, camera=camera, rgb=rgb)
-    assert layers.num_layers == 3 and bool((layers.alpha < 0.5).any()) == (shift_px != 0)
+    assert layers.num_layers == 3 and bool((layers.alpha < 0.5).any())
     points, radius = lifted(layers, camera)
     for pose in path_of(camera, 40, amplitude).world_to_cam:
         made = ops.splat_points(points, layers.rgb, radius, camera.with_pose(pose.contiguous()), opacity=layers.alpha)
