@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from c3drender.scenery.cut import part_by_colour
+from c3drender.scenery.cut import part_by_colour, solve_each
 
 H, W, EDGE = 60, 80, 40
 LEFT, RIGHT = (0.2, 0.4, 0.8), (0.7, 0.6, 0.3)
@@ -61,3 +61,14 @@ def test_a_small_picture_is_no_trouble() -> None:
     rgb = cv2.resize(picture(LEFT, RIGHT), (3, 2))
     found = part_by_colour(rgb, np.array([[[0.9], [0.5], [0.1]]] * 2, np.float32))
     assert np.isfinite(found).all()
+
+
+def test_each_pixel_solves_its_own_system() -> None:
+    rng = np.random.default_rng(1)
+    colours = rng.random((5, 7, 20, 3)) * rng.random((5, 7, 1, 1))
+    away = colours - colours.mean(axis=2, keepdims=True)
+    covariance = np.einsum("hwnc,hwnd->hwcd", away, away) / 20 + 1e-4 * np.eye(3)  # as flat as a guided filter meets
+    right = rng.random((5, 7, 3, 4))
+    found = solve_each(covariance.astype(np.float32), right.astype(np.float32))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, np.linalg.solve(covariance, right), rtol=2e-3, atol=2e-3)

@@ -69,7 +69,7 @@ def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius
     covariance = products - mean_rgb[..., :, None] * mean_rgb[..., None, :] + eps * np.eye(3, dtype=np.float32)
     crossed = mean((small[..., :, None] * maps[..., None, :]).reshape(h, w, 3 * num_maps)).reshape(h, w, 3, num_maps)
     crossed -= mean_rgb[..., :, None] * mean_maps[..., None, :]
-    gain = np.linalg.solve(covariance, crossed)
+    gain = solve_each(covariance, crossed)
     offset = mean_maps - np.einsum("hwc,hwck->hwk", mean_rgb, gain)
 
     size = (rgb.shape[1], rgb.shape[0])
@@ -88,6 +88,22 @@ def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius
             cv2.accumulateProduct(channel, at_full_size(coefficients[..., c, k]), total)
         np.clip(total, 0, 1, out=full[k])
     return np.moveaxis(full, 0, -1)
+
+
+def solve_each(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """At each pixel the solution of a symmetric positive definite system, ``[h, w, 3, 3]`` and ``[h, w, 3, K]``, by Cholesky's
+    factors without roots. Plane by plane: LAPACK is called for each pixel, which takes several times as long."""
+    a, b, c, d, e, f = (np.ascontiguousarray(matrices[..., i, j]) for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)))
+    low, lower = b / a, c / a
+    pivot = d - low * b
+    between = (e - low * c) / pivot
+    last = f - lower * c - between * (e - low * c)
+    x, y, z = (np.moveaxis(right[..., row, :], -1, 0) for row in range(3))
+    y = y - low * x
+    z = (z - lower * x - between * y) / last
+    y = y / pivot - between * z
+    x = x / a - low * y - lower * z
+    return np.moveaxis(np.stack([x, y, z]), 1, -1).transpose(1, 2, 0, 3)
 
 
 def part_by_colour(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
