@@ -96,9 +96,8 @@ C3D_INLINE uint32_t changes(const uint32_t* values) {  // bit i of 16: values[i 
   return _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(values), _mm512_loadu_si512(values + 1));
 }
 C3D_INLINE bool any(Lanes mask) { return mask != 0; }
-C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
 C3D_INLINE i32x16 count_in(Lanes mask, i32x16 counts) { return select(mask, counts + 1, counts); }
-C3D_INLINE f32x16 half_lanes(float lo, float hi) { return select(static_cast<Lanes>(0xFF), all_lanes(lo), all_lanes(hi)); }
+C3D_INLINE f32x16 half_lanes(float lo, float hi) { return select(static_cast<Lanes>(0xFF), lo - f32x16{}, hi - f32x16{}); }
 C3D_INLINE f32x16 joined(f32x8 lo, f32x8 hi) {
   return reinterpret_cast<f32x16>(
       _mm512_insertf32x8(_mm512_castps256_ps512(reinterpret_cast<__m256>(lo)), reinterpret_cast<__m256>(hi), 1));
@@ -136,6 +135,7 @@ C3D_INLINE bool any(i32x4 mask) { return (mask[0] | mask[1] | mask[2] | mask[3])
 typedef Pair<f32x8> f32x16;
 typedef Pair<i32x8> i32x16;
 typedef i32x16 Lanes;  // all bits of a lane, or none
+typedef i32x8 HalfLanes;
 
 template <typename V, typename Mask>
 C3D_INLINE auto choose(const Mask& mask, const V& yes, const V& no) -> std::enable_if_t<!std::is_class_v<V>, V> {
@@ -169,14 +169,28 @@ C3D_INLINE Pair<Half> larger(const Pair<Half>& a, const Pair<Half>& b) {
 
 C3D_INLINE Lanes less(const f32x16& a, const f32x16& b) { return compare<Lanes>(a, b); }
 C3D_INLINE Lanes less(const i32x16& a, int32_t b) { return compare<Lanes>(a, i32x16{} + b); }
-C3D_INLINE f32x16 select(const Lanes& mask, const f32x16& yes, const f32x16& no) { return choose(mask, yes, no); }
-C3D_INLINE i32x16 select(const Lanes& mask, const i32x16& yes, const i32x16& no) { return choose(mask, yes, no); }
-C3D_INLINE Lanes but_not(const Lanes& some, const Lanes& others) { return choose(others, Lanes{}, some); }
-C3D_INLINE f32x16 all_lanes(float value) { return value - f32x16{}; }
-C3D_INLINE i32x16 count_in(const Lanes& mask, const i32x16& counts) { return counts - mask; }  // a lane's mask is -1
+C3D_INLINE HalfLanes less(const f32x8& a, const f32x8& b) { return compare<HalfLanes>(a, b); }
+C3D_INLINE HalfLanes less(const i32x8& a, int32_t b) { return compare<HalfLanes>(a, i32x8{} + b); }
+template <typename Mask, typename V>
+C3D_INLINE V select(const Mask& mask, const V& yes, const V& no) {
+  return choose(mask, yes, no);
+}
+template <typename Mask>
+C3D_INLINE Mask but_not(const Mask& some, const Mask& others) {
+  return choose(others, Mask{}, some);
+}
+template <typename V>
+C3D_INLINE V count_in(const V& mask, const V& counts) {
+  return counts - mask;  // a lane's mask is -1
+}
 C3D_INLINE f32x16 half_lanes(float lo, float hi) { return {lo - f32x8{}, hi - f32x8{}}; }
 C3D_INLINE f32x16 joined(const f32x8& lo, const f32x8& hi) { return {lo, hi}; }
 #endif
+
+template <typename V = f32x16>
+C3D_INLINE V all_lanes(float value) {
+  return value - V{};
+}
 
 // sum + a * b, in one rounding where there are masks for lanes.
 C3D_INLINE f32x16 multiply_add(const f32x16& sum, const f32x16& a, const f32x16& b) {
@@ -188,10 +202,10 @@ C3D_INLINE f32x16 multiply_add(const f32x16& sum, const f32x16& a, const f32x16&
 #endif
 }
 
-C3D_INLINE f32x8 multiply_add(const f32x8& sum, float a, const f32x8& b) {
+C3D_INLINE f32x8 multiply_add(const f32x8& sum, const f32x8& a, const f32x8& b) {
 #ifdef C3D_AVX512
   return reinterpret_cast<f32x8>(
-      _mm256_fmadd_ps(_mm256_set1_ps(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(sum)));
+      _mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(sum)));
 #else
   return sum + a * b;
 #endif
@@ -207,6 +221,12 @@ C3D_INLINE f32x16 multiply_add(const Lanes& mask, const f32x16& sum, const f32x1
 #endif
 }
 
+#ifndef C3D_AVX512
+C3D_INLINE f32x8 multiply_add(const HalfLanes& mask, const f32x8& sum, const f32x8& a, const f32x8& b) {
+  return select(mask, sum + a * b, sum);
+}
+#endif
+
 #if defined(C3D_AVX512)
 C3D_INLINE Pair<f32x8> halves(f32x16 v) { return {part_of<0, f32x8>(v), part_of<1, f32x8>(v)}; }
 #else
@@ -214,25 +234,29 @@ template <typename Half>
 C3D_INLINE Pair<Half> halves(const Pair<Half>& v) {
   return v;
 }
+#endif
 #if defined(C3D_AVX2)
 C3D_INLINE Pair<f32x4> halves(f32x8 v) { return {part_of<0, f32x4>(v), part_of<1, f32x4>(v)}; }
 #endif
-#endif
 
-C3D_INLINE f32x4 quarter(const f32x16& lanes, int at) {
+// Four lanes, from 4 * at on.
 #ifdef C3D_AVX512
-  f32x4 quarters[4];
-  std::memcpy(quarters, &lanes, sizeof quarters);
-  return quarters[at];
-#else
-  const auto half = halves(at < 2 ? lanes.lo : lanes.hi);
-  return at % 2 == 0 ? half.lo : half.hi;
-#endif
+C3D_INLINE f32x4 quad_of(const f32x16& lanes, int at) {
+  f32x4 quads[4];
+  std::memcpy(quads, &lanes, sizeof quads);
+  return quads[at];
 }
+#else
+C3D_INLINE f32x4 quad_of(const f32x8& lanes, int at) {
+  const auto half = halves(lanes);
+  return at == 0 ? half.lo : half.hi;
+}
+C3D_INLINE f32x4 quad_of(const f32x16& lanes, int at) { return quad_of(at < 2 ? lanes.lo : lanes.hi, at % 2); }
+#endif
 
-// From a vector for each component to sixteen structures of four components.
-C3D_INLINE void store_interleaved(const f32x16& a, const f32x16& b, const f32x16& c, const f32x16& d, float* to) {
+// From a vector for each component to structures of four components, one after the other.
 #ifdef C3D_AVX512
+C3D_INLINE void store_interleaved(const f32x16& a, const f32x16& b, const f32x16& c, const f32x16& d, float* to) {
   const f32x16 ab_lo = shuffle<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(a, b);
   const f32x16 ab_hi = shuffle<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(a, b);
   const f32x16 cd_lo = shuffle<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(c, d);
@@ -241,9 +265,12 @@ C3D_INLINE void store_interleaved(const f32x16& a, const f32x16& b, const f32x16
   store(to + 16, shuffle<8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31>(ab_lo, cd_lo));
   store(to + 32, shuffle<0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23>(ab_hi, cd_hi));
   store(to + 48, shuffle<8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31>(ab_hi, cd_hi));
+}
 #else
-  for (int q = 0; q < 4; ++q, to += 16) {
-    const f32x4 aq = quarter(a, q), bq = quarter(b, q), cq = quarter(c, q), dq = quarter(d, q);
+template <typename V>
+C3D_INLINE void store_interleaved(const V& a, const V& b, const V& c, const V& d, float* to) {
+  for (int q = 0; q < static_cast<int>(sizeof(V) / sizeof(f32x4)); ++q, to += 16) {
+    const f32x4 aq = quad_of(a, q), bq = quad_of(b, q), cq = quad_of(c, q), dq = quad_of(d, q);
     const f32x4 ab_lo = shuffle<0, 4, 1, 5>(aq, bq), ab_hi = shuffle<2, 6, 3, 7>(aq, bq);
     const f32x4 cd_lo = shuffle<0, 4, 1, 5>(cq, dq), cd_hi = shuffle<2, 6, 3, 7>(cq, dq);
     store(to, shuffle<0, 1, 4, 5>(ab_lo, cd_lo));
@@ -251,8 +278,8 @@ C3D_INLINE void store_interleaved(const f32x16& a, const f32x16& b, const f32x16
     store(to + 8, shuffle<0, 1, 4, 5>(ab_hi, cd_hi));
     store(to + 12, shuffle<2, 3, 6, 7>(ab_hi, cd_hi));
   }
-#endif
 }
+#endif
 
 #define C3D_FORMULA C3D_INLINE
 #include "c3d/composite_formulas.h"

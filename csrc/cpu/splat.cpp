@@ -27,6 +27,7 @@ bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t lo
   scratch.index = allocate<uint32_t>(from, n);
   scratch.points = allocate<TilePoint>(from, n);
   scratch.blocks = allocate<uint32_t>(from, n);
+  scratch.halves = allocate<uint8_t>(from, n);
   scratch.depth = allocate<uint32_t>(from, n);
   scratch.inv_z = allocate<float>(from, n);
   scratch.opacity = args.opacity ? allocate<float>(from, n) : nullptr;
@@ -35,13 +36,13 @@ bool allocate_tile_scratch(TileScratch& scratch, const Scratch& from, int64_t lo
   scratch.keys = allocate<uint64_t>(from, n);
   scratch.keys_swap = allocate<uint64_t>(from, n);
   scratch.lists = allocate<uint32_t>(from, kBlocks * kListStride);
-  scratch.states = allocate<char>(from, kBlocks * kStateBytes);
-  if ((args.opacity && !scratch.opacity) || !scratch.index || !scratch.points || !scratch.blocks || !scratch.depth ||
-      !scratch.inv_z || !scratch.rows || !scratch.order || !scratch.keys || !scratch.keys_swap || !scratch.lists ||
-      !scratch.states)
+  scratch.states = allocate<char>(from, kBlocks * (is_narrow(args) ? kNarrowStateBytes : kStateBytes));
+  if ((args.opacity && !scratch.opacity) || !scratch.index || !scratch.points || !scratch.blocks || !scratch.halves ||
+      !scratch.depth || !scratch.inv_z || !scratch.rows || !scratch.order || !scratch.keys || !scratch.keys_swap ||
+      !scratch.lists || !scratch.states)
     return false;
   if (is_frame && !(scratch.sides = allocate<char>(from, 2 * kSideBytes))) return false;
-  if (is_narrow(args)) return (scratch.sums = allocate<char>(from, 2 * kBlocks * kSumsBytes)) != nullptr;
+  if (is_narrow(args)) return true;
   scratch.in_turns = longest_list <= kChunk;
   const int64_t num_hits = static_cast<int64_t>(kLanes) * args.max_points, num_blocks = scratch.in_turns ? 2 : kBlocks;
   const auto vectors = [&](int64_t count) { return allocate<char>(from, num_blocks * count * kVectorBytes); };

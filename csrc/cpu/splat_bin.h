@@ -1,6 +1,19 @@
 // Binning: points in the picture, the tiles that a run of them may touch, and the blocks that those of one tile may touch.
 // Included by splat_simd.h, once for each instruction set.
 
+// A part of a block is what a register holds: all of it, or its upper or lower half. A disc of radius 1.5 px touches a third
+// more of halves than of blocks, with two thirds of the lanes.
+#ifdef C3D_AVX512
+typedef f32x16 PartVector;
+typedef i32x16 PartCounts;
+typedef Lanes PartLanes;
+#else
+typedef f32x8 PartVector;
+typedef i32x8 PartCounts;
+typedef HalfLanes PartLanes;
+#endif
+constexpr int kPartLanes = sizeof(PartVector) / sizeof(float), kParts = kLanes / kPartLanes, kPartRows = kBlock / kParts;
+
 // Discs of consecutive points as arrays, and what they may touch.
 struct Discs {
   float u[kBatch], v[kBatch], z[kBatch], radius_px[kBatch];
@@ -183,6 +196,11 @@ C3D_INLINE uint32_t prepare_points(const TileArgs& args) {
       const auto row = [=](int32_t y) { return static_cast<uint32_t>(y - y0) / kBlock % kBlocksY; };
       blocks[i] = blocks_between(column(boxes.x0[i]), column(boxes.x1[i]), row(boxes.y0[i]), row(boxes.y1[i]));
     }
+    if constexpr (kParts > 1)
+      for (int i = 0; i < kBatch; ++i) {
+        const auto half = [=](int32_t y) { return static_cast<uint32_t>(y - y0) / kPartRows % (kTileHeight / kPartRows); };
+        scratch.halves[first + i] = static_cast<uint8_t>((2u << half(boxes.y1[i])) - (1u << half(boxes.y0[i])));
+      }
     if (splat.opacity)
       for (int i = 0; i < num; ++i) soft |= scratch.opacity[first + i] != 1.0f ? blocks[i] : 0;
     for (int i = 0; i < kBatch; i += kLanes) {

@@ -16,10 +16,11 @@ C3D_INLINE SidePlanes& side_planes(const TileArgs& args, int32_t side) {
   return reinterpret_cast<SidePlanes*>(args.scratch.sides)[side];
 }
 
-C3D_INLINE void keep_side(const Sums& sums, int block, SidePlanes& side) {
-  store(side.alpha + block * kLanes, sums.weight);
-  store(side.disp + block * kLanes, sums.disp);
-  for (int c = 0; c < kNarrow; ++c) store(side.feat[c] + block * kLanes, sums.feat[c]);
+C3D_INLINE void keep_side(const Sums& sums, int block, int part, SidePlanes& side) {
+  const int first = block * kLanes + part * kPartLanes;
+  store(side.alpha + first, sums.weight);
+  store(side.disp + first, sums.disp);
+  for (int c = 0; c < kNarrow; ++c) store(side.feat[c] + first, sums.feat[c]);
 }
 
 C3D_INLINE void copy_side(const SidePlanes& from, int block, SidePlanes& to) {

@@ -35,7 +35,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
                              const uint32_t* list, int32_t num_listed, const BlockHits& hits) {
   const int32_t max_points = args.splat->max_points;
   const float reach = 1.0f + args.splat->depth_tolerance;
-  const BlockCentres centres = centres_of(place);
+  const Centres<f32x16> centres = centres_of<f32x16>(place);
   const int64_t row_bytes = rows.stride * (rows.type == FeatType::kFloat32 ? 4 : 2);
   int32_t n = state.num_hits;
   i32x16 lanes = n & 31 ? hits.lanes[n / 32] : i32x16{};

@@ -23,18 +23,8 @@ __attribute__((noinline)) static void draw_block(const TileArgs& args, const Row
   const TileScratch& scratch = args.scratch;
   const BlockPlace place = place_of(args, view, block);
   if (is_narrow(*args.splat)) {
-    const NarrowBlock narrow{place, view - args.first_view, block, list, num_listed, is_first, is_last};
-    const bool is_few = num_listed <= args.splat->max_points, is_weighed = !(kIsSurface && args.frame && is_shared);
-    if (!is_first || !is_last)
-      draw_narrow<kIsSurface, kIsSoft, false, false, true>(args, narrow);
-    else if (is_few && !is_weighed)
-      draw_narrow<kIsSurface, kIsSoft, true, true, false>(args, narrow);
-    else if (is_few)
-      draw_narrow<kIsSurface, kIsSoft, true, true, true>(args, narrow);
-    else if (!is_weighed)
-      draw_narrow<kIsSurface, kIsSoft, true, false, false>(args, narrow);
-    else
-      draw_narrow<kIsSurface, kIsSoft, true, false, true>(args, narrow);
+    draw_parts<kIsSurface, kIsSoft>(args, {place, view - args.first_view, block, 0, list, num_listed, is_first, is_last},
+                                    !(kIsSurface && args.frame && is_shared));
     return;
   }
   const int32_t part = scratch.in_turns ? 1 - waiting.part : block;
@@ -53,6 +43,16 @@ __attribute__((noinline)) static void draw_block(const TileArgs& args, const Row
   waiting.next_place = place;
   if (waiting.hits.weight) write_wide(args, rows, waiting);
   waiting = {place, hits, state.num_hits, part, {}};
+}
+
+// Whether any pixel of a block whose state is kept takes more points.
+C3D_INLINE bool takes_more(const TileArgs& args, int block) {
+  const int32_t max_points = args.splat->max_points;
+  const char* states = args.scratch.states;
+  if (!is_narrow(*args.splat)) return any(less(load<BlockState>(states + block * kStateBytes).count, max_points));
+  for (int part = 0; part < kParts; ++part)
+    if (any(less(load<PartState>(kept_part(args, block, part) + offsetof(KeptPart, state)).count, max_points))) return true;
+  return false;
 }
 
 // Draws the given blocks of one view; `differ`: those that not all views see alike; `soft`: those that a point may touch which
@@ -74,8 +74,7 @@ C3D_INLINE void draw_blocks(const TileArgs& args, const Rows& rows, int32_t view
       const uint32_t* list = scratch.lists + block * kListStride;
       const auto draw = soft >> block & 1 ? draw_block<kIsSurface, true> : draw_block<kIsSurface, false>;
       draw(args, rows, view, block, list, num_listed[block], is_first, is_last, !(differ >> block & 1), waiting);
-      is_open = is_open ||
-                (!is_last && any(less(load<BlockState>(scratch.states + block * kStateBytes).count, args.splat->max_points)));
+      is_open = is_open || (!is_last && takes_more(args, block));
     }
     if (waiting.hits.weight) write_wide(args, rows, waiting);
     if (is_last) return;

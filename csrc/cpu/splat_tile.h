@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <type_traits>
 
 #include "c3d/formulas.h"
@@ -69,8 +70,8 @@ struct TilePoint {
 };
 
 // What each instruction set's own types take (splat_simd.h).
-constexpr int64_t kVectorBytes = sizeof(float) * kLanes, kStateBytes = 7 * kVectorBytes, kSumsBytes = 6 * kVectorBytes;
-constexpr int64_t kSideBytes = kBlocks * kSumsBytes;
+constexpr int64_t kVectorBytes = sizeof(float) * kLanes, kStateBytes = 7 * kVectorBytes;
+constexpr int64_t kNarrowStateBytes = 18 * kVectorBytes, kSideBytes = kBlocks * 6 * kVectorBytes;
 
 // The hits of a block, near to far: points that cover any of its pixels. A vector holds a value for each pixel.
 struct HitsMemory {
@@ -88,6 +89,7 @@ struct TileScratch {
   uint32_t* index;  // [longest list] of each point in the caller's arrays, ascending
   TilePoint* points;  // [longest list] like the next four in the list's order
   uint32_t* blocks;  // [longest list] bit b: may touch block b
+  uint8_t* halves;  // [longest list] bit k: may touch the k-th two rows, half a block's; where blocks are drawn in halves
   uint32_t* depth;  // [longest list] bits of z
   float* inv_z;  // [longest list]
   float* opacity;  // [longest list], or nullptr
@@ -96,8 +98,7 @@ struct TileScratch {
   uint64_t* keys;  // [longest list]
   uint64_t* keys_swap;  // [longest list]
   uint32_t* lists;  // [kBlocks, kListStride] places of the blocks' points, near to far
-  char* states;  // [kBlocks] BlockState
-  char* sums;  // [kBlocks, 2] Sums, narrow: of the current surface, and of those in front
+  char* states;  // [kBlocks] BlockState; narrow: KeptParts
   char* sides;  // [2] SidePlanes, of a frame
   HitsMemory hits;  // wide: [kBlocks], or [2] where blocks take turns
   bool in_turns;  // no tile needs several chunks

@@ -82,7 +82,7 @@ C3D_INLINE void sum_pixel(const HitBlock& block, int lane, const T* rows, int64_
       const float weight = weights[k * kLanes];
       const T* row = rows + static_cast<int64_t>(hits.row[k]) * stride;
       for (int v = 0; v < kVectors; ++v) sums[v] = multiply_add(sums[v], all_lanes(weight), load_feat<f32x16>(row + 16 * v));
-      if (kTail) tail = multiply_add(tail, weight, load_feat<f32x8>(row + 16 * kVectors));
+      if (kTail) tail = multiply_add(tail, all_lanes<f32x8>(weight), load_feat<f32x8>(row + 16 * kVectors));
     }
   }
   store_pixel<kVectors, kTail>(sums, tail, num_channels, out);
