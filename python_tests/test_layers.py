@@ -10,7 +10,7 @@ from c3drender import ops
 from c3drender.camera import make_camera_path, max_shift_px, parallax_px
 from c3drender.data import Camera, CameraPath, DepthMap, DepthSpan, FlowField, Image, Layers
 from c3drender.layers.build import LayerConfig, build_layers
-from c3drender.layers.clean import grow_over_edges, settle_mixed_depths, settle_strips, sharpen_depth_edges, smooth_fluid_depth
+from c3drender.layers.clean import grow_over_edges, settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
 from c3drender.layers.hidden import HidingRules, continue_behind
 
 HEIGHT, WIDTH = 60, 80
@@ -126,22 +126,6 @@ def test_sharpening_turns_a_ramp_into_a_step() -> None:
 def test_a_steep_slope_is_no_edge() -> None:
     slope = np.linspace(0.1, 2.0, 40, dtype=np.float32)[None].repeat(12, 0)
     np.testing.assert_array_equal(sharpen_depth_edges(slope, 0.1)[:, 4:-4], slope[:, 4:-4])
-
-
-def test_a_strip_between_two_surfaces_is_of_the_nearer_one() -> None:
-    def told(width_px: int) -> np.ndarray:
-        disp = np.full((40, 120), 0.2, np.float32)
-        disp[:, :40], disp[:, 40 : 40 + width_px] = 0.8, 0.5
-        return disp
-
-    still = np.zeros((40, 120), bool)
-    strip, slab = told(7), told(12)
-    settled = settle_strips(strip, still, 0.1, 8)
-    np.testing.assert_array_equal(settled, np.where(strip == np.float32(0.5), np.float32(0.8), strip))
-    np.testing.assert_array_equal(settle_strips(slab, still, 0.1, 8), slab)
-    np.testing.assert_array_equal(settle_strips(strip, strip == np.float32(0.5), 0.1, 8), strip)
-    slope = np.tile(np.linspace(0, 1, 120, dtype=np.float32), (40, 1))
-    np.testing.assert_array_equal(settle_strips(slope, still, 0.02, 8)[:, 16:-16], slope[:, 16:-16])
 
 
 def test_edges_grow_over_what_is_farther_and_slopes_do_not() -> None:

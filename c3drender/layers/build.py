@@ -16,7 +16,7 @@ from ..data import SPLAT_RULES, Camera, CameraPath, DepthMap, FlowField, Image, 
 from ..pixels.crossing import HOST
 from .bridges import bridge_small_steps
 from .canvas import Canvas, inflow_px, make_canvas, with_soft_edges
-from .clean import grow_over_edges, settle_mixed_depths, settle_strips, sharpen_depth_edges, smooth_fluid_depth
+from .clean import grow_over_edges, settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
 from .hidden import HidingRules
 from .inpainter import Inpainter
 from .matte import EdgeRules, find_matte
@@ -24,7 +24,6 @@ from .uncover import Uncovered, uncover
 
 BRIDGED_TEARS = 4.0  # a step up to this, which opens by half as many px at most, is stretched instead
 MEASURED_BAND_PX = 1.0  # to either side of a measured depth edge: so far it may lie beside the picture's
-STRIP_SHARE = 1 / 80  # of the longer side, see settle_strips
 BESIDE_SHARE = 1 / 160  # of the longer side: so far an estimate's edges may lie beside the picture's
 MIXED = 2.0  # tears, see settle_mixed_depths
 TORN_SHARE = 1 / 200  # of the longer side: what views shift so far against each other are two surfaces behind an edge too
@@ -79,12 +78,8 @@ def build_layers(
     parallax_px = max(config.parallax_px, 1e-6)
     tear_disp = config.rules.tear_px / parallax_px
     disp = 1.0 / depth.z_cam.cpu().numpy()
+    disp = settle_mixed_depths(disp, MIXED * tear_disp) if depth.measured else sharpen_depth_edges(disp, 2.0 * tear_disp)
     moving = flow.moving.cpu().numpy()
-    if depth.measured:
-        disp = settle_mixed_depths(disp, MIXED * tear_disp)
-    else:
-        disp = sharpen_depth_edges(disp, 2.0 * tear_disp)
-        disp = settle_strips(disp, moving, 2 * BRIDGED_TEARS * tear_disp, round(STRIP_SHARE * max(disp.shape)))
     disp = smooth_fluid_depth(disp, moving, tear_disp)
     band_px = MEASURED_BAND_PX
     if not depth.measured:

@@ -14,7 +14,6 @@ FLUID_SMOOTHING_PX = 16.0  # standard deviation
 SHORE_PX = 8.0  # over which a fluid's depth is bent to meet its shore
 MAX_SHORE_TEARS = 6.0  # a higher step between a fluid and what lies beside it is a depth edge
 SHARPEN_RADII = (2, 1)  # px, see sharpen_depth_edges
-ABOVE_SHARE, BELOW_SHARE = 0.3, 0.2  # of the step between two surfaces, by which a strip lies before one and behind the other
 EDGE_SHARE = 0.7  # of the disparities in a window twice as wide, that an edge spans: of a slope it is half
 
 
@@ -70,25 +69,6 @@ def smooth_fluid_depth(disp: np.ndarray, moving: np.ndarray, tear_disp: float) -
     distance = np.minimum(cv2.distanceTransform(moving.astype(np.uint8), cv2.DIST_L2, 5), 10 * SHORE_PX)
     correction = mean_within(step, meets.astype(np.float32), SHORE_PX / 2) * np.exp(-((distance / SHORE_PX) ** 2))
     return np.where(moving, smooth + correction, disp).astype(np.float32)
-
-
-def settle_strips(disp: np.ndarray, moving: np.ndarray, min_jump: float, width_px: int) -> np.ndarray:
-    """``disp`` float32 ``[H, W]`` in which still strips narrower than ``width_px`` between two surfaces, as near as neither,
-    are of the nearer one: an outline of which an estimate is half sure, hair and fur, would come off on both sides.
-
-    As in `sharpen_depth_edges`, the surfaces differ by more than ``min_jump``, and what lies around them hardly by more.
-    """
-    window, wider = square(width_px), square(2 * width_px)
-    low, high = cv2.erode(disp, window), cv2.dilate(disp, window)
-    span = high - low
-    ends = (span > min_jump) & (span > EDGE_SHARE * (cv2.dilate(disp, wider) - cv2.erode(disp, wider)))
-    near = high - disp <= BELOW_SHARE * span
-    strip = (ends & (disp - low > ABOVE_SHARE * span) & ~near & ~moving).view(np.uint8)
-    # What is wider is a strip in its middle alone, which the nearer surface does not touch.
-    told = (ends & near).view(np.uint8)
-    for _ in range(width_px):
-        told |= cv2.dilate(told, square(1)) & strip
-    return np.where(told & strip, high, disp)
 
 
 def grow_over_edges(disp: np.ndarray, moving: np.ndarray, edge_disp: float, reach_px: int) -> np.ndarray:
