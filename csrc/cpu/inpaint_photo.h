@@ -61,7 +61,9 @@ C3D_INLINE void measure_body(const Measured& measured) {
   }
   int64_t i = begin;
   for (; i + kExtremeLanes <= end; i += kExtremeLanes) {
+#ifndef __clang__  // which knows no such word
 #pragma GCC ivdep
+#endif
     for (int lane = 0; lane < kExtremeLanes; ++lane) include_pixel(args, i + lane, lane, seen);
   }
   for (; i < end; ++i) include_pixel(args, i, 0, seen);
