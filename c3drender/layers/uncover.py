@@ -98,7 +98,6 @@ class Uncovered:
 def hide(surface: Surface, rules: HidingRules, loop_steps: int, matte: Matte) -> Hidden:
     """What continues behind ``surface``, whose edges are soft in ``matte``."""
     reach_px = np.ceil(rules.parallax_px * (surface.disp.max() - surface.disp.min())) + SPLAT_REACH_PX
-
     soft = grown(spread_out(matte.pixel, True, surface.disp.shape, bool), SOFT_REACH_PX).reshape(-1)
 
     def drift_px(pixel: np.ndarray) -> np.ndarray:
