@@ -139,6 +139,13 @@ def test_edges_grow_over_what_is_farther_and_slopes_do_not() -> None:
     np.testing.assert_array_equal(grow_over_edges(slope, nothing_moves, 0.03, 3), slope)  # 0.05 over 3 px
     fluid = disp > 0.5
     np.testing.assert_array_equal(grow_over_edges(disp, fluid, 0.1, 3), disp)
+    sea = disp < 0.5
+    np.testing.assert_array_equal(grow_over_edges(disp, sea, 0.1, 3), grown)
+    stones = np.full((40, 60), 0.8, np.float32)
+    stones[:, 28:33] = 0.2
+    stream = stones < 0.5
+    np.testing.assert_array_equal(grow_over_edges(stones, stream, 0.1, 3), stones)
+    assert (grow_over_edges(stones, nothing_moves, 0.1, 3) == np.float32(0.8)).all()
 
 
 def test_through_a_crack_of_an_estimate_shows_what_lies_beside_it() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data import HIDES
 from ..pixels.fits import mean_within
-from ..pixels.masks import grown, square
+from ..pixels.masks import grown, opened, square
 from .hidden import EIGHT_NEIGHBOURS
 
 FLUID_SMOOTHING_PX = 16.0  # standard deviation
@@ -77,10 +77,12 @@ def grow_over_edges(disp: np.ndarray, moving: np.ndarray, edge_disp: float, reac
 
     An estimate's edge lies some pixels beside the picture's. Where it lies inside an outline, that stays behind as a ghost
     when what it outlines moves on; where outside, a strip of backdrop goes along, which is hardly seen. Edges are steps
-    between neighbours of more than ``edge_disp``: no slope grows, however steep.
+    between neighbours of more than ``edge_disp``: no slope grows, however steep. A stream so narrow that it could be covered
+    from both sides stays.
     """
     farthest = cv2.erode(disp, CROSS)
     rims = np.where((disp - farthest > edge_disp) & ~moving, disp, 0)
     for step in range(reach_px):  # an octagon; a disc of that size would take several times as long
         rims = cv2.dilate(rims, square(1) if step % 2 else CROSS)
-    return np.where(rims - disp > edge_disp, rims, disp)
+    thin = moving & ~opened(moving, reach_px)
+    return np.where((rims - disp > edge_disp) & ~thin, rims, disp)
