@@ -147,7 +147,7 @@ def test_what_parts_does_not_depend_on_the_names_of_the_sides() -> None:
     around = cut(figure_before_a_wall(), nothing(), shown())
     which = np.random.default_rng(1).random(len(around.borders.a)) < 0.5
     other = parting.Surroundings(
-        around.segments, turned(around.borders, which), around.striped, around.near, around.plane, around.kinds
+        around.segments, turned(around.borders, which), around.striped, around.near, around.plane, around.kinds, around.figure
     )
     (chance, step), (again, turned_step) = parting.find_parting(around), parting.find_parting(other)
     clear = around.features()[:, parting.ORDER_BY] > 1e-4  # which side is the nearer one is told

@@ -30,13 +30,20 @@ class Surroundings:
     """What is seen about the borders of a picture's segments.
 
     ``near``, ``plane`` ``[h, w]`` and ``kinds`` ``[K, h, w]`` as in `c3drender.data.Nearness`, of the segments' size;
-    ``striped``: how much of each segment is `upright_stripes`.
+    ``striped``, ``figure`` ``[n]``: how much of each segment is `upright_stripes`, and a person's or an animal's.
     """
 
     def __init__(
-        self, segments: Segments, borders: Borders, striped: np.ndarray, near: np.ndarray, plane: np.ndarray, kinds: np.ndarray
+        self,
+        segments: Segments,
+        borders: Borders,
+        striped: np.ndarray,
+        near: np.ndarray,
+        plane: np.ndarray,
+        kinds: np.ndarray,
+        figure: np.ndarray,
     ) -> None:
-        self.segments, self.borders, self.striped = segments, borders, striped
+        self.segments, self.borders, self.striped, self.figure = segments, borders, striped, figure
         self.near, self.plane, self.kinds = near, plane, kinds
         self.middle = np.stack([borders.column, borders.row], axis=1)
         before, behind = self._beside(near, REACH_PX[ORDER_BY])

@@ -12,8 +12,8 @@ from scipy.sparse.csgraph import connected_components
 from ..data import Nearness, Scenery
 from ..pixels.masks import shrunk
 from ..pixels.nearest import nearest_inside
-from ..pixels.segments import SEGMENT_CLASSES
 from ..pixels.sizes import work_size
+from . import figures
 from .edges import Relief, disparity_at_full_size
 from .parting import Surroundings, find_parting
 from .segments import Borders, cut_into_segments, find_borders, upright_stripes
@@ -25,14 +25,11 @@ LEAST_TRUST = 1e-3
 BLUR_PX = 8  # how far the sky's endlessness is smeared over what stands before it
 # Per pixel of a border: of one surface, times the odds that it is one, up to the most; of two.
 HOLD, MOST_ODDS, PART = 0.2, 20.0, 20.0
-FIGURE_ODDS = 11.0  # by how much likelier it is one surface where both sides are surely of a person or animal:
-NO_FIGURE, ALL_FIGURE = 0.5, 0.9  # so much of them is, for no effect and for all of it
 DECIDED = 3  # the power of the odds, that makes a border an edge or none: its step is not to be taken by halves
 CUTS_FROM = 0.1  # of that chance: where it is less, a border is never cut
 # What is smaller than the first stands alone only where all its borders are likelier of two surfaces than of one; than the
 # second, never.
 ISLAND_PX, SLIVER_PX = 200, 20
-FIGURES = tuple(SEGMENT_CLASSES.index(name) for name in ("person", "animal"))
 
 
 def surfaces_from(rgb: np.ndarray, scenery: Scenery, nearness: Nearness) -> np.ndarray:
@@ -57,29 +54,36 @@ def cut(rgb: np.ndarray, scenery: Scenery, nearness: Nearness) -> Surroundings:
     _, size = work_size(height, width, WORK_SIDE_PX)
     small = np.clip(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), 0, 1)
     sky, water = (cv2.resize(m.cpu().numpy(), size, interpolation=cv2.INTER_AREA) for m in (scenery.sky, scenery.water))
-    segments = cut_into_segments(small, np.where(sky > 0.5, 1, np.where(water > 0.5, 2, 0)))
-    striped = segments.mean(upright_stripes(small))
-    borders = find_borders(segments, small, striped)
     maps = (nearness.near.numpy(), nearness.plane.numpy(), *nearness.kinds.numpy())
     near, plane, *kinds = (cv2.resize(values, size, interpolation=cv2.INTER_LINEAR) for values in maps)
-    return Surroundings(segments, borders, striped, near, plane, np.stack(kinds))
+    figure = figures.find_figure(small, kinds)
+    kind = np.select([sky > 0.5, figure > 0.5, water > 0.5], [1, 2, 3], 0)
+    segments = cut_into_segments(small, kind)
+    striped = segments.mean(upright_stripes(small))
+    borders = find_borders(segments, small, striped)
+    return Surroundings(segments, borders, striped, near, plane, np.stack(kinds), figures.share_of(figure, segments, borders))
 
 
 def _relief(around: Surroundings, sky: np.ndarray) -> Relief:
-    segments, borders = around.segments, around.borders
-    chance, step = find_parting(around)
-    chance = _within_figures(around, chance)
+    segments, borders, figure = around.segments, around.borders, around.figure
+    a, b = borders.a, borders.b
+    told, step = find_parting(around)
+    chance = figures.with_odds(told, figure[a], figure[b])
     coarse = _without_sky(around.near, sky > 0.5, around.plane)
+    coarse = figures.without_rims(coarse, figure[segments.labels] > figures.FROM)
     down, across = cv2.Sobel(coarse, cv2.CV_32F, 0, 1, scale=1 / 8), cv2.Sobel(coarse, cv2.CV_32F, 1, 0, scale=1 / 8)
     steep = segments.mean(np.hypot(down, across))
+    near = segments.mean(coarse)
     is_sky = segments.mean(sky) > 0.5
-    a, b = borders.a, borders.b
     parted = np.zeros(len(segments))
     for side in (a, b):
         np.maximum.at(parted, side, chance * (is_sky[a] == is_sky[b]))
     trust = np.where(is_sky, 1, (1 - parted) / (1 + (steep / STEEP) ** 2) + LEAST_TRUST)
     slope = np.clip(segments.mean(down), 0, STEEP) * segments.mean(around.plane) * ~is_sky
     low, high = np.percentile(coarse, (1, 99))
+    # At a figure's outline nearness has no blur left, and tells the step itself.
+    step = step * (high - low)
+    step += np.abs(figure[a] - figure[b]) * (near[a] - near[b] - step)
 
     against = (1 - chance) / np.maximum(chance, 1e-3)
     edge = 1 / (1 + against**DECIDED)
@@ -87,20 +91,11 @@ def _relief(around: Surroundings, sky: np.ndarray) -> Relief:
     part = borders.length * PART * edge * (is_sky[a] == is_sky[b])
     even = slope[b] * (borders.row - segments.y[b]) - slope[a] * (borders.row - segments.y[a])
     weight = hold + part + 1e-4
-    disp = borders.solve(
-        weight, (hold * even + part * step * (high - low)) / weight, segments.area * trust, segments.mean(coarse) * ~is_sky
-    )
+    disp = borders.solve(weight, (hold * even + part * step) / weight, segments.area * trust, near * ~is_sky)
     whole = chance < CUTS_FROM
     joined = np.sort(np.minimum(a, b)[whole].astype(np.int64) * len(segments) + np.maximum(a, b)[whole])
-    return _without_islands(Relief(segments, np.clip(disp, 0, 1), slope, is_sky, joined), borders, chance)
-
-
-def _within_figures(around: Surroundings, chance: np.ndarray) -> np.ndarray:
-    """``chance`` of parting, given that a person or an animal is one surface."""
-    figure = around.segments.mean(around.kinds[list(FIGURES)].sum(axis=0))
-    both = np.minimum(figure[around.borders.a], figure[around.borders.b])
-    prior = 1 + (FIGURE_ODDS - 1) * np.clip((both - NO_FIGURE) / (ALL_FIGURE - NO_FIGURE), 0, 1)
-    return chance / (chance + prior * (1 - chance))
+    relief = Relief(segments, np.clip(disp, 0, 1), slope, is_sky, joined)
+    return _without_islands(relief, borders, np.minimum(chance, told))  # a lock beyond the outline is the figure's, too
 
 
 def _without_islands(relief: Relief, borders: Borders, chance: np.ndarray) -> Relief:

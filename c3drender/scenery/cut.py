@@ -121,7 +121,7 @@ def part_by_colour(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
     windows = [np.dstack([cv2.resize(moment, size, interpolation=cv2.INTER_AREA) for moment in moments]) for size in sizes]
     parted = maps.copy()
     for k in range(maps.shape[2]):
-        share = np.ascontiguousarray(maps[..., k])
+        share = maps[..., k].copy()
         for window in windows:
             if share.max() <= SURE or share.min() >= 1 - SURE:
                 break

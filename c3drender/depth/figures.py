@@ -1,0 +1,63 @@
+"""Persons and animals: each is one surface, and what is around it another.
+
+The network knows better where a figure is than how near its rim is: nearness is blurred across its outline, and hair, ears and
+feathers would come off as strips that are as near as neither side. So the figure's outline is taken from the picture, and
+nearness is told on either side by what lies beyond the blur.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..pixels.masks import shrunk
+from ..pixels.nearest import Nearest
+from ..pixels.segments import SEGMENT_CLASSES
+from ..scenery.cut import part_by_colour
+from .segments import Borders, Segments
+
+FIGURES = tuple(SEGMENT_CLASSES.index(name) for name in ("person", "animal"))
+FROM = 0.4  # a share above this is a figure's
+RIM_PX = 6  # of nearness' blur across an outline
+BELIEF, POWER = 0.03, 4  # how much of a segment's own share is believed, and how fast that falls where it wavers
+LEAST = 1e-6  # keeps the least squares definite
+# Odds: by how much likelier a border is one of one surface where both sides are surely a figure's, and one of two where one
+# side alone is. So much of them is a figure's, for no effect inside and for all of it:
+ONE, TWO = 30.0, 5.0
+NO_FIGURE, ALL_FIGURE = 0.3, 0.6
+
+
+def find_figure(rgb: np.ndarray, kinds: list[np.ndarray]) -> np.ndarray:
+    """How much of each pixel is a person or an animal, float32 ``[h, w]``, edges on the picture's; ``rgb`` float32
+    ``[h, w, 3]``, ``kinds`` the classes' shares ``[h, w]``."""
+    share = sum((kinds[k] for k in FIGURES), np.zeros_like(kinds[0]))
+    return part_by_colour(rgb, share[..., None])[..., 0]
+
+
+def share_of(figure: np.ndarray, segments: Segments, borders: Borders) -> np.ndarray:
+    """How much of each segment is a figure's, ``[n]``: what wavers is what it looks like beside it, such as an ear that is as
+    brown as the head (least squares, the soft form of random walks from seeds; Grady 2006)."""
+    share = segments.mean(figure)
+    if share.max() <= FROM:
+        return share
+    believed = BELIEF * segments.area * np.abs(2 * share - 1) ** POWER + LEAST
+    return np.clip(borders.solve(borders.length * borders.affinity + LEAST, 0.0, believed, share), 0, 1)
+
+
+def without_rims(near: np.ndarray, figure: np.ndarray) -> np.ndarray:
+    """``near`` ``[h, w]`` with a ``figure`` (bool) as near at its rim as farther in, and what is around it as near there as
+    farther off."""
+    sharp = near.copy()
+    for side in (figure, ~figure):
+        core = shrunk(side, RIM_PX)
+        if figure.any() and core.any():
+            beyond = Nearest.of(core)
+            rim = side & ~core & (beyond.distance < 2 * RIM_PX)  # thinner parts have no core of their own
+            sharp[rim] = near.reshape(-1)[beyond.to(rim)]
+    return sharp
+
+
+def with_odds(chance: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``chance`` that borders part two surfaces, given how much of either side is a figure's, all ``[B]``."""
+    inside = np.clip((np.minimum(a, b) - NO_FIGURE) / (ALL_FIGURE - NO_FIGURE), 0, 1)
+    one = (1 + (ONE - 1) * inside) / (1 + (TWO - 1) * np.abs(a - b))
+    return chance / (chance + one * (1 - chance))
