@@ -28,7 +28,7 @@ LEAST_SHARE = 1e-5  # of the picture: a smaller part, a spark, is held
 FALL_OFF = 2.0  # times the reach: how far beyond the mask the surroundings are drawn along
 LEAST_FALL_OFF_PX = 4.0
 GOLDEN = 0.618  # of a turn from one swing's start to the next
-SURE, LEAST_SURE = 0.5, 0.8  # of a pixel that burns, and of all of a part on the mean: what is less sure is no flame
+SURE, LEAST_SURE = 0.5, 0.55  # of a pixel that burns, and of all of a part on the mean: what is less sure is no flame
 LEAST_FOUND_SHARE = 2e-4  # of the picture: what is smaller, a lamp or a spark, is not found
 
 

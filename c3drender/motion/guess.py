@@ -33,7 +33,7 @@ SURE = 0.5  # a map above this is taken for its kind
 # Mean over a part, by the first kind of its family: what is less sure stays still, unless an arrow points at it. The network
 # is surer of itself than the cues are; of the sky it doubts whether it is cloud, smoke or mist, and all of these may drift.
 LEAST_SURE = {"water": 0.9, "sky": 0.9, "smoke": 0.9}
-LEAST_SURE_SEEN = {"water": 0.92, "sky": 0.8, "smoke": 0.92}
+LEAST_SURE_SEEN = {"water": 0.92, "sky": 0.8, "smoke": 0.7}
 THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on
 FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
 SMOKE_FILLED_SHARE = 0.05  # ... and what shows between the curls of smoke drifts with them

@@ -16,7 +16,7 @@ from ..models import best, find
 from ..models.segmentation import load_entry, load_transformers
 from ..perception import Perception, perceive
 from ..pixels.segments import Segments
-from ..scenery import apply_segments, find_scenery
+from ..scenery import apply_segments, find_scenery, with_spray
 
 
 class Eyes:
@@ -101,6 +101,7 @@ def look(
     told = replace(told, way=_at_size(seen.way, image.size).to(told.sky.device))
     # Flames are bright and end sharply: where the smoke's map is refined to the picture's edges, theirs is a share of it.
     fire = _at_size(shares.of("fire")[..., None], image.size)[..., 0].to(told.smoke) * (told.smoke > 0.5)
+    told = with_spray(told, fire)
     # Larger segmenters know water, not whether it lies still: that is the network's word.
     calm, moved = (seen.segments.of(name) for name in ("still_water", "moving_water"))
     still = _at_size((calm / (calm + moved).clamp(min=1e-6))[..., None], image.size)[..., 0].to(told.water)
