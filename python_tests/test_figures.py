@@ -64,12 +64,14 @@ def test_a_rim_is_as_near_as_what_lies_beyond_the_blur() -> None:
     assert np.abs(near - np.where(BODY, 0.8, 0.2)).max() > 0.25
 
 
-def test_a_part_without_a_core_of_its_own_keeps_its_nearness() -> None:
-    thin = np.zeros((H, W), bool)
-    thin[20:100, 10:14] = True
-    near = (0.2 + 0.3 * blurred(thin, 1.0) + 0.6 * blurred(BODY, 2.0)).astype(np.float32)
-    sharp = figures.without_rims(near, BODY | thin)
-    assert np.array_equal(sharp[30:90, 10:14], near[30:90, 10:14])
+def test_an_arm_is_as_near_as_its_body_and_a_far_off_child_is_not() -> None:
+    arm, child = np.zeros((H, W), bool), np.zeros((H, W), bool)
+    arm[60:66, 100:124] = True
+    child[50:70, 40:46] = True
+    near = (0.2 + 0.6 * blurred(BODY, 2.0) + 0.2 * blurred(arm | child, 1.0)).astype(np.float32)
+    sharp = figures.without_rims(near, BODY | arm | child)
+    assert np.allclose(sharp[60:66, 100:118], 0.8, atol=0.01)
+    assert np.array_equal(sharp[child], near[child])
 
 
 def test_without_a_figure_nothing_changes() -> None:

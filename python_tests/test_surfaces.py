@@ -101,6 +101,22 @@ def test_a_person_is_not_cut_where_hair_meets_a_face_unless_that_is_sure(monkeyp
     assert steepest_inside(0.95) > 0.1
 
 
+def test_an_ear_of_which_the_network_is_unsure_stays_on_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = np.zeros((H, W), bool)
+    ear[14:30, 64:76] = True
+    rgb = noisy(np.where((FIGURE | ear)[..., None], (0.7, 0.4, 0.15), (0.35, 0.5, 0.4)))
+    tell(monkeypatch, FIGURE + 2 * ear, {(0, 1): (0.95, 0.4), (0, 2): (0.9, 0.2), (1, 2): (0.8, -0.2)})
+    head, lobe = shown(blur_px=4.0), shown(ear, blur_px=4.0)
+    person = SEGMENT_CLASSES.index("person")
+    kinds = head.kinds.clone()
+    kinds[person] += 0.5 * lobe.kinds[person]
+    kinds[SEGMENT_CLASSES.index("object")] = 1 - kinds[person]
+    seen = Nearness(head.near + 0.4 * (lobe.near - 0.2), head.plane, kinds.clamp(0, 1))
+    disp = surfaces_from(rgb, nothing(), seen)
+    assert np.abs(np.diff(disp[16:44, 66:74], axis=0)).max() < 0.06
+    assert disp[18:28, 67:73].mean() > disp[18:28, :40].mean() + 0.3
+
+
 def test_what_is_small_goes_on_from_a_neighbour_unless_all_its_borders_surely_part(monkeypatch: pytest.MonkeyPatch) -> None:
     region = FIGURE.astype(int)
     region[55:69, 100:113] = 2  # a lock of hair beyond the outline that the network sees

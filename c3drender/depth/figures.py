@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..pixels.masks import shrunk
+from ..pixels.masks import Parts, shrunk
 from ..pixels.nearest import Nearest
 from ..pixels.segments import SEGMENT_CLASSES
 from ..scenery.cut import part_by_colour
@@ -18,6 +18,7 @@ from .segments import Borders, Segments
 FIGURES = tuple(SEGMENT_CLASSES.index(name) for name in ("person", "animal"))
 FROM = 0.4  # a share above this is a figure's
 RIM_PX = 6  # of nearness' blur across an outline
+THIN_PX = 36  # so far from its body a figure's limbs and ears are as near as that
 BELIEF, POWER = 0.03, 4  # how much of a segment's own share is believed, and how fast that falls where it wavers
 LEAST = 1e-6  # keeps the least squares definite
 # Odds: by how much likelier a border is one of one surface where both sides are surely a figure's, and one of two where one
@@ -44,15 +45,19 @@ def share_of(figure: np.ndarray, segments: Segments, borders: Borders) -> np.nda
 
 
 def without_rims(near: np.ndarray, figure: np.ndarray) -> np.ndarray:
-    """``near`` ``[h, w]`` with a ``figure`` (bool) as near at its rim as farther in, and what is around it as near there as
-    farther off."""
+    """``near`` ``[h, w]`` with a ``figure`` (bool) as near at its rim, and in its thin parts, as farther in, and what is around it
+    as near there as farther off."""
     sharp = near.copy()
-    for side in (figure, ~figure):
+    if not figure.any():
+        return sharp
+    body = Parts.of(figure).labels
+    for side, reach_px in ((figure, THIN_PX), (~figure, 2 * RIM_PX)):
         core = shrunk(side, RIM_PX)
-        if figure.any() and core.any():
+        if core.any():
             beyond = Nearest.of(core)
-            rim = side & ~core & (beyond.distance < 2 * RIM_PX)  # thinner parts have no core of their own
-            sharp[rim] = near.reshape(-1)[beyond.to(rim)]
+            pixel = beyond.to(side)
+            same = (body.reshape(-1)[pixel] == body[side]) & (beyond.distance[side] < reach_px)
+            sharp[side] = np.where(same, near.reshape(-1)[pixel], near[side])
     return sharp
 
 
