@@ -7,6 +7,7 @@ are revealed the picture is taken apart (`matte`): layer 0 has the nearer surfac
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,16 +89,19 @@ def build_layers(
         farther, band_px = disp, BESIDE_SHARE * max(disp.shape)
         disp = grow_over_edges(disp, moving, edge_disp, round(band_px))
         flow = _without(flow, disp > farther)
-    front = make_canvas(image, disp, flow, margin, config.margin_px, tear_disp, inpainter, config.device)
-    height, width = front.disp.shape
-    views = camera.padded(margin).with_pose(config.views.world_to_cam)
-    frame_px = (margin, margin, width - margin, height - margin)
-    rules = hiding_rules(parallax_px, max(camera.width, camera.height), config.rules, config.device)
-    rules = replace(rules, soft_px=band_px)
-    # What a fluid covers drifts away from its edge: only still things have soft ones.
-    edges = EdgeRules(tear_disp, SOFT_GAP, band_px)
-    matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, edges)
-    uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter, matte, not depth.measured)
+    with ThreadPoolExecutor(1, thread_name_prefix="c3drender-paint") as painter:
+        front, painted = make_canvas(image, disp, flow, margin, config.margin_px, tear_disp, inpainter, config.device, painter)
+        height, width = front.disp.shape
+        views = camera.padded(margin).with_pose(config.views.world_to_cam)
+        frame_px = (margin, margin, width - margin, height - margin)
+        rules = hiding_rules(parallax_px, max(camera.width, camera.height), config.rules, config.device)
+        rules = replace(rules, soft_px=band_px)
+        # What a fluid covers drifts away from its edge: only still things have soft ones.
+        edges = EdgeRules(tear_disp, SOFT_GAP, band_px)
+        matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, edges)
+        cracked = not depth.measured
+        uncovered = uncover(front, painted, views, frame_px, rules, config.loop_steps, painter, inpainter, matte, cracked)
+        front = replace(front, rgb=painted.result())
     if uncovered:
         front = with_soft_edges(front, matte.at(uncovered[0].hole))
     return stack(front, uncovered, margin)

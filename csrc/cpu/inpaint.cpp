@@ -154,6 +154,20 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
   if (!memory.ok) return out_of_memory;
   for_each_hole(top, executor, [&](int32_t i) { link_disp(args, top, known, depth, i); });
   const float* smooth = relax(depth, top, kDepthPasses, executor);
+  const auto write_holes = [&](const float* rgb) {  // [num_holes, 3]
+    for_each_hole(top, executor, [&](int32_t i) {
+      const int64_t pixel = static_cast<int64_t>(top.place[i].y) * args.width + top.place[i].x;
+      if (args.hole[pixel]) write_filled(args, known, smooth, rgb, pixel, i);
+    });
+  };
+  // Where all is of one colour, as for who asks for disparities alone, there is nothing to look for.
+  if (known.rgb_min == known.rgb_max) {
+    float* same = memory.get<float>(3 * int64_t{*top.num_holes});
+    if (!memory.ok) return out_of_memory;
+    std::fill_n(same, 3 * int64_t{*top.num_holes}, known.rgb_min);
+    write_holes(same);
+    return {};
+  }
   photo::for_each_row(args, top, &known, executor, photo::quantise);
   for_each_hole(top, executor, [&](int32_t i) { quantise_hole(args, known, smooth, top, i); });
   find_nearest(top, executor);
@@ -194,11 +208,7 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
         [&, limit = top.limit[i]](int32_t source) { return is_source(fill.packed, source, limit); });
   });
   for_each_hole(top, executor, [&](int32_t i) { link_colour(args, top, chosen, colour, i); });
-  const float* blended = relax(colour, top, kColourPasses, executor);
-  for_each_hole(top, executor, [&](int32_t i) {
-    const int64_t pixel = static_cast<int64_t>(top.place[i].y) * args.width + top.place[i].x;
-    if (args.hole[pixel]) write_filled(args, known, smooth, blended, pixel, i);
-  });
+  write_holes(relax(colour, top, kColourPasses, executor));
   return {};
 }
 
