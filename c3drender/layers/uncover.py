@@ -233,7 +233,7 @@ class Known:
         return self.rgb[where]
 
 
-def _then(before: Future[Known], make: Callable[..., Made], *args: Any) -> Made:
+def _then(before: Future[Any], make: Callable[..., Made], *args: Any) -> Made:
     """``make`` of what the painter's task before this one has made."""
     return make(before.result(), *args)
 
