@@ -86,11 +86,11 @@ class FluidMaps:
 
 @dataclass(frozen=True, eq=False)
 class Uncovered:
-    """A hidden layer: ``hole [H, W]`` where it exists; of the pixels in ``hole``, in order, their ``rgb``, their disparities,
-    and the pixels of the photo's canvas (flat) whose motion they continue."""
+    """A hidden layer: ``hole [H, W]`` where it exists; of the pixels in ``hole``, in order, their ``rgb``, which are being
+    painted, their disparities, and the pixels of the photo's canvas (flat) whose motion they continue."""
 
     hole: np.ndarray
-    rgb: np.ndarray
+    rgb: Future[np.ndarray]
     disp: np.ndarray
     source: np.ndarray
 
@@ -145,7 +145,7 @@ def uncover(
     surface = Surface.of(front)
     fluid = FluidMaps.of(surface)
     shown = [with_values(np.where(front.exists, front.disp, 0), matte.pixel[matte.alpha < LEAST_HIDING], 0)]
-    layers: list[tuple[np.ndarray, Future[np.ndarray], np.ndarray, np.ndarray]] = []
+    layers: list[Uncovered] = []
     known = painter.submit(_then, painted, Known.of, photo, matte)
     filled = matte  # the photo's edges alone are soft
     while len((hidden := hide(surface, rules, loop_steps, filled)).pixel) > 0:
@@ -172,8 +172,9 @@ def uncover(
         hole = spread_out(hidden.pixel, True, hole.shape, bool)
         shown.append(np.where(hole, surface.disp, 0))
         filled = HARD_EDGES
-        layers.append((hole, painter.submit(_then, known, Known.colours, hole), hidden.disp, surface.source[hole]))
-    return [Uncovered(hole, rgb.result(), disp, source) for hole, rgb, disp, source in layers]
+        rgb = painter.submit(_then, known, Known.colours, hole)
+        layers.append(Uncovered(hole, rgb, hidden.disp, surface.source[hole]))
+    return layers
 
 
 @dataclass(frozen=True, eq=False)
