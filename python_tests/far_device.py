@@ -167,7 +167,7 @@ class Here:
 
 @contextmanager
 def _without_threads() -> Iterator[None]:
-    modules = [importlib.import_module(f"c3drender.{name}") for name in ("layers.uncover",)]
+    modules = [importlib.import_module(f"c3drender.{name}") for name in ("layers.build",)]
     before = [module.ThreadPoolExecutor for module in modules]
     for module in modules:
         module.ThreadPoolExecutor = Here  # type: ignore[attr-defined]

@@ -54,6 +54,14 @@ def test_known_pixels_are_returned_as_they_are(height: int, width: int) -> None:
     assert (got_disp[hole] <= disp[hole] - TEAR).all()
 
 
+def test_disparities_do_not_ask_for_colours() -> None:
+    generator = torch.Generator().manual_seed(2)
+    disp, hole = torch.rand(60, 80, generator=generator) + 0.1, block(60, 80, 12, 50, 20, 71)
+    coloured = ops.inpaint_layers(noise(60, 80), disp, hole, disp * 0.8, tear_disp=TEAR)[1]
+    black, alone = ops.inpaint_layers(torch.zeros(60, 80, 3), disp, hole, disp * 0.8, tear_disp=TEAR)
+    assert torch.equal(alone, coloured) and not black.any()
+
+
 def test_what_stands_in_the_hole_does_not_matter() -> None:
     hole = block(48, 64, 12, 34, 20, 41)
     rgb = noise(48, 64)

@@ -35,6 +35,22 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
         torch.set_num_threads(before)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted on Linux")
+def test_no_more_threads_than_cores() -> None:
+    program = """
+import os, sys, torch
+sys.path.insert(0, {tests!r})
+from test_threads import painted
+torch.set_num_threads(len(os.sched_getaffinity(0)) + 20)
+torch.ones(1 << 22).exp_()  # on all of torch's own
+before = len(os.listdir("/proc/self/task"))
+painted()
+assert len(os.listdir("/proc/self/task")) < before + 20
+"""
+    command = [sys.executable, "-c", program.format(tests=str(Path(__file__).parent))]
+    assert subprocess.run(command, timeout=120).returncode == 0
+
+
 def test_many_callers_at_once_get_their_own_results() -> None:
     wanted = [painted(seed) for seed in range(8)]
     with ThreadPoolExecutor(8) as callers:

@@ -7,6 +7,7 @@ are revealed the picture is taken apart (`matte`): layer 0 has the nearer surfac
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,19 +89,22 @@ def build_layers(
         farther, band_px = disp, BESIDE_SHARE * max(disp.shape)
         disp = grow_over_edges(disp, moving, edge_disp, round(band_px))
         flow = _without(flow, disp > farther)
-    front = make_canvas(image, disp, flow, margin, config.margin_px, tear_disp, inpainter, config.device)
-    height, width = front.disp.shape
-    views = camera.padded(margin).with_pose(config.views.world_to_cam)
-    frame_px = (margin, margin, width - margin, height - margin)
-    rules = hiding_rules(parallax_px, max(camera.width, camera.height), config.rules, config.device)
-    rules = replace(rules, soft_px=band_px)
-    # What a fluid covers drifts away from its edge: only still things have soft ones.
-    edges = EdgeRules(tear_disp, SOFT_GAP, band_px)
-    matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, edges)
-    uncovered = uncover(front, views, frame_px, rules, config.loop_steps, inpainter, matte, not depth.measured)
-    if uncovered:
-        front = with_soft_edges(front, matte.at(uncovered[0].hole))
-    return stack(front, uncovered, margin)
+    with ThreadPoolExecutor(1, thread_name_prefix="c3drender-paint") as painter:
+        front, painted = make_canvas(image, disp, flow, margin, config.margin_px, tear_disp, inpainter, config.device, painter)
+        height, width = front.disp.shape
+        views = camera.padded(margin).with_pose(config.views.world_to_cam)
+        frame_px = (margin, margin, width - margin, height - margin)
+        rules = hiding_rules(parallax_px, max(camera.width, camera.height), config.rules, config.device)
+        rules = replace(rules, soft_px=band_px)
+        # What a fluid covers drifts away from its edge: only still things have soft ones.
+        edges = EdgeRules(tear_disp, SOFT_GAP, band_px)
+        matte = find_matte(front.rgb, front.disp, ~front.moving, front.seen, edges)
+        cracked = not depth.measured
+        uncovered = uncover(front, painted, views, frame_px, rules, config.loop_steps, painter, inpainter, matte, cracked)
+        front = replace(front, rgb=painted.result())
+        if uncovered:
+            front = with_soft_edges(front, matte.at(uncovered[0].hole))
+        return stack(front, uncovered, margin)
 
 
 def _without(flow: FlowField, rests: np.ndarray) -> FlowField:
@@ -122,20 +126,25 @@ def stack(front: Canvas, uncovered: list[Uncovered], margin: int) -> Layers:
     cover = (front.exists * front.cover).reshape(-1)
     shown = np.flatnonzero(cover)
     seen = front.seen.reshape(-1)[shown]
-    layers = [(shown, front.rgb.reshape(-1, 3)[shown], cover[shown], front.disp.reshape(-1)[shown], seen, shown)]
+    layers = [(shown, cover[shown], front.disp.reshape(-1)[shown], seen, shown)]
     for layer in uncovered:
         hole = np.flatnonzero(layer.hole)
         opaque, filled = np.ones(len(hole), np.float32), np.zeros(len(hole), bool)
-        layers.append((hole, layer.rgb, opaque, layer.disp, filled, layer.source))
-    pixel, rgb, alpha, disp, seen, source = (np.concatenate(parts) for parts in zip(*layers, strict=True))
+        layers.append((hole, opaque, layer.disp, filled, layer.source))
+    pixel, alpha, disp, seen, source = (np.concatenate(parts) for parts in zip(*layers, strict=True))
     flows = front.exists.reshape(-1)[source]
+    step_px = front.step_px.reshape(-1, 2).take(source, axis=0) * flows[:, None]
+    rgb = [
+        front.rgb.reshape(-1, 3).take(shown, axis=0),
+        *(layer.rgb.result() for layer in uncovered),
+    ]  # last: they may be waited for
     return Layers(
         pixel=torch.from_numpy(pixel.astype(np.int32)),
-        rgb=torch.from_numpy(rgb),
+        rgb=torch.from_numpy(np.concatenate(rgb)),
         alpha=torch.from_numpy(alpha),
         z_cam=torch.from_numpy(1.0 / disp),
         seen=torch.from_numpy(seen),
-        step_px=torch.from_numpy(front.step_px.reshape(-1, 2)[source] * flows[:, None]),
+        step_px=torch.from_numpy(step_px),
         moving=torch.from_numpy(front.moving.reshape(-1)[source] & flows),
         first=tuple(np.cumsum([0, *(len(layer[0]) for layer in layers)]).tolist()),
         size=(front.disp.shape[0], front.disp.shape[1]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,8 +42,13 @@ def make_canvas(
     tear_disp: float,
     inpainter: Inpainter | None,
     device: torch.device,
-) -> Canvas:
-    """``margin_px`` more on every side, of which only fluids need more than ``static_px``; filled on ``device``."""
+    painter: Executor,
+) -> tuple[Canvas, Future[np.ndarray]]:
+    """``margin_px`` more on every side, of which only fluids need more than ``static_px``; filled on ``device``.
+
+    Depth edges ask for the margin's disparities, not for its colours: ``painter`` paints these beside; those of the canvas
+    go on as the photo ends.
+    """
 
     def pad(values: np.ndarray) -> np.ndarray:
         return cv2.copyMakeBorder(values, *4 * (margin_px,), cv2.BORDER_REPLICATE)
@@ -56,10 +62,17 @@ def make_canvas(
     seen = inner(margin_px)
     exists = inner(margin_px - static_px) | moving
     beyond = exists & ~seen
-    rgb, filled = inpaint(pad(image.rgb.cpu().numpy()), np.where(seen, wide, 0), beyond, wide, tear_disp, device)
-    if inpainter is not None:
-        rgb = repaint(inpainter, rgb, beyond, unseen=~seen)
-    return Canvas(
+    known = np.where(seen, wide, 0)
+    rgb = pad(image.rgb.cpu().numpy())
+
+    def paint() -> np.ndarray:
+        if inpainter is not None:
+            return repaint(inpainter, rgb, beyond, unseen=~seen)
+        return inpaint(rgb, known, beyond, wide, tear_disp, device)[0]
+
+    black = np.zeros_like(rgb)  # of which no colours are looked for
+    _, filled = inpaint(black, known, beyond, wide, tear_disp, device)
+    canvas = Canvas(
         rgb,
         np.where(beyond, filled, wide),
         pad(flow.step_px.cpu().numpy()),
@@ -68,6 +81,7 @@ def make_canvas(
         exists,
         np.ones(wide.shape, np.float32),
     )
+    return canvas, painter.submit(paint)
 
 
 def with_soft_edges(front: Canvas, matte: Matte) -> Canvas:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -86,11 +86,11 @@ class FluidMaps:
 
 @dataclass(frozen=True, eq=False)
 class Uncovered:
-    """A hidden layer: ``hole [H, W]`` where it exists; of the pixels in ``hole``, in order, their ``rgb``, their disparities,
-    and the pixels of the photo's canvas (flat) whose motion they continue."""
+    """A hidden layer: ``hole [H, W]`` where it exists; of the pixels in ``hole``, in order, their ``rgb``, which are being
+    painted, their disparities, and the pixels of the photo's canvas (flat) whose motion they continue."""
 
     hole: np.ndarray
-    rgb: np.ndarray
+    rgb: Future[np.ndarray]
     disp: np.ndarray
     source: np.ndarray
 
@@ -121,10 +121,12 @@ def maps_of_holes(
 
 def uncover(
     photo: Canvas,
+    painted: Future[np.ndarray],
     views: Camera,
     frame_px: tuple[int, int, int, int],
     rules: HidingRules,
     loop_steps: int,
+    painter: Executor,
     inpainter: Inpainter | None = None,
     matte: Matte = HARD_EDGES,
     cracked: bool = False,
@@ -136,42 +138,43 @@ def uncover(
     ``views``: the canvas' camera with their poses; ``frame_px``: what of the canvas they show. ``cracked``: the depth is an
     estimate, which tears surfaces that are one.
 
-    What the next layer hides does not ask for the colours of this one: they are painted beside, in a thread of their own.
+    What the next layer hides does not ask for the colours of this one: ``painter`` paints them beside, one after the other,
+    once those of the photo's canvas are ``painted``.
     """
     front = with_soft_edges(photo, matte)
     surface = Surface.of(front)
     fluid = FluidMaps.of(surface)
     shown = [with_values(np.where(front.exists, front.disp, 0), matte.pixel[matte.alpha < LEAST_HIDING], 0)]
-    layers: list[tuple[np.ndarray, Future[np.ndarray], np.ndarray, np.ndarray]] = []
-    with ThreadPoolExecutor(1, thread_name_prefix="c3drender-paint") as painter:
-        known = painter.submit(Known.of, photo, matte)
-        filled = matte  # the photo's edges alone are soft
-        while len((hidden := hide(surface, rules, loop_steps, filled)).pixel) > 0:
-            maps = maps_of_holes(shown, surface, fluid, hidden)
-            front_disp, hidden_disp, fluid_disp, step_px = sent(rules.device, *(part.numpy() for part in maps))
-            looked = ops.find_holes(
-                *(front_disp, hidden_disp, fluid_disp, step_px, views, frame_px),
-                num_steps=loop_steps // 2,
-                rules=rules.splat,
-            )
-            (hole,) = fetched(looked)
-            hole = grown(hole, SPLAT_REACH_PX)
-            if hole.any():
-                # All of an edge is soft, or none: where it changed from one to the other its outline would break. An
-                # estimate's matte is wide and leaves nothing of some pixels: what shows there needs neighbours.
-                hole |= grown(spread_out(filled.pixel, True, hole.shape, bool), 1 if cracked else 0)
-            there = hole.reshape(-1)[hidden.pixel]
-            if np.count_nonzero(there) < (1 if layers else MIN_HOLE_PX):
-                break
-            known = painter.submit(_then, known, Known.with_layer, surface, hidden, there, filled, rules, inpainter, cracked)
-            hidden = hidden.at(there)
-            surface = surface.behind(hidden)
-            fluid = fluid.with_next(surface)
-            hole = spread_out(hidden.pixel, True, hole.shape, bool)
-            shown.append(np.where(hole, surface.disp, 0))
-            filled = HARD_EDGES
-            layers.append((hole, painter.submit(_then, known, Known.colours, hole), hidden.disp, surface.source[hole]))
-    return [Uncovered(hole, rgb.result(), disp, source) for hole, rgb, disp, source in layers]
+    layers: list[Uncovered] = []
+    known = painter.submit(_then, painted, Known.of, photo, matte)
+    filled = matte  # the photo's edges alone are soft
+    while len((hidden := hide(surface, rules, loop_steps, filled)).pixel) > 0:
+        maps = maps_of_holes(shown, surface, fluid, hidden)
+        front_disp, hidden_disp, fluid_disp, step_px = sent(rules.device, *(part.numpy() for part in maps))
+        looked = ops.find_holes(
+            *(front_disp, hidden_disp, fluid_disp, step_px, views, frame_px),
+            num_steps=loop_steps // 2,
+            rules=rules.splat,
+        )
+        (hole,) = fetched(looked)
+        hole = grown(hole, SPLAT_REACH_PX)
+        if hole.any():
+            # All of an edge is soft, or none: where it changed from one to the other its outline would break. An
+            # estimate's matte is wide and leaves nothing of some pixels: what shows there needs neighbours.
+            hole |= grown(spread_out(filled.pixel, True, hole.shape, bool), 1 if cracked else 0)
+        there = hole.reshape(-1)[hidden.pixel]
+        if np.count_nonzero(there) < (1 if layers else MIN_HOLE_PX):
+            break
+        known = painter.submit(_then, known, Known.with_layer, surface, hidden, there, filled, rules, inpainter, cracked)
+        hidden = hidden.at(there)
+        surface = surface.behind(hidden)
+        fluid = fluid.with_next(surface)
+        hole = spread_out(hidden.pixel, True, hole.shape, bool)
+        shown.append(np.where(hole, surface.disp, 0))
+        filled = HARD_EDGES
+        rgb = painter.submit(_then, known, Known.colours, hole)
+        layers.append(Uncovered(hole, rgb, hidden.disp, surface.source[hole]))
+    return layers
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,8 +188,9 @@ class Known:
     exists: np.ndarray
 
     @classmethod
-    def of(cls, photo: Canvas, matte: Matte) -> Known:
-        rgb = with_values(photo.rgb, matte.pixel, matte.far_rgb)
+    def of(cls, rgb: np.ndarray, photo: Canvas, matte: Matte) -> Known:
+        """Of the canvas ``photo`` in its colours ``rgb``."""
+        rgb = with_values(rgb, matte.pixel, matte.far_rgb)
         rgb = without_fringe(rgb, photo.moving, photo.exists & ~photo.moving)
         disp = np.where(photo.exists, photo.disp, 0)
         return cls(rgb, with_values(disp, matte.pixel, matte.far_disp), photo.moving & photo.exists, photo.exists)
@@ -230,7 +234,7 @@ class Known:
         return self.rgb[where]
 
 
-def _then(before: Future[Known], make: Callable[..., Made], *args: Any) -> Made:
+def _then(before: Future[Any], make: Callable[..., Made], *args: Any) -> Made:
     """``make`` of what the painter's task before this one has made."""
     return make(before.result(), *args)
 

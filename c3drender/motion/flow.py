@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -197,7 +198,8 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     boxes = ndimage.find_objects(labels)
     roots = np.sqrt([areas[group].sum() for group in groups])
     step = np.zeros((*moving.shape, 2), np.float32)
-    for group, root in zip(groups, roots, strict=True):
+
+    def solved(group: list[int], root: float) -> tuple[tuple[slice, slice], Array]:
         trust = untrusted if told.issuperset(group) else guess.weight
         num_cells = max(16, int(NUM_CELLS * root / roots.sum()))
         own = [arrow for arrow, met in zip(arrows, crossed, strict=True) if not met.isdisjoint(group)]
@@ -205,7 +207,11 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
         region = _members(group, count)[labels[box]]
         if len(group) > 1:  # specks leave most of their grid empty
             num_cells = min(num_cells, max(16, int(MOST_GRID_CELLS * region.mean())))
-        step[box] += solve_region(region, box, moving, rgb, disp, own, guess.step_px, trust, num_cells)
+        return box, solve_region(region, box, moving, rgb, disp, own, guess.step_px, trust, num_cells)
+
+    with ThreadPoolExecutor(min(torch.get_num_threads(), 2)) as both:  # factors are found on one core
+        for box, part in both.map(solved, groups, roots):
+            step[box] += part
     used = sum(not met.isdisjoint(regions) for met in crossed)
     note = _describe(used, len(arrows), len(unguided), len(regions), int((areas[1:] >= LEAST_REGION_PX).sum()))
     return _field(step * moving[..., None], image.rgb.device), note

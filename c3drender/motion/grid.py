@@ -182,9 +182,11 @@ def enlarge_step(grid: Grid, step_cells: Array, mask: Array) -> Array:
     distance = np.minimum(distance, 2 * band)
     smooth = cv2.GaussianBlur(distance, (0, 0), max(1.0, 0.35 * band))
     core = np.s_[band + 2 : -band - 2, band + 2 : -band - 2]
-    normal = np.stack([-cv2.Sobel(smooth, cv2.CV_32F, 1, 0), -cv2.Sobel(smooth, cv2.CV_32F, 0, 1)], axis=-1)[core]
-    normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+    x, y = (-cv2.Sobel(smooth, cv2.CV_32F, *axis)[core] for axis in ((1, 0), (0, 1)))  # the normal, by planes
+    length = np.maximum(np.sqrt(x * x + y * y), 1e-6)
+    x, y = x / length, y / length
 
     near = np.clip(1 - (distance[core] - 0.5) / band, 0, 1)
-    step -= near[..., None] * (step * normal).sum(-1, keepdims=True) * normal
+    into = near * (step[..., 0] * x + step[..., 1] * y)
+    step -= np.dstack([into * x, into * y])
     return step * mask[..., None]

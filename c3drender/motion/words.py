@@ -50,7 +50,7 @@ def what_moves(parts: Sequence[Part], step_px: Array, pointed: bool, beside: Seq
 def what_a_mask_moves(step_px: Array, guessed: str, held: float = 0.0) -> str:
     """The line of a picture whose mask the user gave. ``guessed``: how directions were found; ``held``: the share of the
     picture that the mask moves and what the picture shows does not."""
-    moves = np.hypot(step_px[..., 0], step_px[..., 1]) > 0
+    moves = (step_px[..., 0] != 0) | (step_px[..., 1] != 0)
     if not moves.any():
         return "motion: your mask, nothing in it may move"
     less = f" ({percent(held)} more in it shows what stays)" if held else ""

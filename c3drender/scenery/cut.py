@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
+import torch
 
 from ..pixels.masks import Parts, grown, shrunk
 
@@ -80,14 +83,21 @@ def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius
         return cv2.resize(mean(np.ascontiguousarray(part)), size, interpolation=cv2.INTER_LINEAR)
 
     full = np.zeros((num_maps, *rgb.shape[:2]), np.float32)
-    for k in range(num_maps):
-        if not maps[..., k].any():
-            continue
+
+    def refine(k: int) -> None:
         total = at_full_size(coefficients[..., 0, k])
         for c, channel in enumerate(channels, start=1):
             cv2.accumulateProduct(channel, at_full_size(coefficients[..., c, k]), total)
         np.clip(total, 0, 1, out=full[k])
+
+    for_each(refine, np.flatnonzero(maps.any(axis=(0, 1))))
     return np.moveaxis(full, 0, -1)
+
+
+def for_each(work: Callable[[int], None], maps: Iterable[int]) -> None:
+    """``work`` on each of the maps, on two cores where torch may use them: none keeps more than one busy."""
+    with ThreadPoolExecutor(min(torch.get_num_threads(), 2)) as both:
+        deque(both.map(work, maps), 0)
 
 
 def solve_each(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -119,8 +129,9 @@ def part_by_colour(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
     moments = np.ones_like(lab), lab, lab**2
     sizes = [tuple(max(1, round(side * REDUCED_SIGMA_PX / sigma)) for side in (width, height)) for sigma in WINDOWS_PX]
     windows = [np.dstack([cv2.resize(moment, size, interpolation=cv2.INTER_AREA) for moment in moments]) for size in sizes]
-    parted = maps.copy()
-    for k in range(maps.shape[2]):
+    parted = np.empty_like(maps)
+
+    def part(k: int) -> None:
         share = maps[..., k].copy()
         for window in windows:
             if share.max() <= SURE or share.min() >= 1 - SURE:
@@ -136,6 +147,8 @@ def part_by_colour(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
             wavers = np.minimum(8 * held * (1 - held), 1)
             share[where] = 1 / (1 + (1 - held) / held * np.exp(-wavers * told))
         parted[..., k] = share
+
+    for_each(part, range(maps.shape[2]))
     return parted
 
 

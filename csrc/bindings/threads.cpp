@@ -1,8 +1,13 @@
 #include "threads.h"
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
 #include <unistd.h>
 
+#include <algorithm>
 #include <mutex>
+#include <thread>
 
 #include "call.h"
 #include "host/pool.h"
@@ -12,15 +17,28 @@ namespace {
 
 std::mutex in_use;
 
-// With `in_use` held. Never joined at exit, when the system ends its threads; nor in the child of a fork, which has none of
-// them.
+// That this process may run on; 0: not known.
+int num_cores() {
+#if defined(__linux__)
+  cpu_set_t cores;
+  if (sched_getaffinity(getpid(), sizeof(cores), &cores) == 0) return CPU_COUNT(&cores);
+#endif
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+// With `in_use` held. Of more threads than cores some would wait for one while others wait for them: work is parted among as
+// many as were asked for, and done by no more than there are cores. Never joined at exit, when the system ends its threads;
+// nor in the child of a fork, which has none of them.
 Pool& pool_of(int num_threads) {
   static Pool* pool = nullptr;
+  static int num_asked = 0;
   static pid_t owner = 0;
   const pid_t process = getpid();
-  if (pool && owner == process && pool->num_asked() == num_threads) return *pool;
+  if (pool && owner == process && num_asked == num_threads) return *pool;
   if (owner == process) delete pool;
-  pool = new Pool(num_threads);
+  const int cores = num_cores();
+  pool = new Pool(cores > 0 ? std::min(num_threads, cores) : num_threads);
+  num_asked = num_threads;
   owner = process;
   return *pool;
 }

@@ -55,7 +55,8 @@ Known copy_known(const InpaintLayersArgs& args, const Executor& executor) {
 // Returns the relaxed values.
 template <int kChannels>
 const float* relax(const Membrane<kChannels>& m, const Level& level, int num_passes, const Executor& executor) {
-  for (int pass = 0; pass < num_passes; ++pass) for_each_hole(level, executor, [&](int32_t i) { relax_value(m, pass, i); });
+  for (int pass = 0; pass < num_passes; ++pass)
+    for_each_hole(level, executor, [&](int32_t i) { relax_value(m, pass, i); }, kMinLightPart);
   return m.value[num_passes & 1];
 }
 
@@ -108,7 +109,7 @@ void search(const Level& level, const PackedPixel* packed, uint32_t pass, const 
 // Improves the sources of level n.
 void fill_level(const Level& level, const FillMemory& memory, int n, bool is_coarsest, const Executor& executor) {
   PackedPixel* packed = memory.packed;
-  parallel_ranges(executor, level.num_padded, kMinPart, [&, packed](int64_t begin, int64_t end) {
+  parallel_ranges(executor, level.num_padded, kMinLightPart, [&, packed](int64_t begin, int64_t end) {
     const Level here = level;
     PackedPixel* to = packed;
     for (int64_t p = begin; p < end; ++p) to[p] = pack_pixel(here, p);
@@ -154,6 +155,20 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
   if (!memory.ok) return out_of_memory;
   for_each_hole(top, executor, [&](int32_t i) { link_disp(args, top, known, depth, i); });
   const float* smooth = relax(depth, top, kDepthPasses, executor);
+  const auto write_holes = [&](const float* rgb) {  // [num_holes, 3]
+    for_each_hole(top, executor, [&](int32_t i) {
+      const int64_t pixel = static_cast<int64_t>(top.place[i].y) * args.width + top.place[i].x;
+      if (args.hole[pixel]) write_filled(args, known, smooth, rgb, pixel, i);
+    });
+  };
+  // Where all is of one colour, as for who asks for disparities alone, there is nothing to look for.
+  if (known.rgb_min == known.rgb_max) {
+    float* same = memory.get<float>(3 * int64_t{*top.num_holes});
+    if (!memory.ok) return out_of_memory;
+    std::fill_n(same, 3 * int64_t{*top.num_holes}, known.rgb_min);
+    write_holes(same);
+    return {};
+  }
   photo::for_each_row(args, top, &known, executor, photo::quantise);
   for_each_hole(top, executor, [&](int32_t i) { quantise_hole(args, known, smooth, top, i); });
   find_nearest(top, executor);
@@ -166,9 +181,9 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
     coarse = make_level((fine.width + 1) / 2, (fine.height + 1) / 2, memory);
     if (!memory.ok) return out_of_memory;
     const int32_t tear = tear_steps(args, known);
-    parallel_items(executor, coarse.height, [&](int, int64_t y) {
+    for_each_row(coarse.width, coarse.height, executor, [&](int32_t y) {
       const Level from = fine, to = coarse;  // on the stack, where nothing is written
-      for (int32_t x = 0; x < to.width; ++x) halve_pixel(from, to, tear, x, static_cast<int32_t>(y));
+      for (int32_t x = 0; x < to.width; ++x) halve_pixel(from, to, tear, x, y);
     });
     list_holes(coarse, memory);
     if (!memory.ok) return out_of_memory;
@@ -194,11 +209,7 @@ Status inpaint_layers(const InpaintLayersArgs& args, const Context& context) {
         [&, limit = top.limit[i]](int32_t source) { return is_source(fill.packed, source, limit); });
   });
   for_each_hole(top, executor, [&](int32_t i) { link_colour(args, top, chosen, colour, i); });
-  const float* blended = relax(colour, top, kColourPasses, executor);
-  for_each_hole(top, executor, [&](int32_t i) {
-    const int64_t pixel = static_cast<int64_t>(top.place[i].y) * args.width + top.place[i].x;
-    if (args.hole[pixel]) write_filled(args, known, smooth, blended, pixel, i);
-  });
+  write_holes(relax(colour, top, kColourPasses, executor));
   return {};
 }
 

@@ -9,19 +9,26 @@
 
 namespace c3d::cpu {
 
-constexpr int64_t kMinPart = 256;  // hole pixels per task
+// Pixels per task, many times as long as a thread takes to wake: of what is searched or voted, and of what only passes by.
+constexpr int64_t kMinPart = 512, kMinLightPart = 16384;
 
 template <typename Body>  // body(slot)
-void for_each_hole(const inpaint::Level& level, const Executor& executor, const Body& body) {
-  parallel_ranges(executor, *level.num_holes, kMinPart, [&](int64_t begin, int64_t end) {
+void for_each_hole(const inpaint::Level& level, const Executor& executor, const Body& body, int64_t min_part = kMinPart) {
+  parallel_ranges(executor, *level.num_holes, min_part, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) body(static_cast<int32_t>(i));
   });
 }
 
+template <typename Body>  // body(y)
+void for_each_row(int32_t width, int32_t height, const Executor& executor, const Body& body) {
+  parallel_items(
+      executor, height, [&](int, int64_t y) { body(static_cast<int32_t>(y)); }, kMinLightPart / std::max(width, 1) + 1);
+}
+
 template <typename Body>  // body(x, y)
 void for_each_pixel(const inpaint::Level& level, const Executor& executor, const Body& body) {
-  parallel_items(executor, level.height, [&](int, int64_t row) {
-    for (int32_t x = 0; x < level.width; ++x) body(x, static_cast<int32_t>(row));
+  for_each_row(level.width, level.height, executor, [&](int32_t y) {
+    for (int32_t x = 0; x < level.width; ++x) body(x, y);
   });
 }
 
@@ -51,7 +58,7 @@ inline void list_holes(inpaint::Level& level, Memory& memory) {
 inline bool find_nearest(const inpaint::Level& level, const Executor& executor) {
   const int16_t* farthest = std::min_element(level.disp_known, level.disp_known + level.num_padded);
   if (*farthest == inpaint::kNoPixel) return false;
-  parallel_ranges(executor, level.num_padded, kMinPart, [&](int64_t begin, int64_t end) {
+  parallel_ranges(executor, level.num_padded, kMinLightPart, [&](int64_t begin, int64_t end) {
     const inpaint::Level here = level;
     for (int64_t p = begin; p < end; ++p) inpaint::trust_known(here, p);
   });

@@ -22,7 +22,7 @@ struct Row {
 template <typename Body>  // body(row)
 void for_each_row(const InpaintLayersArgs& args, const Level& level, const Known* known, const Executor& executor,
                   const Body& body) {
-  parallel_items(executor, args.height, [&](int, int64_t y) { body(Row{&args, &level, static_cast<int32_t>(y), known}); });
+  cpu::for_each_row(args.width, args.height, executor, [&](int32_t y) { body(Row{&args, &level, y, known}); });
 }
 
 // --- what is known -----------------------------------------------------------------------------------------------------

@@ -50,16 +50,19 @@ void parallel_items_ahead(const Executor& executor, int64_t num_items, const Bod
   });
 }
 
-template <typename Body>  // body(worker, i)
-void parallel_items(const Executor& executor, int64_t num_items, const Body& body) {
-  parallel_items_ahead(executor, num_items, [&](int worker, int64_t i, int64_t) { body(worker, i); });
+// body(worker, i), by one thread alone where there are not min_part items for each.
+template <typename Body>
+void parallel_items(const Executor& executor, int64_t num_items, const Body& body, int64_t min_part = 1) {
+  Executor few = executor;
+  few.num_threads = static_cast<int>(std::min<int64_t>(executor.num_threads, std::max<int64_t>(num_items / min_part, 1)));
+  parallel_items_ahead(few, num_items, [&](int worker, int64_t i, int64_t) { body(worker, i); });
 }
 
 // body(begin, end) over [0, num_items) in equal parts, at most one per thread and none under min_part items.
 template <typename Body>
 void parallel_ranges(const Executor& executor, int64_t num_items, int64_t min_part, const Body& body) {
-  const int64_t most = (num_items + min_part - 1) / min_part;
-  const int64_t num_parts = most < executor.num_threads ? most : executor.num_threads;
+  const int64_t most = std::min(num_items, std::max<int64_t>(num_items / min_part, 1));
+  const int64_t num_parts = std::min<int64_t>(most, executor.num_threads);
   parallel_tasks(executor, num_parts, [&](int64_t i) { body(num_items * i / num_parts, num_items * (i + 1) / num_parts); });
 }
 

@@ -18,7 +18,7 @@ namespace c3d {
 
 class Pool {
  public:
-  explicit Pool(int num_threads) : num_asked_(num_threads) {
+  explicit Pool(int num_threads) {
     try {
       for (int i = 1; i < num_threads; ++i) threads_.emplace_back([this] { serve(); });
     } catch (const std::exception&) {  // the system gives no more: go on with those there are
@@ -37,7 +37,6 @@ class Pool {
   }
 
   int num_threads() const { return static_cast<int>(threads_.size()) + 1; }
-  int num_asked() const { return num_asked_; }  // which the system may not have given
 
   // One run at a time. The caller takes part, and waits for those alone that have begun.
   void run(int64_t num_tasks, void (*task)(void*, int64_t), void* task_user) {
@@ -101,7 +100,6 @@ class Pool {
     }
   }
 
-  const int num_asked_;
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
   std::vector<std::thread> threads_;
