@@ -45,7 +45,7 @@ def share_of(figure: np.ndarray, segments: Segments, borders: Borders) -> np.nda
 
 
 def without_rims(near: np.ndarray, figure: np.ndarray) -> np.ndarray:
-    """``near`` ``[h, w]`` with a ``figure`` (bool) as near at its rim, and in its thin parts, as farther in, and what is around it
+    """``near`` ``[h, w]`` with a ``figure`` (bool) as near at its rim and in its thin parts as farther in, and what is around it
     as near there as farther off."""
     sharp = near.copy()
     if not figure.any():
