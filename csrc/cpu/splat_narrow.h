@@ -83,6 +83,9 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowPart& narrow) {
   const TilePoint* points = scratch.points;
   const float *inv_z = scratch.inv_z, *rows = scratch.rows;
   PartLanes open = less(count, max_points);  // that take more
+  // In which no surface has closed yet. There it has the same bits whether it closes now or in the end, where it is not added
+  // to others by multiply_add.
+  PartLanes unclosed = kIsWhole ? open : PartLanes{};
   for (int32_t j = 0; j < num_listed; ++j) {
     if ((j & 7) == 7 && !any(open)) break;
     const int64_t at = list[j];
@@ -94,8 +97,9 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowPart& narrow) {
     PartVector weight;
     if (kIsSurface) {
       weight = add_to_surfaces<kIsSoft>(
-          walk, point, opacity, q, hit, reach, false,
+          walk, point, opacity, q, hit, unclosed, reach, false,
           [&](const PartLanes& closes, const PartVector& scale) C3D_LAMBDA {
+            unclosed = but_not(unclosed, closes);
             front.weight = multiply_add(closes, front.weight, scale, walk.template sum<kIsSoft>());
             if (kIsWeighed) {
               front.disp = multiply_add(closes, front.disp, scale, sums.disp);
