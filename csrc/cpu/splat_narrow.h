@@ -86,7 +86,37 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowPart& narrow) {
   // In which no surface has closed yet. There it has the same bits whether it closes now or in the end, where it is not added
   // to others by multiply_add.
   PartLanes unclosed = kIsWhole ? open : PartLanes{};
-  for (int32_t j = 0; j < num_listed; ++j) {
+  const auto sum = [&](int64_t at, const PartLanes& hit, const PartVector& weight) C3D_LAMBDA {
+    if (kIsWeighed) sums.disp = multiply_add(sums.disp, weight, all_lanes<PartVector>(inv_z[at]));
+    for (int c = 0; c < kSummed; ++c)
+      sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes<PartVector>(rows[kNarrow * at + c]));
+  };
+  int32_t j = 0;
+  if (kIsSurface && kIsWhole && num_listed > 0) {
+    // Up to where the surface of the nearest point ends none closes, and if that is everywhere, where surfaces end is not
+    // asked.
+    const float end = points[list[0]].z * reach;
+    const int32_t most = kIsFew ? num_listed : std::min(num_listed, max_points);
+    const auto add_front = [&](bool is_all) C3D_LAMBDA {
+      for (; j < most && (is_all || points[narrow.list[j]].z <= end); ++j) {
+        const int64_t at = narrow.list[j];
+        const PartVector q = centres.q_of(points[at]);
+        const PartLanes covers = less(q, all_lanes<PartVector>(1.0f)), hit = covers & open;
+        if (!is_all) {
+          const PartVector z = all_lanes<PartVector>(points[at].z);
+          walk.open(hit & walk.ends_before(z), z, reach);
+        }
+        if (!kIsFew) count = count_in(covers, count);
+        sum(at, hit, walk.template add<kIsSoft>(hit, q, kIsSoft ? scratch.opacity[at] : 1.0f));
+      }
+    };
+    if (most == num_listed && points[list[most - 1]].z <= end)
+      add_front(true);
+    else
+      add_front(false);
+    if (!kIsFew) open = less(count, max_points);
+  }
+  for (; j < num_listed; ++j) {
     if ((j & 7) == 7 && !any(open)) break;
     const int64_t at = list[j];
     const TilePoint& point = points[at];
@@ -124,9 +154,7 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowPart& narrow) {
       count = count_in(covers, count);
       open = less(count, max_points);
     }
-    if (kIsWeighed) sums.disp = multiply_add(sums.disp, weight, all_lanes<PartVector>(inv_z[at]));
-    for (int c = 0; c < kSummed; ++c)
-      sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes<PartVector>(rows[kNarrow * at + c]));
+    sum(at, hit, weight);
   }
   if (!kIsWhole && !is_last) {
     store(kept + offsetof(KeptPart, state), state);
