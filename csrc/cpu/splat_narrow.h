@@ -116,8 +116,9 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowPart& narrow) {
       add_front(false);
     if (!kIsFew) open = less(count, max_points);
   }
-  for (; j < num_listed; ++j) {
-    if ((j & 7) == 7 && !any(open)) break;
+  bool is_open = any(open);
+  for (; j < num_listed && is_open; ++j) {
+    if (!kIsFew && (j & 7) == 7 && !any(open)) break;
     const int64_t at = list[j];
     const TilePoint& point = points[at];
     const float opacity = kIsSoft ? scratch.opacity[at] : 1.0f;
@@ -141,10 +142,9 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowPart& narrow) {
             }
           },
           [&](const PartLanes& covered) C3D_LAMBDA {
-            if (kIsFew)
-              open = but_not(open, covered);
-            else
-              count = select(covered, PartCounts{} + max_points, count);
+            open = but_not(open, covered);
+            is_open = any(open);
+            if (!kIsFew) count = select(covered, PartCounts{} + max_points, count);
           });
     } else {
       weight = composite_alpha(hit, q, opacity, walk.through);
