@@ -11,6 +11,7 @@ namespace c3d::cpu {
 namespace {
 
 constexpr int kBatch = 128;  // points that go through each step at a time, which vectorises all but the reads of samples
+constexpr int64_t kPart = 4096;  // points that a worker takes at a time
 constexpr uintptr_t kLineBytes = 64;  // of the cache
 
 struct Part {
@@ -49,7 +50,8 @@ struct Batch {
 };
 
 // Asks for `num` values a point of the batch after this one: more arrays side by side than the processor foresees.
-C3D_INLINE void prefetch_values(const float* array, int64_t num, int64_t first, int64_t end) {
+template <typename T>
+C3D_INLINE void prefetch_values(const T* array, int64_t num, int64_t first, int64_t end) {
   const uintptr_t begin = reinterpret_cast<uintptr_t>(array + num * first),
                   last = reinterpret_cast<uintptr_t>(array + num * end);
   for (uintptr_t at = begin; at < last; at += kLineBytes) __builtin_prefetch(reinterpret_cast<const void*>(at), 0, 2);
@@ -59,6 +61,9 @@ C3D_INLINE void prefetch_points(const DriftPointsArgs& args, int64_t first, int6
   const WavesArgs& waves = args.waves;
   prefetch_values(args.start_px, 2, first, end);
   prefetch_values(args.offset_px, 2, first, end);
+  prefetch_values(args.right, 1, first, end);
+  prefetch_values(args.below, 1, first, end);
+  prefetch_values(args.phase, 1, first, end);
   prefetch_values(args.feat, 4, first, end);
   prefetch_values(args.xyz, 3, first, end);
   prefetch_values(args.feat_out, 4, first, end);
@@ -69,6 +74,7 @@ C3D_INLINE void prefetch_points(const DriftPointsArgs& args, int64_t first, int6
     for (int measure = 0; waves.weight[k] != 0.0f && measure < 2; ++measure)
       prefetch_values(waves.even + (2 * k + measure) * args.num_points, 1, first, end);
   for (const float* array : {waves.colour, waves.tint}) prefetch_values(array, 3, first, end);
+  for (const float* array : {waves.least, waves.most, waves.spread}) prefetch_values(array, 1, first, end);
 }
 
 // Of the points first .. first + num; copy by copy, as each is one array.
@@ -239,8 +245,10 @@ Status drift_points(const DriftPointsArgs& given, const Context& context) {
   const Status status = check_on_host(args, context);
   if (!status.ok()) return status;
   std::atomic<bool> has_strays{false};
-  parallel_ranges(context.executor, args.num_points, 4096,
-                  [&](int64_t begin, int64_t end) { drift_part({&args, begin, end, &has_strays}); });
+  // Many parts: what is not seen, and takes no time, mostly lies together.
+  parallel_items(context.executor, (args.num_points + kPart - 1) / kPart, [&](int, int64_t i) {
+    drift_part({&args, i * kPart, std::min((i + 1) * kPart, args.num_points), &has_strays});
+  });
   if (has_strays)
     return {StatusCode::kInvalidArgument, "drift_points: right and below must be indices of points, 0..num_points - 1"};
   return {};

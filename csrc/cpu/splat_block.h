@@ -71,13 +71,16 @@ C3D_INLINE Centres<V> centres_of(const BlockPlace& place) {
 
 // Adds a hit at `q` to the lanes of `hit`, and takes those out that are covered before it. Calls on_close(lanes, scale) where
 // a surface closes, and then on_cover(lanes) where nothing behind it is seen, unless hidden hits are kept. Returns the hit's
-// weights within their surfaces. One branch, seldom taken: near a block's front nearly every hit opens a surface somewhere.
+// weights within their surfaces. One branch, seldom taken: near a block's front nearly every hit opens a surface somewhere;
+// and what closes takes those of the lanes `early` along that the next points would close one by one.
 template <bool kIsSoft, typename V, typename Mask, typename OnClose, typename OnCover>
-C3D_INLINE V add_to_surfaces(SurfaceWalk<V>& walk, const TilePoint& point, float opacity, const V& q, Mask& hit, float reach,
-                             bool keep_hidden, const OnClose& on_close, const OnCover& on_cover) {
+C3D_INLINE V add_to_surfaces(SurfaceWalk<V>& walk, const TilePoint& point, float opacity, const V& q, Mask& hit,
+                             const Mask& early, float reach, bool keep_hidden, const OnClose& on_close,
+                             const OnCover& on_cover) {
   const V z = all_lanes<V>(point.z);
-  const Mask opens = hit & walk.ends_before(z), closes = opens & walk.has_surface();
-  if (any(closes)) {
+  const Mask ends = walk.ends_before(z), opens = hit & ends;
+  if (any(opens & walk.has_surface())) {
+    const Mask closes = ends & walk.has_surface() & (hit | early);
     const SurfaceShare<V> share = walk.template share<kIsSoft>();
     on_close(closes, share.scale);
     walk.template close<kIsSoft>(closes, share);

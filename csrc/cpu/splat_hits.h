@@ -35,6 +35,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
                              const uint32_t* list, int32_t num_listed, const BlockHits& hits) {
   const int32_t max_points = args.splat->max_points;
   const float reach = 1.0f + args.splat->depth_tolerance;
+  const Lanes every = less(f32x16{}, all_lanes(1.0f));
   const Centres<f32x16> centres = centres_of<f32x16>(place);
   const int64_t row_bytes = rows.stride * (rows.type == FeatType::kFloat32 ? 4 : 2);
   int32_t n = state.num_hits;
@@ -51,7 +52,7 @@ C3D_INLINE void collect_hits(const TileArgs& args, const Rows& rows, const Block
     const float opacity = kIsSoft ? args.scratch.opacity[list[j]] : 1.0f;
     if (kIsSurface) {
       hits.weight[n] = add_to_surfaces<kIsSoft>(
-          state.walk, point, opacity, q, hit, reach, args.splat->idx_out != nullptr,
+          state.walk, point, opacity, q, hit, every, reach, args.splat->idx_out != nullptr,
           [&](const Lanes& closes, const f32x16& scale) C3D_LAMBDA {
             hits.closing_scale[state.num_closings] = select(closes, scale, all_lanes(-1.0f));
             hits.closing_at[state.num_closings++] = n;

@@ -83,8 +83,42 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowPart& narrow) {
   const TilePoint* points = scratch.points;
   const float *inv_z = scratch.inv_z, *rows = scratch.rows;
   PartLanes open = less(count, max_points);  // that take more
-  for (int32_t j = 0; j < num_listed; ++j) {
-    if ((j & 7) == 7 && !any(open)) break;
+  // In which no surface has closed yet. There it has the same bits whether it closes now or in the end, where it is not added
+  // to others by multiply_add.
+  PartLanes unclosed = kIsWhole ? open : PartLanes{};
+  const auto sum = [&](int64_t at, const PartLanes& hit, const PartVector& weight) C3D_LAMBDA {
+    if (kIsWeighed) sums.disp = multiply_add(sums.disp, weight, all_lanes<PartVector>(inv_z[at]));
+    for (int c = 0; c < kSummed; ++c)
+      sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes<PartVector>(rows[kNarrow * at + c]));
+  };
+  int32_t j = 0;
+  if (kIsSurface && kIsWhole && num_listed > 0) {
+    // Up to where the surface of the nearest point ends none closes, and if that is everywhere, where surfaces end is not
+    // asked.
+    const float end = points[list[0]].z * reach;
+    const int32_t most = kIsFew ? num_listed : std::min(num_listed, max_points);
+    const auto add_front = [&](bool is_all) C3D_LAMBDA {
+      for (; j < most && (is_all || points[narrow.list[j]].z <= end); ++j) {
+        const int64_t at = narrow.list[j];
+        const PartVector q = centres.q_of(points[at]);
+        const PartLanes covers = less(q, all_lanes<PartVector>(1.0f)), hit = covers & open;
+        if (!is_all) {
+          const PartVector z = all_lanes<PartVector>(points[at].z);
+          walk.open(hit & walk.ends_before(z), z, reach);
+        }
+        if (!kIsFew) count = count_in(covers, count);
+        sum(at, hit, walk.template add<kIsSoft>(hit, q, kIsSoft ? scratch.opacity[at] : 1.0f));
+      }
+    };
+    if (most == num_listed && points[list[most - 1]].z <= end)
+      add_front(true);
+    else
+      add_front(false);
+    if (!kIsFew) open = less(count, max_points);
+  }
+  bool is_open = any(open);
+  for (; j < num_listed && is_open; ++j) {
+    if (!kIsFew && (j & 7) == 7 && !any(open)) break;
     const int64_t at = list[j];
     const TilePoint& point = points[at];
     const float opacity = kIsSoft ? scratch.opacity[at] : 1.0f;
@@ -94,8 +128,9 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowPart& narrow) {
     PartVector weight;
     if (kIsSurface) {
       weight = add_to_surfaces<kIsSoft>(
-          walk, point, opacity, q, hit, reach, false,
+          walk, point, opacity, q, hit, unclosed, reach, false,
           [&](const PartLanes& closes, const PartVector& scale) C3D_LAMBDA {
+            unclosed = but_not(unclosed, closes);
             front.weight = multiply_add(closes, front.weight, scale, walk.template sum<kIsSoft>());
             if (kIsWeighed) {
               front.disp = multiply_add(closes, front.disp, scale, sums.disp);
@@ -107,10 +142,9 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowPart& narrow) {
             }
           },
           [&](const PartLanes& covered) C3D_LAMBDA {
-            if (kIsFew)
-              open = but_not(open, covered);
-            else
-              count = select(covered, PartCounts{} + max_points, count);
+            open = but_not(open, covered);
+            is_open = any(open);
+            if (!kIsFew) count = select(covered, PartCounts{} + max_points, count);
           });
     } else {
       weight = composite_alpha(hit, q, opacity, walk.through);
@@ -120,9 +154,7 @@ C3D_INLINE void draw_narrow(const TileArgs& args, const NarrowPart& narrow) {
       count = count_in(covers, count);
       open = less(count, max_points);
     }
-    if (kIsWeighed) sums.disp = multiply_add(sums.disp, weight, all_lanes<PartVector>(inv_z[at]));
-    for (int c = 0; c < kSummed; ++c)
-      sums.feat[c] = multiply_add(hit, sums.feat[c], weight, all_lanes<PartVector>(rows[kNarrow * at + c]));
+    sum(at, hit, weight);
   }
   if (!kIsWhole && !is_last) {
     store(kept + offsetof(KeptPart, state), state);

@@ -90,6 +90,7 @@ struct SurfaceWalk {
   template <bool kIsSoft, typename Mask>
   C3D_FORMULA void close(const Mask& mask, const SurfaceShare<F>& share) {
     through = select(mask, through * (1.0f - share.hides), through);
+    z_end = select(mask, F{}, z_end);
     weight = select(mask, F{}, weight);
     if (kIsSoft) opaque = select(mask, F{}, opaque);
     cover = select(mask, F{}, cover);
