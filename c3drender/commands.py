@@ -115,10 +115,13 @@ def inspect(args: argparse.Namespace) -> None:
     from .files.photo import check_picture_output
     from .files.place import check_is_not_read
     from .pipeline import prepare, render_frames
+    from .pipeline.inputs import amplitude_of
 
     out = check_picture_output(args.out or f"{Path(args.photo).stem}_sheet.png")
     check_is_not_read(out, vars(args) | {"out": None})
-    scene = prepare(args.photo, camera=args.camera, amplitude=args.amplitude, **_scene_arguments(args))
+    scene = prepare(
+        args.photo, camera=args.camera, amplitude=amplitude_of(args.camera, args.amplitude), **_scene_arguments(args)
+    )
     kept: dict[int, Frame] = {}
     num_frames = args.frames or DEFAULT_FRAMES
     frames = _keeping(render_frames(scene, **_motion_arguments(args)), kept, num_frames)
@@ -172,11 +175,12 @@ def export(args: argparse.Namespace) -> None:
 def _scene_to_export(args: argparse.Namespace) -> Scene:
     """A photo's scene, for any camera, as a hand moves it off its path; or the one in a file, which is as it was prepared."""
     from .pipeline import prepare
+    from .pipeline.inputs import amplitude_of
     from .prepared import is_prepared, scene_and_settings
 
     if is_prepared(args.photo):
         return scene_and_settings(args)[0]
-    return prepare(args.photo, amplitude=args.amplitude, **_scene_arguments(args))
+    return prepare(args.photo, amplitude=amplitude_of(args.camera, args.amplitude), **_scene_arguments(args))
 
 
 def info(args: argparse.Namespace) -> None:

@@ -57,7 +57,9 @@ def add_path_options(parser: argparse.ArgumentParser) -> None:
         help="circle, swing, zoom, dolly, rise, orbit, still, dolly-zoom, or a .json of key frames (default: %(default)s)",
     )
     parser.add_argument(
-        "--amplitude", type=numbers, default=1.0, help="how far the camera moves, or X,Y,Z (default: %(default)s)"
+        "--amplitude",
+        type=numbers,
+        help=f"how far the camera moves, or X,Y,Z (default: {defaults.AMPLITUDE} for a preset, 1 for others)",
     )
     parser.add_argument(
         "--ease", type=float, default=0.0, help="0..1: slow down towards the loop's start and end (default: %(default)s)"

@@ -31,8 +31,8 @@ SPEED_PX = {"water": 1.1, "rapids": 1.8, "sky": 1.1, "smoke": 1.3}  # px per fra
 WORK_SIDE_PX = 320
 SURE = 0.5  # a map above this is taken for its kind
 # Mean over a part, by the first kind of its family: what is less sure stays still, unless an arrow points at it. The network
-# is surer of itself than the cues are; of the sky and of smoke it doubts which of cloud, smoke, mist and spray they are, and all
-# of these may drift.
+# is surer of itself than the cues are; of the sky and of smoke it doubts which of cloud, smoke, mist and spray they are, and
+# all of these may drift.
 LEAST_SURE = {"water": 0.9, "sky": 0.9, "smoke": 0.9}
 LEAST_SURE_SEEN = {"water": 0.92, "sky": 0.8, "smoke": 0.7}
 THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on

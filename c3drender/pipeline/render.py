@@ -36,6 +36,7 @@ from .inputs import (
     HintsLike,
     Motion,
     SegmentsLike,
+    amplitude_of,
     check_blend,
     check_duration,
     check_is_one,
@@ -146,12 +147,12 @@ class Animation:
         self,
         camera: CameraLike = defaults.CAMERA,
         *,
-        amplitude: Amplitude = 1.0,
+        amplitude: Amplitude | None = None,
         ease: float = 0.0,
         lens: Lens | None = None,
     ) -> Iterator[Frame]:
         """One period as ``camera`` sees it; the arguments are those of `render_frames`. Yields `Frame`."""
-        path = camera_path(self.scene, camera, self.num_frames, amplitude, ease)
+        path = camera_path(self.scene, camera, self.num_frames, amplitude_of(camera, amplitude), ease)
         shot = shot_of(self.draw, self.scene, path, lens)
         return (shot.taken(n) for n in range(len(path)))
 
@@ -214,7 +215,7 @@ def render_frames(
     scene: Scene,
     *,
     camera: CameraLike = defaults.CAMERA,
-    amplitude: Amplitude = 1.0,
+    amplitude: Amplitude | None = None,
     ease: float = 0.0,
     frames: int | None = None,
     speed: float = 1.0,
@@ -231,9 +232,10 @@ def render_frames(
         ``circle swing zoom dolly rise orbit still dolly-zoom``, the paper's ``paper-*``, a ``.json`` file of key frames
         (`c3drender.files.read_camera_keys`), `CameraKeys`, or a `CameraPath` (one frame per pose, and as many poses as
         ``frames`` or a whole ratio of that).
-    amplitude : float or sequence of three
+    amplitude : float or sequence of three, optional
         How far the camera goes: one number, or three for x, y and z; 1 shifts the nearest against the farthest content by 2.5
-        % of the longer side.
+        % of the longer side. None: 0.6 for a preset, which an estimate of depth bears; 1 for the paper's and for paths of
+        your own.
     ease : float
         0..1, how far the camera slows down towards the loop's start and end.
     frames : int, optional
@@ -271,7 +273,7 @@ def render_frames(
     loop, total = periods(frames)
     check_motion(loop, speed)
     check_lens(lens)
-    path = camera_path(scene, camera, total, amplitude, ease)  # refused before the scene is traced
+    path = camera_path(scene, camera, total, amplitude_of(camera, amplitude), ease)  # refused before the scene is traced
     return animate(scene, frames=loop, speed=speed, blend=blend, model=model).render(path, lens=lens)
 
 
@@ -299,7 +301,7 @@ def render_cinemagraph(
     inpainter: Inpainter | PathLike | None = None,
     trust: bool = False,
     camera: CameraLike = defaults.CAMERA,
-    amplitude: Amplitude = 1.0,
+    amplitude: Amplitude | None = None,
     ease: float = 0.0,
     focus: tuple[float, float] | None = None,
     frames: int | None = None,
@@ -367,7 +369,7 @@ def render_cinemagraph(
         Run the program that a TorchScript or ONNX file is.
     camera : str, path, CameraKeys or CameraPath
         See `render_frames`, which says more of what it shares with this.
-    amplitude : float or sequence of three
+    amplitude : float or sequence of three, optional
         How far the camera goes.
     ease : float
         How gently it turns, 0..1.
@@ -469,7 +471,7 @@ def render_cinemagraph(
         inpainter=inpainter,
         trust=trust,
         size=size,
-        amplitude=widened(amplitude, eyes if delivery.sees_around else 0.0, lens),
+        amplitude=widened(looks.amplitude, eyes if delivery.sees_around else 0.0, lens),
         camera=None if delivery.sees_around or has_rim else looks.camera,
         focus=focus,
         device=device,
@@ -484,7 +486,7 @@ def render_scene(
     out: PathLike,
     *,
     camera: CameraLike = defaults.CAMERA,
-    amplitude: Amplitude = 1.0,
+    amplitude: Amplitude | None = None,
     ease: float = 0.0,
     frames: int | None = None,
     fps: float = defaults.FPS,
@@ -561,7 +563,7 @@ class Looks:
 def read_looks(
     frames: int | None,
     camera: CameraLike,
-    amplitude: Amplitude,
+    amplitude: Amplitude | None,
     ease: float,
     speed: float,
     blend: BlendMode,
@@ -571,6 +573,7 @@ def read_looks(
     """Raises with one line that names the argument, before any work is done."""
     loop, total = periods(frames)
     check_motion(loop, speed)
+    amplitude = amplitude_of(camera, amplitude)
     wanted = read_camera(camera, amplitude, ease)
     if wanted is None:
         raise TypeError(NO_CAMERA)

@@ -116,7 +116,7 @@ class Settings(_Value):
 
     do: Literal["settings"] = "settings"
     camera: str = defaults.CAMERA
-    amplitude: Annotated[float, Field(ge=0, le=3, allow_inf_nan=False)] = 1.0
+    amplitude: Annotated[float, Field(ge=0, le=3, allow_inf_nan=False)] = defaults.AMPLITUDE
     focus: Point | None = None
     frames: Annotated[int, Field(ge=8, le=600)] | None = None
     fps: Annotated[float, Field(ge=1, le=60, allow_inf_nan=False)] = float(defaults.FPS)

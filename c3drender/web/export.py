@@ -19,7 +19,7 @@ from ..data import PathLike
 from ..files.place import check_writable, make_folder, naming, replacing, text_of
 from ..files.scene import Scene
 from ..files.shown import ShownPath
-from ..pipeline.inputs import Amplitude, CameraLike, check_blend, check_motion
+from ..pipeline.inputs import Amplitude, CameraLike, amplitude_of, check_blend, check_motion
 from ..pipeline.render import camera_path, periods
 from ..render import BlendMode
 from .pack import pack
@@ -41,7 +41,7 @@ def export_html(
     *,
     folder: bool = False,
     camera: CameraLike = defaults.CAMERA,
-    amplitude: Amplitude = 1.0,
+    amplitude: Amplitude | None = None,
     ease: float = 0.0,
     frames: int | None = None,
     fps: float = defaults.FPS,
@@ -65,7 +65,7 @@ def export_html(
         Policy of ``default-src 'self'``. Otherwise one file holds everything.
     camera : str, path, CameraKeys or CameraPath
         See `render_frames`.
-    amplitude : float or sequence of three
+    amplitude : float or sequence of three, optional
         See `render_frames`.
     ease : float
         See `render_frames`.
@@ -105,6 +105,7 @@ def export_html(
     loop, total = periods(frames)
     check_motion(loop, speed)
     check_blend(blend)
+    amplitude = amplitude_of(camera, amplitude)
     path = camera_path(scene, camera, total, amplitude, ease)
     scene = scene.to("cpu")
     animation = render.animate(scene, int(loop), speed, blend=blend)
