@@ -45,8 +45,8 @@ def share_of(figure: np.ndarray, segments: Segments, borders: Borders) -> np.nda
 
 
 def without_rims(near: np.ndarray, figure: np.ndarray) -> np.ndarray:
-    """``near`` ``[h, w]`` with a ``figure`` (bool) as near at its rim and in thin parts as farther in, and what is around it as
-    near there as farther off."""
+    """``near`` ``[h, w]`` with a ``figure`` (bool) as near at its rim and in thin parts as farther in, and what is around it
+    as near there as farther off."""
     sharp = near.copy()
     if not figure.any():
         return sharp
