@@ -23,7 +23,7 @@ BELIEF, POWER = 0.03, 4  # how much of a segment's own share is believed, and ho
 LEAST = 1e-6  # keeps the least squares definite
 # Odds: by how much likelier a border is one of one surface where both sides are surely a figure's, and one of two where one
 # side alone is. So much of them is a figure's, for no effect inside and for all of it:
-ONE, TWO = 11.0, 5.0
+ONE, TWO = 20.0, 10.0
 NO_FIGURE, ALL_FIGURE = 0.3, 0.6
 
 
