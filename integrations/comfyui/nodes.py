@@ -42,7 +42,7 @@ class CameraChoice:
     """The arguments of `c3drender.camera_path`."""
 
     camera: str = defaults.CAMERA
-    amplitude: float = 1.0
+    amplitude: float = defaults.AMPLITUDE
     ease: float = 0.0
 
     def path(self, scene: c3d.Scene, frames: int) -> CameraPath:
@@ -65,7 +65,7 @@ class C3DPrepare:
                 "depth_near": (["bright", "dark", "auto"],),
                 "depth_kind": (["auto", "disparity", "metric"],),
                 "hints": ("STRING", {"default": "", "tooltip": "arrows in pixels: [[[x0, y0], [x1, y1]], ...]"}),
-                "amplitude": number(1.0, 0.0, 4.0),
+                "amplitude": number(defaults.AMPLITUDE, 0.0, 4.0),
                 "size": (
                     "INT",
                     {"default": 0, "min": 0, "max": 16384, "tooltip": "longer side; 0: the picture's, to 1920"},
@@ -113,7 +113,7 @@ class C3DCamera:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        wanted = {"preset": (list(PRESETS),), "amplitude": number(1.0, 0.0, 4.0), "ease": number(0.0, 0.0, 1.0)}
+        wanted = {"preset": (list(PRESETS),), "amplitude": number(defaults.AMPLITUDE, 0.0, 4.0), "ease": number(0.0, 0.0, 1.0)}
         return {"required": wanted}
 
     def choose(self, preset: str, amplitude: float = 1.0, ease: float = 0.0) -> tuple[CameraChoice]:
