@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from c3drender.scenery.cut import part_by_colour, solve_each
+from c3drender.pixels.colours import part_by_colour
+from c3drender.scenery.cut import solve_each
 
 H, W, EDGE = 60, 80, 40
 LEFT, RIGHT = (0.2, 0.4, 0.8), (0.7, 0.6, 0.3)

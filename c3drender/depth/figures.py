@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..pixels.colours import part_by_colour
 from ..pixels.masks import Parts, shrunk
 from ..pixels.nearest import Nearest
 from ..pixels.segments import SEGMENT_CLASSES
-from ..scenery.cut import part_by_colour
 from .segments import Borders, Segments
 
 FIGURES = tuple(SEGMENT_CLASSES.index(name) for name in ("person", "animal"))

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from ..data import Image, Scenery
+from ..pixels.colours import part_by_colour
 from ..pixels.segments import Segments
 from ..pixels.sizes import work_size
-from .cut import part_by_colour, refine_to_edges
+from .cut import refine_to_edges
 
 SKY, LEVEL, WHITE, SMOKE = ("sky", "cloud"), ("still_water", "moving_water"), ("white_water",), ("smoke", "fire")
 ALIVE, STAYING = ("person", "animal"), ("person", "animal", "ground", "object")
