@@ -3,11 +3,13 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from c3drender import defaults
 from c3drender.camera import (
     MOST_SHIFT,
     PAPER_PRESETS,
@@ -21,6 +23,7 @@ from c3drender.camera import (
 )
 from c3drender.data import Camera, CameraKeys, CameraPath, DepthMap, DepthSpan
 from c3drender.files.keys import read_camera_keys
+from c3drender.pipeline.inputs import amplitude_of
 from c3drender.pipeline.prepare import depth_span, within
 
 CAMERA = Camera.for_photo(640, 480)
@@ -322,3 +325,12 @@ def test_bad_amplitude(bad) -> None:
 def test_bad_ease() -> None:
     with pytest.raises(ValueError, match=r"^ease: expected a number in 0..1, got 2"):
         make_camera_path(CAMERA, "circle", 5, SPAN, ease=2)
+
+
+def test_where_nobody_says_a_preset_goes_as_far_as_an_estimate_bears_and_other_paths_as_they_are() -> None:
+    keys = CameraKeys(loop_t=(0.0, 0.5), position=((0.0, 0.0, 0.0), (1.0, 0.0, 0.0)), zoom=(1.0, 1.0))
+    path = make_camera_path(CAMERA, "swing", 8, SPAN)
+    assert all(amplitude_of(preset, None) == defaults.AMPLITUDE < 1 for preset in (None, *PRESETS))
+    assert all(amplitude_of(camera, None) == 1 for camera in (*PAPER_PRESETS, "way.json", Path("way.json"), keys, path))
+    assert all(amplitude_of(camera, 1.0) == 1 for camera in (None, *PRESETS, keys))
+    assert amplitude_of("swing", (1.0, 0.0, 2.0)) == (1.0, 0.0, 2.0)

@@ -224,7 +224,7 @@ class CameraKeys:
     loop_t : tuple of float
         Their times: rising, from 0, below 1 where the path is ``closed``, else to 1.
     position : tuple of (x, y, z)
-        In the units of the presets: 1 is as far to a side, or forward, as ``swing`` or half of ``zoom`` go.
+        In the units of the presets: 1 is as far to a side, or forward, as ``swing`` or half of ``zoom`` go at amplitude 1.
     zoom : tuple of float
         Factors of the focal length, >= 1.
     closed : bool
