@@ -165,6 +165,9 @@ def test_from_the_command_line(scene: Scene, tmp_path: Path, capsys: pytest.Capt
     ]
     assert cli.main(argv) == 0
     assert len(json.loads((tmp_path / "t.json").read_text())["world_to_cam"]) == 4
+    assert cli.main([*argv, "--amplitude", "0"]) == 0
+    at_rest = json.loads((tmp_path / "t.json").read_text())["world_to_cam"]
+    assert all(pose == at_rest[0] for pose in at_rest)
     for bad, words in (
         (["-o", str(tmp_path / "s.obj")], "suffix .glb, .ply, .spz"),
         (["-o", "s.glb", "--splats"], "splats"),
