@@ -217,7 +217,7 @@ def test_defects_keep_their_traceback(calls, photo_path):
 
 def test_inspect_writes_a_sheet(calls, photo_path, tmp_path, capsys):
     assert cli.main(["inspect", "photo.png", "-o", "sheet.png", "--frames", "8", "--camera", "zoom"]) == 0
-    asked = {"frames": 8, "camera": "zoom", "amplitude": 1.0, "ease": 0.0, "speed": 1.0, "blend": "phase", "model": None}
+    asked = {"frames": 8, "camera": "zoom", "amplitude": None, "ease": 0.0, "speed": 1.0, "blend": "phase", "model": None}
     assert calls.frames == asked
     height, width = read_photo(tmp_path / "sheet.png").size
     assert width > 4 * TILE_WIDTH_PX and height > 3 * TILE_WIDTH_PX * H // W

@@ -21,6 +21,7 @@ import pytest
 import torch
 
 import c3drender as c3d
+from c3drender import defaults
 
 pytest.importorskip("fastapi", reason="needs the extra studio")
 pytest.importorskip("httpx2", reason="needs httpx2")
@@ -181,7 +182,7 @@ def test_depth_is_corrected_within_its_range() -> None:
 
 def test_nothing_drawn_is_what_prepare_makes(made: Path, photo: bytes) -> None:
     document = project.load(made)
-    assert_same(stages_of(made, document).scene(document), c3d.prepare(photo))
+    assert_same(stages_of(made, document).scene(document), c3d.prepare(photo, amplitude=defaults.AMPLITUDE))
 
 
 def test_what_is_painted_moves_and_its_speed_counts(made: Path) -> None:

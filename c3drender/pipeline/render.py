@@ -67,7 +67,7 @@ def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplit
     frames : int
         Poses, one period of the loop.
     amplitude : float or sequence of three
-        See `render_frames`.
+        See `render_frames`, which goes 0.6 as far by itself.
     ease : float
         See `render_frames`.
 
