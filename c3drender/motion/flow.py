@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Scenery
+from ..pixels.crossing import two_threads
 from .behind import goes_on_behind
 from .guess import KINDS, LEAST_SURE, LEAST_SURE_SEEN, Guess, Part, find_parts, guess_steps
 from .solve import Arrow, solve_region
@@ -209,7 +209,7 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
             num_cells = min(num_cells, max(16, int(MOST_GRID_CELLS * region.mean())))
         return box, solve_region(region, box, moving, rgb, disp, own, guess.step_px, trust, num_cells)
 
-    with ThreadPoolExecutor(min(torch.get_num_threads(), 2)) as both:  # factors are found on one core
+    with two_threads() as both:  # factors are found on one core
         for box, part in both.map(solved, groups, roots):
             step[box] += part
     used = sum(not met.isdisjoint(regions) for met in crossed)

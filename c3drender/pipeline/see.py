@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,6 +14,7 @@ from ..data import Image, MotionHints, Nearness, Scenery
 from ..models import best, find
 from ..models.segmentation import load_entry, load_transformers
 from ..perception import Perception, perceive
+from ..pixels.crossing import two_threads
 from ..pixels.segments import Segments
 from ..scenery import apply_segments, find_scenery, with_spray
 
@@ -90,7 +90,7 @@ def look(
     Shown
     """
     eyes = Eyes(image) if eyes is None else eyes
-    with ThreadPoolExecutor(min(torch.get_num_threads(), 2)) as both:  # neither keeps two cores busy
+    with two_threads() as both:
         cued, perceived = both.submit(find_scenery, image), both.submit(lambda: eyes.seen)
         cues, seen = cued.result(), perceived.result()
     if isinstance(segments, str) and segments == "none":

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-
 import cv2
 import numpy as np
-import torch
+
+from .crossing import two_threads
 
 WINDOWS_PX = (10.0, 5.0)  # standard deviations
 SURE = 0.6  # a share above this tells colours
@@ -18,12 +15,6 @@ FEW = 0.01  # of a window: about as much as tells something of its colour
 LEAST_REACH = 0.1  # where less is known of either side colours tell nothing
 LEAST_DOUBT = 0.02  # a share nearer to 0 or 1 is decided
 REDUCED_SIGMA_PX = 2.0
-
-
-def for_each(work: Callable[[int], None], maps: Iterable[int]) -> None:
-    """``work`` on each of the maps, on two cores where torch may use them: none keeps more than one busy."""
-    with ThreadPoolExecutor(min(torch.get_num_threads(), 2)) as both:
-        deque(both.map(work, maps), 0)
 
 
 def part_by_colour(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
@@ -58,7 +49,8 @@ def part_by_colour(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
             share[where] = 1 / (1 + (1 - held) / held * np.exp(-wavers * told))
         parted[..., k] = share
 
-    for_each(part, range(maps.shape[2]))
+    with two_threads() as both:
+        list(both.map(part, range(maps.shape[2])))
     return parted
 
 

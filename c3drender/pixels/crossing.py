@@ -37,6 +37,11 @@ def aside(like: Tensor) -> Executor:
     return ThreadPoolExecutor(1, thread_name_prefix="c3drender-aside") if is_host(like) else AtOnce()
 
 
+def two_threads() -> ThreadPoolExecutor:
+    """For parts of work none of which keeps two cores busy; one where torch may use no more."""
+    return ThreadPoolExecutor(min(torch.get_num_threads(), 2))
+
+
 def fetched(*tensors: Tensor) -> list[np.ndarray]:
     """The tensors as arrays, in one crossing; on the CPU their own memory."""
     if all(is_host(tensor) for tensor in tensors):

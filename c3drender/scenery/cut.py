@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from ..pixels.colours import for_each
+from ..pixels.crossing import two_threads
 from ..pixels.masks import Parts, grown, shrunk
 
 RNG_SEED = 1  # GrabCut starts its colour models from OpenCV's random source, of which every thread has its own
@@ -80,7 +80,8 @@ def refine_to_edges(rgb: np.ndarray, small: np.ndarray, maps: np.ndarray, radius
             cv2.accumulateProduct(channel, at_full_size(coefficients[..., c, k]), total)
         np.clip(total, 0, 1, out=full[k])
 
-    for_each(refine, np.flatnonzero(maps.any(axis=(0, 1))))
+    with two_threads() as both:
+        list(both.map(refine, np.flatnonzero(maps.any(axis=(0, 1)))))
     return np.moveaxis(full, 0, -1)
 
 
