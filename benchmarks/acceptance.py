@@ -48,7 +48,7 @@ def measure(path: Path, hints: dict, every: int, out: Path | None) -> dict:
     frames = {n: render.render_frame(animation, rest, n).rgb_u8.numpy() for n in range(0, NUM_FRAMES, every)}
     uncovered = 0
     for preset in PRESETS:
-        views = pipeline.camera_path(scene, preset, NUM_FRAMES)
+        views = pipeline.camera_path(scene, preset, NUM_FRAMES, amplitude=1.0)
         for n in range(0, NUM_FRAMES, every):
             zoom = 1.0 if views.zoom is None else float(views.zoom[n])
             frame = render.render_frame(animation, views.world_to_cam[n], n, zoom=zoom)

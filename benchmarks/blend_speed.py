@@ -44,7 +44,7 @@ def main() -> None:
 
     print(", ".join(f"{name} {value}" for name, value in describe(torch.device("cpu")).items()))
     scene = c3drender.prepare(args.photo, hints=args.hints, depth="builtin", camera="circle")
-    path = pipeline.camera_path(scene, "circle", NUM_FRAMES)
+    path = pipeline.camera_path(scene, "circle", NUM_FRAMES, amplitude=1.0)
     animate_s: dict[str, list[float]] = {blend: [] for blend in args.blends}
     frame_s: dict[str, list[float]] = {blend: [] for blend in args.blends}
     for _ in range(args.rounds):

@@ -30,7 +30,7 @@ def sides(path: Path, hints: dict, size: int) -> Iterator[tuple[Camera, Tensor, 
     """Camera, xyz and radius of what each side of the frames sees."""
     scene = c3drender.prepare(path, depth="builtin", size=size, **hints)
     animation = render.animate(scene, NUM_FRAMES)
-    views = pipeline.camera_path(scene, "circle", NUM_FRAMES)
+    views = pipeline.camera_path(scene, "circle", NUM_FRAMES, amplitude=1.0)
     num_fluid = len(animation.fluid.start_px)
     for n in SHOWN:
         render.render_frame(animation, views.world_to_cam[n], n)

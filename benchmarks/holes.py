@@ -108,7 +108,7 @@ def measure(scene: Scene, num_frames: int, *, drifts: bool) -> dict[str, int]:
     canvas = lens.padded(margin)
     disp = layers.plane(1.0 / layers.z_cam, 0).numpy()
     exists = disp > 0
-    path = pipeline.camera_path(scene, "circle", num_frames)
+    path = pipeline.camera_path(scene, "circle", num_frames, amplitude=1.0)
     parallax_px = cameras.parallax_px(lens, path, float(disp.max()), float(disp[exists].min()))
     rules = hiding_rules(parallax_px, max(lens.width, lens.height))
     # Where a soft edge left nothing of the photo's pixel, the surface that it was taken from is still what hides.

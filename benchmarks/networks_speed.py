@@ -166,7 +166,7 @@ def _example_inputs(model: RenderModel) -> dict[str, Tensor]:
     animation = pipeline.animate_learned(scene, model, NUM_FRAMES)
     note.remove()
     animation.decoder.register_forward_pre_hook(lambda _, inputs: seen.update(blended=inputs[0].float()))
-    view = pipeline.camera_path(scene, "circle", NUM_FRAMES).world_to_cam[EXAMPLE_FRAME]
+    view = pipeline.camera_path(scene, "circle", NUM_FRAMES, amplitude=1.0).world_to_cam[EXAMPLE_FRAME]
     learned.render_frame(animation, animation.camera.with_pose(view), EXAMPLE_FRAME)
     return seen
 
@@ -256,7 +256,7 @@ def _photo(model: RenderModel, args: argparse.Namespace) -> dict[str, Any]:
     prepared = time.perf_counter()
     animation = pipeline.animate_learned(scene, model, NUM_FRAMES)
     animated = time.perf_counter()
-    path = pipeline.camera_path(scene, "circle", NUM_FRAMES)
+    path = pipeline.camera_path(scene, "circle", NUM_FRAMES, amplitude=1.0)
     decoding, frames = [], []
     animation.decoder.register_forward_pre_hook(lambda *_: decoding.append(-time.perf_counter()))
     animation.decoder.register_forward_hook(lambda *_: decoding.append(decoding.pop() + time.perf_counter()))

@@ -82,7 +82,7 @@ def main() -> None:
     scene = stages.run("layers", lambda: pipeline.build_scene(image, depth_map, flow, "circle", 1.0, ()))
     prepared = sum(stages.seconds.values())
     animation = stages.run("animate", lambda: render.animate(scene, args.frames))
-    path = pipeline.camera_path(scene, "circle", args.frames)
+    path = pipeline.camera_path(scene, "circle", args.frames, amplitude=1.0)
     with tempfile.TemporaryDirectory() as folder:
         frames = (frame.rgb_u8 for frame in render.render_path(animation, path))
         stages.run("render, mp4", lambda: video.write_video(Path(folder) / "out.mp4", frames))

@@ -54,7 +54,7 @@ def stages(size: int) -> list[Stage]:
         return c3d.prepare(photo, hints=hints, size=size, device="cpu")
 
     scene = prepare()
-    animation, path = c3d.animate(scene), pipeline.camera_path(scene, "circle", 3 * FRAMES)
+    animation, path = c3d.animate(scene), pipeline.camera_path(scene, "circle", 3 * FRAMES, amplitude=1.0)
 
     def inpaint(height: int, width: int) -> Callable[[], Any]:
         rgb = torch.rand(height, width, 3, generator=torch.Generator().manual_seed(0))

@@ -135,7 +135,6 @@ def export(args: argparse.Namespace) -> None:
     from .files.export import check_export, check_sequence
     from .files.track import write_track
     from .pipeline import camera_path, export_scene
-    from .pipeline.inputs import amplitude_of
     from .pipeline.play import SUFFIX, export_play
     from .web import export_html
     from .web.export import check_page
@@ -170,7 +169,7 @@ def export(args: argparse.Namespace) -> None:
         _say(args, f"wrote {export_scene(scene, args.out, **options)}")
     if args.camera_path is not None:
         num_frames = DEFAULT_FRAMES if args.frames is None else args.frames
-        path = camera_path(scene, args.camera, num_frames, amplitude_of(args.camera, args.amplitude), args.ease)
+        path = camera_path(scene, args.camera, num_frames, args.amplitude, args.ease)
         _say(args, f"wrote {write_track(path, scene.camera, args.camera_path, args.fps)}")
 
 

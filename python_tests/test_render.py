@@ -9,7 +9,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 
 import c3drender
-from c3drender import defaults, pipeline, render
+from c3drender import pipeline, render
 from c3drender.camera import PRESETS
 from c3drender.files.photo import read_photo
 from c3drender.files.resize import resize_photo
@@ -69,14 +69,14 @@ def test_the_loop_closes_exactly(animation) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_no_preset_uncovers_a_pixel(scene, animation, preset: str) -> None:
-    path = pipeline.camera_path(scene, preset, NUM_FRAMES)
+    path = pipeline.camera_path(scene, preset, NUM_FRAMES, amplitude=1.0)
     for frame in render.render_path(animation, path):
         assert not frame.uncovered.any()
 
 
 def test_a_frame_depends_on_its_number_alone(scene, animation) -> None:
     in_order = [frame.rgb_u8 for frame in c3drender.render_frames(scene, camera="swing", frames=NUM_FRAMES)]
-    path = pipeline.camera_path(scene, "swing", NUM_FRAMES, defaults.AMPLITUDE)
+    path = pipeline.camera_path(scene, "swing", NUM_FRAMES)
     for n in (7, 2, 0):
         assert torch.equal(render.render_frame(animation, path.world_to_cam[n], n).rgb_u8, in_order[n])
 
@@ -95,7 +95,7 @@ def test_by_default_the_motion_runs_twice_while_the_camera_goes_round(scene) -> 
     still = list(c3drender.render_frames(scene, camera="still"))
     assert len(still) == 120
     assert all(torch.equal(still[n].rgb_u8, still[n + 60].rgb_u8) for n in (0, 7, 30, 59))
-    path = c3drender.camera_path(scene, "swing", 120, defaults.AMPLITUDE)
+    path = c3drender.camera_path(scene, "swing", 120)
     swung = list(c3drender.render_frames(scene, camera="swing"))
     again = c3drender.animate(scene, frames=60).frame(75, path.world_to_cam[75])
     assert torch.equal(swung[75].rgb_u8, again.rgb_u8)

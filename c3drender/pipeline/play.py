@@ -27,7 +27,7 @@ from ..files.scene import Scene
 from ..render import BlendMode, contrast, phase
 from ..render.drift import Drift
 from ..render.fluid import FluidPoints
-from .inputs import Amplitude, CameraLike, amplitude_of, check_blend, check_motion
+from .inputs import Amplitude, CameraLike, check_blend, check_motion
 from .plain import plainly
 from .render import camera_path, periods
 
@@ -106,9 +106,7 @@ def export_play(
     wanted = [camera] if isinstance(camera, str | os.PathLike | CameraKeys | CameraPath) else camera
     if not isinstance(wanted, Sequence) or not wanted:
         raise TypeError(f"camera: expected a camera or a list of them, got {wanted!r:.80}")
-    paths = {
-        path.name: path for path in (camera_path(scene, one, total, amplitude_of(one, amplitude), ease) for one in wanted)
-    }
+    paths = {path.name: path for path in (camera_path(scene, one, total, amplitude, ease) for one in wanted)}
     if len(paths) < len(wanted) or not all(NAME.fullmatch(name) for name in paths):
         raise ValueError(f"camera: expected paths of different names in ASCII, of 1 to 64 letters, got {list(paths)}")
     for path in paths.values():

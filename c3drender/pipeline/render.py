@@ -55,7 +55,9 @@ NO_CAMERA = "camera: expected the name of a preset, a .json file, CameraKeys or 
 
 
 @plainly
-def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplitude = 1.0, ease: float = 0.0) -> CameraPath:
+def camera_path(
+    scene: Scene, camera: CameraLike, frames: int, amplitude: Amplitude | None = None, ease: float = 0.0
+) -> CameraPath:
     """The path that a camera's name, key frames or file stand for in this scene.
 
     Parameters
@@ -66,8 +68,8 @@ def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplit
         See `render_frames`. A `CameraPath` is returned as it is.
     frames : int
         Poses, one period of the loop.
-    amplitude : float or sequence of three
-        See `render_frames`, which goes 0.6 as far by itself.
+    amplitude : float or sequence of three, optional
+        See `render_frames`.
     ease : float
         See `render_frames`.
 
@@ -80,6 +82,7 @@ def camera_path(scene: Scene, camera: CameraLike, frames: int, amplitude: Amplit
     ValueError, TypeError, OSError
         With one line that names the argument.
     """
+    amplitude = amplitude_of(camera, amplitude)
     wanted = read_camera(camera, amplitude, ease)
     if wanted is None:
         raise TypeError(NO_CAMERA)
@@ -152,7 +155,7 @@ class Animation:
         lens: Lens | None = None,
     ) -> Iterator[Frame]:
         """One period as ``camera`` sees it; the arguments are those of `render_frames`. Yields `Frame`."""
-        path = camera_path(self.scene, camera, self.num_frames, amplitude_of(camera, amplitude), ease)
+        path = camera_path(self.scene, camera, self.num_frames, amplitude, ease)
         shot = shot_of(self.draw, self.scene, path, lens)
         return (shot.taken(n) for n in range(len(path)))
 
@@ -273,7 +276,7 @@ def render_frames(
     loop, total = periods(frames)
     check_motion(loop, speed)
     check_lens(lens)
-    path = camera_path(scene, camera, total, amplitude_of(camera, amplitude), ease)  # refused before the scene is traced
+    path = camera_path(scene, camera, total, amplitude, ease)  # refused before the scene is traced
     return animate(scene, frames=loop, speed=speed, blend=blend, model=model).render(path, lens=lens)
 
 
