@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,7 @@ from c3drender.files.photo import read_photo
 from c3drender.motion import behind as flow_behind
 from c3drender.motion import flow as motion
 from c3drender.motion import words
-from c3drender.motion.guess import Part
+from c3drender.motion.guess import NEAR_FAR, SPEED_PX, Part
 from c3drender.motion.solve import Arrow, _contradict
 from c3drender.scenery.find import find_scenery
 
@@ -337,6 +338,20 @@ def test_clouds_drift_with_one_wind():
     assert flow.moving[:140].float().mean() > 0.9 and not flow.moving[155:].any()
     step = flow.step_px[flow.moving]
     assert (step[:, 0] > 0).all() and step[:, 1].abs().mean() < 0.2 * step[:, 0].mean()
+
+
+def test_a_sea_that_comes_to_its_shore_does_not_race_off_to_the_sides():
+    """The shore is a wall, and perspective spreads what comes: unbounded, the sheet is many times as fast as was guessed."""
+    rows = np.arange(HEIGHT)[:, None] + 0.5
+    disp = np.broadcast_to(np.maximum(rows - 90, 5) / HEIGHT, (HEIGHT, WIDTH)).astype(np.float32)
+    way = torch.tensor([0.0, 1.0]).repeat(HEIGHT, WIDTH, 1)  # the network is sure: straight down
+    scenery = replace(scenery_of((HEIGHT, WIDTH), 100, water=rectangle(0, 110, WIDTH, 200)), way=way)
+    depth, hints = DepthMap(torch.from_numpy(1 / disp)), nothing((HEIGHT, WIDTH))
+    flow, _ = motion.find_flow(plain()[0], depth, scenery, hints)
+    step = flow.step_px[flow.moving]
+    guessed = SPEED_PX["water"] * max(HEIGHT, WIDTH) / 1280 * NEAR_FAR[1]
+    assert step.norm(dim=-1).max() <= motion.MOST_OF_GUESS * guessed
+    assert step[:, 1].mean() > 0.3 * SPEED_PX["water"] * max(HEIGHT, WIDTH) / 1280
 
 
 def test_arrows_without_a_mask_choose_what_they_touch():

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from ..pixels.masks import square
-from .segments import Segments, softened_u8, watershed
+from ..pixels.upsample import upsampled
+from .halfway import settle_halfway
+from .segments import Segments
 
 CUT_DISP = 0.04  # segments whose disparities differ by more than this and their slope are different surfaces
 RELAX_STEPS, RELAX_RATE = 40, np.float32(0.2)  # of explicit diffusion, about 4 px wide
@@ -42,49 +43,8 @@ def disparity_at_full_size(relief: Relief, rgb: np.ndarray) -> np.ndarray:
     labels = relief.segments.labels
     cut_down, cut_right = relief.cut_apart(labels[:-1], labels[1:]), relief.cut_apart(labels[:, :-1], labels[:, 1:])
     smooth = _smooth_within_surfaces(relief, cut_down, cut_right)
-    height, width = rgb.shape[:2]
-    full = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR)
-
-    band = np.zeros(labels.shape, np.uint8)
-    band[:-1] |= cut_down
-    band[1:] |= cut_down
-    band[:, :-1] |= cut_right
-    band[:, 1:] |= cut_right
-    if band.any():
-        own, band = _labels_at_full_size(labels, band, rgb)
-        y, x = np.nonzero(cv2.dilate(band, square(1)))
-        full[y, x] = _sample_own_surface(relief, smooth, own[y, x], (x + 0.5) / width, (y + 0.5) / height)
-    return full
-
-
-def _labels_at_full_size(labels: np.ndarray, band: np.ndarray, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The segments at the size of ``rgb``; inside ``band`` (along the cuts) they grow anew until they meet on its edges."""
-    height, width = rgb.shape[:2]
-    if labels.shape == (height, width):
-        return labels, band
-    size = (width, height)
-    band = cv2.resize(band, size, interpolation=cv2.INTER_NEAREST)
-    own = cv2.resize(labels.astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(np.int32)
-    return watershed(softened_u8(rgb), np.where(band > 0, 0, own + 1)) - 1, band
-
-
-def _sample_own_surface(relief: Relief, disp: np.ndarray, own: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Interpolate ``disp`` at ``(u, v)`` (0..1 across the picture) from pixels on the same surface as the segment ``own``."""
-    labels = relief.segments.labels
-    height, width = labels.shape
-    x, y = u * width - 0.5, v * height - 0.5
-    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
-    total, weights = np.zeros(len(x)), np.zeros(len(x))
-    for dy in range(-1, 3):
-        for dx in range(-1, 3):
-            row, column = np.clip(top + dy, 0, height - 1), np.clip(left + dx, 0, width - 1)
-            near = np.exp(-((left + dx - x) ** 2) - (top + dy - y) ** 2)
-            weight = near * ~relief.cut_apart(labels[row, column], own)
-            total += weight * disp[row, column]
-            weights += weight
-    # A surface that ends within two pixels of the point has nothing to interpolate: its own plane stands in.
-    plane = relief.disp[own] + relief.slope[own] * (y + 0.5 - relief.segments.y[own])
-    return np.where(weights > 1e-3, total / np.maximum(weights, 1e-3), np.clip(plane, 0, 1))
+    small = np.clip(cv2.resize(rgb, labels.shape[::-1], interpolation=cv2.INTER_AREA), 0, 1)
+    return upsampled(settle_halfway(small, smooth), rgb)
 
 
 def _smooth_within_surfaces(relief: Relief, cut_down: np.ndarray, cut_right: np.ndarray) -> np.ndarray:

@@ -15,16 +15,16 @@ from ..pixels.nearest import Nearest
 from ..pixels.segments import SEGMENT_CLASSES
 from .segments import Borders, Segments
 
-FIGURES = tuple(SEGMENT_CLASSES.index(name) for name in ("person", "animal"))
+FIGURES, AIRY = (tuple(SEGMENT_CLASSES.index(name) for name in names) for names in (("person", "animal"), ("smoke", "fire")))
 FROM = 0.4  # a share above this is a figure's
 RIM_PX = 6  # of nearness' blur across an outline
 THIN_PX = 36  # so far from its body a figure's limbs and ears are as near as that
 BELIEF, POWER = 0.03, 4  # how much of a segment's own share is believed, and how fast that falls where it wavers
 LEAST = 1e-6  # keeps the least squares definite
 # Odds: by how much likelier a border is one of one surface where both sides are surely a figure's, and one of two where one
-# side alone is. So much of them is a figure's, for no effect inside and for all of it:
+# side alone is. Of what has no surface either, both sides are one. The shares from which on that holds, and fully:
 ONE, TWO = 20.0, 10.0
-NO_FIGURE, ALL_FIGURE = 0.3, 0.6
+LITTLE, MOST = 0.3, 0.6
 
 
 def find_figure(rgb: np.ndarray, kinds: list[np.ndarray]) -> np.ndarray:
@@ -61,8 +61,14 @@ def without_rims(near: np.ndarray, figure: np.ndarray) -> np.ndarray:
     return sharp
 
 
-def with_odds(chance: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """``chance`` that borders part two surfaces, given how much of either side is a figure's, all ``[B]``."""
-    inside = np.clip((np.minimum(a, b) - NO_FIGURE) / (ALL_FIGURE - NO_FIGURE), 0, 1)
-    one = (1 + (ONE - 1) * inside) / (1 + (TWO - 1) * np.abs(a - b))
+def find_airy(kinds: np.ndarray) -> np.ndarray:
+    """How much of each pixel has no surface, float32 ``[h, w]``; ``kinds`` the classes' shares ``[K, h, w]``."""
+    return kinds[list(AIRY)].sum(axis=0)
+
+
+def with_odds(chance: np.ndarray, a: np.ndarray, b: np.ndarray, airy: np.ndarray) -> np.ndarray:
+    """``chance`` that borders part two surfaces, given how much of either side is a figure's, and how much of both has no
+    surface, all ``[B]``."""
+    within = np.clip((np.maximum(np.minimum(a, b), airy) - LITTLE) / (MOST - LITTLE), 0, 1)
+    one = (1 + (ONE - 1) * within) / (1 + (TWO - 1) * np.abs(a - b))
     return chance / (chance + one * (1 - chance))

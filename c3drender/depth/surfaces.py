@@ -68,7 +68,8 @@ def _relief(around: Surroundings, sky: np.ndarray) -> Relief:
     segments, borders, figure = around.segments, around.borders, around.figure
     a, b = borders.a, borders.b
     told, step = find_parting(around)
-    chance = figures.with_odds(told, figure[a], figure[b])
+    airy = segments.mean(figures.find_airy(around.kinds))
+    chance = figures.with_odds(told, figure[a], figure[b], np.minimum(airy[a], airy[b]))
     coarse = _without_sky(around.near, sky > 0.5, around.plane)
     coarse = figures.without_rims(coarse, figure[segments.labels] > figures.FROM)
     down, across = cv2.Sobel(coarse, cv2.CV_32F, 0, 1, scale=1 / 8), cv2.Sobel(coarse, cv2.CV_32F, 1, 0, scale=1 / 8)

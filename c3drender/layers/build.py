@@ -25,7 +25,7 @@ from .uncover import Uncovered, uncover
 
 BRIDGED_TEARS = 4.0  # a step up to this, which opens by half as many px at most, is stretched instead
 MEASURED_BAND_PX = 1.0  # to either side of a measured depth edge: so far it may lie beside the picture's
-BESIDE_SHARE = 1 / 160  # of the longer side: so far an estimate's edges may lie beside the picture's
+BESIDE_SHARE = 1 / 320  # of the longer side: so far an estimate's edges may lie beside the picture's
 MIXED = 2.0  # tears, see settle_mixed_depths
 TORN_SHARE = 1 / 200  # of the longer side: what views shift so far against each other are two surfaces behind an edge too
 LEAST_TORN_PX = 4.0

@@ -25,6 +25,7 @@ from .words import Beside, percent, what_a_mask_moves, what_moves
 
 Array = NDArray[Any]
 
+MOST_OF_GUESS = 1.5  # see _held_to
 LEAST_STEP_PX = 0.02  # a pixel slower than this is at rest
 FRAME_GAP_PX = 3  # a mask that ends this near to the picture's frame is meant to reach it
 LEAST_REGION_PX = 16  # smaller specks of a mask stay still,
@@ -207,7 +208,8 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
         region = _members(group, count)[labels[box]]
         if len(group) > 1:  # specks leave most of their grid empty
             num_cells = min(num_cells, max(16, int(MOST_GRID_CELLS * region.mean())))
-        return box, solve_region(region, box, moving, rgb, disp, own, guess.step_px, trust, num_cells)
+        found = solve_region(region, box, moving, rgb, disp, own, guess.step_px, trust, num_cells)
+        return box, found if own else _held_to(guess.step_px[box], found)
 
     with two_threads() as both:  # factors are found on one core
         for box, part in both.map(solved, groups, roots):
@@ -215,6 +217,16 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     used = sum(not met.isdisjoint(regions) for met in crossed)
     note = _describe(used, len(arrows), len(unguided), len(regions), int((areas[1:] >= LEAST_REGION_PX).sum()))
     return _field(step * moving[..., None], image.rgb.device), note
+
+
+def _held_to(guess_px: Array, step_px: Array) -> Array:
+    """``step_px`` no faster than `MOST_OF_GUESS` times ``guess_px``, both ``[h, w, 2]``.
+
+    A sea that comes to a shore cannot cross it: the sheet runs off to both sides, ten times as fast as it comes, and its
+    crests would be torn in the middle.
+    """
+    speed, most = (np.linalg.norm(part, axis=-1, keepdims=True) for part in (step_px, MOST_OF_GUESS * guess_px))
+    return step_px / np.sqrt(np.sqrt(1 + (speed / np.maximum(most, LEAST_STEP_PX)) ** 4))
 
 
 def _grouped(regions: list[int], areas: Array, told: set[int]) -> list[list[int]]:

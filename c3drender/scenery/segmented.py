@@ -11,6 +11,7 @@ from ..pixels.colours import part_by_colour
 from ..pixels.segments import Segments
 from ..pixels.sizes import work_size
 from .cut import refine_to_edges
+from .standing import without_thin
 
 SKY, LEVEL, WHITE, SMOKE = ("sky", "cloud"), ("still_water", "moving_water"), ("white_water",), ("smoke", "fire")
 ALIVE, STAYING = ("person", "animal"), ("person", "animal", "ground", "object")
@@ -38,7 +39,7 @@ def apply_segments(image: Image, scenery: Scenery, segments: Segments) -> tuple[
     free = ~stays
     told = dict(cues)
     if segments.knows(*SKY):
-        told["sky"] = sky
+        told["sky"] = sky if segments.measured else without_thin(sky, image.rgb.detach().cpu().numpy())
     if segments.knows(*LEVEL, *WHITE):
         seen = cues["water"] + cues["rapids"]
         foam = np.where(seen > LEAST_WATER, cues["rapids"] / np.maximum(seen, LEAST_WATER), 0)
