@@ -130,7 +130,7 @@ def _solve(segments: Segments, borders: Borders, land: Landscape, stage: np.ndar
     pull = sum(weight for weight, _ in pulls)
     target = sum(weight * value for weight, value in pulls) / pull
     disp = borders.solve(link, offset, segments.area * pull, target)
-    return Relief(segments, np.clip(disp, 0, 1), slope, is_sky)
+    return Relief(segments, np.clip(disp, 0, 1), slope, is_sky, whole=np.zeros(len(segments), bool))
 
 
 def _same_air(blue_yellow_above: np.ndarray, blue_yellow_below: np.ndarray) -> np.ndarray:

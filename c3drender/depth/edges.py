@@ -18,13 +18,15 @@ SMOOTHING = (60.0, 15.0, 4.0)  # squared reach (px^2) of each round of smoothing
 
 @dataclass(frozen=True, eq=False)
 class Relief:
-    """A plane in each segment: ``disp`` at its centre, ``slope`` per row; ``is_sky``: it is sky. ``joined``: int64, sorted,
-    ``i * n + j`` of the neighbours ``i < j`` among the n segments that are one surface, however steep."""
+    """A plane in each segment: ``disp`` at its centre, ``slope`` per row; ``is_sky``: it is sky; ``whole``: it is part of a
+    person or an animal, of which nothing lies halfway to what is behind it. ``joined``: int64, sorted, ``i * n + j`` of the
+    neighbours ``i < j`` among the n segments that are one surface, however steep."""
 
     segments: Segments
     disp: np.ndarray
     slope: np.ndarray
     is_sky: np.ndarray
+    whole: np.ndarray
     joined: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def cut_apart(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
@@ -44,7 +46,7 @@ def disparity_at_full_size(relief: Relief, rgb: np.ndarray) -> np.ndarray:
     cut_down, cut_right = relief.cut_apart(labels[:-1], labels[1:]), relief.cut_apart(labels[:, :-1], labels[:, 1:])
     smooth = _smooth_within_surfaces(relief, cut_down, cut_right)
     small = np.clip(cv2.resize(rgb, labels.shape[::-1], interpolation=cv2.INTER_AREA), 0, 1)
-    return upsampled(settle_halfway(small, smooth), rgb)
+    return upsampled(settle_halfway(small, smooth, relief.whole[labels]), rgb)
 
 
 def _smooth_within_surfaces(relief: Relief, cut_down: np.ndarray, cut_right: np.ndarray) -> np.ndarray:

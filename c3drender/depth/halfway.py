@@ -20,15 +20,16 @@ SIDE_PX, PURITY = 5.0, 32  # standard deviation of a side's mean, and the power 
 UNKNOWN = np.float32(0.5)  # a share that tells no colour
 
 
-def settle_halfway(rgb: np.ndarray, disp: np.ndarray) -> np.ndarray:
+def settle_halfway(rgb: np.ndarray, disp: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """``disp`` float32 ``[h, w]``, 0..1, whose pixels near a cut are on one of its sides. Which one their colours tell, in the
-    picture ``rgb`` float32 ``[h, w, 3]``, 0..1; what is on a side stays as it is."""
+    picture ``rgb`` float32 ``[h, w, 3]``, 0..1; what is on a side stays as it is, and so does what is ``whole``, bool
+    ``[h, w]``: a shoulder lies halfway between a face and what is behind both."""
     window = square(REACH_PX)
     farthest = cv2.erode(disp, window)
     span = cv2.dilate(disp, window) - farthest
     beside_cut = grown(_jumps(disp), REACH_PX) & (span > LEAST_SPAN)
     share = np.where(beside_cut, (disp - farthest) / np.maximum(span, LEAST_SPAN), UNKNOWN)
-    halfway = beside_cut & (share > DECIDED) & (share < 1 - DECIDED)
+    halfway = beside_cut & ~whole & (share > DECIDED) & (share < 1 - DECIDED)
     if not halfway.any():
         return disp
     near, far = (mean_within(disp, side**PURITY, SIDE_PX) for side in (share, 1 - share))

@@ -95,7 +95,7 @@ def _relief(around: Surroundings, sky: np.ndarray) -> Relief:
     disp = borders.solve(weight, (hold * even + part * step) / weight, segments.area * trust, near * ~is_sky)
     whole = chance < CUTS_FROM
     joined = np.sort(np.minimum(a, b)[whole].astype(np.int64) * len(segments) + np.maximum(a, b)[whole])
-    relief = Relief(segments, np.clip(disp, 0, 1), slope, is_sky, joined)
+    relief = Relief(segments, np.clip(disp, 0, 1), slope, is_sky, figure > figures.MOST, joined)
     return _without_islands(relief, borders, np.minimum(chance, told))  # a lock beyond the outline is the figure's, too
 
 
