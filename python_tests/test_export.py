@@ -358,7 +358,7 @@ def test_no_crack_shows_off_the_photos_view(tmp_path: Path) -> None:
     poses = c3d.camera_path(scene, "circle", 8).world_to_cam.double().numpy()
     eyes = [-pose[:, :3].T @ pose[:, 3] * UP for pose in poses]
     views = [covered(meshes, tangent, 360, 270, tuple(1.2 * eye)) for eye in eyes]
-    assert sum(holes(seen) for seen in views) <= 10  # of 777,600; thousands without shared vertices
+    assert sum(holes(seen) for seen in views) <= 20  # of 777,600; thousands without shared vertices
     assert all(seen.mean() > 0.98 for seen in views)
     assert holes(covered(meshes[1:], tangent, 360, 270, tuple(eyes[4]))) > 100  # without the layer behind there would be
 

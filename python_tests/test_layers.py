@@ -345,7 +345,7 @@ def test_no_frame_uncovers_what_no_layer_has(size: tuple[int, int], scene: str, 
 def test_a_soft_edge_hides_no_deeper_layer(shift_px: int) -> None:
     """A beam before the end of a wall before a sky, and a depth edge that runs beside the picture's: along the beam its pixels
     are taken apart, and nothing of it is left in some; through these, three depths show."""
-    height, width, amplitude = 90, 120, 6.0
+    height, width, amplitude = 180, 320, 6.0  # so large that an estimate's edges are soft
     disp = np.full((height, width), 0.1)
     disp[:, : width // 2] = 0.6
     disp[height // 2 - 4 : height // 2 + 5, 10:-10] = 1.0

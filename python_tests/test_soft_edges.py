@@ -159,7 +159,7 @@ def test_hard_edges_leave_a_fringe(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error_db(frame_of(soft, 1.0), truth) > error_db(frame_of(hard, 1.0), truth) + 3
 
 
-@pytest.mark.parametrize(("inside_px", "blur_px"), [(4, 0.7), (0, 3.0)])
+@pytest.mark.parametrize(("inside_px", "blur_px"), [(2, 0.7), (0, 3.0)])
 def test_an_estimate_leaves_no_outline_behind(inside_px: int, blur_px: float) -> None:
     """A disc before a backdrop, in focus or not, whose estimated edge lies ``inside_px`` inside its own: beside the moved disc
     there is backdrop alone, and its rim is as soft as it was."""
