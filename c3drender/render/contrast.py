@@ -9,7 +9,7 @@ and windows of the picture. In the blend the copies' surplus and its loss cancel
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +30,6 @@ MEASURED_PX = 5  # the same for what is measured: the eye and the splat's loss a
 WINDOW_SHARE = 1 / 25  # of the canvas' longer side ...
 LEAST_WINDOW_PX = 24  # ... but large against its detail
 MOMENTS = (0.017, 0.12, 0.24, 0.35, 0.43, 0.5, 0.57, 0.65, 0.76, 0.88, 0.983)
-PASSES = 2
 EXPONENTS = (0.5, 1.0)  # range of that by which a gain follows the energy asked: 0.5 for detail that the gain scales alone
 MIN_GAIN, MAX_GAIN = 0.7, 2.5
 LEAST_ENERGY = 1e-7  # mean square of luma: below a twelfth of a grey level there is nothing to keep
@@ -164,24 +163,29 @@ def measure_gains(
 
     with aside(resting) as helper:  # while the next picture is drawn
 
-        def ratios(gains: ContrastGains | None) -> list[Tensor]:
-            """Of the energy wanted to what there is at each moment between the ends."""
+        def ratios(gains: ContrastGains | None, some: Sequence[float]) -> list[Tensor]:
+            """Of the energy wanted to what there is at each of these moments."""
             found: list[Future[Tensor]] = []
-            for moment in moments[1:-1]:
+            for moment in some:
                 picture = blended(moment, gains)
                 if found:
                     found[-1].result()  # one picture waits, no more
                 found.append(helper.submit(energy, picture))
             return [wanted / one.result() for one in found]
 
-        plain = ratios(None)
+        plain = ratios(None, moments[1:-1])
         table = [ratio.sqrt().clip(MIN_GAIN, MAX_GAIN) for ratio in plain]
-        for _ in range(PASSES - 1):
-            for k, ratio in enumerate(ratios(over_the_canvas(table))):
-                # What the gain has bought so far, in logarithms, tells the exponent (a secant).
-                exponent = table[k].log() / (plain[k] / ratio).log()
-                exponent = exponent.nan_to_num(nan=EXPONENTS[0]).clip(*EXPONENTS)
-                table[k] = (table[k] * ratio**exponent).clip(MIN_GAIN, MAX_GAIN)
+        # What is still missing then changes slowly: every other moment is looked at again.
+        again = range(0, len(table), 2)
+        missing = {}
+        for k, ratio in zip(again, ratios(over_the_canvas(table), moments[1:-1:2]), strict=True):
+            # What the gain has bought so far, in logarithms, tells the exponent (a secant).
+            exponent = table[k].log() / (plain[k] / ratio).log()
+            exponent = exponent.nan_to_num(nan=EXPONENTS[0]).clip(*EXPONENTS)
+            missing[k] = ratio**exponent
+        for k, gain in enumerate(table):
+            beside = [missing[near] for near in (k, k - 1, k + 1) if near in missing][: 1 if k in missing else 2]
+            table[k] = (gain * torch.stack(beside).log().mean(dim=0).exp()).clip(MIN_GAIN, MAX_GAIN)
     return over_the_canvas(table)
 
 
