@@ -2,7 +2,7 @@
 
 The network knows better where a figure is than how near its rim is: nearness is blurred across its outline, and hair, ears and
 feathers would come off as strips that are as near as neither side. So the figure's outline is taken from the picture, and
-nearness is told on either side by what lies beyond the blur.
+nearness is told on either side by what lies beyond the blur. Flames and smoke, which have no surface, hold together too.
 """
 
 from __future__ import annotations

@@ -183,9 +183,9 @@ def measure_gains(
             exponent = table[k].log() / (plain[k] / ratio).log()
             exponent = exponent.nan_to_num(nan=EXPONENTS[0]).clip(*EXPONENTS)
             missing[k] = ratio**exponent
-        for k, gain in enumerate(table):
-            beside = [missing[near] for near in (k, k - 1, k + 1) if near in missing][: 1 if k in missing else 2]
-            table[k] = (gain * torch.stack(beside).log().mean(dim=0).exp()).clip(MIN_GAIN, MAX_GAIN)
+        for k in range(1, len(table), 2):
+            missing[k] = (missing[k - 1] * missing.get(k + 1, missing[k - 1])).sqrt()
+        table = [(gain * missing[k]).clip(MIN_GAIN, MAX_GAIN) for k, gain in enumerate(table)]
     return over_the_canvas(table)
 
 
