@@ -340,13 +340,16 @@ def test_clouds_drift_with_one_wind():
     assert (step[:, 0] > 0).all() and step[:, 1].abs().mean() < 0.2 * step[:, 0].mean()
 
 
-def test_a_sea_that_comes_to_its_shore_does_not_race_off_to_the_sides():
-    """The shore is a wall, and perspective spreads what comes: unbounded, the sheet is many times as fast as was guessed."""
+@pytest.mark.parametrize("anchored", [False, True])
+def test_a_sea_that_comes_to_its_shore_does_not_race_off_to_the_sides(anchored):
+    """The shore is a wall, and perspective spreads what comes: unbounded, the sheet is many times as fast as was guessed. A
+    place that is held tells no direction."""
     rows = np.arange(HEIGHT)[:, None] + 0.5
     disp = np.broadcast_to(np.maximum(rows - 90, 5) / HEIGHT, (HEIGHT, WIDTH)).astype(np.float32)
     way = torch.tensor([0.0, 1.0]).repeat(HEIGHT, WIDTH, 1)  # the network is sure: straight down
     scenery = replace(scenery_of((HEIGHT, WIDTH), 100, water=rectangle(0, 110, WIDTH, 200)), way=way)
-    depth, hints = DepthMap(torch.from_numpy(1 / disp)), nothing((HEIGHT, WIDTH))
+    depth, anchor = DepthMap(torch.from_numpy(1 / disp)), torch.tensor([[[320.0, 115.0], [320.0, 115.0]]])
+    hints = MotionHints(None, anchor) if anchored else nothing((HEIGHT, WIDTH))
     flow, _ = motion.find_flow(plain()[0], depth, scenery, hints)
     step = flow.step_px[flow.moving]
     guessed = SPEED_PX["water"] * max(HEIGHT, WIDTH) / 1280 * NEAR_FAR[1]

@@ -201,7 +201,8 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     step = np.zeros((*moving.shape, 2), np.float32)
 
     def solved(group: list[int], root: float) -> tuple[tuple[slice, slice], Array]:
-        trust = untrusted if told.issuperset(group) else guess.weight
+        guided = told.issuperset(group)
+        trust = untrusted if guided else guess.weight
         num_cells = max(16, int(NUM_CELLS * root / roots.sum()))
         own = [arrow for arrow, met in zip(arrows, crossed, strict=True) if not met.isdisjoint(group)]
         box = _joined_box([boxes[k - 1] for k in group])
@@ -209,7 +210,7 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
         if len(group) > 1:  # specks leave most of their grid empty
             num_cells = min(num_cells, max(16, int(MOST_GRID_CELLS * region.mean())))
         found = solve_region(region, box, moving, rgb, disp, own, guess.step_px, trust, num_cells)
-        return box, found if own else _held_to(guess.step_px[box], found)
+        return box, found if guided else _held_to(guess.step_px[box], found)
 
     with two_threads() as both:  # factors are found on one core
         for box, part in both.map(solved, groups, roots):

@@ -32,17 +32,19 @@ def opened(mask: np.ndarray, radius: int) -> np.ndarray:
 @dataclass(frozen=True, eq=False)
 class Parts:
     """The parts of a mask that are connected by sides: ``labels`` int32 ``[H, W]``, 0 beside the mask; by label their ``area``
-    (px), 0 for what is beside it."""
+    (px), 0 for what is beside it, and the ``height`` and ``width`` of their boxes (px)."""
 
     labels: np.ndarray
     area: np.ndarray
+    height: np.ndarray
+    width: np.ndarray
 
     @classmethod
     def of(cls, mask: np.ndarray) -> Parts:
         _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
         area = stats[:, cv2.CC_STAT_AREA].copy()
         area[0] = 0
-        return cls(labels, area)
+        return cls(labels, area, stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_WIDTH])
 
     def touched(self, where: np.ndarray | slice | int) -> np.ndarray:
         """By label, whether some of the part lies at these indices of the picture."""

@@ -32,20 +32,9 @@ def without_thin(sky: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     darker = cv2.morphologyEx(light, cv2.MORPH_CLOSE, np.ones((1, 2 * THIN_PX + 1), np.uint8)) - light
     things = Parts.of(inside & (darker > DARKER))
     num_sure = np.bincount(things.labels[inside & (darker > SURELY_DARKER)], minlength=len(things.area))
-    row, column = np.nonzero(things.labels)
-    thing = things.labels[row, column]
-    tall, wide = (_extent(at, thing, len(things.area)) for at in (row, column))
     stands = things.touched(grown(~inside, 1)) & (num_sure > SURE_SHARE * things.area)
-    stands &= (tall >= LEAST_HEIGHT_PX) & (tall > LEAST_SLENDERNESS * wide)
+    stands &= (things.height >= LEAST_HEIGHT_PX) & (things.height > LEAST_SLENDERNESS * things.width)
     found = things.joined(stands)
     if not found.any():
         return sky
     return sky * (1 - cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
-
-
-def _extent(at: np.ndarray, thing: np.ndarray, count: int) -> np.ndarray:
-    """How many rows or columns each of ``count`` things spans whose pixels lie ``at`` these."""
-    low, high = np.full(count, at.max(initial=0)), np.zeros(count, at.dtype)
-    np.minimum.at(low, thing, at)
-    np.maximum.at(high, thing, at)
-    return high - low + 1
