@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from c3drender.depth import figures
+from c3drender.depth.parting import with_odds
 from c3drender.depth.segments import cut_into_segments, find_borders
 from c3drender.pixels.segments import SEGMENT_CLASSES
 
@@ -82,14 +83,14 @@ def test_without_a_figure_nothing_changes() -> None:
     borders = find_borders(segments, rgb, np.zeros(len(segments)))
     share = figures.share_of(np.full((H, W), 0.1, np.float32), segments, borders)
     assert np.allclose(share, 0.1)
-    chance = np.linspace(0, 1, 11)
-    assert np.allclose(figures.with_odds(chance, np.zeros(11), np.zeros(11), np.zeros(11)), chance)
+    assert np.allclose(figures.odds(np.zeros(11), np.zeros(11), np.zeros(11)), 1)
 
 
 @pytest.mark.parametrize(("a", "b", "odds"), [(1.0, 1.0, 1 / figures.ONE), (1.0, 0.0, figures.TWO), (0.0, 1.0, figures.TWO)])
 def test_odds_hold_a_figure_together_and_part_its_outline(a: float, b: float, odds: float) -> None:
+    assert np.allclose(figures.odds(np.full(3, a), np.full(3, b), np.zeros(3)), odds)
     chance = np.array([0.1, 0.5, 0.9])
-    found = figures.with_odds(chance, np.full(3, a), np.full(3, b), np.zeros(3))
+    found = with_odds(chance, odds)
     assert np.allclose(found / (1 - found), odds * chance / (1 - chance))
 
 
@@ -97,7 +98,6 @@ def test_smoke_and_flames_hold_together_and_have_no_outline() -> None:
     kinds = np.zeros((len(SEGMENT_CLASSES), 4, 4), np.float32)
     kinds[SEGMENT_CLASSES.index("fire")], kinds[SEGMENT_CLASSES.index("smoke")] = 0.5, 0.25
     assert np.allclose(figures.find_airy(kinds), 0.75)
-    chance, none = np.array([0.1, 0.5, 0.9]), np.zeros(3)
-    within = figures.with_odds(chance, none, none, np.ones(3))
-    assert np.allclose(within / (1 - within), chance / (1 - chance) / figures.ONE)
-    assert np.allclose(figures.with_odds(chance, none, none, none), chance)  # where one side alone is
+    none = np.zeros(3)
+    assert np.allclose(figures.odds(none, none, np.ones(3)), 1 / figures.ONE)
+    assert np.allclose(figures.odds(none, none, none), 1)  # where one side alone is

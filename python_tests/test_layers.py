@@ -12,6 +12,7 @@ from c3drender.data import Camera, CameraPath, DepthMap, DepthSpan, FlowField, I
 from c3drender.layers.build import LayerConfig, build_layers
 from c3drender.layers.clean import grow_over_edges, settle_mixed_depths, sharpen_depth_edges, smooth_fluid_depth
 from c3drender.layers.hidden import HidingRules, continue_behind
+from c3drender.layers.uncover import parts_beside
 
 HEIGHT, WIDTH = 60, 80
 CAMERA = Camera.for_photo(WIDTH, HEIGHT)
@@ -413,3 +414,14 @@ def test_layers_whose_ends_do_not_fit(first: tuple[int, ...]) -> None:
     few = layers.kept(torch.arange(len(layers.pixel)) < 4)
     with pytest.raises(ValueError, match="Layers: first must rise from 0 to P = 4"):
         replace(few, first=first)
+
+
+def test_a_hidden_fluid_is_filled_as_fluid_only_where_there_is_some_beside_it() -> None:
+    hidden, fluid = np.zeros((HEIGHT, WIDTH), bool), np.zeros((HEIGHT, WIDTH), bool)
+    fluid[:20] = True
+    hidden[20:30, 10:20] = True
+    hidden[24:34, 40:50] = True  # the fluid rests along its border: nothing of it is beside this one
+    found = parts_beside(hidden, fluid)
+    assert found[20:30, 10:20].all()
+    assert found.sum() == 100
+    assert not parts_beside(hidden, np.zeros_like(fluid)).any()

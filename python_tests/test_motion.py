@@ -338,6 +338,11 @@ def test_clouds_drift_with_one_wind():
     assert flow.moving[:140].float().mean() > 0.9 and not flow.moving[155:].any()
     step = flow.step_px[flow.moving]
     assert (step[:, 0] > 0).all() and step[:, 1].abs().mean() < 0.2 * step[:, 0].mean()
+    # A level layer of clouds: the lower they stand above the horizon, the farther they are.
+    speed = flow.step_px[..., 0].mean(dim=1)
+    assert speed[140:146].max() < 0.2 * speed[:30].min()
+    assert (speed[20:130].diff() < 0).all()
+    assert step[:, 0].mean() == pytest.approx(SPEED_PX["sky"] * WIDTH / 1280, rel=0.15)
 
 
 @pytest.mark.parametrize("anchored", [False, True])

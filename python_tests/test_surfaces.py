@@ -98,7 +98,7 @@ def test_a_person_is_not_cut_where_hair_meets_a_face_unless_that_is_sure(monkeyp
         return float(step[40:100, 66:94].max())
 
     assert steepest_inside(0.45) < 0.03
-    assert steepest_inside(0.95) > 0.1
+    assert steepest_inside(0.999) > 0.1
 
 
 def test_an_ear_of_which_the_network_is_unsure_stays_on_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_what_is_small_goes_on_from_a_neighbour_unless_all_its_borders_surely_pa
     region[55:69, 100:113] = 2  # a lock of hair beyond the outline that the network sees
     region[20:30, 20:30] = 3  # a bird
     rgb = noisy(np.array([(0.8, 0.85, 0.9), (0.1, 0.08, 0.08), (0.6, 0.3, 0.2), (0.1, 0.1, 0.3)])[region])
-    tell(monkeypatch, region, {(0, 1): (0.95, 0.6), (0, 2): (0.95, 0.2), (1, 2): (0.45, -0.4), (0, 3): (0.95, 0.5)})
+    tell(monkeypatch, region, {(0, 1): (0.95, 0.6), (0, 2): (0.95, 0.2), (1, 2): (0.45, -0.4), (0, 3): (0.999, 0.5)})
     disp = surfaces_from(rgb, nothing(), shown(region == 1, blur_px=4.0))
     assert abs(disp[59:65, 104:109].mean() - disp[59:65, 88:96].mean()) < 0.05
     assert disp[23:27, 23:27].mean() > disp[40:50, 10:40].mean() + 0.2

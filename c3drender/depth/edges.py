@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from ..pixels.standing import FROM, find_thin, on_their_feet
 from ..pixels.upsample import upsampled
 from .halfway import settle_halfway
 from .segments import Segments
@@ -40,12 +41,15 @@ class Relief:
         return apart
 
 
-def disparity_at_full_size(relief: Relief, rgb: np.ndarray) -> np.ndarray:
-    """Disparity float32 of the size of ``rgb``; surfaces that are cut apart meet on its edges, with no pixel in between."""
+def disparity_at_full_size(relief: Relief, rgb: np.ndarray, behind: np.ndarray | None = None) -> np.ndarray:
+    """Disparity float32 of the size of ``rgb``; surfaces that are cut apart meet on its edges, with no pixel in between.
+    ``behind`` float32 ``[h, w]``: how much of each pixel is sky or mist; what is thin before it stands on its feet."""
     labels = relief.segments.labels
     cut_down, cut_right = relief.cut_apart(labels[:-1], labels[1:]), relief.cut_apart(labels[:, :-1], labels[:, 1:])
     smooth = _smooth_within_surfaces(relief, cut_down, cut_right)
     small = np.clip(cv2.resize(rgb, labels.shape[::-1], interpolation=cv2.INTER_AREA), 0, 1)
+    if behind is not None:
+        smooth = on_their_feet(smooth, find_thin(behind, small), behind > FROM)
     return upsampled(settle_halfway(small, smooth, relief.whole[labels]), rgb)
 
 

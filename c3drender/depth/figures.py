@@ -66,9 +66,8 @@ def find_airy(kinds: np.ndarray) -> np.ndarray:
     return kinds[list(AIRY)].sum(axis=0)
 
 
-def with_odds(chance: np.ndarray, a: np.ndarray, b: np.ndarray, airy: np.ndarray) -> np.ndarray:
-    """``chance`` that borders part two surfaces, given how much of either side is a figure's, and how much of both has no
+def odds(a: np.ndarray, b: np.ndarray, airy: np.ndarray) -> np.ndarray:
+    """By how much likelier borders part two surfaces, given how much of either side is a figure's, and how much of both has no
     surface, all ``[B]``."""
     within = np.clip((np.maximum(np.minimum(a, b), airy) - LITTLE) / (MOST - LITTLE), 0, 1)
-    one = (1 + (ONE - 1) * within) / (1 + (TWO - 1) * np.abs(a - b))
-    return chance / (chance + one * (1 - chance))
+    return (1 + (TWO - 1) * np.abs(a - b)) / (1 + (ONE - 1) * within)

@@ -109,6 +109,11 @@ def find_parting(around: Surroundings) -> tuple[np.ndarray, np.ndarray]:
     return chance, np.where(around.swapped, -step, step)
 
 
+def with_odds(chance: np.ndarray, times: float | np.ndarray) -> np.ndarray:
+    """``chance`` with its odds so many times as high."""
+    return times * chance / (times * chance + 1 - chance)
+
+
 def say(perceptron: dict[str, np.ndarray], features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The chance of parting, and by how much the side that seems nearer is nearer if so."""
     x = (features - perceptron["mean"]) / perceptron["spread"]

@@ -12,6 +12,8 @@ VALLEY_RISE = 0.35  # at the foot of a closed side the ground is nearer by this 
 WALL_DISP = 0.6  # disparity of a closed side at the picture's border
 WATER_DROP = 0.05  # water lies lower than the land around: it is farther by this share at the same row
 MAX_TILT = 0.25  # rows per column
+HORIZON_SAMPLES = 64  # of the columns in which sky meets water: the line through two that most of them lie on
+HORIZON_BAND, STRAIGHT = 0.005, 0.65  # so near to it, of the height, and so many of them: else it is no horizon
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,16 +36,42 @@ def empty_stage(land: Landscape, groundness: np.ndarray) -> np.ndarray:
     return np.where(land.sky > 0.5, 0, _raise_sides(ground, land) * (1 - WATER_DROP * land.level))
 
 
+def find_sea_horizon(sky: np.ndarray, water: np.ndarray) -> np.ndarray | None:
+    """The row in which the sky meets level water, per column ``[w]``, where they meet in one straight line; None where they do
+    not. ``sky``, ``water`` bool ``[h, w]``."""
+    met = _where_they_meet(sky, water)
+    if met is None:
+        return None
+    columns, rows = met
+    every = max(1, len(columns) // HORIZON_SAMPLES)
+    x, y = columns[::every].astype(np.float64), rows[::every].astype(np.float64)
+    first, second = np.triu_indices(len(x), 1)
+    slope = (y[second] - y[first]) / (x[second] - x[first])
+    near = np.abs(y - y[first, None] - slope[:, None] * (x - x[first, None])) < max(1.5, HORIZON_BAND * len(sky))
+    met_by = near.mean(axis=1) * (np.abs(slope) <= MAX_TILT)
+    best = int(met_by.argmax())
+    if met_by[best] < STRAIGHT:
+        return None
+    slope, row = np.polyfit(x[near[best]], y[near[best]], 1)
+    return row + slope * np.arange(sky.shape[1])
+
+
 def _water_tilt(land: Landscape) -> float:
     """Rows per column by which the horizon falls to the right, from where sky meets level water; 0 where it does not."""
-    height, width = land.sky.shape
-    sky_end = height - np.argmax(land.sky[::-1] > 0.5, axis=0)
+    met = _where_they_meet(land.sky > 0.5, land.level > 0.5)
+    return 0.0 if met is None else _robust_slope(*met)
+
+
+def _where_they_meet(sky: np.ndarray, water: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The columns in which the sky ends at water, and the rows in which it does; None where that is no good part of the
+    picture's width."""
+    height, width = sky.shape
+    sky_end = height - np.argmax(sky[::-1], axis=0)
     just_below = np.minimum(sky_end + max(1, height // 40), height - 1)
-    meets = (land.sky > 0.5).any(axis=0) & (land.level[just_below, np.arange(width)] > 0.5)
-    columns = np.flatnonzero(meets)
+    columns = np.flatnonzero(sky.any(axis=0) & water[just_below, np.arange(width)])
     if len(columns) < 0.2 * width or np.ptp(columns) < 0.3 * width:
-        return 0.0
-    return _robust_slope(columns, sky_end[columns])
+        return None
+    return columns, sky_end[columns]
 
 
 def _crest_tilt(groundness: np.ndarray) -> float:

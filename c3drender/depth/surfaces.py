@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -15,17 +16,22 @@ from ..pixels.nearest import nearest_inside
 from ..pixels.sizes import work_size
 from . import figures
 from .edges import Relief, disparity_at_full_size
-from .parting import Surroundings, find_parting
+from .parting import Surroundings, find_parting, with_odds
 from .segments import Borders, cut_into_segments, find_borders, upright_stripes
+from .stage import find_sea_horizon
 
 WORK_SIDE_PX = 480  # the longer side of the reduced picture that is cut into segments
 LEAST_SIDE_PX = 8  # below this there is nothing to cut
 STEEP = 0.012  # change of nearness per pixel: where it is steeper an edge lies nearby, and its blur is not believed
 LEAST_TRUST = 1e-3
+SEA_SHARE = 0.06  # of the height: the strip below the sea's horizon of which the network, whose word is blurred, knows little
 BLUR_PX = 8  # how far the sky's endlessness is smeared over what stands before it
 # Per pixel of a border: of one surface, times the odds that it is one, up to the most; of two.
 HOLD, MOST_ODDS, PART = 0.2, 20.0, 20.0
 DECIDED = 3  # the power of the odds, that makes a border an edge or none: its step is not to be taken by halves
+# A border that is cut and should not be is a crack; one that should be and is not merely stretches what is behind: the odds of
+# a cut count so many times.
+WORTH = 1 / 20
 CUTS_FROM = 0.1  # of that chance: where it is less, a border is never cut
 # What is smaller than the first stands alone only where all its borders are likelier of two surfaces than of one; than the
 # second, never.
@@ -44,8 +50,14 @@ def surfaces_from(rgb: np.ndarray, scenery: Scenery, nearness: Nearness) -> np.n
     if min(size) < LEAST_SIDE_PX:
         return cv2.resize(nearness.near.numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
     around = cut(rgb, scenery, nearness)
-    sky = cv2.resize(scenery.sky.cpu().numpy(), size, interpolation=cv2.INTER_AREA)
-    return disparity_at_full_size(_relief(around, sky), rgb)
+    shown = (scenery.sky, scenery.water, scenery.smoke)
+    sky, water, smoke = (cv2.resize(m.cpu().numpy(), size, interpolation=cv2.INTER_AREA) for m in shown)
+    disp = disparity_at_full_size(_relief(around, sky), rgb, np.minimum(sky + smoke, 1))
+    horizon = find_sea_horizon(sky > 0.5, water > 0.5)
+    if horizon is None:
+        return disp
+    horizon = np.interp(np.arange(width) * size[0] / width, np.arange(size[0]), horizon * height / size[1])
+    return _ending_at(horizon, disp, torch.maximum(scenery.water, scenery.rapids).cpu().numpy())
 
 
 def cut(rgb: np.ndarray, scenery: Scenery, nearness: Nearness) -> Surroundings:
@@ -69,7 +81,7 @@ def _relief(around: Surroundings, sky: np.ndarray) -> Relief:
     a, b = borders.a, borders.b
     told, step = find_parting(around)
     airy = segments.mean(figures.find_airy(around.kinds))
-    chance = figures.with_odds(told, figure[a], figure[b], np.minimum(airy[a], airy[b]))
+    chance = with_odds(told, WORTH * figures.odds(figure[a], figure[b], np.minimum(airy[a], airy[b])))
     coarse = _without_sky(around.near, sky > 0.5, around.plane)
     coarse = figures.without_rims(coarse, figure[segments.labels] > figures.FROM)
     down, across = cv2.Sobel(coarse, cv2.CV_32F, 0, 1, scale=1 / 8), cv2.Sobel(coarse, cv2.CV_32F, 1, 0, scale=1 / 8)
@@ -126,3 +138,10 @@ def _without_sky(coarse: np.ndarray, sky: np.ndarray, receding: np.ndarray) -> n
     rim = ~sky & ~inner
     standing = coarse[nearest_inside(inner)]
     return np.where(rim, receding * coarse + (1 - receding) * np.maximum(standing, coarse), coarse)
+
+
+def _ending_at(horizon: np.ndarray, disp: np.ndarray, water: np.ndarray) -> np.ndarray:
+    """``disp`` of which ``water``, a share, falls to nothing at the row of the ``horizon``, ``[W]``: a sea ends as far away as
+    the sky begins, and no view opens a gap between them."""
+    below = np.arange(len(disp), dtype=np.float32)[:, None] + 0.5 - horizon.astype(np.float32)
+    return disp * (1 - water * (1 - np.clip(below / (SEA_SHARE * len(disp)), 0, 1)))

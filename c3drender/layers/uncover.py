@@ -14,7 +14,7 @@ from .. import ops
 from ..data import Camera
 from ..pixels.crossing import fetched, sent
 from ..pixels.fringe import without_fringe
-from ..pixels.masks import grown
+from ..pixels.masks import Parts, grown
 from ..pixels.nearest import Nearest
 from .canvas import Canvas, inpaint, spread_out, with_soft_edges, with_values
 from .hidden import Hidden, HidingRules, continue_behind
@@ -220,8 +220,10 @@ class Known:
         unknown = with_values(hole & ~kept, filled.pixel, False)
         rgb = self.rgb.copy()
         for part, max_step_disp in ((unknown & ~inner, np.inf), (unknown & inner, rules.torn_disp)):
-            # A fluid goes on as fluid, and never as the stone that it comes out from behind.
-            for own, like in ((part & flows, self.moving), (part & ~flows, self.exists)):
+            # A fluid goes on as fluid, and never as the stone that it comes out from behind. What no fluid is beside, as it
+            # rests along its border, goes on from what is: alone it would be filled from anywhere.
+            fluid = parts_beside(part & flows, self.moving & ~hole)
+            for own, like in ((fluid, self.moving), (part & ~fluid, self.exists)):
                 filled_in = np.flatnonzero(own)
                 if len(filled_in) > 0:
                     painted = _fill(self, own, like, own_disp, max_step_disp, rules, inpainter)
@@ -232,6 +234,12 @@ class Known:
 
     def colours(self, where: np.ndarray) -> np.ndarray:
         return self.rgb[where]
+
+
+def parts_beside(parts: np.ndarray, what: np.ndarray) -> np.ndarray:
+    """Those ``parts``, connected pixels bool ``[H, W]``, that touch some of ``what``."""
+    found = Parts.of(parts)
+    return found.joined(found.touched(grown(what, 1)))
 
 
 def _then(before: Future[Any], make: Callable[..., Made], *args: Any) -> Made:

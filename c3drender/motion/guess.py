@@ -18,7 +18,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.csgraph import dijkstra
 
 from ..pixels.fits import fit_planes, mean_within
-from ..pixels.masks import shrunk
+from ..pixels.masks import closed, shrunk
 from ..pixels.nearest import nearest_inside
 from ..pixels.sizes import work_size
 from .grid import Sides, frame_sides
@@ -40,10 +40,12 @@ FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
 SMOKE_FILLED_SHARE = 0.05  # ... and what shows between the curls of smoke drifts with them
 LEAST_SHARE = 0.002  # of the picture: a smaller part is not worth moving, unless an arrow points at it
 CLOUD_CONTRAST = 0.03  # colour difference (Lab / 100) from the surroundings that shows a cloud
+SLIT_PX = 3  # half the width of gaps in clouds that are clouds, at the reduced size
 MOSTLY_CLOUDS = 0.5  # of the sky: from here on all of it drifts
 LEAST_CLOUD_SHARE = 0.02  # of the picture
 ARROW_REACH = 0.12  # of the longer side: how far an arrow tells regions that it does not touch where to go
 NEAR_FAR = (0.1, 3.0)  # range of the factor by which distance scales a guessed speed
+CLOUDS_NEAR_FAR = (0.05, 1.5)  # ... and of that by which clouds are slower towards the horizon
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,16 +153,26 @@ def guess_steps(
         piece = Piece(region, box, inside.shape)
         heading, trust = _headings(piece, share[(slice(None), *box)], axis[box], coherence[box], told_way[box])
         near_far = np.clip(disparity[box] / np.median(disparity[box][region]), *NEAR_FAR)
+        pace = {"water": near_far, "rapids": near_far, "sky": 1.0, "smoke": 1.0}
+        if horizon_y is not None and "sky" in heading:
+            pace["sky"] = _cloud_pace(share[KINDS.index("sky")][box] * region, horizon_y * scale - box[0].start)
         for kind in heading:
             part = np.where(region, share[KINDS.index(kind)][box], 0)
             speed = SPEED_PX[kind] * max(height, width) / 1280
-            local = near_far if kind in ("water", "rapids") else 1.0
-            step[box] += (part * speed * local)[..., None] * heading[kind]
+            step[box] += (part * speed * pace[kind])[..., None] * heading[kind]
             weight[box] += part * trust[kind]
     told, told_weight = _told_by(arrows, share, scale)
     step = (step * weight[..., None] + told) / np.maximum(weight + told_weight, 1e-6)[..., None]
     weight = np.maximum(weight, np.minimum(told_weight, 1))
     return Guess(_widen(step, inside, (width, height)), _widen(weight, inside, (width, height)))
+
+
+def _cloud_pace(sky: Array, horizon_row: float) -> Array:
+    """By how much faster clouds drift than in the mean of ``sky`` ``[h, w]``, ``[h, 1]``: the disparity of a level layer of
+    them grows with the height above the horizon. So what the skyline hides hardly moves against it."""
+    above = np.maximum(horizon_row - np.arange(len(sky))[:, None] - 0.5, 0)
+    mean = float((above * sky).sum() / max(float(sky.sum()), 1e-6))
+    return np.clip(above / max(mean, 1e-6), *CLOUDS_NEAR_FAR)
 
 
 def _shares(share: Array, horizon_y: float | None, scale: float) -> Array:
@@ -332,7 +344,8 @@ def _clouds(rgb: Array, sky: Array) -> Array:
         near = ndimage.binary_dilation(core, iterations=8) & open_sky
         if (open_sky & ~near).sum() > 0.1 * open_sky.sum():
             near &= _off_gradient(lab, open_sky & ~near, open_sky) > 2 * CLOUD_CONTRAST
-        clouds = ndimage.binary_fill_holes(near)
+        # A cloud is somewhere as blue as the sky: along that line it would be slit.
+        clouds = ndimage.binary_fill_holes(closed(near, SLIT_PX)) & open_sky
     return sky & (cv2.resize(clouds.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5)
 
 

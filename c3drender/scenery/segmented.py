@@ -10,8 +10,8 @@ from ..data import Image, Scenery
 from ..pixels.colours import part_by_colour
 from ..pixels.segments import Segments
 from ..pixels.sizes import work_size
+from ..pixels.standing import find_thin
 from .cut import refine_to_edges
-from .standing import without_thin
 
 SKY, LEVEL, WHITE, SMOKE = ("sky", "cloud"), ("still_water", "moving_water"), ("white_water",), ("smoke", "fire")
 ALIVE, STAYING = ("person", "animal"), ("person", "animal", "ground", "object")
@@ -36,10 +36,12 @@ def apply_segments(image: Image, scenery: Scenery, segments: Segments) -> tuple[
     knows_smoke = segments.knows(*SMOKE)
     # A segmenter without a word for smoke calls it what is behind it.
     stays |= (staying > 0.5) & (knows_smoke | (cues["smoke"] <= 0.5))
+    if not segments.measured:
+        stays |= find_thin(np.minimum(sky + smoke, 1), image.rgb.detach().cpu().numpy())
     free = ~stays
     told = dict(cues)
     if segments.knows(*SKY):
-        told["sky"] = sky if segments.measured else without_thin(sky, image.rgb.detach().cpu().numpy())
+        told["sky"] = sky
     if segments.knows(*LEVEL, *WHITE):
         seen = cues["water"] + cues["rapids"]
         foam = np.where(seen > LEAST_WATER, cues["rapids"] / np.maximum(seen, LEAST_WATER), 0)
