@@ -32,7 +32,7 @@ DECIDED = 3  # the power of the odds, that makes a border an edge or none: its s
 # A border that is cut and should not be is a crack; one that should be and is not merely stretches what is behind: the odds of
 # a cut count so many times.
 WORTH = 1 / 20
-CUTS_FROM = 0.1  # of that chance: where it is less, a border is never cut
+CUTS_FROM = 0.1  # of the chance by those odds: where it is less, a border is never cut
 # What is smaller than the first stands alone only where all its borders are likelier of two surfaces than of one; than the
 # second, never.
 ISLAND_PX, SLIVER_PX = 200, 20

@@ -1,5 +1,5 @@
-"""What stands thin before the sky or mist: poles, masts, ropes, bare branches, which a coarse map does not
-know from what is behind."""
+"""What stands thin before the sky or mist: poles, masts, ropes, bare branches, which a coarse map does
+not know from what is behind."""
 
 from __future__ import annotations
 
