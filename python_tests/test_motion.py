@@ -326,6 +326,15 @@ def test_what_is_not_sure_enough_stays_still_and_is_named():
     assert flow.moving[120, 50]
 
 
+@pytest.mark.parametrize(("free", "moves"), [(0.95, True), (0.6, False)])
+def test_water_moves_where_it_surely_is_water_and_surely_may(free, moves):
+    scenery = scenery_of((HEIGHT, WIDTH), 90, water=0.95 * rectangle(0, 100, WIDTH, HEIGHT))
+    way, sure = torch.zeros(HEIGHT, WIDTH, 2), torch.full((HEIGHT, WIDTH), free)
+    flow, note = motion.find_flow(*plain(), replace(scenery, way=way, free=sure), nothing((HEIGHT, WIDTH)))
+    assert bool(flow.moving.any()) is moves
+    assert f"{0.95 * free:.1f} sure" in note
+
+
 def test_clouds_drift_with_one_wind():
     rng = np.random.default_rng(1)
     clouds = ndimage.gaussian_filter(rng.normal(size=(HEIGHT, WIDTH)), 12)

@@ -17,6 +17,7 @@ from c3drender.depth import estimate_depth
 from c3drender.perception import Perception, perceive
 from c3drender.perception.encoder import NORM_EPS, STAGES, TAP_CHANNELS, TAPS, Encoder, from_published
 from c3drender.perception.network import HEADS, PerceptionNet
+from c3drender.perception.photo import WATER, _fused, _with_water
 from c3drender.perception.weights import FILE, load_network, write_network
 from c3drender.pipeline.see import look
 from c3drender.pixels.segments import SEGMENT_CLASSES, Segments
@@ -136,14 +137,42 @@ def test_photos_of_any_size_are_looked_at(network: PerceptionNet, height: int, w
     assert seen.way.shape == (h, w, 2)
 
 
-def test_a_mirrored_photo_gets_the_mirrored_answer(network: PerceptionNet) -> None:
+def test_what_is_broad_is_known_from_afar_too_and_what_is_narrow_from_nearby_alone() -> None:
+    far, close = torch.full((1, 1, 20, 30), 3.0), torch.full((1, 1, 48, 72), 1.0)
+    assert torch.allclose(_fused(far, close), torch.full_like(close, 2.0))
+    close[..., 40:41] += 1.0
+    narrow = _fused(far, close)
+    middle = slice(20, 60)
+    assert torch.allclose(narrow[..., middle].mean(), 2 + 0.5 * (close[..., middle].mean() - 1), atol=0.02)
+    assert float((narrow[..., 40] - narrow[..., 30]).min()) > 0.75  # its own, but for its half of a broad cell's mean
+
+
+def test_a_photo_is_seen_from_afar_and_from_nearby_as_it_is_and_mirrored(network: PerceptionNet) -> None:
+    sizes = []
+    handle = network.encoder.register_forward_pre_hook(lambda _, inputs: sizes.append(tuple(inputs[0].shape[2:])))
+    try:
+        seen = perceive(photo(1000, 1500), network)
+    finally:
+        handle.remove()
+    assert sizes == [(352, 512), (352, 512), (224, 320)]
+    assert seen.free.shape == (88, 128)
+
+
+def test_a_mirrored_photo_is_as_near_and_of_the_mirrored_classes(network: PerceptionNet) -> None:
     image = photo(96, 128)
-    mirrored = Image(image.rgb.flip(1).contiguous())
-    seen, other = perceive(image, network), perceive(mirrored, network)
-    assert torch.allclose(seen.segments.share.flip(2), other.segments.share, atol=1e-4)
-    assert torch.allclose(seen.nearness.near.flip(1), other.nearness.near, atol=1e-4)
-    assert torch.allclose(seen.way.flip(1) * torch.tensor([-1.0, 1.0]), other.way, atol=1e-4)
-    assert float(seen.way.abs().max()) > 1e-3
+    seen, other = (perceive(one, network).nearness for one in (image, Image(image.rgb.flip(1).contiguous())))
+    assert torch.allclose(seen.near.flip(1), other.near, atol=1e-4)
+    assert torch.allclose(seen.kinds.flip(2), other.kinds, atol=1e-4)
+
+
+def test_water_is_known_from_afar_and_the_rest_keeps_its_proportions() -> None:
+    near, both = (torch.rand(len(SEGMENT_CLASSES), 4, 5, generator=torch.Generator().manual_seed(k)) for k in (0, 1))
+    near, both = (shares / shares.sum(0) for shares in (near, both))
+    found = _with_water(near, both)
+    water, dry = list(WATER), [k for k in range(len(near)) if k not in WATER]
+    assert torch.equal(found[water], both[water])
+    assert torch.allclose(found.sum(0), torch.ones(4, 5))
+    assert torch.allclose(found[dry] / found[dry].sum(0), near[dry] / near[dry].sum(0))
 
 
 def test_weights_on_disk_say_the_same_to_half_precision(network: PerceptionNet, tmp_path: Path) -> None:
@@ -182,6 +211,9 @@ def test_the_pipeline_looks_through_the_network() -> None:
     assert shown.held(nothing) is shown.stays
     assert shown.held(replace(nothing, mask=torch.ones(image.size, dtype=torch.bool))) is None  # the user's mask rules
     assert shown.held(replace(nothing, arrows=torch.zeros(1, 2, 2))) is None
+    assert shown.scenery.free is not None
+    assert shown.scenery.free.shape == image.size
     told = look(image, Segments(("sky", "ground"), torch.full((2, *image.size), 0.5)))
+    assert told.scenery.free is None
     assert told.held(replace(nothing, arrows=torch.zeros(1, 2, 2))) is told.stays
     assert isinstance(perceive(image), Perception)

@@ -213,6 +213,11 @@ def test_white_water_runs_and_level_water_foams_as_the_cues_say() -> None:
     assert float(told.rapids[100:].min()) == 1
     assert float(told.water[100:].max()) == 0
     assert float(told.water[:50].max()) == 0
+    calm = torch.zeros(H, W)
+    calm[50:70] = 1.0
+    told, _ = apply_segments(image, foaming, maps, calm)
+    assert float(told.rapids[50:70].max()) == 0  # a mirrored cloud is no foam
+    assert float((told.rapids[70:100] - 0.5).abs().max()) < 1e-6
 
 
 def test_soft_maps_are_put_on_the_pictures_edges() -> None:

@@ -22,7 +22,8 @@ sure         of the parts said to be at least so sure, the share of whose pixels
              9 times in 10
 
 The held-out photos (``heldout`` of all kinds, ``fluids`` of water, mist, smoke, fire and clouds) choose nothing but what
-`docs/perception.md` says: tune on ``--split validation``, the labelled photos that training leaves out.
+`docs/perception.md` says: tune on ``--split validation``, the labelled photos that training leaves out, of photographers whom
+it has not seen in others.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ import labels
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from photos import listed
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
@@ -70,7 +72,13 @@ Array = NDArray[Any]
 
 def labelled_photos(split: str) -> list[labels.Labelled]:
     if split == "validation":
-        return [photo for place, photo in enumerate(labels.read("train")) if place % LEFT_OUT == LEFT_OUT - 1]
+        left_out, known = [], {photo.author for photo in listed("dry")}
+        for place, one in enumerate(labels.read("train")):
+            if place % LEFT_OUT == LEFT_OUT - 1:
+                left_out.append(one)
+            else:
+                known.add(one.photo.author)
+        return [one for one in left_out if one.photo.author not in known]
     return labels.read(split)
 
 

@@ -50,6 +50,8 @@ class Scenery:
         Row (px, may lie outside the picture) of the ground's vanishing line.
     way : Tensor or None
         float32 ``[H, W, 2]``: where a fluid goes in the picture; the surer, the nearer to unit length; None: not known.
+    free : Tensor or None
+        float32 ``[H, W]``, 0..1: how surely a pixel may move, whatever it is; None: not known.
     """
 
     sky: Tensor
@@ -58,10 +60,13 @@ class Scenery:
     smoke: Tensor
     horizon_y: float
     way: Tensor | None = None
+    free: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.way is not None:
             check_tensor("Scenery", "way", self.way, (*self.sky.shape, 2), torch.float32)
+        if self.free is not None:
+            check_tensor("Scenery", "free", self.free, (*self.sky.shape,), torch.float32)
         for name in ("sky", "water", "rapids", "smoke"):
             check_tensor("Scenery", name, getattr(self, name), (*self.sky.shape,), torch.float32)
 

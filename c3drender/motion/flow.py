@@ -163,7 +163,8 @@ def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionH
     rgb = image.rgb.detach().cpu().numpy()
     arrows = hints.arrows.detach().cpu().numpy().astype(np.float64)
     least_sure = LEAST_SURE if scenery.way is None else LEAST_SURE_SEEN
-    parts = find_parts(_maps(scenery, image.size), rgb, arrows, least_sure)
+    free = None if scenery.free is None else scenery.free.detach().cpu().numpy()
+    parts = find_parts(_maps(scenery, image.size), rgb, arrows, least_sure, free)
     mask = np.zeros(image.size, bool)
     for part in parts:
         if part.moves:

@@ -34,7 +34,7 @@ SURE = 0.5  # a map above this is taken for its kind
 # is surer of itself than the cues are; of the sky and of smoke it doubts which of cloud, smoke, mist and spray they are, and
 # all of these may drift.
 LEAST_SURE = {"water": 0.9, "sky": 0.9, "smoke": 0.9}
-LEAST_SURE_SEEN = {"water": 0.92, "sky": 0.8, "smoke": 0.7}
+LEAST_SURE_SEEN = {"water": 0.82, "sky": 0.8, "smoke": 0.7}
 THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on
 FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
 SMOKE_FILLED_SHARE = 0.05  # ... and what shows between the curls of smoke drifts with them
@@ -66,9 +66,13 @@ class Guess:
     weight: Array
 
 
-def find_parts(maps: dict[str, Array], rgb: Array, segments: Array, least_sure: Mapping[str, float]) -> list[Part]:
+def find_parts(
+    maps: dict[str, Array], rgb: Array, segments: Array, least_sure: Mapping[str, float], free: Array | None = None
+) -> list[Part]:
     """The parts that move, and those that may but are less sure than ``least_sure`` asks. ``maps``: soft maps ``[H, W]``
     per kind; ``segments`` ``[A, 2, 2]``: if any, only what they touch, sure or not.
+
+    Water is as sure as its map and ``free`` ``[H, W]`` (`Scenery.free`) say together.
 
     An arrow that touches no known part gets the part of like colour around it, of kind ``water``.
     """
@@ -83,6 +87,7 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array, least_sure: 
         mask = _fluid_mask(family, value, np.max(others, axis=0))
         if family == ("sky",) and not touched:
             mask &= _clouds(rgb, mask)
+        trust = value * free if free is not None and "water" in family else value
         labels, count = ndimage.label(mask)
         areas = np.bincount(labels.ravel(), minlength=count + 1)
         hits = [np.unique(labels[rows, cols]) for rows, cols in touched]
@@ -92,13 +97,13 @@ def find_parts(maps: dict[str, Array], rgb: Array, segments: Array, least_sure: 
             sure = wanted
         else:
             wanted = (areas >= least) & (np.arange(count + 1) > 0)
-            sure = np.bincount(labels.ravel(), value.ravel(), count + 1) >= least_sure[family[0]] * areas
+            sure = np.bincount(labels.ravel(), trust.ravel(), count + 1) >= least_sure[family[0]] * areas
         for kind in family:
             own = maps[kind] == strongest
             for moves, regions in ((True, wanted & sure), (False, wanted & ~sure)):
                 chosen = regions[labels] & own
                 if chosen.any():
-                    parts.append(Part(kind, chosen, float(value[chosen].mean()), moves))
+                    parts.append(Part(kind, chosen, float(trust[chosen].mean()), moves))
     for segment, known in zip(segments, reached, strict=True):
         if not known:
             parts.append(Part("water", _grow_from(segment, rgb), 0.3))

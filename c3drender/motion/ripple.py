@@ -72,14 +72,16 @@ def ripple_field(mask: np.ndarray, disp: np.ndarray, arrows: np.ndarray, strengt
     return calmed(Harmonics(torch.from_numpy(sine), torch.from_numpy(cosine)), round(LENGTH_SHARE * longer / 2))
 
 
-def find_still(water: np.ndarray, foam: np.ndarray, still: np.ndarray) -> np.ndarray:
+def find_still(water: np.ndarray, foam: np.ndarray, still: np.ndarray, free: np.ndarray | None = None) -> np.ndarray:
     """Bodies of water that surely are and lie still, bool ``[H, W]``, of maps float32 ``[H, W]``, 0..1: level ``water``, its
-    ``foam``, and how much of the water is ``still``."""
+    ``foam``, how much of the water is ``still``, and how surely it may move (`Scenery.free`)."""
     both = np.minimum(water + foam, 1)
     count, labels, stats, _ = cv2.connectedComponentsWithStats((both > SURE).astype(np.uint8), connectivity=4)
     area = stats[:, cv2.CC_STAT_AREA]
-    sure, calm, white = (np.bincount(labels.ravel(), part.ravel(), count) for part in (both, still * both, foam))
-    found = (sure >= LEAST_SURE_SEEN["water"] * area) & (calm >= LEAST_STILL * sure) & (white <= MOST_FOAM * sure)
+    trust = both if free is None else both * free
+    sum_of = (np.bincount(labels.ravel(), part.ravel(), count) for part in (both, trust, still * both, foam))
+    shown, sure, calm, white = sum_of
+    found = (sure >= LEAST_SURE_SEEN["water"] * area) & (calm >= LEAST_STILL * shown) & (white <= MOST_FOAM * shown)
     found &= area >= LEAST_SHARE * both.size
     found[0] = False
     return found[labels]

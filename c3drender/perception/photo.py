@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..data import Image, Nearness
 from ..pixels.segments import SEGMENT_CLASSES, Segments
@@ -15,19 +16,24 @@ from .encoder import STRIDE
 from .network import PerceptionNet, Seen
 from .weights import shipped
 
-WORK_SIDE_PX = 512  # the longer side of what the network sees
+# The longer sides at which the network looks at a photo; it was trained at 384. From nearby, as it is and mirrored, it knows
+# where things end and how near they are; from afar, what is water by what is around it.
+NEAR_SIDE_PX, FAR_SIDE_PX = 512, 320
+WATER = tuple(SEGMENT_CLASSES.index(name) for name in ("still_water", "moving_water", "white_water"))
+BROAD_CELLS = 20  # along the longer side: what is narrower than one of them is known from nearby alone
 LEAST_SIDE_PX = 2 * STRIDE
 
 
 @dataclass(frozen=True, eq=False)
 class Perception:
-    """What the network says of a photo, at about a quarter of `WORK_SIDE_PX`, on the CPU.
+    """What the network says of a photo, at about a quarter of `NEAR_SIDE_PX`, on the CPU.
 
     Attributes
     ----------
     segments : Segments
         How much of each pixel is of each class.
     nearness : Nearness
+        With the classes as they are from nearby.
     free : Tensor
         float32 ``[h, w]``, 0..1: how surely it may move.
     way : Tensor
@@ -44,7 +50,8 @@ class Perception:
 def perceive(image: Image, network: PerceptionNet | None = None) -> Perception:
     """What the photo shows, by the network of this package. Deterministic.
 
-    The mean of what it says of the photo and of its mirror image.
+    The mean of what it says of the photo and of its mirror image; of water, what may move and where to, the broad is known
+    from afar, too.
 
     Parameters
     ----------
@@ -57,23 +64,43 @@ def perceive(image: Image, network: PerceptionNet | None = None) -> Perception:
     Perception
     """
     network = shipped() if network is None else network
-    rgb = _reduced(image)
-    straight, mirrored = network(rgb), _mirrored(network(rgb.flip(3)))
-    seen = Seen(**{part.name: (getattr(straight, part.name) + getattr(mirrored, part.name)) / 2 for part in fields(Seen)})
-    near = seen.disparity[0, 0].clamp(min=0).square()
-    kinds = seen.surface[0].softmax(0).clone()
+    rgb = _reduced(image, NEAR_SIDE_PX)
+    close = _mean(network(rgb), _mirrored(network(rgb.flip(3))))
+    far = network(_reduced(image, FAR_SIDE_PX))
+    surface, free, way = (_fused(getattr(far, name), getattr(close, name)) for name in ("surface", "free", "way"))
+    near, kinds = close.disparity[0, 0].clamp(min=0).square(), close.surface[0].softmax(0)
     return Perception(
-        segments=Segments(SEGMENT_CLASSES, kinds),
-        nearness=Nearness((near / near.max().clamp(min=1e-6)).clone(), seen.layout[0].softmax(0)[0].clone(), kinds),
-        free=seen.free[0, 0].sigmoid().clone(),
-        way=seen.way[0].permute(1, 2, 0).contiguous().clone(),
+        segments=Segments(SEGMENT_CLASSES, _with_water(kinds, surface[0].softmax(0))),
+        nearness=Nearness((near / near.max().clamp(min=1e-6)).clone(), close.layout[0].softmax(0)[0].clone(), kinds.clone()),
+        free=free[0, 0].sigmoid().clone(),
+        way=way[0].permute(1, 2, 0).contiguous().clone(),
     )
 
 
-def _reduced(image: Image) -> Tensor:
+def _mean(one: Seen, other: Seen) -> Seen:
+    return Seen(**{part.name: (getattr(one, part.name) + getattr(other, part.name)) / 2 for part in fields(Seen)})
+
+
+def _with_water(kinds: Tensor, both: Tensor) -> Tensor:
+    """The classes' shares ``[K, h, w]`` with as much of `WATER` as in ``both``; what else there is keeps its proportions."""
+    is_water = torch.tensor([k in WATER for k in range(len(kinds))])[:, None, None]
+    dry, left = (1 - (shares * is_water).sum(0) for shares in (kinds, both))
+    return torch.where(is_water, both, kinds * left / dry.clamp(min=1e-6))
+
+
+def _fused(far: Tensor, close: Tensor) -> Tensor:
+    """``close`` ``[1, C, h, w]`` of which the broad half is ``far``'s, which is coarser."""
+    size = close.shape[2:]
+    rows, columns = (max(1, round(side * BROAD_CELLS / max(size))) for side in size)
+    cells = functional.adaptive_avg_pool2d(close, (rows, columns))
+    broad = functional.interpolate(cells, size, mode="bilinear", align_corners=False)
+    return close + 0.5 * (functional.interpolate(far, size, mode="bilinear", align_corners=False) - broad)
+
+
+def _reduced(image: Image, side_px: int) -> Tensor:
     """``[1, 3, h, w]``, sides multiples of what the encoder divides by, of the photo's proportions as nearly as that goes."""
     height, width = image.size
-    scale = min(1.0, WORK_SIDE_PX / max(height, width))
+    scale = min(1.0, side_px / max(height, width))
     h, w = (max(LEAST_SIDE_PX, round(side * scale / STRIDE) * STRIDE) for side in (height, width))
     rgb = np.clip(image.rgb.detach().cpu().numpy(), 0, 1)
     small = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA if h < height else cv2.INTER_LINEAR)

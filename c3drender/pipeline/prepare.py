@@ -368,7 +368,8 @@ def found_beside(inputs: Inputs, shown: Shown) -> tuple[tuple[HarmonicGiven, ...
     unsaid = torch.ones(inputs.image.size, dtype=torch.bool)
     for given in inputs.harmonic:
         unsaid &= ~given.mask
-    flames, water = (torch.from_numpy(mask) & unsaid for mask in (find_flames(fire), find_still(level, foam, still)))
+    free = None if scenery.free is None else scenery.free.cpu().numpy()
+    flames, water = (torch.from_numpy(mask) & unsaid for mask in (find_flames(fire), find_still(level, foam, still, free)))
     parts: tuple[tuple[Flame | Ripple, Tensor], ...] = ((Flame(None), flames), (Ripple(None), water))
     found = tuple(HarmonicGiven(part, mask, hints.arrows.cpu()) for part, mask in parts if bool(mask.any()))
     burns, lies = (~mask.to(scenery.water.device) for _, mask in parts)

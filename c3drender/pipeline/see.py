@@ -18,6 +18,8 @@ from ..pixels.crossing import two_threads
 from ..pixels.segments import Segments
 from ..scenery import apply_segments, find_scenery, with_spray
 
+FREE_CELLS = 9  # of the network's answer: its word on what may move is blurred; narrow water is as free as its middle
+
 
 class Eyes:
     """What the network says of a photo, once somebody asks."""
@@ -97,16 +99,19 @@ def look(
         return Shown(cues, None, False, seen.nearness, ())
     found, note = (segments, "segments: yours") if isinstance(segments, Segments) else _by_model(image, segments, device)
     shares = seen.segments if found is None else found
-    told, stays = apply_segments(image, cues, shares)
+    # Larger segmenters know water, not whether it lies still: that is the network's word.
+    calm, moved = (seen.segments.of(name) for name in ("still_water", "moving_water"))
+    still = _at_size((calm / (calm + moved).clamp(min=1e-6))[..., None], image.size)[..., 0]
+    told, stays = apply_segments(image, cues, shares, still)
     told = replace(told, way=_at_size(seen.way, image.size).to(told.sky.device))
+    if found is None:  # a larger segmenter needs no second opinion
+        free = functional.max_pool2d(seen.free[None], FREE_CELLS, 1, FREE_CELLS // 2)[0]
+        told = replace(told, free=_at_size(free[..., None], image.size)[..., 0].to(told.sky.device))
     # Flames are bright and end sharply: where the smoke's map is refined to the picture's edges, theirs is a share of it.
     fire = _at_size(shares.of("fire")[..., None], image.size)[..., 0].to(told.smoke) * (told.smoke > 0.5)
     told = with_spray(told, fire)
-    # Larger segmenters know water, not whether it lies still: that is the network's word.
-    calm, moved = (seen.segments.of(name) for name in ("still_water", "moving_water"))
-    still = _at_size((calm / (calm + moved).clamp(min=1e-6))[..., None], image.size)[..., 0].to(told.water)
     notes = () if found is None else (f"{note}; {float(stays.float().mean()):.0%} of the picture stays",)
-    return Shown(told, stays, found is not None, seen.nearness, notes, fire, still)
+    return Shown(told, stays, found is not None, seen.nearness, notes, fire, still.to(told.water))
 
 
 def _at_size(way: Tensor, size: tuple[int, int]) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -16,20 +18,28 @@ from .cut import refine_to_edges
 SKY, LEVEL, WHITE, SMOKE = ("sky", "cloud"), ("still_water", "moving_water"), ("white_water",), ("smoke", "fire")
 ALIVE, STAYING = ("person", "animal"), ("person", "animal", "ground", "object")
 WORK_SIDES_PX = (240, 480)  # the longer sides of the reduced pictures at which maps are parted by colour
+RADIUS_PX, WATER_RADIUS_PX, LAST_RADIUS_PX = 4, 2, 3  # of the windows in which edges are found, there and at full size
 NOTHING = 0.05  # a map that nowhere says more shows nothing
 LEAST_WATER = 0.2  # the cues know how much of a pixel's water foams where they see this much of it
 HORIZON_AGREES = 0.03  # of the height: the cues' horizon, if it lies so near to the segments', is the better one
 
 
-def apply_segments(image: Image, scenery: Scenery, segments: Segments) -> tuple[Scenery, torch.Tensor]:
+def apply_segments(
+    image: Image, scenery: Scenery, segments: Segments, still: torch.Tensor | None = None
+) -> tuple[Scenery, torch.Tensor]:
     """``scenery`` with what ``segments`` know better, and what must never move, bool ``[H, W]``.
 
     Each group of classes (sky, water, smoke and fire) that the segmenter can tell replaces the cues' map; of level water the
-    cues still say how much of it foams. People, animals, ground and objects stay.
+    cues still say how much of it foams, unless it lies ``still`` (float32 ``[H, W]``, 0..1): a mirrored cloud is no foam.
+    People, animals, ground and objects stay.
     """
-    groups = (SKY, LEVEL, WHITE, SMOKE, ALIVE, STAYING)
-    maps = np.stack([segments.of(*group).numpy() for group in groups], axis=-1)
-    sky, level, white, smoke, alive, staying = np.moveaxis(_at_full_size(image, maps, segments.measured), -1, 0)
+
+    def shown(groups: Sequence[tuple[str, ...]], radius_px: int) -> np.ndarray:
+        maps = np.stack([segments.of(*group).numpy() for group in groups], axis=-1)
+        return np.moveaxis(_at_full_size(image, maps, segments.measured, radius_px), -1, 0)
+
+    sky, smoke, alive, staying = shown((SKY, SMOKE, ALIVE, STAYING), RADIUS_PX)
+    level, white = shown((LEVEL, WHITE), WATER_RADIUS_PX)  # windows as wide as the others' swallow rocks in surf
     cues = {name: getattr(scenery, name).cpu().numpy() for name in ("sky", "water", "rapids", "smoke")}
 
     stays = alive > 0.5
@@ -45,6 +55,8 @@ def apply_segments(image: Image, scenery: Scenery, segments: Segments) -> tuple[
     if segments.knows(*LEVEL, *WHITE):
         seen = cues["water"] + cues["rapids"]
         foam = np.where(seen > LEAST_WATER, cues["rapids"] / np.maximum(seen, LEAST_WATER), 0)
+        if still is not None:
+            foam *= 1 - still.cpu().numpy()
         told["water"], told["rapids"] = level * (1 - foam), np.minimum(white + level * foam, 1)
     if knows_smoke:
         told["smoke"] = smoke
@@ -54,7 +66,7 @@ def apply_segments(image: Image, scenery: Scenery, segments: Segments) -> tuple[
     return Scenery(**final, horizon_y=horizon_y), torch.from_numpy(stays).to(device)
 
 
-def _at_full_size(image: Image, maps: np.ndarray, measured: bool) -> np.ndarray:
+def _at_full_size(image: Image, maps: np.ndarray, measured: bool, radius_px: int) -> np.ndarray:
     height, width = image.size
     if maps.shape[:2] == (height, width) and measured:
         return maps
@@ -64,19 +76,19 @@ def _at_full_size(image: Image, maps: np.ndarray, measured: bool) -> np.ndarray:
     shown = maps.max(axis=(0, 1)) > NOTHING
     full = np.zeros((maps.shape[2], height, width), np.float32)
     if shown.any():
-        full[shown] = np.moveaxis(_on_edges(rgb, np.ascontiguousarray(maps[..., shown])), -1, 0)
+        full[shown] = np.moveaxis(_on_edges(rgb, np.ascontiguousarray(maps[..., shown]), radius_px), -1, 0)
     return np.moveaxis(full, 0, -1)
 
 
-def _on_edges(rgb: np.ndarray, maps: np.ndarray) -> np.ndarray:
+def _on_edges(rgb: np.ndarray, maps: np.ndarray, radius_px: int) -> np.ndarray:
     """Maps ``[h, w, K]`` at the size of the picture, from coarse to fine, their edges on its edges."""
     height, width = rgb.shape[:2]
     picture = _reduced(rgb, maps.shape[1::-1])
     for side_px in WORK_SIDES_PX:
         finer = _reduced(rgb, work_size(height, width, side_px)[1])
-        maps = part_by_colour(finer, refine_to_edges(finer, picture, maps))
+        maps = part_by_colour(finer, refine_to_edges(finer, picture, maps, radius_px))
         picture = finer
-    return refine_to_edges(rgb, picture, maps, radius=3) if picture.shape != rgb.shape else maps
+    return refine_to_edges(rgb, picture, maps, LAST_RADIUS_PX) if picture.shape != rgb.shape else maps
 
 
 def _reduced(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
