@@ -326,6 +326,13 @@ def test_what_is_not_sure_enough_stays_still_and_is_named():
     assert flow.moving[120, 50]
 
 
+def test_water_by_a_larger_segmenters_classes_alone_has_to_be_surer():
+    water = rectangle(0, 100, WIDTH, HEIGHT)
+    for sure, moves in ((0.88, False), (0.95, True)):
+        scenery = replace(scenery_of((HEIGHT, WIDTH), 90, water=sure * water), way=torch.zeros(HEIGHT, WIDTH, 2))
+        assert bool(motion.find_flow(*plain(), scenery, nothing((HEIGHT, WIDTH)))[0].moving.any()) is moves
+
+
 @pytest.mark.parametrize(("free", "moves"), [(0.95, True), (0.6, False)])
 def test_water_moves_where_it_surely_is_water_and_surely_may(free, moves):
     scenery = scenery_of((HEIGHT, WIDTH), 90, water=0.95 * rectangle(0, 100, WIDTH, HEIGHT))

@@ -19,7 +19,7 @@ from torch.nn import functional
 from ..data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Scenery
 from ..pixels.crossing import two_threads
 from .behind import goes_on_behind
-from .guess import KINDS, LEAST_SURE, LEAST_SURE_SEEN, Guess, Part, find_parts, guess_steps
+from .guess import KINDS, LEAST_SURE, LEAST_SURE_SEEN, LEAST_SURE_TOLD, Guess, Part, find_parts, guess_steps
 from .solve import Arrow, solve_region
 from .words import Beside, percent, what_a_mask_moves, what_moves
 
@@ -162,8 +162,9 @@ def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionH
     _check_sizes("guess_motion", image, depth, hints, scenery)
     rgb = image.rgb.detach().cpu().numpy()
     arrows = hints.arrows.detach().cpu().numpy().astype(np.float64)
-    least_sure = LEAST_SURE if scenery.way is None else LEAST_SURE_SEEN
     free = None if scenery.free is None else scenery.free.detach().cpu().numpy()
+    by_classes = LEAST_SURE_TOLD if free is None else LEAST_SURE_SEEN
+    least_sure = LEAST_SURE if scenery.way is None else by_classes
     parts = find_parts(_maps(scenery, image.size), rgb, arrows, least_sure, free)
     mask = np.zeros(image.size, bool)
     for part in parts:

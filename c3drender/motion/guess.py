@@ -30,11 +30,12 @@ FAMILIES = (("water", "rapids"), ("sky",), ("smoke",))  # kinds that mix in one 
 SPEED_PX = {"water": 1.1, "rapids": 1.8, "sky": 1.1, "smoke": 1.3}  # px per frame in a picture whose longer side is 1280 px
 WORK_SIDE_PX = 320
 SURE = 0.5  # a map above this is taken for its kind
-# Mean over a part, by the first kind of its family: what is less sure stays still, unless an arrow points at it. The network
-# is surer of itself than the cues are; of the sky and of smoke it doubts which of cloud, smoke, mist and spray they are, and
-# all of these may drift.
+# Mean over a part, by the first kind of its family: what is less sure stays still, unless an arrow points at it. By the
+# cues; by classes alone, of a larger segmenter; by the network's classes and what it says may move. Of the sky and of smoke
+# segmenters doubt which of cloud, smoke, mist and spray they are, and all of these may drift.
 LEAST_SURE = {"water": 0.9, "sky": 0.9, "smoke": 0.9}
-LEAST_SURE_SEEN = {"water": 0.82, "sky": 0.8, "smoke": 0.7}
+LEAST_SURE_TOLD = {"water": 0.92, "sky": 0.8, "smoke": 0.7}
+LEAST_SURE_SEEN = {**LEAST_SURE_TOLD, "water": 0.82}
 THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on
 FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
 SMOKE_FILLED_SHARE = 0.05  # ... and what shows between the curls of smoke drifts with them

@@ -19,7 +19,7 @@ import torch
 
 from ..data import Harmonics
 from ..pixels.fits import smooth_step
-from .guess import LEAST_SHARE, LEAST_SURE_SEEN, SURE
+from .guess import LEAST_SHARE, LEAST_SURE_SEEN, LEAST_SURE_TOLD, SURE
 from .harmonics import calmed
 
 TURNS = (2, 3, 4, 5)  # n: how often waves pass in a loop ...
@@ -78,10 +78,10 @@ def find_still(water: np.ndarray, foam: np.ndarray, still: np.ndarray, free: np.
     both = np.minimum(water + foam, 1)
     count, labels, stats, _ = cv2.connectedComponentsWithStats((both > SURE).astype(np.uint8), connectivity=4)
     area = stats[:, cv2.CC_STAT_AREA]
-    trust = both if free is None else both * free
+    trust, least_sure = (both, LEAST_SURE_TOLD) if free is None else (both * free, LEAST_SURE_SEEN)
     sum_of = (np.bincount(labels.ravel(), part.ravel(), count) for part in (both, trust, still * both, foam))
     shown, sure, calm, white = sum_of
-    found = (sure >= LEAST_SURE_SEEN["water"] * area) & (calm >= LEAST_STILL * shown) & (white <= MOST_FOAM * shown)
+    found = (sure >= least_sure["water"] * area) & (calm >= LEAST_STILL * shown) & (white <= MOST_FOAM * shown)
     found &= area >= LEAST_SHARE * both.size
     found[0] = False
     return found[labels]
