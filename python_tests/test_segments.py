@@ -220,6 +220,22 @@ def test_white_water_runs_and_level_water_foams_as_the_cues_say() -> None:
     assert float((told.rapids[70:100] - 0.5).abs().max()) < 1e-6
 
 
+def test_a_crest_between_level_and_white_water_is_water_whatever_its_colour() -> None:
+    """Neither map is sure of it, and it has the colour of the land: both would give it away."""
+    rgb = np.full((H, W, 3), (0.1, 0.3, 0.6), np.float32)
+    rgb[80:] = (0.9, 0.95, 1.0)
+    rgb[76:80] = rgb[:30] = (0.3, 0.2, 0.1)
+    coarse = torch.zeros(3, H, W)
+    coarse[0, :30], coarse[1, 30:76], coarse[2, 80:] = 1, 1, 1
+    coarse[0, 76:80], coarse[1, 76:80], coarse[2, 76:80] = 0.06, 0.47, 0.47
+    image = Image(torch.from_numpy(rgb))
+    told, _ = apply_segments(image, find_scenery(image), Segments(("ground", "moving_water", "white_water"), coarse))
+    water = told.water + told.rapids
+    assert float(water[77:79].min()) > 0.5
+    assert float(water[:26].max()) < 0.5
+    assert float(told.rapids[90:].min()) > 0.9
+
+
 def test_soft_maps_are_put_on_the_pictures_edges() -> None:
     """A model's map at a quarter of the size, whose border is 6 px off, ends where the picture's colour does."""
     rgb = np.full((H, W, 3), 0.25, np.float32)

@@ -19,13 +19,19 @@ from torch.nn import functional
 from ..data import FRAMES_PER_ARROW, DepthMap, FlowField, Image, MotionHints, Scenery
 from ..pixels.crossing import two_threads
 from .behind import goes_on_behind
+from .clouds import sky_around
 from .guess import KINDS, LEAST_SURE, LEAST_SURE_SEEN, LEAST_SURE_TOLD, Guess, Part, find_parts, guess_steps
-from .solve import Arrow, solve_region
+from .rest import slowed_towards_rest
+from .solve import Arrow, SolveConfig, solve_region
 from .words import Beside, percent, what_a_mask_moves, what_moves
 
 Array = NDArray[Any]
 
 MOST_OF_GUESS = 1.5  # see _held_to
+# A sheet that keeps its area turns aside before a shore. A sea does not: its waves come in and end there. What is solved and
+# agrees less than this with where the fluid is seen to go may give way; rivers and clouds agree by 0.93 and more.
+AGREES = 0.9
+WAVES = SolveConfig(divergence=0.1)
 LEAST_STEP_PX = 0.02  # a pixel slower than this is at rest
 FRAME_GAP_PX = 3  # a mask that ends this near to the picture's frame is meant to reach it
 LEAST_REGION_PX = 16  # smaller specks of a mask stay still,
@@ -92,7 +98,7 @@ def find_flow(
         held = 0.0 if stays is None else float((hints.mask & stays).float().mean())
         return flow, what_a_mask_moves(flow.step_px.cpu().numpy(), guessed, held)
     found, parts = guess_motion(image, depth, scenery, hints)
-    flow, _ = _solve(image, depth, found, scenery)
+    flow, _ = _solve(image, depth, _with_sky_around(found, parts, image, scenery), scenery, soft=True)
     return flow, what_moves(parts, flow.step_px.cpu().numpy(), len(hints.arrows) > 0, beside)
 
 
@@ -174,14 +180,27 @@ def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionH
     return found, parts
 
 
-def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery | None) -> tuple[FlowField, str]:
+def _with_sky_around(found: MotionHints, parts: list[Part], image: Image, scenery: Scenery) -> MotionHints:
+    """``found``, in whose mask the sky around the clouds goes along, where no arrow says what moves."""
+    clouds = [part.mask for part in parts if part.kind == "sky" and part.moves]
+    if not clouds or len(found.arrows) > 0 or found.mask is None:
+        return found
+    around = sky_around(image.rgb.detach().cpu().numpy(), _maps(scenery, image.size)["sky"], np.logical_or.reduce(clouds))
+    return replace(found, mask=found.mask | torch.from_numpy(around).to(found.mask.device))
+
+
+def _solve(
+    image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery | None, soft: bool = False
+) -> tuple[FlowField, str]:
+    """The flow inside the mask of ``hints``, and a note. ``soft``: nobody drew the mask, and nothing tells exactly where
+    clouds, mist and surf end; so what no arrow guides of them comes to rest there."""
     rgb = image.rgb.detach().cpu().numpy()
     moving = _allowed(hints, image.size)
     disp = 1 / depth.z_cam.detach().cpu().numpy()
     maps = _maps(scenery, image.size)
     labels, count = ndimage.label(moving | goes_on_behind(moving, disp))
-    # nothing is known of the surface of clouds and smoke: they move as seen
-    disp = np.where(maps["sky"] + maps["smoke"] > 0.5, np.float32(np.median(disp)), disp)
+    air = maps["sky"] + maps["smoke"] > 0.5
+    disp = np.where(air, np.float32(np.median(disp)), disp)  # nothing is known of its surface: it moves as seen
     areas = np.bincount(labels[moving], minlength=count + 1)
     arrows = _arrows(hints)
     crossed = [_crossed(arrow, labels) for arrow in arrows]
@@ -200,9 +219,9 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
     groups = _grouped(regions, areas, told)
     boxes = ndimage.find_objects(labels)
     roots = np.sqrt([areas[group].sum() for group in groups])
-    step = np.zeros((*moving.shape, 2), np.float32)
+    step, slows = np.zeros((*moving.shape, 2), np.float32), np.zeros_like(moving)
 
-    def solved(group: list[int], root: float) -> tuple[tuple[slice, slice], Array]:
+    def solved(group: list[int], root: float) -> tuple[tuple[slice, slice], Array, Array]:
         guided = told.issuperset(group)
         trust = untrusted if guided else guess.weight
         num_cells = max(16, int(NUM_CELLS * root / roots.sum()))
@@ -212,14 +231,28 @@ def _solve(image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery |
         if len(group) > 1:  # specks leave most of their grid empty
             num_cells = min(num_cells, max(16, int(MOST_GRID_CELLS * region.mean())))
         found = solve_region(region, box, moving, rgb, disp, own, guess.step_px, trust, num_cells)
-        return box, found if guided else _held_to(guess.step_px[box], found)
+        if guided:
+            return box, found, np.zeros_like(region)
+        expected, resting = guess.step_px[box], region & air[box]
+        if _agreement(found, expected) < AGREES:
+            found = solve_region(region, box, moving, rgb, disp, own, guess.step_px, trust, num_cells, WAVES)
+            resting = region
+        return box, _held_to(expected, found), resting
 
     with two_threads() as both:  # factors are found on one core
-        for box, part in both.map(solved, groups, roots):
+        for box, part, resting in both.map(solved, groups, roots):
             step[box] += part
+            slows[box] |= resting
     used = sum(not met.isdisjoint(regions) for met in crossed)
     note = _describe(used, len(arrows), len(unguided), len(regions), int((areas[1:] >= LEAST_REGION_PX).sum()))
-    return _field(step * moving[..., None], image.rgb.device), note
+    step *= moving[..., None]
+    return _field(slowed_towards_rest(step, slows, air) if soft else step, image.rgb.device), note
+
+
+def _agreement(step_px: Array, guess_px: Array) -> float:
+    """The mean cosine between two steps ``[h, w, 2]``, by how long both are."""
+    lengths = np.linalg.norm(step_px, axis=-1) * np.linalg.norm(guess_px, axis=-1)
+    return float((step_px * guess_px).sum() / max(float(lengths.sum()), 1e-9))
 
 
 def _held_to(guess_px: Array, step_px: Array) -> Array:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.csgraph import dijkstra
 
-from ..pixels.fits import fit_planes, mean_within
-from ..pixels.masks import closed, shrunk
+from ..data import FRAMES_PER_ARROW
+from ..pixels.fits import fit_planes
 from ..pixels.nearest import nearest_inside
 from ..pixels.sizes import work_size
+from .clouds import find_clouds
 from .grid import Sides, frame_sides
 
 Array = NDArray[Any]
@@ -35,16 +36,14 @@ SURE = 0.5  # a map above this is taken for its kind
 # segmenters doubt which of cloud, smoke, mist and spray they are, and all of these may drift.
 LEAST_SURE = {"water": 0.9, "sky": 0.9, "smoke": 0.9}
 LEAST_SURE_TOLD = {"water": 0.92, "sky": 0.8, "smoke": 0.7}
-LEAST_SURE_SEEN = {**LEAST_SURE_TOLD, "water": 0.82}
+LEAST_SURE_SEEN = {**LEAST_SURE_TOLD, "water": 0.78}
 THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on
 FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
 SMOKE_FILLED_SHARE = 0.05  # ... and what shows between the curls of smoke drifts with them
 LEAST_SHARE = 0.002  # of the picture: a smaller part is not worth moving, unless an arrow points at it
-CLOUD_CONTRAST = 0.03  # colour difference (Lab / 100) from the surroundings that shows a cloud
-SLIT_PX = 3  # half the width of gaps in clouds that are clouds, at the reduced size
-MOSTLY_CLOUDS = 0.5  # of the sky: from here on all of it drifts
-LEAST_CLOUD_SHARE = 0.02  # of the picture
 ARROW_REACH = 0.12  # of the longer side: how far an arrow tells regions that it does not touch where to go
+MOST_OF_WAY = 0.25  # through a region: a guess goes no farther in an arrow's frames, or a strip of sea is torn as a whole ...
+SLOW = (0.3, 1.0)  # ... within this range of the usual speed
 NEAR_FAR = (0.1, 3.0)  # range of the factor by which distance scales a guessed speed
 CLOUDS_NEAR_FAR = (0.05, 1.5)  # ... and of that by which clouds are slower towards the horizon
 
@@ -85,10 +84,10 @@ def find_parts(
         strongest = np.max([maps[kind] for kind in family], axis=0)
         value = np.minimum(np.sum([maps[kind] for kind in family], axis=0), 1)
         others = [maps[kind] for kind in KINDS if kind not in family]
-        mask = _fluid_mask(family, value, np.max(others, axis=0))
-        if family == ("sky",) and not touched:
-            mask &= _clouds(rgb, mask)
         trust = value * free if free is not None and "water" in family else value
+        mask = _fluid_mask(family, trust, np.max(others, axis=0))
+        if family == ("sky",) and not touched:
+            mask &= find_clouds(rgb, mask)
         labels, count = ndimage.label(mask)
         areas = np.bincount(labels.ravel(), minlength=count + 1)
         hits = [np.unique(labels[rows, cols]) for rows, cols in touched]
@@ -164,13 +163,24 @@ def guess_steps(
             pace["sky"] = _cloud_pace(share[KINDS.index("sky")][box] * region, horizon_y * scale - box[0].start)
         for kind in heading:
             part = np.where(region, share[KINDS.index(kind)][box], 0)
-            speed = SPEED_PX[kind] * max(height, width) / 1280
+            usual = SPEED_PX[kind] * max(height, width) / 1280
+            most = MOST_OF_WAY * _way_px(region, part, heading[kind]) / scale / FRAMES_PER_ARROW
+            speed = usual * np.clip(most / usual, *SLOW)
             step[box] += (part * speed * pace[kind])[..., None] * heading[kind]
             weight[box] += part * trust[kind]
     told, told_weight = _told_by(arrows, share, scale)
     step = (step * weight[..., None] + told) / np.maximum(weight + told_weight, 1e-6)[..., None]
     weight = np.maximum(weight, np.minimum(told_weight, 1))
     return Guess(_widen(step, inside, (width, height)), _widen(weight, inside, (width, height)))
+
+
+def _way_px(region: Array, part: Array, heading: Array) -> float:
+    """How far it is on the mean through a ``region`` bool ``[h, w]`` the way that its ``part`` heads, ``[h, w]`` and
+    ``[h, w, 2]``: its area over its breadth."""
+    x, y = np.average(heading.reshape(-1, 2), axis=0, weights=part.ravel())
+    rows, cols = np.nonzero(region)
+    across = (cols * y - rows * x) / max(float(np.hypot(x, y)), 1e-6)
+    return len(rows) / (float(np.ptp(across)) + 1)
 
 
 def _cloud_pace(sky: Array, horizon_row: float) -> Array:
@@ -320,60 +330,6 @@ def _streaks(rgb: Array) -> tuple[Array, Array]:
     angle = 0.5 * np.arctan2(2 * jxy, jxx - jyy) + np.pi / 2
     coherence = np.hypot(jxx - jyy, 2 * jxy) / (jxx + jyy + 1e-4)
     return np.stack([np.cos(angle), np.sin(angle)], axis=-1), coherence
-
-
-def _clouds(rgb: Array, sky: Array) -> Array:
-    """The part of the sky that shows clouds: soft structure. All of it where they prevail, none of a clear sky.
-
-    The sun's disc and its glow are structure too, and stay.
-    """
-    height, width = sky.shape
-    _, size = work_size(height, width, WORK_SIDE_PX)
-    lab = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB) / 100
-    inside = shrunk(cv2.resize(sky.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0, 1)
-    open_sky = inside & ~_sun(lab[..., 0])
-    if open_sky.sum() < 16:
-        return np.zeros_like(sky)
-
-    def blur(value: Array, sigma: float) -> Array:
-        return mean_within(value, open_sky.astype(np.float32), sigma, floor=1e-3)
-
-    structure = (np.linalg.norm(blur(lab, 1.0) - blur(lab, 8.0), axis=-1) > CLOUD_CONTRAST) & open_sky
-    # an unsharp skyline is structure too, but the land's
-    structure &= ndimage.binary_erosion(open_sky, iterations=5, border_value=1)
-    if structure.sum() > MOSTLY_CLOUDS * open_sky.sum():
-        clouds = open_sky
-    else:
-        core = (blur(structure.astype(np.float32), 3.0) > 0.5) & open_sky
-        labels, _ = ndimage.label(core)
-        core &= (np.bincount(labels.ravel()) > LEAST_CLOUD_SHARE * core.size)[labels]
-        near = ndimage.binary_dilation(core, iterations=8) & open_sky
-        if (open_sky & ~near).sum() > 0.1 * open_sky.sum():
-            near &= _off_gradient(lab, open_sky & ~near, open_sky) > 2 * CLOUD_CONTRAST
-        # A cloud is somewhere as blue as the sky: along that line it would be slit.
-        clouds = ndimage.binary_fill_holes(closed(near, SLIT_PX)) & open_sky
-    return sky & (cv2.resize(clouds.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5)
-
-
-def _off_gradient(lab: Array, clear: Array, wanted: Array) -> Array:
-    """How far the colours ``wanted`` are from the even gradient that fits the ``clear`` sky."""
-    y, x = np.indices(clear.shape) / max(clear.shape)
-    powers = np.stack([np.ones_like(x), x, y], axis=-1)
-    fit = np.linalg.lstsq(powers[clear], lab[clear].astype(np.float64), rcond=None)[0]
-    return np.where(wanted, np.linalg.norm(lab - powers @ fit, axis=-1), 0)
-
-
-def _sun(light: Array) -> Array:
-    """Round blobs of the brightest white, and four times their radius around them."""
-    found = np.zeros(light.shape, np.uint8)
-    labels, _ = ndimage.label(light > 0.97)
-    for k, box in enumerate(ndimage.find_objects(labels), start=1):
-        rows, cols = np.nonzero(labels[box] == k)
-        radius = max(np.ptp(rows), np.ptp(cols)) / 2 + 0.5
-        if radius >= 2 and len(rows) > 0.7 * np.pi * radius**2:
-            centre = (round(cols.mean() + box[1].start), round(rows.mean() + box[0].start))
-            cv2.circle(found, centre, int(4 * radius), 1, -1)
-    return found > 0
 
 
 def _segment_pixels(segment: Array, height: int, width: int) -> tuple[Array, Array]:

@@ -39,7 +39,10 @@ def apply_segments(
         return np.moveaxis(_at_full_size(image, maps, segments.measured, radius_px), -1, 0)
 
     sky, smoke, alive, staying = shown((SKY, SMOKE, ALIVE, STAYING), RADIUS_PX)
-    level, white = shown((LEVEL, WHITE), WATER_RADIUS_PX)  # windows as wide as the others' swallow rocks in surf
+    # Windows as wide as the others' swallow rocks in surf; and a dark crest between foam and sea is neither, but it is water.
+    water, white = shown((LEVEL + WHITE, WHITE), WATER_RADIUS_PX)
+    white = np.minimum(white, water)
+    level = water - white
     cues = {name: getattr(scenery, name).cpu().numpy() for name in ("sky", "water", "rapids", "smoke")}
 
     stays = alive > 0.5

@@ -1,0 +1,35 @@
+"""Clouds, mist and surf along what rests: they come to rest there, as nothing tells exactly where they end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..pixels.fits import smooth_step
+from ..pixels.masks import opened
+
+Array = NDArray[Any]
+
+REACH_SHARE = 0.04  # of the longer side: so far from what rests all has its full speed
+AIR_REACH_SHARE = 0.1  # ... so far from clear sky and from clouds that rest, where nothing else shows that they do
+THIN_SHARE = 0.008  # what is narrower than this to either side (posts, twigs, birds) slows nothing down
+
+
+def slowed_towards_rest(step_px: Array, slows: Array, air: Array) -> Array:
+    """``step_px`` float32 ``[H, W, 2]`` of which what ``slows``, bool ``[H, W]``, comes to rest where it borders on what
+    rests: within a short way of land and things, a longer one of what is ``air``, bool ``[H, W]``, too.
+
+    A ridge of which the sky's map has a strip would go along and be doubled, and mist that leaves a ridge at full speed bares
+    what nobody has seen. The picture's frame slows nothing down.
+    """
+    longer = max(slows.shape)
+    rests = opened(np.hypot(*np.moveaxis(step_px, -1, 0)) == 0, round(THIN_SHARE * longer))
+    pace = np.ones_like(step_px[..., 0])
+    for where, reach in ((rests & ~air, REACH_SHARE), (rests & air, AIR_REACH_SHARE)):
+        if where.any():
+            away = cv2.distanceTransform((~where).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+            pace = np.minimum(pace, np.where(slows, smooth_step(away / (reach * longer)), 1))
+    return step_px * pace[..., None]
