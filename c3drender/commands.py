@@ -115,7 +115,7 @@ def inspect(args: argparse.Namespace) -> None:
     from .files.photo import check_picture_output
     from .files.place import check_is_not_read
     from .pipeline import prepare, render_frames
-    from .pipeline.inputs import amplitude_of
+    from .pipeline.amplitude import amplitude_of
 
     out = check_picture_output(args.out or f"{Path(args.photo).stem}_sheet.png")
     check_is_not_read(out, vars(args) | {"out": None})
@@ -176,7 +176,7 @@ def export(args: argparse.Namespace) -> None:
 def _scene_to_export(args: argparse.Namespace) -> Scene:
     """A photo's scene, for any camera, as a hand moves it off its path; or the one in a file, which is as it was prepared."""
     from .pipeline import prepare
-    from .pipeline.inputs import amplitude_of
+    from .pipeline.amplitude import amplitude_of
     from .prepared import is_prepared, scene_and_settings
 
     if is_prepared(args.photo):

@@ -59,7 +59,8 @@ def add_path_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--amplitude",
         type=numbers,
-        help=f"how far the camera moves, or X,Y,Z (default: {defaults.AMPLITUDE} for a preset, 1 for others)",
+        help=f"how far the camera moves, or X,Y,Z (default: {defaults.AMPLITUDE} for a preset, less where much could crack; "
+        "1 for others)",
     )
     parser.add_argument(
         "--ease", type=float, default=0.0, help="0..1: slow down towards the loop's start and end (default: %(default)s)"

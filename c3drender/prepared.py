@@ -40,7 +40,7 @@ def scene_and_settings(args: argparse.Namespace) -> tuple[Scene, dict[str, Any]]
 def _seen_amplitude(args: argparse.Namespace, own: float) -> float:
     """The amplitude of all that is seen of a project: by both eyes, by a lens, by a camera that goes farther than its own."""
     from .jobs.options import lens_of
-    from .pipeline.render import widened
+    from .pipeline.amplitude import widened
 
     if not hasattr(args, "stereo"):  # of a command that writes no video
         return own

@@ -216,16 +216,19 @@ def prepared() -> dict[str, Any]:
     return {"prepared": found, "layers": like.layers.num_layers, "same_layers": same}
 
 
-def pictures(animation: Any, like: Any, count: int, **lens: Any) -> tuple[list[dict[str, int]], list[int]]:
-    """What crosses with each frame, the first ``count``, and how many levels it is from that of ``like``, at most."""
+def pictures(animation: Any, like: Any, count: int, **lens: Any) -> tuple[dict[str, int], list[dict[str, int]], list[int]]:
+    """What crosses for the camera's path and with each frame, the first ``count``, and how many levels that one is from that
+    of ``like``, at most."""
     crossed, apart = [], []
     with far_device() as device:
         shown = islice(animation.render("circle", **lens), count)
+        path = dict(device.crossings)
+        device.crossings.clear()
         for frame, other in zip(shown, like.render("circle", **lens), strict=False):
             crossed.append(dict(device.crossings))
             device.crossings.clear()
             apart.append(int((near(frame.rgb_u8).int() - other.rgb_u8.int()).abs().max()))
-    return crossed, apart
+    return path, crossed, apart
 
 
 def main(scene_path: str, blend: str, frames: int) -> None:
@@ -237,11 +240,12 @@ def main(scene_path: str, blend: str, frames: int) -> None:
     animation, animated = counted(lambda: animate(far_scene, frames=frames, blend=blend))  # type: ignore[arg-type]
     like = animate(scene, frames=frames, blend=blend)  # type: ignore[arg-type]
     lens = {"lens": Lens(f_number=1.4, grain=0.3, vignette=1.0)}
-    drawn, apart = pictures(animation, like, frames)
-    through_lens, apart_there = pictures(animation, like, LENS_FRAMES, **lens)
+    path, drawn, apart = pictures(animation, like, frames)
+    _, through_lens, apart_there = pictures(animation, like, LENS_FRAMES, **lens)
     print(
         json.dumps(
-            {"moved": moved, "animated": animated, "drawn": drawn, "through_lens": through_lens, "apart": apart + apart_there}
+            {"moved": moved, "animated": animated, "path": path, "drawn": drawn}
+            | {"through_lens": through_lens, "apart": apart + apart_there}
             | captured(far_scene, blend, frames)
             | prepared()
         )

@@ -21,10 +21,12 @@ from c3drender.camera import (
     max_shift_px,
     parallax_px,
 )
-from c3drender.data import Camera, CameraKeys, CameraPath, DepthMap, DepthSpan
+from c3drender.data import Camera, CameraKeys, CameraPath, DepthMap, DepthSpan, FlowField, Image
 from c3drender.files.keys import read_camera_keys
-from c3drender.pipeline.inputs import amplitude_of
-from c3drender.pipeline.prepare import depth_span, within
+from c3drender.files.scene import Scene
+from c3drender.pipeline.amplitude import BORNE, LEAST_SHARE, amplitude_in, amplitude_of, borne_by
+from c3drender.pipeline.prepare import build_scene, depth_span, within
+from c3drender.pipeline.render import camera_path
 
 CAMERA = Camera.for_photo(640, 480)
 SPAN = DepthSpan(near=0.8, far=0.1, focus=0.3)
@@ -334,3 +336,41 @@ def test_where_nobody_says_a_preset_goes_as_far_as_an_estimate_bears_and_other_p
     assert all(amplitude_of(camera, None) == 1 for camera in (*PAPER_PRESETS, "way.json", Path("way.json"), keys, path))
     assert all(amplitude_of(camera, 1.0) == 1 for camera in (None, *PRESETS, keys))
     assert amplitude_of("swing", (1.0, 0.0, 2.0)) == (1.0, 0.0, 2.0)
+
+
+def scene_of(disp: torch.Tensor) -> Scene:
+    image = Image(torch.full((*disp.shape, 3), 0.5))
+    still = FlowField(torch.zeros(*disp.shape, 2), torch.zeros(disp.shape, dtype=torch.bool))
+    return build_scene(image, DepthMap(1.0 / disp), still, "swing", 0.6, ())
+
+
+def test_a_preset_goes_less_far_by_itself_the_longer_the_outlines_are() -> None:
+    rows, cols = torch.arange(240)[:, None].expand(240, 320), torch.arange(320).expand(240, 320)
+
+    def posts(*which: int) -> Scene:
+        return scene_of(torch.where(torch.isin(cols // 20, torch.tensor(which)), 0.8, 0.2))
+
+    slope, wall, fence = scene_of(0.2 + 0.6 * rows / 240), posts(0), posts(*range(1, 16, 2))
+    assert borne_by(slope) == borne_by(wall) == 1
+    assert borne_by(fence) == LEAST_SHARE < 1
+    # Every outline is 240 px long, three quarters of the longer side.
+    assert borne_by(posts(1, 3)) == pytest.approx(math.sqrt(BORNE / (4 * 0.75)), rel=1e-6)
+    for scene in (slope, fence):
+        own = defaults.AMPLITUDE * borne_by(scene)
+        assert amplitude_in(scene, "swing", None) == own
+        torch.testing.assert_close(
+            camera_path(scene, "swing", 8).world_to_cam, camera_path(scene, "swing", 8, own).world_to_cam
+        )
+    # What somebody asks for is what they get.
+    assert amplitude_in(fence, "swing", 0.6) == 0.6
+    assert amplitude_in(fence, "paper-side", None) == 1
+    assert not slope.notes
+    assert fence.notes == ("camera: the depth has many outlines: by itself a preset goes 0.30 far (amplitude moves it more)",)
+
+
+def test_outlines_are_as_long_whatever_the_size() -> None:
+    cols = torch.arange(320).expand(240, 320)
+    small = torch.where(torch.isin(cols // 40, torch.tensor([1, 3, 5])), 0.8, 0.2)
+    large = small.repeat_interleave(5, 0).repeat_interleave(5, 1)
+    assert borne_by(scene_of(large)) == pytest.approx(borne_by(scene_of(small)), rel=1e-6)
+    assert borne_by(scene_of(small)) < 1

@@ -58,7 +58,8 @@ def counted(scene: Path, blend: str, frames: int) -> dict[str, Any]:
 @pytest.mark.parametrize(("blend", "frames"), [("phase", 60), ("contrast", 7), ("linear", 5)])
 def test_what_a_photo_and_its_frames_cross(scene: Path, blend: str, frames: int) -> None:
     found = counted(scene, blend, frames)
-    assert 0 < sum(found["animated"].values()) <= MOST_OF_A_PHOTO
+    assert sum(found["path"].values()) == 1  # how far the camera goes
+    assert 1 < sum(found["animated"].values()) + 1 <= MOST_OF_A_PHOTO
     assert len(found["drawn"]) == frames and not any(found["drawn"])
     assert all(0 < sum(crossed.values()) <= MOST_OF_A_LENS for crossed in found["through_lens"][1:])
     assert not any(found["captured"]) and found["same"] and found["ops"] > 0

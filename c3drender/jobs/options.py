@@ -135,6 +135,7 @@ def check_options(options: Options, out: str) -> None:
     from ..files.resize import fit_size
     from ..files.video import check_kind
     from ..pipeline import inputs
+    from ..pipeline.amplitude import amplitude_of
     from ..pipeline.crop import read_aspect
     from ..pipeline.stereo import EYES_PERCENT, check_stereo
 
@@ -156,7 +157,7 @@ def check_options(options: Options, out: str) -> None:
         if isinstance(value, str) and not is_url(value) and _is_file_name(name, value) and not Path(value).exists():
             raise FileNotFoundError(f"{name}: cannot read {value}: no such file")
     camera = got("camera", defaults.CAMERA)
-    inputs.read_camera(None if is_url(camera) else camera, inputs.amplitude_of(camera, got("amplitude")), got("ease", 0.0))
+    inputs.read_camera(None if is_url(camera) else camera, amplitude_of(camera, got("amplitude")), got("ease", 0.0))
 
 
 def _is_file_name(name: str, value: str) -> bool:

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from .. import camera as cameras
-from .. import defaults
 from ..data import (
     Arrows,
     CameraKeys,
@@ -303,14 +302,6 @@ def read_device(device: str | torch.device | None) -> tuple[torch.device, tuple[
         warn(line)
         return found, ()
     return found, () if line is None else (line,)
-
-
-def amplitude_of(camera: CameraLike | None, amplitude: Amplitude | None) -> Amplitude:
-    """How far a camera goes where nobody says: a preset as far as an estimate of depth bears, the paper's and paths of the
-    user's own as they are."""
-    if amplitude is not None:
-        return amplitude
-    return defaults.AMPLITUDE if camera is None or (isinstance(camera, str) and camera in cameras.PRESETS) else 1.0
 
 
 def read_camera(camera: CameraLike | None, amplitude: Amplitude, ease: float = 0.0) -> str | CameraKeys | CameraPath | None:

@@ -45,6 +45,7 @@ from ..networks import MotionNetwork
 from ..networks.flow import learned_flow
 from ..pixels.crossing import HOST
 from ..progress import Progress, bar
+from .amplitude import borne_by
 from .inputs import (
     LEAST_MATTE,
     Amplitude,
@@ -322,7 +323,8 @@ def build_scene(
     )
     layered = build_layers(image, depth, flow, lens, config, inpainter)
     on_canvas = None if harmonics is None else harmonic.on_canvas(harmonics, layered.margin_px)
-    return Scene(lens, layered, span, notes, on_canvas)
+    scene = Scene(lens, layered, span, notes, on_canvas)
+    return replace(scene, notes=(*notes, *_amplitude_notes(scene)))
 
 
 def depth_span(depth: DepthMap, focus_px: tuple[float, float] | None = None) -> DepthSpan:
@@ -347,6 +349,13 @@ def _camera_notes(span: DepthSpan) -> tuple[str, ...]:
         return ()
     share = "no range" if depth_range < 0.005 else f"a range of {depth_range:.0%} only"
     return (f"camera: the depth has {share}, so that it moves gently (amplitude moves it more)",)
+
+
+def _amplitude_notes(scene: Scene) -> tuple[str, ...]:
+    own = defaults.AMPLITUDE * borne_by(scene)
+    if own > 0.9 * defaults.AMPLITUDE:
+        return ()
+    return (f"camera: the depth has many outlines: by itself a preset goes {own:.2f} far (amplitude moves it more)",)
 
 
 def within(depth: DepthMap, span: DepthSpan) -> DepthMap:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,7 +25,8 @@ from ..networks import MotionNetwork, RenderModel
 from ..networks import render as learned
 from ..progress import Progress, say
 from ..render import BlendMode
-from ..render.lens import FULL_FRAME_M, Draw
+from ..render.lens import Draw
+from .amplitude import amplitude_in, amplitude_of, widened
 from .crop import window_of
 from .delivery import Delivery, Layout, check_delivery, deliver
 from .inputs import (
@@ -36,7 +36,6 @@ from .inputs import (
     HintsLike,
     Motion,
     SegmentsLike,
-    amplitude_of,
     check_blend,
     check_duration,
     check_is_one,
@@ -82,13 +81,13 @@ def camera_path(
     ValueError, TypeError, OSError
         With one line that names the argument.
     """
-    amplitude = amplitude_of(camera, amplitude)
-    wanted = read_camera(camera, amplitude, ease)
+    wanted = read_camera(camera, amplitude_of(camera, amplitude), ease)
     if wanted is None:
         raise TypeError(NO_CAMERA)
     if isinstance(wanted, CameraPath):
         check_period(wanted, frames)
         return wanted
+    amplitude = amplitude_in(scene, wanted, amplitude)
     return cameras.make_camera_path(scene.camera, wanted, frames, scene.span, amplitude=amplitude, ease=ease)
 
 
@@ -237,8 +236,8 @@ def render_frames(
         ``frames`` or a whole ratio of that).
     amplitude : float or sequence of three, optional
         How far the camera goes: one number, or three for x, y and z; 1 shifts the nearest against the farthest content by 2.5
-        % of the longer side. None: 0.6 for a preset, which an estimate of depth bears; 1 for the paper's and for paths of
-        your own.
+        % of the longer side. None: 0.6 for a preset, which an estimate of depth bears, down to 0.3 where it has many
+        outlines; 1 for the paper's and for paths of your own.
     ease : float
         0..1, how far the camera slows down towards the loop's start and end.
     frames : int, optional
@@ -474,7 +473,7 @@ def render_cinemagraph(
         inpainter=inpainter,
         trust=trust,
         size=size,
-        amplitude=widened(looks.amplitude, eyes if delivery.sees_around else 0.0, lens),
+        amplitude=widened(amplitude_of(looks.camera, looks.amplitude), eyes if delivery.sees_around else 0.0, lens),
         camera=None if delivery.sees_around or has_rim else looks.camera,
         focus=focus,
         device=device,
@@ -555,7 +554,7 @@ class Looks:
     loop: int
     total: int
     camera: str | CameraKeys | CameraPath
-    amplitude: Amplitude
+    amplitude: Amplitude | None
     ease: float
     speed: float
     blend: BlendMode
@@ -576,8 +575,7 @@ def read_looks(
     """Raises with one line that names the argument, before any work is done."""
     loop, total = periods(frames)
     check_motion(loop, speed)
-    amplitude = amplitude_of(camera, amplitude)
-    wanted = read_camera(camera, amplitude, ease)
+    wanted = read_camera(camera, amplitude_of(camera, amplitude), ease)
     if wanted is None:
         raise TypeError(NO_CAMERA)
     if isinstance(wanted, CameraPath):
@@ -617,14 +615,3 @@ def _write(
 def check_lens(lens: Lens | None) -> None:
     if lens is not None and not isinstance(lens, Lens):
         raise TypeError(f"lens: expected a Lens, got {type(lens).__name__}")
-
-
-def widened(amplitude: Amplitude, eyes: float, lens: Lens | None) -> Amplitude:
-    """The amplitude of presets that see as far around as both eyes, or a lens' rim, do on a path of ``amplitude``."""
-    rim = 0.0 if lens is None or lens.f_number is None else 0.5 * FULL_FRAME_M / lens.f_number
-    more = (eyes / 100 + rim) / cameras.PARALLAX
-    if more == 0:
-        return amplitude
-    if isinstance(amplitude, Sequence | np.ndarray):
-        return [float(part) + more for part in amplitude]
-    return float(amplitude) + more

@@ -16,10 +16,11 @@ from ..files.scene import Scene, save_scene
 from ..files.track import write_track
 from ..jobs.options import arguments_of
 from ..jobs.options import read_options as read_words
+from ..pipeline.amplitude import widened
 from ..pipeline.delivery import Layout, check_delivery
 from ..pipeline.export import export_scene
 from ..pipeline.play import export_play
-from ..pipeline.render import animate, camera_path, render_scene, widened
+from ..pipeline.render import animate, camera_path, render_scene
 from ..pipeline.shot import shot_of
 from ..pipeline.stereo import EYES_PERCENT
 from ..progress import bar

@@ -19,7 +19,8 @@ from ..data import PathLike
 from ..files.place import check_writable, make_folder, naming, replacing, text_of
 from ..files.scene import Scene
 from ..files.shown import ShownPath
-from ..pipeline.inputs import Amplitude, CameraLike, amplitude_of, check_blend, check_motion
+from ..pipeline.amplitude import amplitude_in
+from ..pipeline.inputs import Amplitude, CameraLike, check_blend, check_motion
 from ..pipeline.render import camera_path, periods
 from ..render import BlendMode
 from .pack import pack
@@ -105,7 +106,6 @@ def export_html(
     loop, total = periods(frames)
     check_motion(loop, speed)
     check_blend(blend)
-    amplitude = amplitude_of(camera, amplitude)
     path = camera_path(scene, camera, total, amplitude, ease)
     scene = scene.to("cpu")
     animation = render.animate(scene, int(loop), speed, blend=blend)
@@ -117,7 +117,7 @@ def export_html(
         fps=float(fps),
         speed=float(speed),
         focus=cameras.focus_point(scene.camera, scene.span).tolist(),
-        reach=hand_reach(scene, amplitude),
+        reach=hand_reach(scene, amplitude_in(scene, camera, amplitude)),
     )
     poster = _jpeg(render.render_view(animation, scene.camera.with_pose(scene.camera.pose), 0).rgb_u8.numpy())
     name = text_of(target.stem if title is None else title)
