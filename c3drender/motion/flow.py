@@ -258,8 +258,7 @@ def _agreement(step_px: Array, guess_px: Array) -> float:
 def _held_to(guess_px: Array, step_px: Array) -> Array:
     """``step_px`` no faster than `MOST_OF_GUESS` times ``guess_px``, both ``[h, w, 2]``.
 
-    A sea that comes to a shore cannot cross it: the sheet runs off to both sides, ten times as fast as it comes, and its
-    crests would be torn in the middle.
+    A sheet that is squeezed or spread on its way becomes many times as fast in places, and its crests would be torn there.
     """
     speed, most = (np.linalg.norm(part, axis=-1, keepdims=True) for part in (step_px, MOST_OF_GUESS * guess_px))
     return step_px / np.sqrt(np.sqrt(1 + (speed / np.maximum(most, LEAST_STEP_PX)) ** 4))
