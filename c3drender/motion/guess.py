@@ -72,7 +72,7 @@ def find_parts(
     """The parts that move, and those that may but are less sure than ``least_sure`` asks. ``maps``: soft maps ``[H, W]``
     per kind; ``segments`` ``[A, 2, 2]``: if any, only what they touch, sure or not.
 
-    Water is as sure as its map and ``free`` ``[H, W]`` (`Scenery.free`) say together.
+    Water is as sure as its map and ``free`` ``[H, W]`` (`Scenery.free`) say together; where that is little it is none.
 
     An arrow that touches no known part gets the part of like colour around it, of kind ``water``.
     """
