@@ -39,7 +39,8 @@ LEAST_SURE_TOLD = {"water": 0.92, "sky": 0.8, "smoke": 0.7}
 LEAST_SURE_SEEN = {**LEAST_SURE_TOLD, "water": 0.78}
 THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on
 FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
-SMOKE_FILLED_SHARE = 0.05  # ... and what shows between the curls of smoke drifts with them
+NO_FLUID = 0.25  # ... but where its map says less on the mean: a boat, a rock, a swimmer
+SMOKE_FILLED_SHARE = 0.05  # what shows between the curls of smoke drifts with them, whatever it is
 LEAST_SHARE = 0.002  # of the picture: a smaller part is not worth moving, unless an arrow points at it
 ARROW_REACH = 0.12  # of the longer side: how far an arrow tells regions that it does not touch where to go
 MOST_OF_WAY = 0.25  # through a region: a guess goes no farther in an arrow's frames, or a strip of sea is torn as a whole ...
@@ -117,7 +118,10 @@ def _fluid_mask(family: tuple[str, ...], value: Array, other: Array) -> Array:
     sure = (value > SURE) & own
     reached = sure if "water" in family else (value > THIN) & own
     holes = SMOKE_FILLED_SHARE if family == ("smoke",) else FILLED_SHARE
-    labels, count = ndimage.label(_tidy(reached, holes * value.size))
+    mask = _tidy(reached, holes * value.size)
+    if family != ("smoke",):
+        mask &= ~_parts_below(NO_FLUID, mask & ~reached, value)
+    labels, count = ndimage.label(mask)
     core = np.bincount(labels[sure], minlength=count + 1)
     core[0] = 0
     least = 0.15 * core.max() if family == ("smoke",) else 0
@@ -366,6 +370,13 @@ def _tidy(mask: Array, hole_px: float) -> Array:
     small = np.bincount(labels.ravel()) < hole_px
     small[0] = False
     return opened | small[labels]
+
+
+def _parts_below(mean: float, mask: Array, value: Array) -> Array:
+    """The connected parts of ``mask`` over which ``value`` is less on the mean."""
+    labels, count = ndimage.label(mask)
+    sums, areas = (np.bincount(labels.ravel(), weights, count + 1) for weights in (value.ravel(), None))
+    return mask & (sums < mean * areas)[labels]
 
 
 def _widen(value: Array, inside: Array, size: tuple[int, int]) -> Array:
