@@ -8,12 +8,12 @@ import torch
 from scipy.stats import skew
 
 from c3drender.pixels.boxes import bounds_of
+from c3drender.pixels.windows import LocalMeans
 from c3drender.render import phase
 from c3drender.render.beyond import Beyond
-from c3drender.render.contrast import LocalMeans
 from c3drender.render.even import Even
 
-SIZE = (24, 400)
+SIZE = (24, 800)
 LOOP_PX = 20.0
 FRAMES = 20
 MIDDLE = slice(120, 280)

@@ -463,6 +463,18 @@ def test_water_that_hardly_may_move_is_no_part_of_what_moves():
     assert found.mask is not None and found.mask[104:216].all() and not found.mask[224:].any()
 
 
+@pytest.mark.parametrize(("boat", "rests"), [(0.0, True), (0.4, False)])
+def test_what_is_surely_no_water_stays_in_it_however_small(boat: float, rests: bool) -> None:
+    """A boat, a rock, a swimmer. What the map only doubts there is taken for water."""
+    water = np.full((HEIGHT, WIDTH), 0.98)
+    water[: HEIGHT // 4] = 0
+    water[200:212, 300:320] = boat
+    scenery = replace(scenery_of((HEIGHT, WIDTH), water=water), free=torch.ones(HEIGHT, WIDTH))
+    flow, _ = motion.find_flow(*plain(), scenery, nothing((HEIGHT, WIDTH)))
+    assert flow.moving[HEIGHT // 2 :].float().mean() > 0.95
+    assert bool(flow.moving[202:210, 303:317].any()) != rests
+
+
 def test_arrows_without_a_mask_choose_what_they_touch():
     lake, sea = rectangle(40, 200, 280, 340), rectangle(360, 200, 600, 340)
     scenery = scenery_of((HEIGHT, WIDTH), 100, water=lake | sea)

@@ -28,7 +28,7 @@ Array = NDArray[Any]
 
 KINDS = ("water", "rapids", "sky", "smoke")
 FAMILIES = (("water", "rapids"), ("sky",), ("smoke",))  # kinds that mix in one body
-SPEED_PX = {"water": 1.1, "rapids": 1.8, "sky": 1.1, "smoke": 1.3}  # px per frame in a picture whose longer side is 1280 px
+SPEED_PX = {"water": 1.1, "rapids": 1.8, "sky": 0.8, "smoke": 1.3}  # px per frame in a picture whose longer side is 1280 px
 WORK_SIDE_PX = 320
 SURE = 0.5  # a map above this is taken for its kind
 # Mean over a part, by the first kind of its family: what is less sure stays still, unless an arrow points at it. By the

@@ -3,6 +3,7 @@ time, torch's on another device."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
@@ -54,6 +55,25 @@ def _box_means_there(plane: Tensor, size: int) -> Tensor:
 
     height, width = plane.shape[:2]
     return (sums / (count(height)[:, None] * count(width))).squeeze(0).permute(1, 2, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class LocalMeans:
+    """Means under twice a box of ``width_px``: of what has ``weight [H, W, 1]``, whose own mean is ``share``."""
+
+    weight: Tensor
+    share: Tensor
+    width_px: int
+
+    @classmethod
+    def of(cls, where: Tensor, width_px: int) -> LocalMeans:
+        """Of what is True in ``where [H, W]``."""
+        weight = where[..., None].to(torch.float32)
+        return cls(weight, box_means(box_means(weight, width_px), width_px).clamp_min(1e-4), width_px)
+
+    def __call__(self, plane: Tensor) -> Tensor:
+        """Of ``plane [H, W, C]``."""
+        return box_means(box_means(plane * self.weight, self.width_px), self.width_px) / self.share
 
 
 def largest_near(plane: Tensor, radius_px: int) -> Tensor:

@@ -3,7 +3,8 @@
 A cross-fade of two displaced copies of a picture loses contrast, most in mid-loop; so do points between the pixels of the grid
 and the fade at a fluid's border. Each loss is undone in the points' own colours, before they are splatted: the finest detail
 by where a point lies between the pixels, all detail by a gain that was measured once per scene, for a few moments of the loop
-and windows of the picture. In the blend the copies' surplus and its loss cancel.
+and windows of the picture. In the blend the copies' surplus and its loss cancel. What loses its outlines, as clouds do, is not
+raised: they would have dark rims (`waves`).
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from ..pixels.boxes import Box, widened
 from ..pixels.crossing import aside, is_host
 from ..pixels.exact import lerp
 from ..pixels.fits import smooth_step
-from ..pixels.windows import box_means
+from ..pixels.windows import LocalMeans, box_means
+from .waves import BAND_PX, band_px, luma_of, waves_in
 
-BAND_PX = 9  # twice a box of this width: what is finer than that is detail
 MEASURED_PX = 5  # the same for what is measured: the eye and the splat's loss are in the finer half of the detail
 WINDOW_SHARE = 1 / 25  # of the canvas' longer side ...
 LEAST_WINDOW_PX = 24  # ... but large against its detail
@@ -61,25 +62,6 @@ def point_details(rgb: Tensor, pixel: Tensor, box: Box, size: tuple[int, int]) -
     means.append(LocalMeans.of(fluid.view(height, width), BAND_PX)(picture))
     along, down, broad = ((picture - mean).permute(2, 0, 1).flatten(1)[:, at].T for mean in means)
     return PointDetails(torch.stack([along, down], dim=1), broad.contiguous())
-
-
-@dataclass(frozen=True, eq=False)
-class LocalMeans:
-    """Means under twice a box of ``width_px``: of what has ``weight [H, W, 1]``, whose own mean is ``share``."""
-
-    weight: Tensor
-    share: Tensor
-    width_px: int
-
-    @classmethod
-    def of(cls, where: Tensor, width_px: int) -> LocalMeans:
-        """Of what is True in ``where [H, W]``."""
-        weight = where[..., None].to(torch.float32)
-        return cls(weight, box_means(box_means(weight, width_px), width_px).clamp_min(1e-4), width_px)
-
-    def __call__(self, plane: Tensor) -> Tensor:
-        """Of ``plane [H, W, C]``."""
-        return box_means(box_means(plane * self.weight, self.width_px), self.width_px) / self.share
 
 
 def _binomial(plane: Tensor, dim: int) -> Tensor:
@@ -143,11 +125,12 @@ def measure_gains(
 
     def energy(rgb: Tensor) -> Tensor:
         """Mean square of the luma's detail over half-overlapping windows of the fluid, float64."""
-        luma = (rgb[..., :1] + rgb[..., 1:2] + rgb[..., 2:]) / 3.0  # of so few a sum is faster than `mean`
+        luma = luma_of(rgb)
         mean = box_means(box_means(luma * weight, MEASURED_PX), MEASURED_PX) / weight_mean
-        square = ((luma - mean) * weight).square()[..., 0]
-        pooled = functional.avg_pool2d(square[None], window, spacing, spacing, count_include_pad=False)[0]
-        return pooled.clamp_min(LEAST_ENERGY).double()
+        return pooled(((luma - mean) * weight).square()).clamp_min(LEAST_ENERGY).double()
+
+    def pooled(plane: Tensor) -> Tensor:
+        return functional.avg_pool2d(plane[None, ..., 0], window, spacing, spacing, count_include_pad=False)[0]
 
     wanted = energy(resting)
     frames = sorted({round(moment * num_frames) for moment in MOMENTS} - {0, num_frames})
@@ -186,7 +169,10 @@ def measure_gains(
         for k in range(1, len(table), 2):
             missing[k] = (missing[k - 1] * missing.get(k + 1, missing[k - 1])).sqrt()
         table = [(gain * missing[k]).clip(MIN_GAIN, MAX_GAIN) for k, gain in enumerate(table)]
-    return over_the_canvas(table)
+    here = fluid[y0:y1, x0:x1]
+    waves = waves_in(luma_of(resting), here, LocalMeans.of(here, band_px(fluid)))
+    raised = (pooled(waves * weight) / pooled(weight).clamp_min(1e-4)).double()
+    return over_the_canvas([1.0 + (gain - 1.0) * raised for gain in table])
 
 
 def _window_px(fluid: Tensor) -> int:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..pixels.windows import largest_near, planar
-from .contrast import LocalMeans
+from ..pixels.windows import LocalMeans, largest_near, planar
 
 LEAST_CONTRAST = 0.003  # of white: what varies less is as good as flat
 SKEWS = (0.02, 0.8)  # range of s: below, luma is as good as even

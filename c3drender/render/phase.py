@@ -11,11 +11,11 @@ kept in the points themselves, as what each would show if it had drifted by so m
 both sides of the loop then show the same detail, and their cross-fade takes nothing from it. Beyond the fluid's borders the
 terms come from its mirror image (`beyond`); where that is no fluid either, a point shows its own: the cross-fade again.
 
-What is locked is luma, finer than `BAND_SHARE`, and colours as far as they go with it; the rest of them stays with the points.
+What is locked is luma, finer than `waves.BAND_SHARE`, and colours as far as they go with it; the rest stays with the points.
 Half of the sum's terms are negative. Where light is spread evenly about its mean, as in water, they are water; beside lone
 streaks of foam or smoke they would be dark ones. So luma is summed in an even measure (`even`). What is lone even there, or
-distorted by the flow on its way, is the point's own, and no copy brings more contrast than its place has: foam
-does not spread over calm water.
+distorted by the flow on its way, or a broad thing's outline (`waves`), is the point's own, and no copy brings more contrast
+than its place has: foam does not spread over calm water.
 
 References
 ----------
@@ -34,12 +34,11 @@ from torch import Tensor
 from ..ops import LoopWaves
 from ..pixels.boxes import widened
 from ..pixels.crossing import pair
-from ..pixels.windows import planar
+from ..pixels.windows import LocalMeans, planar
 from .beyond import REACH, Beyond, sampled
-from .contrast import BAND_PX, LocalMeans
 from .even import LEAST_CONTRAST, Even
+from .waves import BAND_PX, band_px, luma_of, waves_in
 
-BAND_SHARE = 1 / 14  # of the canvas' longer side: twice a box of this width; broader light only fades
 LATE = 1.0  # how much of the turns that close the loop comes later than the cross-fade: near the photo waves drift as they are
 SECOND = 1.4  # of the sinc's second lobe: what the terms left out would have taken from the echo
 LEAST_EXISTENCE = 0.75  # of the fluid where a copy is taken
@@ -87,25 +86,23 @@ def weights(share: float, backward: bool) -> list[float]:
 @dataclass(frozen=True, eq=False)
 class Surroundings:
     """Of each place of a fluid's picture: luma's ``wide`` mean, float32 ``[H, W, 1]``, its detail against that in the ``even``
-    measure, and ``tint [H, W, 3]`` as in `LoopCopies`."""
+    measure, ``tint [H, W, 3]`` as in `LoopCopies`, and ``shown [H, W, 1]``: how much of the copies shows, 0 where what varies
+    is lone or no waves."""
 
     wide: Tensor
     even: Even
     tint: Tensor
-
-
-def band_px(exists: Tensor) -> int:
-    """How wide surroundings are on this canvas."""
-    return max(round(BAND_SHARE * max(exists.shape)), BAND_PX)
+    shown: Tensor
 
 
 def surroundings_of(rgb: Tensor, exists: Tensor, width_px: int) -> Surroundings:
     """Of the picture ``rgb [H, W, 3]`` where it ``exists``, bool ``[H, W]``, by twice a box of ``width_px``."""
     mean = LocalMeans.of(exists, width_px)
     around = mean(rgb)
-    wide = _luma(around)
-    detail = _luma(rgb) - wide
-    return Surroundings(wide, Even.of(detail, exists, mean), _tint(rgb - around, detail, mean))
+    wide, luma = luma_of(around), luma_of(rgb)
+    detail = luma - wide
+    even = Even.of(detail, exists, mean)
+    return Surroundings(wide, even, _tint(rgb - around, detail, mean), even.dense * waves_in(luma, exists, mean))
 
 
 def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, colour: Tensor) -> LoopCopies:
@@ -115,11 +112,11 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
     x0, y0, x1, y1 = widened(beyond.box, width_px, exists.shape)
     rgb, exists, corner_px = planar(rgb[y0:y1, x0:x1]), exists[y0:y1, x0:x1], pair(x0, y0, start_px)
     around = surroundings_of(rgb, exists, width_px)
-    even, luma = around.even, _luma(rgb)
+    even, luma = around.even, luma_of(rgb)
     near = luma - LocalMeans.of(exists, BAND_PX)(luma)
     planes = planar(even.g, near, even.deviation, torch.ones_like(luma)) * exists[..., None]
     x, y = (start_px - corner_px).to(torch.int64).unbind(dim=1)
-    own, deviation, skew, dense = planes[y, x, :2], even.deviation[y, x], even.skew[y, x], even.dense[y, x]
+    own, deviation, skew, shares = planes[y, x, :2], even.deviation[y, x], even.skew[y, x], around.shown[y, x]
     copies = {0: own}
     for sign in (1, -1):
         for loops, (at_px, likeness) in enumerate(beyond.copies(start_px, sign > 0), start=1):
@@ -129,7 +126,7 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
             found = there[:, :2] * torch.cat([(1.0 / ratio).clamp_max(1.0), ratio.clamp_max(1.0)], dim=1)
             nothing = own if loops == 1 else torch.zeros_like(own)  # a loop away is the other side's own picture
             found = torch.lerp(nothing, found, torch.where(there[:, 3:] > LEAST_EXISTENCE, likeness, 0.0))
-            copies[sign * loops] = torch.lerp(own, found, dense)
+            copies[sign * loops] = torch.lerp(own, found, shares)
     scale, bend = torch.cat([skew, torch.ones_like(skew)], dim=1), 0.5 * skew.square()
     shown = torch.stack([(copies[k] * scale).T for k in range(-REACH, REACH + 1)])
     shown[:, 0] -= bend[:, 0]
@@ -140,10 +137,6 @@ def copies_of(rgb: Tensor, exists: Tensor, start_px: Tensor, beyond: Beyond, col
     tint = around.tint[y, x]
     resting = colour - (spread * shown[REACH, 0].expm1())[:, None] * tint
     return LoopCopies(shown, least, most, spread, resting, tint)
-
-
-def _luma(rgb: Tensor) -> Tensor:
-    return (rgb[..., :1] + rgb[..., 1:2] + rgb[..., 2:]) / 3.0  # of so few a sum is faster than `mean`
 
 
 def _tint(colours: Tensor, detail: Tensor, mean: LocalMeans) -> Tensor:

@@ -13,7 +13,8 @@ from torch import Tensor
 from ..render.beyond import REACH, Beyond
 from ..render.even import LEAST_BELOW, LEAST_CONTRAST, LONE_SKEW, RANGE_PX, ROOM, SKEWS
 from ..render.fluid import FluidPoints
-from ..render.phase import LATE, LEAST_EXISTENCE, SECOND, band_px, surroundings_of
+from ..render.phase import LATE, LEAST_EXISTENCE, SECOND, surroundings_of
+from ..render.waves import band_px
 
 AROUND_SCALE = 8  # px of a cell: what is smooth
 AROUND_UNITS = {"tint": 1e-3, "wide": 1e-4, "deviation": 1e-4, "skew": 1e-4, "dense": 1e-4}
@@ -40,7 +41,7 @@ def pack_copies(
     taken. ``around``: cells of `AROUND_SCALE` of values ``[H, W, C]`` in the box. Returns what the header tells of them."""
     found = surroundings_of(picture, exists, band_px(exists))
     even = found.even
-    named = {"tint": found.tint, "wide": found.wide, "deviation": even.deviation, "skew": even.skew, "dense": even.dense}
+    named = {"tint": found.tint, "wide": found.wide, "deviation": even.deviation, "skew": even.skew, "dense": found.shown}
     for name, unit in AROUND_UNITS.items():
         cells = (around(named[name]) / unit).round().clip(-32768, 32767).astype(np.int16)
         add(name, cells.transpose(2, 0, 1).reshape(-1, cells.shape[1]))
