@@ -393,6 +393,31 @@ def test_waves_come_to_the_shore_and_rest_there():
     assert pace[-2] < 0.05 * pace[0] and (pace[-reach:].diff() <= 0).all()
 
 
+def test_a_sea_ends_where_a_sky_that_drifts_begins():
+    """Solved as one sheet they would bend each other's ways; and what left the horizon would come out of the sky."""
+    sky, water = rectangle(0, 0, WIDTH, 160), rectangle(0, 160, WIDTH, HEIGHT)
+    way = torch.zeros(HEIGHT, WIDTH, 2)
+    way[:160, :, 0], way[160:, :, 1] = 0.9, 0.9
+    scenery = replace(scenery_of((HEIGHT, WIDTH), 260.0, sky=sky, water=water), way=way)
+    everything = MotionHints(torch.ones(HEIGHT, WIDTH, dtype=torch.bool), torch.zeros(0, 2, 2))
+    step = motion._solve(*plain(), everything, scenery, water > 0)[0].step_px.numpy()
+    assert np.abs(step[:, :, 0] * sky).sum() > 20 * np.abs(step[:, :, 1] * sky).sum()
+    assert np.abs(step[160:163, :, 1]).mean() < 0.05 * step[240:, :, 1].mean()
+    together = motion._solve(*plain(), everything, scenery)[0].step_px.numpy()  # a mask that somebody drew
+    assert np.abs(together[160:163, :, 1]).mean() > 0.1 * together[240:, :, 1].mean()
+
+
+def test_a_sea_is_guessed_alike_whether_the_sky_drifts_or_not():
+    sky, water = (rectangle(0, *rows).astype(np.float32) for rows in ((0, WIDTH, 160), (160, WIDTH, HEIGHT)))
+    maps = {kind: np.zeros((HEIGHT, WIDTH), np.float32) for kind in KINDS} | {"sky": sky, "water": water}
+    rgb = np.full((HEIGHT, WIDTH, 3), 0.5, np.float32)
+    disp = np.broadcast_to(np.maximum(np.arange(HEIGHT)[:, None] - 159, 1) / 200, (HEIGHT, WIDTH)).astype(np.float32)
+    alone, both = (
+        guess_steps(rgb, disp, moving > 0, maps, 160.0, np.zeros((0, 4))).step_px[170:] for moving in (water, sky + water)
+    )
+    np.testing.assert_allclose(both, alone, atol=1e-5)
+
+
 def test_a_strip_of_sea_goes_no_farther_than_a_part_of_its_breadth():
     """At the full speed of a guess all of it would be torn."""
     usual = SPEED_PX["water"] * WIDTH / 1280
@@ -424,6 +449,10 @@ def test_what_comes_to_rest_slows_down_beside_it_but_not_beside_a_post_nor_at_th
         wider[: 200 - round(rest.AIR_REACH_SHARE * WIDTH), 100] == step[: 200 - round(rest.AIR_REACH_SHARE * WIDTH), 100]
     ).all()
     assert rest.slowed_towards_rest(np.ones_like(step), slows, slows).min() == 1  # nothing rests
+    # To a sea the horizon does, though the sky drifts.
+    sky = rectangle(0, 0, WIDTH, 200) > 0
+    sea = rest.slowed_towards_rest(np.ones_like(step), ~sky, sky)
+    assert (sea[:200] == 1).all() and sea[201].max() < 0.1 and (sea[200 + reach :] == 1).all()
 
 
 def sky_with_a_cloud() -> tuple[np.ndarray, np.ndarray]:

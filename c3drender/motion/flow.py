@@ -98,7 +98,8 @@ def find_flow(
         held = 0.0 if stays is None else float((hints.mask & stays).float().mean())
         return flow, what_a_mask_moves(flow.step_px.cpu().numpy(), guessed, held)
     found, parts = guess_motion(image, depth, scenery, hints)
-    flow, _ = _solve(image, depth, _with_sky_around(found, parts, image, scenery), scenery, soft=True)
+    water = _mask_of(parts, ("water", "rapids"), image.size)
+    flow, _ = _solve(image, depth, _with_sky_around(found, parts, image, scenery), scenery, water)
     return flow, what_moves(parts, flow.step_px.cpu().numpy(), len(hints.arrows) > 0, beside)
 
 
@@ -172,33 +173,40 @@ def guess_motion(image: Image, depth: DepthMap, scenery: Scenery, hints: MotionH
     by_classes = LEAST_SURE_TOLD if free is None else LEAST_SURE_SEEN
     least_sure = LEAST_SURE if scenery.way is None else by_classes
     parts = find_parts(_maps(scenery, image.size), rgb, arrows, least_sure, free)
-    mask = np.zeros(image.size, bool)
-    for part in parts:
-        if part.moves:
-            mask |= part.mask
+    mask = _mask_of(parts, KINDS, image.size)
     found = MotionHints(torch.from_numpy(mask).to(image.rgb.device), hints.arrows, hints.freeze)
     return found, parts
 
 
 def _with_sky_around(found: MotionHints, parts: list[Part], image: Image, scenery: Scenery) -> MotionHints:
     """``found``, in whose mask the sky around the clouds goes along, where no arrow says what moves."""
-    clouds = [part.mask for part in parts if part.kind == "sky" and part.moves]
-    if not clouds or len(found.arrows) > 0 or found.mask is None:
+    clouds = _mask_of(parts, ("sky",), image.size)
+    if not clouds.any() or len(found.arrows) > 0 or found.mask is None:
         return found
-    around = sky_around(image.rgb.detach().cpu().numpy(), _maps(scenery, image.size)["sky"], np.logical_or.reduce(clouds))
+    around = sky_around(image.rgb.detach().cpu().numpy(), _maps(scenery, image.size)["sky"], clouds)
     return replace(found, mask=found.mask | torch.from_numpy(around).to(found.mask.device))
 
 
+def _mask_of(parts: list[Part], kinds: Sequence[str], size: tuple[int, int]) -> Array:
+    """Where some of the ``parts`` that move is of these kinds."""
+    mask = np.zeros(size, bool)
+    for part in parts:
+        if part.moves and part.kind in kinds:
+            mask |= part.mask
+    return mask
+
+
 def _solve(
-    image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery | None, soft: bool = False
+    image: Image, depth: DepthMap, hints: MotionHints, scenery: Scenery | None, water: Array | None = None
 ) -> tuple[FlowField, str]:
-    """The flow inside the mask of ``hints``, and a note. ``soft``: nobody drew the mask, and nothing tells exactly where
-    clouds, mist and surf end; so what no arrow guides of them comes to rest there."""
+    """The flow inside the mask of ``hints``, and a note. ``water``: what of the mask is, where nobody drew it; it flows on its
+    own. Then nothing tells exactly where clouds, mist and surf end, so what no arrow guides of them comes to rest there.
+    """
     rgb = image.rgb.detach().cpu().numpy()
     moving = _allowed(hints, image.size)
     disp = 1 / depth.z_cam.detach().cpu().numpy()
     maps = _maps(scenery, image.size)
-    labels, count = ndimage.label(moving | goes_on_behind(moving, disp))
+    labels, count = _regions(moving, disp, water)
     air = maps["sky"] + maps["smoke"] > 0.5
     disp = np.where(air, np.float32(np.median(disp)), disp)  # nothing is known of its surface: it moves as seen
     areas = np.bincount(labels[moving], minlength=count + 1)
@@ -246,7 +254,17 @@ def _solve(
     used = sum(not met.isdisjoint(regions) for met in crossed)
     note = _describe(used, len(arrows), len(unguided), len(regions), int((areas[1:] >= LEAST_REGION_PX).sum()))
     step *= moving[..., None]
-    return _field(slowed_towards_rest(step, slows, air) if soft else step, image.rgb.device), note
+    return _field(step if water is None else slowed_towards_rest(step, slows, air), image.rgb.device), note
+
+
+def _regions(moving: Array, disp: Array, water: Array | None) -> tuple[Array, int]:
+    """What flows as one, with what it goes on behind, numbered from 1, and their number. The sea ends where the sky begins:
+    what is known to be ``water`` is no one region with what is not."""
+    wet = np.zeros_like(moving) if water is None else moving & water
+    labels, count = ndimage.label(wet | goes_on_behind(wet, disp))
+    dry = moving & ~wet
+    others, more = ndimage.label((dry | goes_on_behind(dry, disp)) & ((labels == 0) | dry))
+    return np.where(others > 0, others + count, labels), count + more
 
 
 def _agreement(step_px: Array, guess_px: Array) -> float:

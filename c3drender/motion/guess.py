@@ -156,7 +156,9 @@ def guess_steps(
     disparity = shrink(disp)
     step = np.zeros((*inside.shape, 2), np.float32)
     weight = np.zeros(inside.shape, np.float32)
-    labels, _ = ndimage.label(inside, np.ones((3, 3)))
+    wet = share[: len(FAMILIES[0])].sum(axis=0) > 0.5
+    labels, count = ndimage.label(inside & wet, np.ones((3, 3)))
+    labels += ndimage.label(inside & ~wet, np.ones((3, 3)))[0] + count * (inside & ~wet)
     for k, box in enumerate(ndimage.find_objects(labels), start=1):
         region = labels[box] == k
         piece = Piece(region, box, inside.shape)

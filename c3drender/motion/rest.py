@@ -23,13 +23,18 @@ def slowed_towards_rest(step_px: Array, slows: Array, air: Array) -> Array:
     rests: within a short way of land and things, a longer one of what is ``air``, bool ``[H, W]``, too.
 
     A ridge of which the sky's map has a strip would go along and be doubled, and mist that leaves a ridge at full speed bares
-    what nobody has seen. The picture's frame slows nothing down.
+    what nobody has seen. The picture's frame slows nothing down. To a sea the horizon rests, whether the sky drifts or not: it
+    is too far away to be seen moving, and where it left the sky nobody knows what comes after it.
     """
     longer = max(slows.shape)
     rests = opened(np.hypot(*np.moveaxis(step_px, -1, 0)) == 0, round(THIN_SHARE * longer))
     pace = np.ones_like(step_px[..., 0])
-    for where, reach in ((rests & ~air, REACH_SHARE), (rests & air, AIR_REACH_SHARE)):
-        if where.any():
+    for where, slowed, reach in (
+        (rests & ~air, slows, REACH_SHARE),
+        (air, slows & ~air, REACH_SHARE),
+        (rests & air, slows, AIR_REACH_SHARE),
+    ):
+        if where.any() and slowed.any():
             away = cv2.distanceTransform((~where).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-            pace = np.minimum(pace, np.where(slows, smooth_step(away / (reach * longer)), 1))
+            pace = np.minimum(pace, np.where(slowed, smooth_step(away / (reach * longer)), 1))
     return step_px * pace[..., None]
