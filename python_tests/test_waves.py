@@ -65,12 +65,12 @@ def test_a_cloud_has_no_dark_rim(loop_t: float) -> None:
     assert float((seen - rgb).abs().max()) < 0.02
 
 
-def test_what_loses_its_outlines_is_not_raised() -> None:
-    """A cross-fade of two unlike pictures halves the energy of both: waves are raised for that, shapes are not."""
+def test_what_loses_its_outlines_gets_half_back() -> None:
+    """A cross-fade of two unlike pictures halves the energy of both."""
     gains = []
     for width_px in (3, 21):
         rgb, other = (blurred(width_px, seed).expand(*SIZE, 3) for seed in (1, 2))
         faded = 0.5 * (rgb + other)
         measured = contrast.measure_gains(lambda t, g, faded=faded: faded, rgb, EVERYWHERE, bounds_of(EVERYWHERE, 0), 24)
         gains.append(float(measured.at(0.5).mean()))
-    assert gains[0] > 1.3 and abs(gains[1] - 1) < 0.05
+    assert gains[0] > 1.3 and 0.4 < (gains[1] - 1) / (gains[0] - 1) < 0.6

@@ -3,8 +3,8 @@
 A cross-fade of two displaced copies of a picture loses contrast, most in mid-loop; so do points between the pixels of the grid
 and the fade at a fluid's border. Each loss is undone in the points' own colours, before they are splatted: the finest detail
 by where a point lies between the pixels, all detail by a gain that was measured once per scene, for a few moments of the loop
-and windows of the picture. In the blend the copies' surplus and its loss cancel. What loses its outlines, as clouds do, is not
-raised: they would have dark rims (`waves`).
+and windows of the picture. In the blend the copies' surplus and its loss cancel. What loses its outlines, as clouds do, gets
+half of it back.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ LEAST_WINDOW_PX = 24  # ... but large against its detail
 MOMENTS = (0.017, 0.12, 0.24, 0.35, 0.43, 0.5, 0.57, 0.65, 0.76, 0.88, 0.983)
 EXPONENTS = (0.5, 1.0)  # range of that by which a gain follows the energy asked: 0.5 for detail that the gain scales alone
 MIN_GAIN, MAX_GAIN = 0.7, 2.5
+SHAPES_RAISED = 0.5  # how much of a gain shapes get (`waves`): with all of it they have dark rims, with none they pulse
 LEAST_ENERGY = 1e-7  # mean square of luma: below a twelfth of a grey level there is nothing to keep
 PHASE_SPREAD = 0.9  # below 1: the fade never runs backward
 PHASE_WAVES = ((1.7, 0.6, 1.0), (-0.8, 1.9, 2.0))  # periods along x and y over the canvas' longer side, and start in radians
@@ -171,7 +172,8 @@ def measure_gains(
         table = [(gain * missing[k]).clip(MIN_GAIN, MAX_GAIN) for k, gain in enumerate(table)]
     here = fluid[y0:y1, x0:x1]
     waves = waves_in(luma_of(resting), here, LocalMeans.of(here, band_px(fluid)))
-    raised = (pooled(waves * weight) / pooled(weight).clamp_min(1e-4)).double()
+    wavy = (pooled(waves * weight) / pooled(weight).clamp_min(1e-4)).double()
+    raised = SHAPES_RAISED + (1.0 - SHAPES_RAISED) * wavy
     return over_the_canvas([1.0 + (gain - 1.0) * raised for gain in table])
 
 
