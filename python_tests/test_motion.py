@@ -20,7 +20,7 @@ from c3drender.motion import behind as flow_behind
 from c3drender.motion import flow as motion
 from c3drender.motion import rest, words
 from c3drender.motion.clouds import sky_around
-from c3drender.motion.guess import KINDS, NEAR_FAR, SLOW, SPEED_PX, Part, guess_steps
+from c3drender.motion.guess import CLOUDS_PACE, KINDS, NEAR_FAR, SLOW, SPEED_PX, Part, guess_steps
 from c3drender.motion.solve import Arrow, _contradict
 from c3drender.scenery.find import find_scenery
 
@@ -359,7 +359,7 @@ def test_clouds_drift_with_one_wind():
     speed = flow.step_px[..., 0].mean(dim=1)
     assert speed[140:146].max() < 0.2 * speed[:30].min()
     assert (speed[20:130].diff() < 0).all()
-    assert step[:, 0].mean() == pytest.approx(SPEED_PX["sky"] * WIDTH / 1280, rel=0.15)
+    assert step[:, 0].mean() == pytest.approx(CLOUDS_PACE * SPEED_PX["sky"] * WIDTH / 1280, rel=0.15)
 
 
 @pytest.mark.parametrize("anchored", [False, True])

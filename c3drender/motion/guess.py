@@ -28,14 +28,14 @@ Array = NDArray[Any]
 
 KINDS = ("water", "rapids", "sky", "smoke")
 FAMILIES = (("water", "rapids"), ("sky",), ("smoke",))  # kinds that mix in one body
-SPEED_PX = {"water": 1.1, "rapids": 1.8, "sky": 0.8, "smoke": 1.3}  # px per frame in a picture whose longer side is 1280 px
+SPEED_PX = {"water": 1.1, "rapids": 1.8, "sky": 1.1, "smoke": 1.3}  # px per frame in a picture whose longer side is 1280 px
 WORK_SIDE_PX = 320
 SURE = 0.5  # a map above this is taken for its kind
 # Mean over a part, by the first kind of its family: what is less sure stays still, unless an arrow points at it. By the
 # cues; by classes alone, of a larger segmenter; by the network's classes and what it says may move. Of the sky and of smoke
 # segmenters doubt which of cloud, smoke, mist and spray they are, and all of these may drift.
 LEAST_SURE = {"water": 0.9, "sky": 0.9, "smoke": 0.9}
-LEAST_SURE_TOLD = {"water": 0.92, "sky": 0.8, "smoke": 0.7}
+LEAST_SURE_TOLD = {"water": 0.92, "sky": 1.1, "smoke": 0.7}
 LEAST_SURE_SEEN = {**LEAST_SURE_TOLD, "water": 0.78}
 THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on
 FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
@@ -46,6 +46,7 @@ ARROW_REACH = 0.12  # of the longer side: how far an arrow tells regions that it
 MOST_OF_WAY = 0.25  # through a region: a guess goes no farther in an arrow's frames, or a strip of sea is torn as a whole ...
 SLOW = (0.3, 1.0)  # ... within this range of the usual speed
 NEAR_FAR = (0.1, 3.0)  # range of the factor by which distance scales a guessed speed
+CLOUDS_PACE = 0.73  # of the usual speed of what lies above the horizon: with all of it clouds are seen twice in mid-loop
 CLOUDS_NEAR_FAR = (0.05, 1.5)  # ... and of that by which clouds are slower towards the horizon
 
 
@@ -156,7 +157,7 @@ def guess_steps(
     disparity = shrink(disp)
     step = np.zeros((*inside.shape, 2), np.float32)
     weight = np.zeros(inside.shape, np.float32)
-    wet = share[: len(FAMILIES[0])].sum(axis=0) > 0.5
+    wet, clouds = shrink(maps["water"] + maps["rapids"]) > 0.5, shrink(maps["sky"])
     labels, count = ndimage.label(inside & wet, np.ones((3, 3)))
     labels += ndimage.label(inside & ~wet, np.ones((3, 3)))[0] + count * (inside & ~wet)
     for k, box in enumerate(ndimage.find_objects(labels), start=1):
@@ -164,9 +165,10 @@ def guess_steps(
         piece = Piece(region, box, inside.shape)
         heading, trust = _headings(piece, share[(slice(None), *box)], axis[box], coherence[box], told_way[box])
         near_far = np.clip(disparity[box] / np.median(disparity[box][region]), *NEAR_FAR)
-        pace = {"water": near_far, "rapids": near_far, "sky": 1.0, "smoke": 1.0}
+        pace: dict[str, Any] = {"water": near_far, "rapids": near_far, "sky": 1.0, "smoke": 1.0}
         if horizon_y is not None and "sky" in heading:
             pace["sky"] = _cloud_pace(share[KINDS.index("sky")][box] * region, horizon_y * scale - box[0].start)
+        pace["sky"] = pace["sky"] * (1 - (1 - CLOUDS_PACE) * clouds[box])
         for kind in heading:
             part = np.where(region, share[KINDS.index(kind)][box], 0)
             usual = SPEED_PX[kind] * max(height, width) / 1280
