@@ -343,6 +343,18 @@ def test_water_moves_where_it_surely_is_water_and_surely_may(free, moves):
     assert f"{0.95 * free:.1f} sure" in note
 
 
+@pytest.mark.parametrize(("sure", "moves"), [(0.85, True), (0.75, False)])
+def test_clouds_that_the_network_is_fairly_sure_of_drift(sure: float, moves: bool) -> None:
+    clouds = ndimage.gaussian_filter(np.random.default_rng(1).normal(size=(HEIGHT, WIDTH)), 12)
+    rgb = torch.from_numpy(np.repeat((0.5 + 4 * clouds)[..., None], 3, axis=-1).clip(0, 1).astype(np.float32))
+    scenery = replace(
+        scenery_of((HEIGHT, WIDTH), 150, sky=sure * rectangle(0, 0, WIDTH, 150)),
+        way=torch.zeros(HEIGHT, WIDTH, 2),
+        free=torch.ones(HEIGHT, WIDTH),
+    )
+    assert bool(motion.find_flow(Image(rgb), plain()[1], scenery, nothing((HEIGHT, WIDTH)))[0].moving.any()) is moves
+
+
 def test_clouds_drift_with_one_wind():
     rng = np.random.default_rng(1)
     clouds = ndimage.gaussian_filter(rng.normal(size=(HEIGHT, WIDTH)), 12)

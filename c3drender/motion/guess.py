@@ -35,7 +35,7 @@ SURE = 0.5  # a map above this is taken for its kind
 # cues; by classes alone, of a larger segmenter; by the network's classes and what it says may move. Of the sky and of smoke
 # segmenters doubt which of cloud, smoke, mist and spray they are, and all of these may drift.
 LEAST_SURE = {"water": 0.9, "sky": 0.9, "smoke": 0.9}
-LEAST_SURE_TOLD = {"water": 0.92, "sky": 1.1, "smoke": 0.7}
+LEAST_SURE_TOLD = {"water": 0.92, "sky": 0.8, "smoke": 0.7}
 LEAST_SURE_SEEN = {**LEAST_SURE_TOLD, "water": 0.78}
 THIN = 0.25  # smoke and clouds fade out: what is joined to a sure part counts from here on
 FILLED_SHARE = 0.003  # of the picture: smaller holes in a fluid are fluid ...
