@@ -14,7 +14,7 @@ from ..pixels.windows import LocalMeans, planar
 
 BAND_PX = 9  # twice a box of this width: what is finer than that is detail
 BAND_SHARE = 1 / 14  # of the canvas' longer side: twice a box of this width; broader light only fades
-FINER = 4
+FINER = 4  # times as narrow as the wide surroundings are those that tell waves
 SHAPES, WAVES = 0.25, 0.45  # range of that share
 LEAST_VARIANCE = 1e-5  # of luma: what varies less has neither
 
