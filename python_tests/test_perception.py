@@ -15,6 +15,7 @@ from torch.nn import functional
 from c3drender.data import Image, MotionHints
 from c3drender.depth import estimate_depth
 from c3drender.perception import Perception, perceive
+from c3drender.perception import photo as photo_module
 from c3drender.perception.encoder import NORM_EPS, STAGES, TAP_CHANNELS, TAPS, Encoder, from_published
 from c3drender.perception.network import HEADS, PerceptionNet
 from c3drender.perception.photo import WATER, _fused, _with_water
@@ -129,8 +130,11 @@ def test_photos_of_any_size_are_looked_at(network: PerceptionNet, height: int, w
     seen = perceive(photo(height, width), network)
     h, w = seen.nearness.near.shape
     assert seen.segments.classes == SEGMENT_CLASSES
-    assert seen.segments.share.shape == (len(SEGMENT_CLASSES), h, w)
-    assert torch.allclose(seen.segments.share.sum(0), torch.ones(h, w), atol=1e-5)
+    share = seen.segments.share
+    assert len(share) == len(SEGMENT_CLASSES)
+    assert min(share.shape[1:]) >= min(h, w)  # they are looked at more closely
+    assert torch.allclose(share.sum(0), torch.ones(share.shape[1:]), atol=1e-5)
+    assert seen.nearness.kinds.shape == (len(SEGMENT_CLASSES), h, w)
     for values in (seen.nearness.near, seen.nearness.plane, seen.free):
         assert values.shape == (h, w)
         assert 0 <= float(values.min()) <= float(values.max()) <= 1
@@ -147,15 +151,40 @@ def test_what_is_broad_is_known_from_afar_too_and_what_is_narrow_from_nearby_alo
     assert float((narrow[..., 40] - narrow[..., 30]).min()) > 0.75  # its own, but for its half of a broad cell's mean
 
 
-def test_a_photo_is_seen_from_afar_and_from_nearby_as_it_is_and_mirrored(network: PerceptionNet) -> None:
+def test_a_photo_is_seen_from_nearby_as_it_is_and_mirrored_from_afar_and_closely(network: PerceptionNet) -> None:
     sizes = []
     handle = network.encoder.register_forward_pre_hook(lambda _, inputs: sizes.append(tuple(inputs[0].shape[2:])))
     try:
         seen = perceive(photo(1000, 1500), network)
     finally:
         handle.remove()
-    assert sizes == [(352, 512), (352, 512), (224, 320)]
+    assert sizes == [(352, 512), (352, 512), (224, 320), (512, 768)]
     assert seen.free.shape == (88, 128)
+    assert seen.segments.share.shape[1:] == (128, 192)
+
+
+def test_what_is_small_is_known_by_a_closer_look_and_nearness_is_not(
+    network: PerceptionNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = photo(512, 768)
+    before = perceive(image, network)
+    person = SEGMENT_CLASSES.index("person")
+    read = photo_module._read
+
+    def with_a_swimmer(net: PerceptionNet, rgb: torch.Tensor) -> dict[str, torch.Tensor]:
+        said = read(net, rgb)
+        if rgb.shape[3] == photo_module.CLOSE_SIDE_PX:
+            said["surface"][:, person, 60:64, 100:104] += 20
+        return said
+
+    monkeypatch.setattr(photo_module, "_read", with_a_swimmer)
+    seen = perceive(image, network)
+    swimmer = torch.zeros(128, 192, dtype=torch.bool)
+    swimmer[60:64, 100:104] = True
+    assert float(seen.segments.of("person")[swimmer].min()) > 0.8
+    assert torch.equal(seen.segments.share[:, :30], before.segments.share[:, :30])
+    assert torch.equal(seen.nearness.kinds, before.nearness.kinds)
+    assert torch.equal(seen.nearness.near, before.nearness.near)
 
 
 def test_a_mirrored_photo_is_as_near_and_of_the_mirrored_classes(network: PerceptionNet) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import cv2
@@ -13,12 +14,12 @@ from torch.nn import functional
 from ..data import Image, Nearness
 from ..pixels.segments import SEGMENT_CLASSES, Segments
 from .encoder import STRIDE
-from .network import PerceptionNet, Seen
+from .network import OUT_STRIDE, PerceptionNet, Seen
 from .weights import shipped
 
 # The longer sides at which the network looks at a photo; it was trained at 384. From nearby, as it is and mirrored, it knows
-# where things end and how near they are; from afar, what is water by what is around it.
-NEAR_SIDE_PX, FAR_SIDE_PX = 512, 320
+# where things end and how near they are; from afar, what is water by what is around it; closely, what is small, as a swimmer.
+NEAR_SIDE_PX, FAR_SIDE_PX, CLOSE_SIDE_PX = 512, 320, 768
 WATER = tuple(SEGMENT_CLASSES.index(name) for name in ("still_water", "moving_water", "white_water"))
 BROAD_CELLS = 20  # along the longer side: what is narrower than one of them is known from nearby alone
 LEAST_SIDE_PX = 2 * STRIDE
@@ -26,7 +27,8 @@ LEAST_SIDE_PX = 2 * STRIDE
 
 @dataclass(frozen=True, eq=False)
 class Perception:
-    """What the network says of a photo, at about a quarter of `NEAR_SIDE_PX`, on the CPU.
+    """What the network says of a photo, on the CPU: the segments at about a quarter of `CLOSE_SIDE_PX`, all else of
+    `NEAR_SIDE_PX`.
 
     Attributes
     ----------
@@ -50,8 +52,8 @@ class Perception:
 def perceive(image: Image, network: PerceptionNet | None = None) -> Perception:
     """What the photo shows, by the network of this package. Deterministic.
 
-    The mean of what it says of the photo and of its mirror image; of water, what may move and where to, the broad is known
-    from afar, too.
+    The mean of what it says of the photo and of its mirror image, and for the segments of a closer look; of water, what may
+    move and where to, the broad is known from afar, too.
 
     Parameters
     ----------
@@ -65,16 +67,31 @@ def perceive(image: Image, network: PerceptionNet | None = None) -> Perception:
     """
     network = shipped() if network is None else network
     rgb = _reduced(image, NEAR_SIDE_PX)
-    close = _mean(network(rgb), _mirrored(network(rgb.flip(3))))
-    far = network(_reduced(image, FAR_SIDE_PX))
-    surface, free, way = (_fused(getattr(far, name), getattr(close, name)) for name in ("surface", "free", "way"))
-    near, kinds = close.disparity[0, 0].clamp(min=0).square(), close.surface[0].softmax(0)
+    near = _mean(network(rgb), _mirrored(network(rgb.flip(3))))
+    far, close = (_read(network, _reduced(image, side_px)) for side_px in (FAR_SIDE_PX, CLOSE_SIDE_PX))
+    free, way = (_fused(far[name], getattr(near, name)) for name in ("free", "way"))
+    surface = (_resized(near.surface, close["surface"].shape[2:]) + close["surface"]) / 2
+    kinds, with_far = (logits[0].softmax(0) for logits in (surface, _fused(far["surface"], surface)))
+    disparity = near.disparity[0, 0].clamp(min=0).square()
     return Perception(
-        segments=Segments(SEGMENT_CLASSES, _with_water(kinds, surface[0].softmax(0))),
-        nearness=Nearness((near / near.max().clamp(min=1e-6)).clone(), close.layout[0].softmax(0)[0].clone(), kinds.clone()),
+        segments=Segments(SEGMENT_CLASSES, _with_water(kinds, with_far)),
+        nearness=Nearness(
+            (disparity / disparity.max().clamp(min=1e-6)).clone(),
+            near.layout[0].softmax(0)[0].clone(),
+            near.surface[0].softmax(0).clone(),
+        ),
         free=free[0, 0].sigmoid().clone(),
         way=way[0].permute(1, 2, 0).contiguous().clone(),
     )
+
+
+def _read(network: PerceptionNet, rgb: Tensor) -> dict[str, Tensor]:
+    """What the readout alone says of ``rgb [1, 3, h, w]``, at a quarter of its size: all but how near it is."""
+    return network.read(network.taps(rgb), [side // OUT_STRIDE for side in rgb.shape[2:]])
+
+
+def _resized(maps: Tensor, size: Sequence[int]) -> Tensor:
+    return functional.interpolate(maps, size, mode="bilinear", align_corners=False)
 
 
 def _mean(one: Seen, other: Seen) -> Seen:
@@ -88,13 +105,12 @@ def _with_water(kinds: Tensor, both: Tensor) -> Tensor:
     return torch.where(is_water, both, kinds * left / dry.clamp(min=1e-6))
 
 
-def _fused(far: Tensor, close: Tensor) -> Tensor:
-    """``close`` ``[1, C, h, w]`` of which the broad half is ``far``'s, which is coarser."""
-    size = close.shape[2:]
+def _fused(far: Tensor, near: Tensor) -> Tensor:
+    """``near`` ``[1, C, h, w]`` of which the broad half is ``far``'s, which is coarser."""
+    size = near.shape[2:]
     rows, columns = (max(1, round(side * BROAD_CELLS / max(size))) for side in size)
-    cells = functional.adaptive_avg_pool2d(close, (rows, columns))
-    broad = functional.interpolate(cells, size, mode="bilinear", align_corners=False)
-    return close + 0.5 * (functional.interpolate(far, size, mode="bilinear", align_corners=False) - broad)
+    broad = _resized(functional.adaptive_avg_pool2d(near, (rows, columns)), size)
+    return near + 0.5 * (_resized(far, size) - broad)
 
 
 def _reduced(image: Image, side_px: int) -> Tensor:
